@@ -1,0 +1,65 @@
+/** What runs a graph. Two implementations, ./onnx and ./tfjs, are each other's oracle: one contract suite holds both. */
+import type { DType, Graph, Shape } from '../graph/graph.ts';
+
+export interface HostTensor {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly data: Float32Array | Int32Array;
+}
+
+/**
+ * A tensor where the engine computes. Weights are uploaded once and given to every program by reference, and what one run
+ * returns goes into the next without a copy: so there is one copy of each weight, whatever the number of programs.
+ */
+export interface DeviceTensor {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** The values on the host. The array may be the engine's own: read it, don't write it. */
+  read(): Promise<Float32Array | Int32Array>;
+  dispose(): void;
+}
+
+export type Inputs = Readonly<Record<string, DeviceTensor>>;
+export type Outputs = Readonly<Record<string, DeviceTensor>>;
+
+/** A compiled graph. */
+export interface Program {
+  /** Runs with every named input of the graph; more are allowed and ignored. The caller disposes of the outputs. */
+  run(inputs: Inputs): Promise<Outputs>;
+  dispose(): Promise<void>;
+}
+
+export interface Engine {
+  /** What computes, for people: `onnxruntime 1.30.0 (cpu, 2 threads)`. */
+  readonly description: string;
+  upload(tensor: HostTensor): DeviceTensor;
+  compile(graph: Graph): Promise<Program>;
+  dispose(): Promise<void>;
+}
+
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+}
+
+export function floats(data: Float32Array, shape: Shape): HostTensor {
+  return { dtype: 'f32', shape, data };
+}
+
+export function integers(data: Int32Array, shape: Shape): HostTensor {
+  return { dtype: 'i32', shape, data };
+}
+
+/** Uploads, runs, reads and disposes: for tests and for graphs that run once. */
+export async function evaluate(engine: Engine, graph: Graph, inputs: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
+  const uploaded = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, engine.upload(tensor)]));
+  const program = await engine.compile(graph);
+  const outputs = await program.run(uploaded);
+  const read: Record<string, HostTensor> = {};
+  for (const [name, tensor] of Object.entries(outputs)) {
+    const data = await tensor.read();
+    read[name] = { dtype: tensor.dtype, shape: tensor.shape, data: data.slice() };
+  }
+  for (const tensor of [...Object.values(outputs), ...Object.values(uploaded)]) tensor.dispose();
+  await program.dispose();
+  return read;
+}

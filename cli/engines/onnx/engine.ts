@@ -1,0 +1,75 @@
+/** The graph on onnxruntime-node. */
+import { availableParallelism } from 'node:os';
+import * as ort from 'onnxruntime-node';
+import type { DType, Graph } from '../../graph/graph.ts';
+import { inputName } from '../../graph/ops/leaf.ts';
+import { type DeviceTensor, type Engine, EngineError, type HostTensor, type Inputs, type Outputs, type Program } from '../engine.ts';
+import { lowerToOnnx, outputName } from './lower.ts';
+
+const ORT_TYPES = { f32: 'float32', i32: 'int32' } as const satisfies Record<DType, ort.Tensor.Type>;
+
+class OnnxTensor implements DeviceTensor {
+  readonly tensor: ort.Tensor;
+  readonly dtype: DType;
+
+  constructor(tensor: ort.Tensor, dtype: DType) {
+    this.tensor = tensor;
+    this.dtype = dtype;
+  }
+
+  get shape(): readonly number[] {
+    return this.tensor.dims;
+  }
+
+  async read(): Promise<Float32Array | Int32Array> {
+    return (await this.tensor.getData()) as Float32Array | Int32Array;
+  }
+
+  dispose(): void {
+    this.tensor.dispose();
+  }
+}
+
+export interface OnnxOptions {
+  /** Threads inside an operation; all processors unless given. */
+  readonly threads?: number;
+}
+
+/**
+ * The default engine. Weights are inputs, not initializers: they stay in the one array that was uploaded, where an initializer
+ * would be copied into each session and packed again for each product that reads it.
+ */
+export function createOnnxEngine({ threads = availableParallelism() }: OnnxOptions = {}): Engine {
+  const version = (ort.env.versions as { node?: string; common?: string }).node ?? ort.env.versions.common;
+  return {
+    description: `onnxruntime ${version} (cpu, ${threads} thread${threads === 1 ? '' : 's'})`,
+    upload: ({ dtype, shape, data }: HostTensor) => new OnnxTensor(new ort.Tensor(ORT_TYPES[dtype], data, shape), dtype),
+    compile: (graph) => compile(graph, threads),
+    dispose: async () => {},
+  };
+}
+
+async function compile(graph: Graph, threads: number): Promise<Program> {
+  const { bytes, inputs } = lowerToOnnx(graph);
+  const session = await ort.InferenceSession.create(bytes, {
+    executionProviders: ['cpu'],
+    graphOptimizationLevel: 'all',
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+  });
+  const names = inputs.map((node) => inputName(node)!);
+  return {
+    async run(given: Inputs): Promise<Outputs> {
+      const feeds: Record<string, ort.Tensor> = {};
+      for (const name of names) {
+        const tensor = given[name];
+        if (!(tensor instanceof OnnxTensor)) throw new EngineError(`onnx: input ${name} is missing`);
+        feeds[name] = tensor.tensor;
+      }
+      const results = await session.run(feeds);
+      return Object.fromEntries(Object.entries(graph.outputs).map(([name, { dtype }]) => [name, new OnnxTensor(results[outputName(name)], dtype)]));
+    },
+    dispose: () => session.release(),
+  };
+}

@@ -1,0 +1,146 @@
+/** One graph becomes one ONNX model. */
+import { describeType, expansionOf, topological, type Graph, type Node, type Shape } from '../../graph/graph.ts';
+import { inputName } from '../../graph/ops/leaf.ts';
+import type { OnnxAttribute, OnnxWriter } from '../../graph/targets.ts';
+import { EngineError } from '../engine.ts';
+import { AttributeType, ElementType, Model } from './schema.ts';
+
+/** LayerNormalization came with 17, ReduceSum's axes as input with 18, Gelu with 20. */
+const OPSET = 20;
+const IR_VERSION = 9;
+
+export interface OnnxModel {
+  readonly bytes: Uint8Array;
+  /** The named inputs that the model takes. */
+  readonly inputs: readonly Node[];
+}
+
+/** Writes a graph as an ONNX model. A composite without an ONNX spelling is written as its expansion. */
+export function lowerToOnnx(graph: Graph): OnnxModel {
+  const order = topological(Object.values(graph.outputs), loweredInputs);
+  const writer = new ModelWriter();
+  const names = new Map<Node, string>();
+  const inputs: Node[] = [];
+  for (const node of order) {
+    const name = inputName(node);
+    if (name !== null) {
+      inputs.push(node);
+      names.set(node, name);
+    } else {
+      names.set(node, lowerNode(writer, node, names));
+    }
+  }
+  // An output has a value of its own, also where it is an input or another output.
+  const outputs = Object.entries(graph.outputs).map(([name, node]) => {
+    writer.identity(names.get(node)!, outputName(name));
+    return valueInfo(outputName(name), node);
+  });
+  const model = {
+    irVersion: IR_VERSION,
+    producerName: 'slim',
+    opsetImport: [{ domain: '', version: OPSET }],
+    graph: {
+      name: 'slim',
+      node: writer.written,
+      initializer: writer.initializers,
+      input: distinctInputs(inputs).map((node) => valueInfo(inputName(node)!, node)),
+      output: outputs,
+    },
+  };
+  return { bytes: Model.encode(model).finish(), inputs: distinctInputs(inputs) };
+}
+
+/** ONNX has one name space for inputs and outputs; a training step takes `parameters` and gives `parameters`. */
+export function outputName(name: string): string {
+  return `=${name}`;
+}
+
+function loweredInputs(node: Node): readonly Node[] {
+  if (node.operation.onnx) return node.inputs;
+  const expansion = expansionOf(node);
+  return expansion ? [expansion] : node.inputs;
+}
+
+function lowerNode(writer: OnnxWriter, node: Node, names: ReadonlyMap<Node, string>): string {
+  if (node.operation.onnx) return node.operation.onnx(writer, node.inputs.map((x) => names.get(x)!), node);
+  const expansion = expansionOf(node);
+  if (!expansion) throw new EngineError(`onnx: operation ${node.operation.name} has neither an ONNX spelling nor an expansion`);
+  return names.get(expansion)!;
+}
+
+/** The same name may stand for several nodes, if they agree on dtype and shape. */
+function distinctInputs(inputs: readonly Node[]): Node[] {
+  const byName = new Map<string, Node>();
+  for (const node of inputs) {
+    const name = inputName(node)!;
+    const known = byName.get(name);
+    if (known && describeType(known) !== describeType(node)) {
+      throw new EngineError(`onnx: input ${name} is both ${describeType(known)} and ${describeType(node)}`);
+    }
+    byName.set(name, node);
+  }
+  return [...byName.values()];
+}
+
+function valueInfo(name: string, { dtype, shape }: Node): object {
+  return { name, type: { tensorType: { elemType: ElementType[dtype], shape: { dim: shape.map((dimValue) => ({ dimValue })) } } } };
+}
+
+class ModelWriter implements OnnxWriter {
+  readonly written: object[] = [];
+  readonly initializers: object[] = [];
+  private readonly shared = new Map<string, readonly string[]>();
+  private count = 0;
+
+  node(operator: string, inputs: readonly string[], attributes: Readonly<Record<string, OnnxAttribute>> = {}): string {
+    return this.nodes(operator, inputs, attributes, 1)[0];
+  }
+
+  nodes(operator: string, inputs: readonly string[], attributes: Readonly<Record<string, OnnxAttribute>>, outputs: number): readonly string[] {
+    const output = Array.from({ length: outputs }, () => this.fresh());
+    this.written.push({ opType: operator, input: inputs, output, attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)) });
+    return output;
+  }
+
+  identity(from: string, to: string): void {
+    this.written.push({ opType: 'Identity', input: [from], output: [to], attribute: [] });
+  }
+
+  once(key: string, make: () => readonly string[]): readonly string[] {
+    const known = this.shared.get(key) ?? make();
+    this.shared.set(key, known);
+    return known;
+  }
+
+  floats(values: Float32Array, shape: Shape): string {
+    const small = values.length === 1 ? `float ${values[0]} (${shape.join()})` : null;
+    const write = (): string => this.initializer(ElementType.f32, shape, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    return small ? this.once(small, () => [write()])[0] : write();
+  }
+
+  integers(values: readonly number[]): string {
+    const data = BigInt64Array.from(values, BigInt);
+    return this.once(`int64 ${values.join()}`, () => [this.initializer(ElementType.i64, [values.length], new Uint8Array(data.buffer))])[0];
+  }
+
+  float(value: number): { readonly float: number } {
+    return { float: value };
+  }
+
+  private initializer(dataType: number, shape: Shape, rawData: Uint8Array): string {
+    const name = this.fresh();
+    this.initializers.push({ name, dataType, dims: shape, rawData });
+    return name;
+  }
+
+  /** Values are numbered; the prefix keeps them apart from named inputs and outputs. */
+  private fresh(): string {
+    return `#${this.count++}`;
+  }
+}
+
+function attribute(name: string, value: OnnxAttribute): object {
+  if (typeof value === 'number') return { name, type: AttributeType.int, i: value };
+  if ('float' in value) return { name, type: AttributeType.float, f: value.float };
+  return { name, type: AttributeType.ints, ints: value };
+}

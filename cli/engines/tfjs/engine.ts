@@ -1,0 +1,109 @@
+/**
+ * The graph as tfjs calls: on CUDA with @tensorflow/tfjs-node-gpu, natively on the CPU with @tensorflow/tfjs-node, and on
+ * WebAssembly where neither is installed. It interprets node by node and frees each value after its last use.
+ */
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { expansionOf, topological, type DType, type Graph, type Node } from '../../graph/graph.ts';
+import { inputName } from '../../graph/ops/leaf.ts';
+import type { Tfjs, TfjsTensor } from '../../graph/targets.ts';
+import { type DeviceTensor, type Engine, EngineError, type HostTensor, type Inputs, type Outputs, type Program } from '../engine.ts';
+
+const TFJS_TYPES = { f32: 'float32', i32: 'int32' } as const satisfies Record<DType, string>;
+
+class TfjsDeviceTensor implements DeviceTensor {
+  readonly tensor: TfjsTensor;
+  readonly dtype: DType;
+
+  constructor(tensor: TfjsTensor, dtype: DType) {
+    this.tensor = tensor;
+    this.dtype = dtype;
+  }
+
+  get shape(): readonly number[] {
+    return this.tensor.shape;
+  }
+
+  async read(): Promise<Float32Array | Int32Array> {
+    return (await this.tensor.data()) as Float32Array | Int32Array;
+  }
+
+  dispose(): void {
+    this.tensor.dispose();
+  }
+}
+
+/** The best tfjs that loads: GPU, native CPU, then WebAssembly (which @tensorflow/tfjs-backend-wasm brings along). */
+async function loadTfjs(): Promise<{ tf: Tfjs; description: string }> {
+  const require = createRequire(import.meta.url);
+  for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
+    try {
+      require.resolve(name);
+    } catch {
+      continue; // Not installed: both are optional. One that is installed but broken is an error below.
+    }
+    const tf = require(name) as Tfjs;
+    await tf.ready();
+    return { tf, description: `tfjs ${tf.version.tfjs} (${name})` };
+  }
+  const tf = require('@tensorflow/tfjs') as Tfjs;
+  const { setWasmPaths } = require('@tensorflow/tfjs-backend-wasm') as typeof import('@tensorflow/tfjs-backend-wasm');
+  setWasmPaths(join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm')), '/'));
+  if (!(await tf.setBackend('wasm'))) throw new EngineError('tfjs: its WebAssembly backend did not start');
+  await tf.ready();
+  return { tf, description: `tfjs ${tf.version.tfjs} (wasm)` };
+}
+
+/** The second engine: the same nodes as tfjs operations. */
+export async function createTfjsEngine(): Promise<Engine> {
+  const { tf, description } = await loadTfjs();
+  return {
+    description,
+    upload: ({ dtype, shape, data }: HostTensor) => new TfjsDeviceTensor(tf.tensor(data, [...shape], TFJS_TYPES[dtype]), dtype),
+    compile: async (graph) => interpret(tf, graph),
+    dispose: async () => {},
+  };
+}
+
+/** What a node is computed from: its inputs, or its expansion where tfjs has no such operation. */
+function interpretedInputs(node: Node): readonly Node[] {
+  if (node.operation.tfjs) return node.inputs;
+  const expansion = expansionOf(node);
+  return expansion ? [expansion] : node.inputs;
+}
+
+function interpret(tf: Tfjs, graph: Graph): Program {
+  const outputs = Object.entries(graph.outputs);
+  const order = topological(Object.values(graph.outputs), interpretedInputs);
+  const lastUse = new Map<Node, number>();
+  order.forEach((node, step) => interpretedInputs(node).forEach((x) => lastUse.set(x, step)));
+  for (const [, node] of outputs) lastUse.set(node, Infinity);
+  const freedAfter = order.map((_, step) => [...new Set(interpretedInputs(order[step]))].filter((x) => lastUse.get(x) === step));
+
+  const run = (given: Inputs): Outputs => {
+    const values = new Map<Node, TfjsTensor>();
+    order.forEach((node, step) => {
+      values.set(node, compute(tf, node, values, given));
+      for (const x of freedAfter[step]) values.get(x)!.dispose();
+    });
+    // A clone shares the memory and has a life of its own: two outputs may be one value.
+    const results = outputs.map(([name, node]) => [name, new TfjsDeviceTensor(tf.clone(values.get(node)!), node.dtype)] as const);
+    for (const node of new Set(outputs.map(([, node]) => node))) values.get(node)!.dispose();
+    return Object.fromEntries(results);
+  };
+  return { run: async (given) => run(given), dispose: async () => {} };
+}
+
+function compute(tf: Tfjs, node: Node, values: ReadonlyMap<Node, TfjsTensor>, given: Inputs): TfjsTensor {
+  const name = inputName(node);
+  if (name !== null) {
+    const tensor = given[name];
+    if (!(tensor instanceof TfjsDeviceTensor)) throw new EngineError(`tfjs: input ${name} is missing`);
+    return tf.clone(tensor.tensor);
+  }
+  const inputs = interpretedInputs(node).map((x) => values.get(x)!);
+  const { tfjs } = node.operation;
+  if (tfjs) return tf.tidy(() => tfjs(tf, inputs, node));
+  if (expansionOf(node)) return tf.clone(inputs[0]);
+  throw new EngineError(`tfjs: operation ${node.operation.name} has neither a tfjs spelling nor an expansion`);
+}

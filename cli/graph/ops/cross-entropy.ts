@@ -1,0 +1,32 @@
+import { apply, expectShapes, type Attributes, type Node, type Operation } from '../graph.ts';
+import { multiply, scale } from './binary.ts';
+import { meanOfAll } from './reduce.ts';
+import { logSoftmax } from './softmax.ts';
+
+interface OneHotAttributes extends Attributes {
+  readonly classes: number;
+}
+
+const oneHotOperation: Operation<OneHotAttributes> = {
+  name: 'oneHot',
+  infer(inputs, { classes }) {
+    expectShapes(inputs[0].dtype === 'i32', 'oneHot', 'i32 labels', inputs);
+    return { dtype: 'f32', shape: [...inputs[0].shape, classes] };
+  },
+  gradient: () => [null],
+  onnx(writer, [labels], { attributes }) {
+    return writer.node('OneHot', [labels, writer.floats(Float32Array.of(attributes.classes), [1]), writer.floats(Float32Array.of(0, 1), [2])]);
+  },
+  tfjs: (tf, [labels], { attributes }) => tf.cast(tf.oneHot(labels, attributes.classes), 'float32'),
+};
+
+/** labels (…) → (…, classes), 1 at the label. */
+export function oneHot(labels: Node, classes: number): Node {
+  return apply(oneHotOperation, [labels], { classes });
+}
+
+/** The mean cross-entropy of logits (B, K) and labels (B), of shape (). */
+export function crossEntropy(logits: Node, labels: Node): Node {
+  const classes = logits.shape[1];
+  return scale(meanOfAll(multiply(oneHot(labels, classes), logSoftmax(logits))), -classes);
+}

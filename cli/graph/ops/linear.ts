@@ -1,0 +1,49 @@
+/** The dense linear layer and the one that PC-LoRA leaves. Weights lie as in PyTorch: (out, in). */
+import { apply, expectShapes, type Attributes, type Node, type Operation } from '../graph.ts';
+import { gemm } from './gemm.ts';
+
+interface LayerAttributes extends Attributes {
+  /** The layer's name in the model's table; costs and plans are told by layer. */
+  readonly layer: string;
+}
+
+const linearOperation: Operation<LayerAttributes> = {
+  name: 'linear',
+  infer(inputs) {
+    const [x, weight, bias] = inputs;
+    const fits = x.shape.length === 2 && weight.shape.length === 2 && x.shape[1] === weight.shape[1] && bias.shape[0] === weight.shape[0];
+    expectShapes(fits, 'linear', 'x (rows, in), weight (out, in), bias (out)', inputs);
+    return { dtype: 'f32', shape: [x.shape[0], weight.shape[0]] };
+  },
+  expand: ([x, weight, bias]) => gemm(x, weight, bias, { transB: true }),
+};
+
+/** y = x·Wᵀ + b. x (rows, in), weight (out, in), bias (out) → (rows, out). */
+export function linear(x: Node, weight: Node, bias: Node, layer: string): Node {
+  return apply(linearOperation, [x, weight, bias], { layer });
+}
+
+interface LowRankAttributes extends LayerAttributes {
+  readonly scaling: number;
+}
+
+const lowRankOperation: Operation<LowRankAttributes> = {
+  name: 'lowRankLinear',
+  infer(inputs) {
+    const [x, loraA, loraB, loraC] = inputs;
+    const fits =
+      [x, loraA, loraB].every(({ shape }) => shape.length === 2) &&
+      x.shape[1] === loraA.shape[1] &&
+      loraA.shape[0] === loraB.shape[1] &&
+      loraC.shape.length === 1 &&
+      loraC.shape[0] === loraB.shape[0];
+    expectShapes(fits, 'lowRankLinear', 'x (rows, in), loraA (r, in), loraB (out, r), loraC (out)', inputs);
+    return { dtype: 'f32', shape: [x.shape[0], loraB.shape[0]] };
+  },
+  expand: ([x, loraA, loraB, loraC], { scaling }) => gemm(gemm(x, loraA, null, { transB: true }), loraB, loraC, { transB: true, alpha: scaling }),
+};
+
+/** y = s·B(A x) + C: what is left of a layer when λ is 0 (PC-LoRA, arXiv 2406.09117). x (rows, in) → (rows, out). */
+export function lowRankLinear(x: Node, loraA: Node, loraB: Node, loraC: Node, scaling: number, layer: string): Node {
+  return apply(lowRankOperation, [x, loraA, loraB, loraC], { scaling, layer });
+}

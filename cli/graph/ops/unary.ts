@@ -1,0 +1,44 @@
+/** Element-wise operations of one tensor. */
+import { apply, expectShapes, type Node, type Operation } from '../graph.ts';
+import { divide, multiply, scale, subtract } from './binary.ts';
+import { scalar } from './leaf.ts';
+
+interface UnaryRule {
+  readonly name: string;
+  readonly onnx: string;
+  readonly tfjs: 'neg' | 'exp' | 'log' | 'sqrt' | 'erf' | 'tanh';
+  /** dx from x, y = f(x) and dy. */
+  readonly gradient: (x: Node, y: Node, dy: Node) => Node;
+}
+
+function unary(rule: UnaryRule): (x: Node) => Node {
+  const operation: Operation = {
+    name: rule.name,
+    infer(inputs) {
+      expectShapes(inputs[0].dtype === 'f32', rule.name, 'an f32 tensor', inputs);
+      return { dtype: 'f32', shape: inputs[0].shape };
+    },
+    gradient: (node, dy) => [rule.gradient(node.inputs[0], node, dy)],
+    onnx: (writer, inputs) => writer.node(rule.onnx, inputs),
+    tfjs: (tf, [x]) => tf[rule.tfjs](x),
+  };
+  return (x) => apply(operation, [x], {});
+}
+
+export const negate = unary({ name: 'negate', onnx: 'Neg', tfjs: 'neg', gradient: (_x, _y, dy) => negate(dy) });
+export const exp = unary({ name: 'exp', onnx: 'Exp', tfjs: 'exp', gradient: (_x, y, dy) => multiply(dy, y) });
+export const log = unary({ name: 'log', onnx: 'Log', tfjs: 'log', gradient: (x, _y, dy) => divide(dy, x) });
+export const sqrt = unary({ name: 'sqrt', onnx: 'Sqrt', tfjs: 'sqrt', gradient: (_x, y, dy) => divide(scale(dy, 0.5), y) });
+/** d erf(x) / dx = 2/√π · e^(-x²) */
+export const erf = unary({
+  name: 'erf',
+  onnx: 'Erf',
+  tfjs: 'erf',
+  gradient: (x, _y, dy) => multiply(dy, scale(exp(negate(multiply(x, x))), 2 / Math.sqrt(Math.PI))),
+});
+export const tanh = unary({
+  name: 'tanh',
+  onnx: 'Tanh',
+  tfjs: 'tanh',
+  gradient: (_x, y, dy) => multiply(dy, subtract(scalar(1), multiply(y, y))),
+});

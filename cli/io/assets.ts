@@ -1,0 +1,11 @@
+import { basename, dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * The URL of a file that `npm run build` made (kernels.wasm, a worker). The bundled command line lies beside them in dist/;
+ * sources run by the tests find them two folders up.
+ */
+export function builtAsset(name: string): URL {
+  const here = dirname(fileURLToPath(import.meta.url));
+  return new URL(basename(here) === 'dist' ? name : `../../dist/${name}`, import.meta.url);
+}

@@ -1,0 +1,71 @@
+/** Files that are either whole or absent, and errors that name them. */
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { UserError, messageOf } from './errors.ts';
+
+/** The system's code of an error (ENOENT, ENOSPC ...), or an empty string. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+/** Writes under a temporary name, flushes, then renames: a reader sees the old file or the new one, never half of one. */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const file = await open(temporary, 'w');
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw writeError(path, error);
+  }
+}
+
+/** What a failed write says to the user. */
+export function writeError(path: string, error: unknown): UserError {
+  const hints: Record<string, string> = {
+    ENOSPC: 'The disk is full: free some space, or choose another --out. What was written before is whole.',
+    EDQUOT: 'Your quota is used up: free some space, or choose another --out.',
+    EACCES: 'Check the permissions of the folder.',
+    EROFS: 'The file system is read-only: choose another --out.',
+  };
+  return new UserError(`can't write ${path}: ${messageOf(error)}`, hints[errorCode(error)] ?? '');
+}
+
+export async function writeJson(path: string, value: unknown): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Parses a JSON file. UserError when it can't be read or isn't JSON. */
+export async function readJson(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new UserError(`can't read ${path}: ${messageOf(error)}`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${path} is not valid JSON: ${messageOf(error)}`);
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return (await kindOf(path)) !== 'absent';
+}
+
+export async function kindOf(path: string): Promise<'file' | 'folder' | 'absent'> {
+  try {
+    return (await stat(path)).isDirectory() ? 'folder' : 'file';
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return 'absent';
+    throw new UserError(`can't read ${path}: ${messageOf(error)}`);
+  }
+}

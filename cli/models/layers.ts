@@ -1,0 +1,77 @@
+/**
+ * The one table of a model's layers. Loading, adapters, parameter counts, packing and benches all read it; nothing else lists
+ * names or shapes. A tensor's name is its layer's name and a suffix: `block.0.query.weight`.
+ */
+import { elementCount, type Shape } from '../graph/graph.ts';
+
+/** `linear` layers inside blocks are what PC-LoRA replaces; every other kind stays as it is. */
+export type LayerKind = 'embedding' | 'linear' | 'norm' | 'pooler' | 'head';
+
+export interface Layer {
+  readonly name: string;
+  readonly kind: LayerKind;
+  /** Which block it belongs to; null outside the blocks. */
+  readonly block: number | null;
+  readonly tensors: readonly TensorSpec[];
+}
+
+export interface TensorSpec {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly start: InitialValue;
+}
+
+/** How a tensor starts in a model made from scratch: normal with the config's initializer_range, zeros or ones. */
+export type InitialValue = 'normal' | 'zeros' | 'ones';
+
+/** A linear layer's input and output width. */
+export interface LinearSize {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+}
+
+export function linearLayer(name: string, inFeatures: number, outFeatures: number, kind: LayerKind, block: number | null): Layer {
+  return {
+    name,
+    kind,
+    block,
+    tensors: [
+      { name: `${name}.weight`, shape: [outFeatures, inFeatures], start: 'normal' },
+      { name: `${name}.bias`, shape: [outFeatures], start: 'zeros' },
+    ],
+  };
+}
+
+export function normLayer(name: string, width: number, block: number | null): Layer {
+  return {
+    name,
+    kind: 'norm',
+    block,
+    tensors: [
+      { name: `${name}.weight`, shape: [width], start: 'ones' },
+      { name: `${name}.bias`, shape: [width], start: 'zeros' },
+    ],
+  };
+}
+
+export function embeddingLayer(name: string, tensors: readonly TensorSpec[]): Layer {
+  return { name, kind: 'embedding', block: null, tensors };
+}
+
+/** The layers that get adapters: every linear layer of every block (PC-LoRA, section 3). */
+export function adaptedLayers(layers: readonly Layer[]): Layer[] {
+  return layers.filter((layer) => layer.kind === 'linear' && layer.block !== null);
+}
+
+export function linearSize(layer: Layer): LinearSize {
+  const [outFeatures, inFeatures] = layer.tensors[0].shape;
+  return { inFeatures, outFeatures };
+}
+
+export function tensorsOf(layers: readonly Layer[]): TensorSpec[] {
+  return layers.flatMap((layer) => layer.tensors);
+}
+
+export function parameterCount(tensors: readonly { readonly shape: Shape }[]): number {
+  return tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+}

@@ -1,0 +1,35 @@
+/** What every architecture provides. A new one is a file that returns this, and an entry in ../pretrained's table. */
+import type { Node } from '../graph/graph.ts';
+import type { Layer } from './layers.ts';
+
+/** Where a forward pass takes its tensors from: this is how teacher, student and adapters-only model differ, and only this. */
+export interface Parts {
+  /** A tensor by its name in the layer table. */
+  tensor(name: string): Node;
+  /** Applies a linear layer of a block: dense, with adapters beside it, or adapters only. */
+  linear(layer: Layer, x: Node): Node;
+}
+
+export interface Forward {
+  readonly logits: Node; // (B, K)
+  /** Every block's output, which feature distillation compares. */
+  readonly blocks: readonly Node[]; // (B·T, D) each
+}
+
+export interface Model {
+  readonly architecture: string;
+  readonly labels: readonly string[];
+  readonly layers: readonly Layer[];
+  /** Standard deviation of freshly drawn weights. */
+  readonly initializerRange: number;
+  /** The named inputs of a batch, such as `pixels`. */
+  batchInputs(batch: number): Readonly<Record<string, Node>>;
+  forward(inputs: Readonly<Record<string, Node>>, batch: number, parts: Parts): Forward;
+}
+
+/** The layer of that name; the models use it for what their own table lists. */
+export function layerNamed(layers: readonly Layer[], name: string): Layer {
+  const layer = layers.find((candidate) => candidate.name === name);
+  if (!layer) throw new Error(`no layer ${name} in the layer table`);
+  return layer;
+}

@@ -1,0 +1,121 @@
+/**
+ * The PC-LoRA layer (arXiv 2406.09117, section 3): while training, every linear layer of every block computes
+ *
+ *   y = λ·(W x + b) + s·B(A x) + C                             W, b frozen; A (r, in), B (out, r), C (out) trained
+ *
+ * and at λ = 0 only y = s·B(A x) + C is left. With residual decay (`--init svd`) A, B, C start at the best rank-r approximation
+ * A₀, B₀ of W and at b, and λ scales what they don't hold: λ·(W - s·B₀A₀)x. Both equal the teacher at step 0.
+ */
+import type { Node } from '../graph/graph.ts';
+import { add, multiply, scale } from '../graph/ops/binary.ts';
+import { gemm } from '../graph/ops/gemm.ts';
+import { linear, lowRankLinear } from '../graph/ops/linear.ts';
+import { input } from '../graph/ops/leaf.ts';
+import { adaptedLayers, linearSize, type Layer, type TensorSpec } from '../models/layers.ts';
+import type { Parts } from '../models/model.ts';
+
+/** How A and B start: A Kaiming-uniform with B and C zero, or all three from W and b. */
+export type Init = 'paper' | 'svd';
+export const INITS = ['paper', 'svd'] as const satisfies readonly Init[];
+
+export interface AdapterOptions {
+  readonly init: Init;
+  readonly ranks: ReadonlyMap<string, number>;
+  readonly scaling: number;
+}
+
+/** The adapters' tensors: loraA (r, in), loraB (out, r), loraC (out) for each adapted layer. */
+export function adapterTensors(layers: readonly Layer[], ranks: ReadonlyMap<string, number>): TensorSpec[] {
+  return adaptedLayers(layers).flatMap((layer) => {
+    const { inFeatures, outFeatures } = linearSize(layer);
+    const rank = rankOf(ranks, layer);
+    return [
+      { name: `${layer.name}.loraA`, shape: [rank, inFeatures], start: 'normal' },
+      { name: `${layer.name}.loraB`, shape: [outFeatures, rank], start: 'zeros' },
+      { name: `${layer.name}.loraC`, shape: [outFeatures], start: 'zeros' },
+    ];
+  });
+}
+
+export function rankOf(ranks: ReadonlyMap<string, number>, layer: Layer): number {
+  const rank = ranks.get(layer.name);
+  if (rank === undefined) throw new Error(`no rank for layer ${layer.name}`);
+  return rank;
+}
+
+/** The frozen start of an adapter under residual decay. */
+export function initialName(name: string): string {
+  return `${name}.initial`;
+}
+
+const byName = (spec: TensorSpec): Node => input(spec.name, spec.shape);
+
+/** Parts whose tensors are inputs of the tables' names and shapes, one node each. */
+function tensorLookup(specs: readonly TensorSpec[], trained: ReadonlyMap<string, Node>): (name: string) => Node {
+  const nodes = new Map<string, Node>(specs.map((spec) => [spec.name, trained.get(spec.name) ?? byName(spec)]));
+  return (name) => {
+    const node = nodes.get(name);
+    if (!node) throw new Error(`no tensor ${name} in the layer table`);
+    return node;
+  };
+}
+
+/** The dense model: the teacher, and the model that gets fine-tuned. */
+export function denseParts(specs: readonly TensorSpec[], trained: ReadonlyMap<string, Node> = new Map()): Parts {
+  const tensor = tensorLookup(specs, trained);
+  return { tensor, linear: (layer, x) => linear(x, tensor(`${layer.name}.weight`), tensor(`${layer.name}.bias`), layer.name) };
+}
+
+/** Adapters only (λ = 0): what is evaluated, selected and shipped. */
+export function adaptersOnlyParts(specs: readonly TensorSpec[], scaling: number, trained: ReadonlyMap<string, Node> = new Map()): Parts {
+  const tensor = tensorLookup(specs, trained);
+  return { tensor, linear: (layer, x) => lowRankLinear(x, ...adapterOf(tensor, layer), scaling, layer.name) };
+}
+
+/** The student while λ > 0: adapters beside the fading dense path. */
+export function fadingParts(
+  specs: readonly TensorSpec[],
+  { scaling, init }: Pick<AdapterOptions, 'scaling' | 'init'>,
+  lambda: Node,
+  trained: ReadonlyMap<string, Node>,
+): Parts {
+  const tensor = tensorLookup(specs, trained);
+  const scaledByLambda = memoized((x: Node) => multiply(x, lambda));
+  return {
+    tensor,
+    // λ·(W x + b) = W(λx) + λb: λ costs one pass over x, which query, key and value share, instead of one over each output.
+    linear(layer, x) {
+      const [loraA, loraB, loraC] = adapterOf(tensor, layer);
+      const faded = scaledByLambda(x);
+      const weight = tensor(`${layer.name}.weight`);
+      const bias = multiply(tensor(`${layer.name}.bias`), lambda);
+      const lowRank = gemm(x, loraA, null, { transB: true }); // (rows, r)
+      if (init === 'paper') {
+        const dense = gemm(faded, weight, add(bias, loraC), { transB: true });
+        return gemm(lowRank, loraB, dense, { transB: true, alpha: scaling });
+      }
+      const [startA, startB, startC] = [loraA, loraB, loraC].map((node, i) => input(initialName(`${layer.name}.${SUFFIXES[i]}`), node.shape));
+      const held = scale(gemm(faded, startA, null, { transB: true }), scaling);
+      const residualBias = add(bias, add(loraC, scale(multiply(startC, lambda), -1)));
+      const dense = gemm(faded, weight, residualBias, { transB: true });
+      const residual = gemm(held, startB, dense, { transB: true, alpha: -1 });
+      return gemm(lowRank, loraB, residual, { transB: true, alpha: scaling });
+    },
+  };
+}
+
+const SUFFIXES = ['loraA', 'loraB', 'loraC'] as const;
+
+function adapterOf(tensor: (name: string) => Node, layer: Layer): [Node, Node, Node] {
+  const [loraA, loraB, loraC] = SUFFIXES.map((suffix) => tensor(`${layer.name}.${suffix}`));
+  return [loraA, loraB, loraC];
+}
+
+function memoized(make: (x: Node) => Node): (x: Node) => Node {
+  const made = new Map<Node, Node>();
+  return (x) => {
+    const known = made.get(x) ?? make(x);
+    made.set(x, known);
+    return known;
+  };
+}

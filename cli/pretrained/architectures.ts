@@ -1,0 +1,16 @@
+/** The architectures that Slim reads, by Hugging Face's `model_type`. */
+import { UserError } from '../io/errors.ts';
+import type { Architecture } from './architecture.ts';
+import { vitArchitecture } from './vit-checkpoint.ts';
+
+const ARCHITECTURES: readonly Architecture[] = [vitArchitecture];
+
+/** The architecture of a parsed config.json. UserError lists the supported ones. */
+export function architectureOf(json: unknown, path: string): Architecture {
+  const modelType = typeof json === 'object' && json !== null && 'model_type' in json ? json.model_type : undefined;
+  const found = ARCHITECTURES.find((architecture) => architecture.modelType === modelType);
+  if (found) return found;
+  const supported = ARCHITECTURES.map((architecture) => architecture.modelType).join(', ');
+  const got = modelType === undefined ? 'has no model_type' : `is of the unknown architecture ${JSON.stringify(modelType)}`;
+  throw new UserError(`${path} ${got}`, `Supported: ${supported}.`);
+}

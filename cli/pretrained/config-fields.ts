@@ -1,0 +1,67 @@
+/** Typed access to an untrusted config.json. Every error names the file, the field, what was expected and what came. */
+import { UserError } from '../io/errors.ts';
+
+/** No real model comes near these; a config beyond them is a mistake or an attack, refused before memory is asked for. */
+const MAX_COUNT = 1 << 20;
+const MAX_LABELS = 100_000;
+
+export interface ConfigFields {
+  text(field: string, otherwise: string): string;
+  number(field: string, otherwise: number): number;
+  /** A whole number of at least 1. */
+  count(field: string, otherwise: number): number;
+  /** One number for a square, or [height, width]. */
+  size(field: string, otherwise: number): { height: number; width: number };
+  /** id2label in order, or num_labels made-up names. */
+  labels(): string[];
+}
+
+export function readConfigFields(json: unknown, path: string): ConfigFields {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new UserError(`${path}: expected a JSON object`);
+  const fields = json as Readonly<Record<string, unknown>>;
+  const wrong = (field: string, expected: string, got: unknown): UserError =>
+    new UserError(`${path}: expected ${field} to be ${expected}, got ${JSON.stringify(got)}`);
+
+  function asCount(value: unknown, field: string): number {
+    if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > MAX_COUNT) {
+      throw wrong(field, `a whole number from 1 to ${MAX_COUNT}`, value);
+    }
+    return value as number;
+  }
+
+  return {
+    text(field, otherwise) {
+      const value = fields[field] ?? otherwise;
+      if (typeof value !== 'string') throw wrong(field, 'a string', value);
+      return value;
+    },
+    number(field, otherwise) {
+      const value = fields[field] ?? otherwise;
+      if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw wrong(field, 'a number of at least 0', value);
+      return value;
+    },
+    count: (field, otherwise) => asCount(fields[field] ?? otherwise, field),
+    size(field, otherwise) {
+      const value = fields[field] ?? otherwise;
+      if (!Array.isArray(value)) return { height: asCount(value, field), width: asCount(value, field) };
+      if (value.length !== 2) throw wrong(field, 'one number or two', value);
+      return { height: asCount(value[0], field), width: asCount(value[1], field) };
+    },
+    labels() {
+      const id2label = fields.id2label;
+      if (id2label === undefined || id2label === null) {
+        const count = asCount(fields.num_labels ?? 2, 'num_labels');
+        if (count > MAX_LABELS) throw wrong('num_labels', `at most ${MAX_LABELS}`, count);
+        return Array.from({ length: count }, (_, i) => `LABEL_${i}`);
+      }
+      if (typeof id2label !== 'object' || Array.isArray(id2label)) throw wrong('id2label', 'an object', id2label);
+      const entries = new Map(Object.entries(id2label));
+      if (entries.size === 0 || entries.size > MAX_LABELS) throw wrong('id2label', `1 to ${MAX_LABELS} labels`, `${entries.size} labels`);
+      return Array.from({ length: entries.size }, (_, i) => {
+        const label = entries.get(String(i));
+        if (typeof label !== 'string') throw wrong(`id2label["${i}"]`, 'a string', label);
+        return label;
+      });
+    },
+  };
+}

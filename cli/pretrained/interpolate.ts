@@ -1,0 +1,49 @@
+/**
+ * Position embeddings for another image size: the grid of patch positions is resized bicubically, the class token's stays.
+ * Keys' kernel with a = -0.75 and half-pixel centres, which is what PyTorch's interpolate(mode="bicubic") computes.
+ */
+export interface Grid {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** position (1 + from.height·from.width, width), class token first → (1 + to.height·to.width, width). */
+export function interpolatePositions(position: Float32Array, width: number, from: Grid, to: Grid): Float32Array<ArrayBuffer> {
+  const result = new Float32Array((1 + to.height * to.width) * width);
+  result.set(position.subarray(0, width));
+  const rows = axisWeights(from.height, to.height);
+  const columns = axisWeights(from.width, to.width);
+  for (let y = 0; y < to.height; y++) {
+    for (let x = 0; x < to.width; x++) {
+      const target = (1 + y * to.width + x) * width;
+      for (const [row, rowWeight] of rows[y]) {
+        for (const [column, columnWeight] of columns[x]) {
+          const source = (1 + row * from.width + column) * width;
+          const weight = rowWeight * columnWeight;
+          for (let c = 0; c < width; c++) result[target + c] += weight * position[source + c];
+        }
+      }
+    }
+  }
+  return result;
+}
+
+/** For each target index four (source index, weight) pairs; indices beyond the edge repeat the edge. */
+function axisWeights(from: number, to: number): [index: number, weight: number][][] {
+  return Array.from({ length: to }, (_, i) => {
+    const centre = ((i + 0.5) * from) / to - 0.5;
+    const first = Math.floor(centre) - 1;
+    return Array.from({ length: 4 }, (_, tap) => {
+      const index = Math.min(from - 1, Math.max(0, first + tap));
+      return [index, cubic(centre - (first + tap))] as [number, number];
+    });
+  });
+}
+
+function cubic(distance: number): number {
+  const a = -0.75;
+  const x = Math.abs(distance);
+  if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+  return 0;
+}

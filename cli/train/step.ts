@@ -1,0 +1,72 @@
+/**
+ * One training step as one graph, compiled once and called with new inputs: the batch, λ, the learning rate, the trained vector and
+ * its moments go in; the losses and the new vectors come out.
+ */
+import type { Graph, Node } from '../graph/graph.ts';
+import { gradients } from '../graph/grad.ts';
+import { crossEntropy } from '../graph/ops/cross-entropy.ts';
+import { input } from '../graph/ops/leaf.ts';
+import type { Model } from '../models/model.ts';
+import { tensorsOf } from '../models/layers.ts';
+import { distillationLoss, featureLoss } from '../pclora/distill.ts';
+import { adaptersOnlyParts, adapterTensors, denseParts, fadingParts, type AdapterOptions } from '../pclora/linear.ts';
+import { adamwUpdate, sliceTensors, type AdamwOptions, type FlatLayout } from './optimizer.ts';
+
+/** The names under which a step's graph takes and gives its state; the outputs of one run are the inputs of the next. */
+export const STATE = ['parameters', 'moment1', 'moment2'] as const;
+
+export interface StepOptions {
+  readonly model: Model;
+  readonly batch: number;
+  readonly layout: FlatLayout;
+  readonly optimizer: AdamwOptions;
+}
+
+export interface CompressOptions extends StepOptions {
+  readonly adapters: AdapterOptions;
+  /** Weight of the task loss; 1 - α is the feature loss's. */
+  readonly alpha: number;
+}
+
+/** Fine-tuning: the dense model and the task loss. */
+export function finetuneStep({ model, batch, layout, optimizer }: StepOptions): Graph {
+  const { parameters, trained } = trainedTensors(layout);
+  const inputs = model.batchInputs(batch);
+  const { logits } = model.forward(inputs, batch, denseParts(tensorsOf(model.layers), trained));
+  const loss = crossEntropy(logits, input('labels', [batch], 'i32'));
+  return { outputs: { loss, logits, ...update(loss, parameters, trained, optimizer) } };
+}
+
+/**
+ * PC-LoRA: student and teacher forward, both losses, gradients, clipping and AdamW.
+ * `phase` chooses the program: `fading` while λ > 0, `adapters` at λ = 0, where the student's dense path is gone.
+ */
+export function compressStep(options: CompressOptions, phase: 'fading' | 'adapters'): Graph {
+  const { parameters, trained } = trainedTensors(options.layout);
+  const losses = compressLosses(options, phase, trained);
+  return { outputs: { loss: losses.loss, task: losses.task, feature: losses.feature, ...update(losses.loss, parameters, trained, options.optimizer) } };
+}
+
+/** The forward half of a PC-LoRA step. */
+export function compressLosses(options: Omit<CompressOptions, 'optimizer' | 'layout'>, phase: 'fading' | 'adapters', trained: ReadonlyMap<string, Node>) {
+  const { model, batch, adapters, alpha } = options;
+  const dense = tensorsOf(model.layers);
+  const specs = [...dense, ...adapterTensors(model.layers, adapters.ranks)];
+  const inputs = model.batchInputs(batch);
+  const parts = phase === 'fading' ? fadingParts(specs, adapters, input('lambda', []), trained) : adaptersOnlyParts(specs, adapters.scaling, trained);
+  const student = model.forward(inputs, batch, parts);
+  // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head).
+  const teacher = model.forward(inputs, batch, denseParts(dense));
+  const task = crossEntropy(student.logits, input('labels', [batch], 'i32'));
+  const feature = featureLoss(student.blocks, teacher.blocks);
+  return { loss: distillationLoss(task, feature, alpha), task, feature, student, teacher };
+}
+
+function trainedTensors(layout: FlatLayout): { parameters: Node; trained: Map<string, Node> } {
+  const parameters = input('parameters', [layout.size]);
+  return { parameters, trained: sliceTensors(parameters, layout) };
+}
+
+function update(loss: Node, parameters: Node, trained: ReadonlyMap<string, Node>, optimizer: AdamwOptions) {
+  return adamwUpdate(parameters, gradients(loss, [...trained.values()]), optimizer);
+}
