@@ -9,7 +9,7 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
 
 await build({
-  entryPoints: { slim: 'cli/main.ts', 'picture-worker': 'cli/data/picture-worker.ts' },
+  entryPoints: { slim: 'cli/slim.ts', 'picture-worker': 'cli/data/picture-worker.ts' },
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,

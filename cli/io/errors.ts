@@ -22,3 +22,8 @@ export function usageError(message: string, hint = ''): UserError {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** The user stopped a job, which saved what it had (exit code 130). */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}

@@ -39,13 +39,25 @@ export interface LoadOptions {
 
 const INDEX = 'model.safetensors.index.json';
 
-/** Loads a checkpoint. UserErrors name the file and the tensor, what was expected and what came. */
-export async function loadCheckpoint(folder: string, options: LoadOptions): Promise<Checkpoint> {
+/** What a folder says of its model, weights aside: config.json and preprocessor_config.json. */
+export async function loadDescription(folder: string): Promise<Pick<Checkpoint, 'architecture' | 'config' | 'preprocess'>> {
   await expectCheckpointFolder(folder);
   const configPath = join(folder, 'config.json');
   const json = await readJson(configPath);
   const architecture = architectureOf(json, configPath);
-  const stored = architecture.readConfig(json, configPath);
+  const config = architecture.readConfig(json, configPath);
+  return { architecture, config, preprocess: await loadPreprocess(folder, config) };
+}
+
+/** Writes what `loadDescription` reads. */
+export async function saveDescription(folder: string, { architecture, config, preprocess }: Pick<Checkpoint, 'architecture' | 'config' | 'preprocess'>): Promise<void> {
+  await writeJson(join(folder, 'preprocessor_config.json'), imagePreprocessToHuggingFace(preprocess));
+  await writeJson(join(folder, 'config.json'), architecture.writeConfig(config));
+}
+
+/** Loads a checkpoint. UserErrors name the file and the tensor, what was expected and what came. */
+export async function loadCheckpoint(folder: string, options: LoadOptions): Promise<Checkpoint> {
+  const { architecture, config: stored } = await loadDescription(folder);
   const config = { ...stored, labels: options.labels ?? stored.labels, imageSize: options.imageSize ?? stored.imageSize };
   const model = architecture.create(config);
   const files = await openTensorFiles(folder);
@@ -58,15 +70,15 @@ export async function loadCheckpoint(folder: string, options: LoadOptions): Prom
 }
 
 /** Writes a dense model as a Hugging Face folder that transformers loads. */
-export async function saveCheckpoint(folder: string, { architecture, config, model, preprocess }: Omit<Checkpoint, 'tensors' | 'notices'>, tensors: Tensors): Promise<void> {
+export async function saveCheckpoint(folder: string, description: Omit<Checkpoint, 'tensors' | 'notices'>, tensors: Tensors): Promise<void> {
+  const { architecture, config, model } = description;
   const specs = tensorsOf(model.layers).map(({ name, shape }) => {
     const data = tensors.get(name);
     if (!data) throw new Error(`no tensor ${name} to save`);
     return [architecture.checkpointName(name), { shape: architecture.checkpointShape(name, shape, config), data }] as const;
   });
   await saveTensors(join(folder, 'model.safetensors'), specs, { format: 'pt' });
-  await writeJson(join(folder, 'preprocessor_config.json'), imagePreprocessToHuggingFace(preprocess));
-  await writeJson(join(folder, 'config.json'), architecture.writeConfig(config));
+  await saveDescription(folder, description);
 }
 
 async function expectCheckpointFolder(folder: string): Promise<void> {

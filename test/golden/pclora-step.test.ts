@@ -24,7 +24,7 @@ const vanishes = (name: string): boolean => name.endsWith('.key.loraC');
 
 describe.skipIf(!present(folder)).each([
   ['onnx', () => Promise.resolve(createOnnxEngine({ threads: 1 }))],
-  ['tfjs', createTfjsEngine],
+  ['tfjs', () => createTfjsEngine()],
 ] as const)('tiny-vit on %s', (_, createEngine) => {
   const golden = JSON.parse(readFileSync(`${folder}/golden.json`, 'utf8'));
   let engine: Engine;

@@ -34,9 +34,9 @@ class TfjsDeviceTensor implements DeviceTensor {
 }
 
 /** The best tfjs that loads: GPU, native CPU, then WebAssembly (which @tensorflow/tfjs-backend-wasm brings along). */
-async function loadTfjs(): Promise<{ tf: Tfjs; description: string }> {
+async function loadTfjs(gpu: boolean): Promise<{ tf: Tfjs; description: string }> {
   const require = createRequire(import.meta.url);
-  for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
+  for (const name of [...(gpu ? ['@tensorflow/tfjs-node-gpu'] : []), '@tensorflow/tfjs-node']) {
     try {
       require.resolve(name);
     } catch {
@@ -54,9 +54,9 @@ async function loadTfjs(): Promise<{ tf: Tfjs; description: string }> {
   return { tf, description: `tfjs ${tf.version.tfjs} (wasm)` };
 }
 
-/** The second engine: the same nodes as tfjs operations. */
-export async function createTfjsEngine(): Promise<Engine> {
-  const { tf, description } = await loadTfjs();
+/** The second engine: the same nodes as tfjs operations. `gpu: false` passes tfjs-node-gpu over. */
+export async function createTfjsEngine({ gpu = true } = {}): Promise<Engine> {
+  const { tf, description } = await loadTfjs(gpu);
   return {
     description,
     upload: ({ dtype, shape, data }: HostTensor) => new TfjsDeviceTensor(tf.tensor(data, [...shape], TFJS_TYPES[dtype]), dtype),

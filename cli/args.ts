@@ -1,0 +1,148 @@
+/** Flags that several commands share, what their values may be, and the config file beneath them. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { DEVICES, ENGINES } from './engines/create.ts';
+import { usageError } from './io/errors.ts';
+import { readJson } from './io/files.ts';
+
+type Parse<T> = (text: string) => T;
+
+/** A whole number within limits. */
+export function integer(least: number, most = Number.MAX_SAFE_INTEGER): Parse<number> {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isInteger(value) || value < least || value > most) {
+      throw new InvalidArgumentError(`Expected a whole number ${most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`}.`);
+    }
+    return value;
+  };
+}
+
+/** A number within limits; `above` excludes the lower one. */
+export function number(least: number, most = Infinity, { above = false } = {}): Parse<number> {
+  return (text) => {
+    const value = Number(text);
+    const inside = Number.isFinite(value) && value <= most && (above ? value > least : value >= least);
+    if (text.trim() === '' || !inside) {
+      throw new InvalidArgumentError(`Expected a number ${above ? 'above' : 'of at least'} ${least}${most === Infinity ? '' : ` and at most ${most}`}.`);
+    }
+    return value;
+  };
+}
+
+/** Repeatable NAME=R. */
+export function layerRank(text: string, known: Readonly<Record<string, number>> = {}): Record<string, number> {
+  const [, name, rank] = /^([\w.]+)=(\d+)$/.exec(text) ?? [];
+  if (name === undefined) throw new InvalidArgumentError('Expected NAME=RANK, such as up=16 or block.0.query=64.');
+  return { ...known, [name]: Number(rank) };
+}
+
+/** A command that resolves its flags, runs and prints its result. */
+export function createCommand(name: string, summary: string, description: string, examples: readonly string[]): Command {
+  return new Command(name)
+    .summary(summary)
+    .description(description)
+    .addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}`);
+}
+
+export function addResultOptions(command: Command): Command {
+  return command
+    .option('--json', 'print the result as one JSON object', false)
+    .option('--config <file>', 'take flags from a JSON file, {"batchSize": 64, ...}; flags given here win')
+    .addOption(new Option('--seed <n>', 'seed of everything random').argParser(integer(0, 0xffff_ffff)).default(0));
+}
+
+export function addDataOptions(command: Command): Command {
+  return command
+    .option('--data <dir>', 'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), folder of CIFAR-10 binaries, or "glyphs" (drawn)')
+    .option('--skip-bad', 'leave out unreadable pictures and count them', false)
+    .addOption(new Option('--validation-fraction <x>', 'share held out where the data has no split of its own').argParser(number(0, 0.9, { above: true })).default(0.2));
+}
+
+export function addEngineOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--engine <name>', 'what computes').choices(ENGINES).default('onnx'))
+    .addOption(new Option('--device <name>', 'auto takes a GPU where the engine has one').choices(DEVICES).default('auto'))
+    .addOption(new Option('--threads <n>', 'threads of the onnx engine (default: all processors)').argParser(integer(1, 1024)));
+}
+
+export function addRunOptions(command: Command): Command {
+  return command.option('--out <dir>', 'folder of the new run').option('--overwrite', 'replace an existing run', false);
+}
+
+export function addTrainingOptions(command: Command, defaults: { readonly epochs: number; readonly learningRate: number; readonly batchSize: number }): Command {
+  return command
+    .addOption(new Option('--epochs <n>', 'passes over the training data').argParser(number(0, Infinity, { above: true })).default(defaults.epochs))
+    .addOption(new Option('--steps <n>', 'optimizer steps, instead of --epochs').argParser(integer(1)))
+    .addOption(new Option('--batch-size <n>', 'samples a step').argParser(integer(1, 65536)).default(defaults.batchSize))
+    .addOption(new Option('--learning-rate <x>', 'peak learning rate; half a cosine takes it to 0').argParser(number(0, 10, { above: true })).default(defaults.learningRate))
+    .addOption(new Option('--warmup-steps <n>', 'steps of linear warm-up (default: a tenth, at most 100)').argParser(integer(0)))
+    .addOption(new Option('--weight-decay <x>', "AdamW's decoupled weight decay").argParser(number(0, 1)).default(0))
+    .addOption(new Option('--clip-norm <x>', 'largest global gradient norm; 0: no limit').argParser(number(0)).default(1))
+    .option('--augment <list>', 'none, or of flip, shift:PIXELS, pad:PIXELS, crop:SCALE (see README)', 'flip')
+    .addOption(new Option('--evaluate-every <n>', 'steps between evaluations (default: an epoch, at most ten in all)').argParser(integer(1)))
+    .addOption(new Option('--select <which>', 'which weights to keep: the last, or the best on the evaluation data').choices(['last', 'best']).default('last'))
+    .option('--resume', 'go on from the checkpoint in --out', false);
+}
+
+/** Flags that say how to report, not what to do: they are no part of a run's configuration. */
+const NOT_CONFIGURATION = new Set(['json', 'config', 'overwrite', 'resume']);
+
+/**
+ * The flags of a command: the command line over the config file over the defaults.
+ * Usage errors name a key that no flag has, and a value that its flag refuses.
+ */
+export async function resolveFlags<F>(command: Command): Promise<F> {
+  const path = command.opts().config as string | undefined;
+  if (path !== undefined) applyConfig(command, await readJson(path), path);
+  return command.opts() as F;
+}
+
+/** What a run remembers of its flags. */
+export function configurationOf(flags: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(flags).filter(([name]) => !NOT_CONFIGURATION.has(name)));
+}
+
+function applyConfig(command: Command, json: unknown, path: string): void {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw usageError(`${path}: expected an object of flags`);
+  for (const [key, value] of Object.entries(json)) {
+    const option = command.options.find((candidate) => candidate.attributeName() === key);
+    if (!option || NOT_CONFIGURATION.has(key)) {
+      const known = command.options.map((candidate) => candidate.attributeName()).filter((name) => !NOT_CONFIGURATION.has(name));
+      throw usageError(`${path}: ${command.name()} has no flag for ${JSON.stringify(key)}`, `Known: ${known.join(', ')}.`);
+    }
+    if (command.getOptionValueSource(key) === 'cli') continue;
+    command.setOptionValueWithSource(key, configValue(option, value, path), 'config');
+  }
+}
+
+function configValue(option: Option, value: unknown, path: string): unknown {
+  const wrong = (why: string): Error => usageError(`${path}: ${option.attributeName()} is ${JSON.stringify(value)}. ${why}`);
+  if (option.isBoolean()) {
+    if (typeof value !== 'boolean') throw wrong('Expected true or false.');
+    return value;
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return Object.entries(value).reduce<Record<string, number>>((known, [name, rank]) => parseWith(layerRank, `${name}=${String(rank)}`, known, wrong), {});
+  }
+  if (Array.isArray(value)) {
+    if (!option.variadic) throw wrong('Expected one value.');
+    return value.reduce((known: unknown, item) => parseWith(option.parseArg ?? String, String(item), known, wrong), undefined);
+  }
+  if (typeof value !== 'string' && typeof value !== 'number') throw wrong('Expected a string or a number.');
+  return option.parseArg ? parseWith(option.parseArg, String(value), undefined, wrong) : String(value);
+}
+
+function parseWith<T>(parse: (text: string, known: T) => T, text: string, known: T, wrong: (why: string) => Error): T {
+  try {
+    return parse(text, known);
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) throw wrong(error.message);
+    throw error;
+  }
+}
+
+/** A flag that must be there, on the command line or in the config file. */
+export function required(value: string | undefined, flag: string): string {
+  if (value === undefined || value === '') throw usageError(`${flag} is missing`, 'See --help for examples.');
+  return value;
+}

@@ -1,0 +1,77 @@
+/** How long a PC-LoRA training step takes, on random weights made in memory. */
+import { random } from '../../runtime/random.ts';
+import { floats, integers, type DeviceTensor, type Engine } from '../engines/engine.ts';
+import { tensorsOf } from '../models/layers.ts';
+import type { Model } from '../models/model.ts';
+import { adapterTensors, initialName, type AdapterOptions } from '../pclora/linear.ts';
+import { initialTensors } from '../pretrained/initial.ts';
+import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../train/optimizer.ts';
+import { compressStep, STATE } from '../train/step.ts';
+import { packVector, uploadTensors } from '../train/trained-tensors.ts';
+import { summarize, type Summary } from './summary.ts';
+
+export interface TrainStepOptions {
+  readonly model: Model;
+  readonly adapters: AdapterOptions;
+  readonly batch: number;
+  /** Timed steps per phase, after one that is not counted. */
+  readonly steps: number;
+  readonly onStep?: (done: number, total: number) => void;
+}
+
+export interface PhaseTiming extends Summary {
+  readonly compileMs: number;
+}
+
+/** Times both programs of a compression one after the other, as a run has them. */
+export async function benchTrainStep(engine: Engine, options: TrainStepOptions): Promise<{ readonly fading: PhaseTiming; readonly adapters: PhaseTiming; readonly trainedParameters: number }> {
+  const { model, adapters, batch } = options;
+  const dense = tensorsOf(model.layers);
+  const adapterSpecs = adapterTensors(model.layers, adapters.ranks);
+  const layout = flatLayout([...adapterSpecs, ...tensorsOf(model.layers.filter(({ kind }) => kind === 'norm' || kind === 'head' || kind === 'pooler'))]);
+  const tensors = initialTensors([...dense, ...adapterSpecs], model.initializerRange, random(0));
+  const fixed: Record<string, DeviceTensor> = {
+    ...uploadTensors(engine, dense, tensors),
+    ...(adapters.init === 'svd' ? uploadTensors(engine, adapterSpecs, tensors, initialName) : {}),
+    ...randomBatch(engine, model, batch),
+    lambda: engine.upload(floats(Float32Array.of(0.5), [])),
+  };
+
+  async function time(phase: 'fading' | 'adapters'): Promise<PhaseTiming> {
+    const compiling = performance.now();
+    const program = await engine.compile(compressStep({ model, batch, layout, optimizer: ADAMW_DEFAULTS, adapters, alpha: 0.2 }, phase));
+    const compileMs = performance.now() - compiling;
+    const vector = (values: Float32Array): DeviceTensor => engine.upload(floats(values, [layout.size]));
+    let state: Record<string, DeviceTensor> = {
+      parameters: vector(packVector(layout, tensors)),
+      moment1: vector(new Float32Array(layout.size)),
+      moment2: vector(new Float32Array(layout.size)),
+    };
+    const times: number[] = [];
+    for (let step = 0; step <= options.steps; step++) {
+      const started = performance.now();
+      const scalars = Object.entries(adamwScalars(step, 1e-4, ADAMW_DEFAULTS)).map(([name, value]) => [name, engine.upload(floats(Float32Array.of(value), []))] as const);
+      const outputs = await program.run({ ...fixed, ...state, ...Object.fromEntries(scalars) });
+      await outputs.loss.read();
+      if (step > 0) times.push(performance.now() - started);
+      for (const tensor of Object.values(state)) tensor.dispose();
+      state = Object.fromEntries(STATE.map((name) => [name, outputs[name]]));
+      options.onStep?.(step, options.steps);
+    }
+    for (const tensor of Object.values(state)) tensor.dispose();
+    await program.dispose();
+    return { compileMs, ...summarize(times) };
+  }
+
+  return { fading: await time('fading'), adapters: await time('adapters'), trainedParameters: layout.size };
+}
+
+function randomBatch(engine: Engine, model: Model, batch: number): Record<string, DeviceTensor> {
+  const source = random(1);
+  const inputs = Object.entries(model.batchInputs(batch)).map(([name, { shape }]) => {
+    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => source.normal());
+    return [name, engine.upload(floats(values, shape))] as const;
+  });
+  const labels = Int32Array.from({ length: batch }, () => source.below(model.labels.length));
+  return { ...Object.fromEntries(inputs), labels: engine.upload(integers(labels, [batch])) };
+}

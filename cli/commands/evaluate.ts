@@ -1,0 +1,89 @@
+import type { Command } from 'commander';
+import { loadArtifact } from '../../runtime/hosts/node.ts';
+import { readArtifact, type Artifact } from '../../runtime/artifact/artifact.ts';
+import { addDataOptions, addEngineOptions, addResultOptions, createCommand, required, resolveFlags } from '../args.ts';
+import { describe } from '../train/artifact-description.ts';
+import { pack } from '../compress/pack.ts';
+import { openDataset, type Dataset } from '../data/dataset.ts';
+import { createEngine, type EngineChoice } from '../engines/create.ts';
+import { UserError } from '../io/errors.ts';
+import { kindOf } from '../io/files.ts';
+import { createProgress } from '../io/progress.ts';
+import type { Io } from '../io/io.ts';
+import { compileForward, evaluateForward, type Evaluation } from '../train/evaluate.ts';
+import { evaluateArtifact } from '../train/evaluate-artifact.ts';
+import { floatTensors, loadTrainedModel, logitsOf, partsOf, weightSpecs, type TrainedModel } from '../train/trained-model.ts';
+import { uploadTensors } from '../train/trained-tensors.ts';
+import { percent, printResult } from './result.ts';
+
+export interface EvaluateFlags extends EngineChoice {
+  readonly data?: string;
+  readonly seed: number;
+  readonly skipBad: boolean;
+  readonly validationFraction: number;
+  readonly json: boolean;
+}
+
+export interface EvaluateResult extends Evaluation {
+  readonly skipped: number;
+}
+
+export function evaluateCommand(io: Io): Command {
+  const command = createCommand(
+    'evaluate',
+    'accuracy of a run or an artifact on the test part of a data set',
+    `Counts how often a model's largest logit is the label's. Dense and compressed runs are computed by --engine; int8 runs and .slim files by
+the runtime that serves them.`,
+    ['slim evaluate runs/small --data pets/', 'slim evaluate model.slim --data pets/ --json'],
+  ).argument('<model>', 'a run, a Hugging Face folder, or a .slim file');
+  for (const add of [addDataOptions, addEngineOptions, addResultOptions]) add(command);
+  return command.action(async (path: string) => {
+    const flags = await resolveFlags<EvaluateFlags>(command);
+    const result = await runEvaluate(path, flags, io);
+    const skipped = result.skipped > 0 ? `, ${result.skipped} skipped` : '';
+    printResult(io, flags.json, { ...result }, `accuracy ${percent(result.accuracy)} on ${result.samples} samples${skipped}`);
+  });
+}
+
+/** `slim evaluate` */
+export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): Promise<EvaluateResult> {
+  const kind = await kindOf(path);
+  if (kind === 'absent') throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
+  const data = await openDataset(required(flags.data, '--data'), flags);
+  const model = kind === 'file' ? await loadArtifact(path) : await loadTrainedModel(path);
+  return { ...(await evaluateOn(model, data, flags, io)), skipped: data.skipped };
+}
+
+/** Accuracy on a data set's test part. */
+export async function evaluateOn(model: Artifact | TrainedModel, data: Dataset, choice: EngineChoice, io: Io): Promise<Evaluation> {
+  const progress = createProgress(io.stderr, 'batch');
+  const onBatch = (done: number, total: number): void => progress.update(done, total, 'evaluated');
+  try {
+    const artifact = 'manifest' in model ? model : model.precision === 'int8' ? await packed(model) : null;
+    if (artifact) return await evaluateArtifact(artifact, data.test, { classOf: classMap(artifact.manifest.labels, data.labels), onBatch });
+    const trained = model as TrainedModel;
+    const engine = await createEngine(choice);
+    const forward = await compileForward(engine, trained.model, partsOf(trained));
+    const tensors = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
+    const options = { spec: trained.preprocess, classOf: classMap(trained.config.labels, data.labels), onBatch };
+    const evaluation = await evaluateForward(engine, forward, tensors, data.test, options);
+    await forward.dispose();
+    return evaluation;
+  } finally {
+    progress.end();
+  }
+}
+
+async function packed(trained: TrainedModel): Promise<Artifact> {
+  return readArtifact(await pack(logitsOf(trained), trained.stored, describe(trained)));
+}
+
+/** Which of the model's classes each of the data's is: by name, or by place where the model's names are made up. */
+function classMap(model: readonly string[], data: readonly string[]): number[] {
+  const madeUp = model.length === data.length && model.every((label, i) => label === `LABEL_${i}`);
+  return data.map((label, i) => {
+    const index = madeUp ? i : model.indexOf(label);
+    if (index < 0) throw new UserError(`the model does not know the data's class ${label}`, `It knows ${model.slice(0, 5).join(', ')}${model.length > 5 ? ` and ${model.length - 5} more` : ''}.`);
+    return index;
+  });
+}

@@ -1,0 +1,97 @@
+import type { Command } from 'commander';
+import { addDataOptions, addEngineOptions, addResultOptions, addRunOptions, addTrainingOptions, configurationOf, createCommand, integer, required, resolveFlags } from '../args.ts';
+import { denseCost } from '../bench/cost.ts';
+import { Option } from 'commander';
+import { openDataset, type Dataset } from '../data/dataset.ts';
+import { createEngine } from '../engines/create.ts';
+import { createProgress } from '../io/progress.ts';
+import type { Io } from '../io/io.ts';
+import { isPreset, presetConfig, PRESETS } from '../models/presets.ts';
+import { tensorsOf } from '../models/layers.ts';
+import { loadCheckpoint, saveCheckpoint, type Checkpoint } from '../pretrained/checkpoint.ts';
+import { initialTensors } from '../pretrained/initial.ts';
+import { vitArchitecture } from '../pretrained/vit-checkpoint.ts';
+import { random } from '../../runtime/random.ts';
+import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { usageError } from '../io/errors.ts';
+import { finetune } from '../train/finetune.ts';
+import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
+import { printResult, percent } from './result.ts';
+import { loopOptions, recordedRun, startRun, type TrainingFlags } from './training.ts';
+
+export interface FinetuneFlags extends TrainingFlags {
+  readonly model?: string;
+  readonly imageSize?: number;
+}
+
+export interface FinetuneResult {
+  readonly run: string;
+  readonly accuracy: number;
+  readonly samples: number;
+  readonly steps: number;
+  readonly skipped: number;
+}
+
+export function finetuneCommand(io: Io): Command {
+  const command = createCommand(
+    'finetune',
+    'fine-tune a checkpoint on your data: the teacher of a compression',
+    `Fine-tunes a pre-trained model, or trains one from scratch by preset. The run is a Hugging Face folder that transformers loads.
+
+--model is a folder with config.json and model.safetensors (shards too), or a preset: ${PRESETS.join(', ')}.`,
+    ['slim finetune --model google/vit --data pets/ --epochs 5 --out runs/teacher', 'slim finetune --model vit-pico --data glyphs --epochs 8 --learning-rate 1e-3 --out runs/glyphs'],
+  ).option('--model <dir>', 'Hugging Face folder, run, or preset');
+  command.addOption(new Option('--image-size <pixels>', "train at another size than the checkpoint's").argParser(integer(8, 4096)));
+  addTrainingOptions(command, { epochs: 3, learningRate: 1e-4, batchSize: 32 });
+  for (const add of [addDataOptions, addRunOptions, addEngineOptions, addResultOptions]) add(command);
+  return command.action(async () => {
+    const flags = await resolveFlags<FinetuneFlags>(command);
+    const result = await runFinetune(flags, io);
+    printResult(io, flags.json, { ...result }, `fine-tuned: ${percent(result.accuracy)} on ${result.samples} samples, in ${result.run}`);
+  });
+}
+
+/** `slim finetune` */
+export async function runFinetune(flags: FinetuneFlags, io: Io): Promise<FinetuneResult> {
+  const modelName = required(flags.model, '--model');
+  const data = await openDataset(required(flags.data, '--data'), flags);
+  const checkpoint = await startingPoint(modelName, data, flags);
+  const options = loopOptions(flags, data.train.size);
+  const run = await startRun(required(flags.out, '--out'), flags, configurationOf(flags));
+  const engine = await createEngine(flags);
+  const progress = createProgress(io.stderr, 'step');
+  for (const notice of checkpoint.notices) progress.line(`note: ${notice}`);
+  progress.line(`fine-tuning ${modelName} on ${data.name} (${data.train.size} pictures, ${data.labels.length} classes), ${options.totalSteps} steps, on ${engine.description}`);
+
+  const record = {
+    kind: 'finetune' as const,
+    source: modelName,
+    configuration: configurationOf(flags),
+    compression: null,
+    costs: { teacher: null, model: denseCost(checkpoint.model) },
+  };
+  return recordedRun(run, record, options.totalSteps, async () => {
+    const context = { engine, run, split: data.train, spec: checkpoint.preprocess, progress, signal: io.signal };
+    const result = await finetune(checkpoint, data.test, options, context);
+    if (!result.interrupted) await saveCheckpoint(run.folder, checkpoint, result.tensors);
+    const accuracy: StageAccuracy[] = [{ stage: 'teacher', ...result.evaluation }];
+    return { result: { run: run.folder, ...result.evaluation, steps: result.steps, skipped: data.skipped }, accuracy, steps: result.steps, interrupted: result.interrupted };
+  });
+}
+
+async function startingPoint(model: string, data: Dataset, { seed, imageSize }: FinetuneFlags): Promise<Checkpoint> {
+  const size = imageSize === undefined ? undefined : { height: imageSize, width: imageSize };
+  if (!isPreset(model)) return loadCheckpoint(model, { labels: data.labels, imageSize: size, seed });
+  const preset = presetConfig(model, data.labels);
+  const config = { ...preset, imageSize: size ?? preset.imageSize };
+  if (config.imageSize.height % config.patchSize !== 0) throw usageError(`--image-size ${imageSize}: expected a multiple of ${model}'s patch size ${config.patchSize}`);
+  const network = vitArchitecture.create(config);
+  return {
+    architecture: vitArchitecture,
+    config,
+    model: network,
+    tensors: initialTensors(tensorsOf(network.layers), config.initializerRange, random(seed, 1)),
+    preprocess: defaultImagePreprocess(config.imageSize),
+    notices: [],
+  };
+}

@@ -1,0 +1,90 @@
+import type { Command } from 'commander';
+import { loadArtifact } from '../../runtime/hosts/node.ts';
+import type { Cost, Manifest, StageAccuracy } from '../../runtime/artifact/manifest.ts';
+import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
+import { denseCost } from '../bench/cost.ts';
+import { UserError } from '../io/errors.ts';
+import { kindOf } from '../io/files.ts';
+import type { Io } from '../io/io.ts';
+import { readRunRecord } from '../train/run-directory.ts';
+import { loadDescription } from '../pretrained/checkpoint.ts';
+import { formatBytes, formatMacs, grouped, percent, printResult, table } from './result.ts';
+
+export function inspectCommand(io: Io): Command {
+  const command = createCommand('inspect', 'what a run or an artifact is, and how it was made', 'Prints what a run, a Hugging Face folder or a .slim file tells of itself: costs, accuracy after each stage, the resolved configuration.', [
+    'slim inspect model.slim',
+    'slim inspect runs/small --json',
+  ]).argument('<model>', 'a run, a Hugging Face folder, or a .slim file');
+  addResultOptions(command);
+  return command.action(async (path: string) => {
+    const { json } = await resolveFlags<{ json: boolean }>(command);
+    const kind = await kindOf(path);
+    if (kind === 'absent') throw new UserError(`${path} does not exist`);
+    const { result, lines } = kind === 'file' ? await inspectArtifact(path) : await inspectFolder(path);
+    printResult(io, json, result, lines.join('\n'));
+  });
+}
+
+interface Report {
+  readonly result: Readonly<Record<string, unknown>>;
+  readonly lines: readonly string[];
+}
+
+async function inspectArtifact(path: string): Promise<Report> {
+  const { manifest, fileBytes } = await loadArtifact(path);
+  const { plan, ...told } = manifest;
+  const compression = manifest.compression ? `${manifest.compression.method}, rank ${manifest.compression.rank}` : 'none';
+  return {
+    result: { kind: 'artifact', bytes: fileBytes, arenaBytes: plan.arenaBytes, steps: plan.steps.length, ...told },
+    lines: [
+      `${path}: ${manifest.task}, ${manifest.source.architecture} from ${manifest.source.model}`,
+      `${formatBytes(fileBytes)}, ${manifest.precision}, ${plan.steps.length} steps, ${formatBytes(plan.arenaBytes)} of memory beside the weights`,
+      `compression: ${compression}`,
+      labelLine(manifest.labels),
+      ...costLines(manifest.costs),
+      ...accuracyLines(manifest.accuracy),
+      ...configurationLines(manifest.configuration),
+    ],
+  };
+}
+
+async function inspectFolder(path: string): Promise<Report> {
+  const record = await readRunRecord(path);
+  if (record) {
+    const costs = record.costs ? costLines(record.costs) : [];
+    return {
+      result: { ...record },
+      lines: [
+        `${path}: ${record.kind} run, ${record.status}, ${record.steps.done} of ${record.steps.total} steps, began with ${record.source}`,
+        ...costs,
+        ...accuracyLines(record.accuracy),
+        ...configurationLines(record.configuration),
+      ],
+    };
+  }
+  const { architecture, config } = await loadDescription(path);
+  const cost = denseCost(architecture.create(config));
+  return {
+    result: { kind: 'checkpoint', architecture: architecture.modelType, config, cost },
+    lines: [`${path}: ${architecture.modelType} checkpoint`, labelLine(config.labels), ...costLines({ teacher: null, model: cost })],
+  };
+}
+
+function labelLine(labels: readonly string[]): string {
+  return `${labels.length} labels: ${labels.slice(0, 8).join(', ')}${labels.length > 8 ? ' ...' : ''}`;
+}
+
+function costLines({ teacher, model }: Manifest['costs']): string[] {
+  const row = (name: string, cost: Cost): string[] => [name, grouped(cost.blocks.parameters), formatMacs(cost.blocks.macs), grouped(cost.whole.parameters), formatMacs(cost.whole.macs)];
+  const header = ['', 'block parameters', 'block MACs', 'parameters', 'MACs'];
+  return ['', table([header, ...(teacher ? [row('teacher', teacher)] : []), row('model', model)])];
+}
+
+function accuracyLines(accuracy: readonly StageAccuracy[]): string[] {
+  if (accuracy.length === 0) return [];
+  return ['', table([['accuracy', '', 'samples'], ...accuracy.map(({ stage, accuracy: value, samples }) => [stage, percent(value), String(samples)])])];
+}
+
+function configurationLines(configuration: Readonly<Record<string, unknown>>): string[] {
+  return ['', 'configuration:', ...Object.entries(configuration).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}`)];
+}

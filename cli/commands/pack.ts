@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import { addResultOptions, createCommand, required, resolveFlags } from '../args.ts';
+import { describe } from '../train/artifact-description.ts';
+import { pack } from '../compress/pack.ts';
+import { usageError } from '../io/errors.ts';
+import { kindOf, writeFileAtomic } from '../io/files.ts';
+import type { Io } from '../io/io.ts';
+import { loadTrainedModel, logitsOf } from '../train/trained-model.ts';
+import { formatBytes, printResult } from './result.ts';
+
+export interface PackFlags {
+  readonly out?: string;
+  readonly overwrite: boolean;
+  readonly json: boolean;
+}
+
+export interface PackResult {
+  readonly file: string;
+  readonly bytes: number;
+  readonly precision: 'f32' | 'int8';
+}
+
+export function packCommand(io: Io): Command {
+  const command = createCommand(
+    'pack',
+    'one .slim file of a run',
+    `Packs a run into one artifact: weights, plan, labels, preprocessing and record. It is a valid safetensors file. The same run gives the
+same bytes.`,
+    ['slim pack runs/int8 --out model.slim'],
+  )
+    .argument('<run>', 'a run, or a Hugging Face folder')
+    .option('--out <file>', 'the artifact, NAME.slim')
+    .option('--overwrite', 'replace an existing file', false);
+  addResultOptions(command);
+  return command.action(async (path: string) => {
+    const flags = await resolveFlags<PackFlags>(command);
+    const result = await runPack(path, flags);
+    printResult(io, flags.json, { ...result }, `packed: ${result.file}, ${formatBytes(result.bytes)} (${result.precision})`);
+  });
+}
+
+/** `slim pack` */
+export async function runPack(path: string, flags: PackFlags): Promise<PackResult> {
+  const file = required(flags.out, '--out');
+  if (!file.endsWith('.slim')) throw usageError(`--out ${file}: expected a name that ends with .slim`);
+  const existing = await kindOf(file);
+  if (existing === 'folder') throw usageError(`--out ${file} is a folder, expected a file`);
+  if (existing === 'file' && !flags.overwrite) throw usageError(`--out ${file} already exists`, 'Choose another name, or replace it with --overwrite.');
+  const trained = await loadTrainedModel(path);
+  const bytes = await pack(logitsOf(trained), trained.stored, describe(trained));
+  await writeFileAtomic(file, bytes);
+  return { file, bytes: bytes.length, precision: trained.precision };
+}

@@ -1,0 +1,70 @@
+import type { Command } from 'commander';
+import { addDataOptions, addResultOptions, addRunOptions, configurationOf, createCommand, required, resolveFlags } from '../args.ts';
+import { quantizeTensors } from '../compress/quantize.ts';
+import { openDataset } from '../data/dataset.ts';
+import { UserError } from '../io/errors.ts';
+import type { Io } from '../io/io.ts';
+import { denseCost } from '../bench/cost.ts';
+import { saveDescription } from '../pretrained/checkpoint.ts';
+import { createRunDirectory, type RunRecord } from '../train/run-directory.ts';
+import { loadTrainedModel, logitsOf, saveStored, type TrainedModel } from '../train/trained-model.ts';
+import { evaluateOn, type EvaluateFlags } from './evaluate.ts';
+import { formatBytes, percent, printResult } from './result.ts';
+
+export interface QuantizeFlags extends Omit<EvaluateFlags, 'engine' | 'device' | 'threads'> {
+  readonly out?: string;
+  readonly overwrite: boolean;
+}
+
+export interface QuantizeResult {
+  readonly run: string;
+  readonly weightBytes: { readonly before: number; readonly after: number };
+  /** On --data's test part; null without it. */
+  readonly accuracy: number | null;
+}
+
+export function quantizeCommand(io: Io): Command {
+  const command = createCommand(
+    'quantize',
+    'int8 weights, a scale for each output channel',
+    `Quantizes the weights of every linear layer to int8. No calibration data is needed: activations are quantized while the model runs.
+With --data the result is evaluated and its accuracy recorded.`,
+    ['slim quantize runs/small --out runs/int8', 'slim quantize runs/small --data pets/ --out runs/int8'],
+  ).argument('<run>', 'a run of slim train or slim finetune, or a Hugging Face folder');
+  for (const add of [addDataOptions, addRunOptions, addResultOptions]) add(command);
+  return command.action(async (path: string) => {
+    const flags = await resolveFlags<QuantizeFlags>(command);
+    const result = await runQuantize(path, flags, io);
+    const { before, after } = result.weightBytes;
+    const accuracy = result.accuracy === null ? '' : `, accuracy ${percent(result.accuracy)}`;
+    printResult(io, flags.json, { ...result }, `quantized: weights ${formatBytes(before)} to ${formatBytes(after)}${accuracy}, in ${result.run}`);
+  });
+}
+
+/** `slim quantize` */
+export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): Promise<QuantizeResult> {
+  const trained = await loadTrainedModel(path);
+  if (trained.precision === 'int8') throw new UserError(`${path} is quantized already`);
+  const data = flags.data === undefined ? null : await openDataset(flags.data, flags);
+  const run = await createRunDirectory(required(flags.out, '--out'), flags.overwrite);
+  const quantized: TrainedModel = { ...trained, precision: 'int8', stored: quantizeTensors(trained.stored, logitsOf(trained)) };
+  const evaluation = data && (await evaluateOn(quantized, data, { engine: 'onnx', device: 'cpu' }, io));
+  const record: Omit<RunRecord, 'version'> = {
+    kind: 'quantize',
+    status: 'finished',
+    source: trained.source,
+    configuration: { ...trained.record?.configuration, quantize: configurationOf(flags) },
+    steps: trained.record?.steps ?? { done: 0, total: 0 },
+    compression: trained.compression,
+    accuracy: [...(trained.record?.accuracy ?? []), ...(evaluation ? [{ stage: 'int8', ...evaluation }] : [])],
+    costs: trained.record?.costs ?? { teacher: null, model: denseCost(trained.model) },
+  };
+  await saveDescription(run.folder, quantized);
+  await saveStored(run.path('weights'), quantized.stored);
+  await run.save(record);
+  return { run: run.folder, weightBytes: { before: storedBytes(trained), after: storedBytes(quantized) }, accuracy: evaluation?.accuracy ?? null };
+}
+
+function storedBytes({ stored }: TrainedModel): number {
+  return [...stored.values()].reduce((sum, { data }) => sum + data.length, 0);
+}

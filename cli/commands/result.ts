@@ -1,0 +1,33 @@
+import type { Io } from '../io/io.ts';
+
+/** Prints a command's result: one versioned JSON object, or text for people. */
+export function printResult(io: Io, json: boolean, result: Readonly<Record<string, unknown>>, text: string): void {
+  io.stdout.write(json ? `${JSON.stringify({ version: 1, ...result })}\n` : `${text}\n`);
+}
+
+/** 94.36 % */
+export function percent(fraction: number, digits = 2): string {
+  return `${(100 * fraction).toFixed(digits)} %`;
+}
+
+/** 85,806,346 */
+export function grouped(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+/** 21.7 MB · 850 kB */
+export function formatBytes(bytes: number): string {
+  if (bytes >= 1e6) return `${(bytes / 1e6).toFixed(2)} MB`;
+  return bytes >= 1e3 ? `${(bytes / 1e3).toFixed(1)} kB` : `${bytes} B`;
+}
+
+/** 17.56 G · 36.2 M */
+export function formatMacs(macs: number): string {
+  return macs >= 1e9 ? `${(macs / 1e9).toFixed(2)} G` : `${(macs / 1e6).toFixed(2)} M`;
+}
+
+/** Columns set apart by two spaces; the first is left-aligned, the others right. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  ').trimEnd()).join('\n');
+}

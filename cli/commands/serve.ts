@@ -1,0 +1,55 @@
+import { Option, type Command } from 'commander';
+import { serve } from '../../runtime/hosts/node-server.ts';
+import { createApp } from '../../runtime/http/app.ts';
+import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
+import { messageOf, UserError } from '../io/errors.ts';
+import type { Io } from '../io/io.ts';
+import { openClassifier } from './predict.ts';
+
+interface ServeFlags {
+  readonly port: number;
+  readonly host: string;
+  readonly maxBodyBytes: number;
+  readonly json: boolean;
+}
+
+export function serveCommand(io: Io): Command {
+  const command = createCommand(
+    'serve',
+    'answer HTTP requests with an artifact',
+    `Serves an artifact until interrupted:
+
+  GET  /healthz      200 once it answers
+  GET  /v1/model     labels, parameters, MACs, bytes, preprocessing
+  POST /v1/predict   a picture as the body, or JSON {"image": base64, "topK": 5}; errors are problem details (RFC 9457)`,
+    ['slim serve model.slim --port 8080', 'curl -H "content-type: image/jpeg" --data-binary @cat.jpg localhost:8080/v1/predict'],
+  )
+    .argument('<artifact>', 'a .slim file')
+    .addOption(new Option('--port <n>', '0 takes a free one').argParser(integer(0, 65535)).default(8080))
+    .option('--host <address>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
+    .addOption(new Option('--max-body-bytes <n>', 'larger requests are refused').argParser(integer(1024, 1 << 30)).default(4 * 1024 ** 2));
+  addResultOptions(command);
+  return command.action(async (path: string) => {
+    const flags = await resolveFlags<ServeFlags>(command);
+    const server = await startServer(path, flags, io);
+    io.stdout.write(flags.json ? `${JSON.stringify({ version: 1, url: server.url })}\n` : `listening on ${server.url}\n`);
+    await aborted(io.signal);
+    await server.close();
+  });
+}
+
+/** Starts serving an artifact. */
+export async function startServer(path: string, { port, host, maxBodyBytes }: Pick<ServeFlags, 'port' | 'host' | 'maxBodyBytes'>, io: Io) {
+  const classifier = await openClassifier(path);
+  const app = createApp(classifier, { maxBodyBytes, onFailure: (error) => io.stderr.write(`failed: ${error.message}\n`) });
+  return serve(app, { port, host }).catch((error: unknown) => {
+    throw new UserError(messageOf(error));
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

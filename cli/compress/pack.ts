@@ -1,0 +1,54 @@
+/** The last stage: a model's graph, its tensors and what is known of it become the bytes of one `.slim` file. */
+import { topological, type Node } from '../graph/graph.ts';
+import { inputName } from '../graph/ops/leaf.ts';
+import { readArtifact, writeArtifact } from '../../runtime/artifact/artifact.ts';
+import { FORMAT_VERSION, type Manifest } from '../../runtime/artifact/manifest.ts';
+import type { Tensor } from '../../runtime/artifact/safetensors.ts';
+import { planOf } from './plan.ts';
+import { scaleName } from './quantize.ts';
+import { f32Tensor, f32Values, tensorNamed, type StoredTensors } from './stored-tensors.ts';
+
+/** What the manifest tells beside what packing works out itself. */
+export type Description = Omit<Manifest, 'formatVersion' | 'precision' | 'plan' | 'digest'>;
+
+/**
+ * Packs the model that computes `logits` for a batch of one. `tensors` are f32 or what `quantizeTensors` made of them; those that
+ * the graph does not use are left out. Reads the result back before returning it. The same inputs give the same bytes.
+ * @throws ArtifactError when what would be written is not valid.
+ */
+export async function pack(logits: Node, tensors: StoredTensors, description: Description): Promise<Uint8Array<ArrayBuffer>> {
+  const used = foldScaling(logits, usedTensors(logits, tensors));
+  const bytes = await writeArtifact(used, {
+    ...description,
+    formatVersion: FORMAT_VERSION,
+    precision: [...used.values()].some(({ dtype }) => dtype === 'I8') ? 'int8' : 'f32',
+    plan: planOf(logits, used),
+  });
+  await readArtifact(bytes);
+  return bytes;
+}
+
+function usedTensors(logits: Node, tensors: StoredTensors): Map<string, Tensor> {
+  const used = new Map<string, Tensor>();
+  for (const node of topological([logits])) {
+    const name = inputName(node);
+    if (name === null || !tensors.has(name)) continue;
+    const tensor = tensorNamed(tensors, name);
+    used.set(name, tensor);
+    if (tensor.dtype === 'I8') used.set(scaleName(name), tensorNamed(tensors, scaleName(name)));
+  }
+  return used;
+}
+
+/** y = s·B(A x) + C runs as (s·B)(A x) + C: the factor goes into B, or into its scales. */
+function foldScaling(logits: Node, tensors: StoredTensors): Map<string, Tensor> {
+  const folded = new Map(tensors);
+  for (const { operation, inputs, attributes } of topological([logits])) {
+    if (operation.name !== 'lowRankLinear' || attributes.scaling === 1) continue;
+    const loraB = inputName(inputs[2]) as string;
+    const name = tensorNamed(tensors, loraB).dtype === 'I8' ? scaleName(loraB) : loraB;
+    const { shape } = tensorNamed(tensors, name);
+    folded.set(name, f32Tensor(f32Values(tensorNamed(tensors, name)).map((value) => value * (attributes.scaling as number)), shape));
+  }
+  return folded;
+}

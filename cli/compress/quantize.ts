@@ -1,0 +1,89 @@
+/**
+ * Int8 weights: symmetric, with a scale for each output channel, w ≈ scale · q and q in -127..127. Activations are quantized
+ * when the model runs (runtime/kernels), so no calibration data is needed.
+ */
+import type { Node } from '../graph/graph.ts';
+import { topological } from '../graph/graph.ts';
+import { inputName } from '../graph/ops/leaf.ts';
+import { f32Tensor, f32Values, i8Tensor, i8Values, tensorNamed, type StoredTensors } from './stored-tensors.ts';
+import type { Tensor } from '../../runtime/artifact/safetensors.ts';
+
+/** The tensor that holds an int8 weight's scales. */
+export function scaleName(weight: string): string {
+  return `${weight}.scale`;
+}
+
+/**
+ * Quantizes the weights of all linear layers that the graph of `logits` uses, A and B of the low-rank ones included; everything
+ * else stays f32. Each quantized weight (out, in) becomes I8 with F32 scales (out) beside it.
+ * @throws RangeError naming a weight that is not finite.
+ */
+export function quantizeTensors(tensors: StoredTensors, logits: Node): Map<string, Tensor> {
+  const weights = linearWeights(logits);
+  const result = new Map<string, Tensor>();
+  for (const [name, tensor] of tensors) {
+    if (!weights.has(name)) {
+      result.set(name, tensor);
+      continue;
+    }
+    const { quantized, scales } = quantizeWeight(f32Values(tensor), tensor.shape[0], name);
+    result.set(name, i8Tensor(quantized, tensor.shape));
+    result.set(scaleName(name), f32Tensor(scales, [scales.length]));
+  }
+  return result;
+}
+
+/** Back to f32, for engines that know no int8: what `quantizeTensors` left of the values. */
+export function dequantizeTensors(tensors: StoredTensors): Map<string, Tensor> {
+  const result = new Map<string, Tensor>();
+  for (const [name, tensor] of tensors) {
+    if (tensor.dtype === 'I8') {
+      const scales = f32Values(tensorNamed(tensors, scaleName(name)));
+      const columns = tensor.shape[1];
+      result.set(name, f32Tensor(Float32Array.from(i8Values(tensor), (q, i) => q * scales[Math.floor(i / columns)]), tensor.shape));
+    } else if (!isScale(name, tensors)) {
+      result.set(name, tensor);
+    }
+  }
+  return result;
+}
+
+/** Quantizes the rows of a weight (outputs, inputs). A row of zeros has scale 0. */
+export function quantizeWeight(
+  values: Float32Array,
+  outputs: number,
+  name: string,
+): { readonly quantized: Int8Array; readonly scales: Float32Array } {
+  const inputs = values.length / outputs;
+  const quantized = new Int8Array(values.length);
+  const scales = new Float32Array(outputs);
+  for (let o = 0; o < outputs; o++) {
+    const row = values.subarray(o * inputs, (o + 1) * inputs);
+    const largest = row.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    if (!Number.isFinite(largest)) throw new RangeError(`${name}: row ${o} holds a value that is not finite; it can't be quantized`);
+    scales[o] = largest / 127;
+    if (scales[o] === 0) continue;
+    for (let i = 0; i < inputs; i++) {
+      quantized[o * inputs + i] = Math.max(-127, Math.min(127, Math.round(row[i] / scales[o])));
+    }
+  }
+  return { quantized, scales };
+}
+
+/** The names of the weight matrices in a graph's linear layers. */
+function linearWeights(logits: Node): Set<string> {
+  const names = new Set<string>();
+  for (const { operation, inputs } of topological([logits])) {
+    const weights = operation.name === 'linear' ? [inputs[1]] : operation.name === 'lowRankLinear' ? [inputs[1], inputs[2]] : [];
+    for (const weight of weights) {
+      const name = inputName(weight);
+      if (name !== null) names.add(name);
+    }
+  }
+  return names;
+}
+
+function isScale(name: string, tensors: StoredTensors): boolean {
+  const suffix = scaleName('');
+  return name.endsWith(suffix) && tensors.get(name.slice(0, -suffix.length))?.dtype === 'I8';
+}

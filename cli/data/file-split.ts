@@ -1,0 +1,33 @@
+import type { Picture } from '../../runtime/preprocess/picture.ts';
+import { loadPicture } from './picture-source.ts';
+import type { PictureSource, Split } from './split.ts';
+
+export interface PictureFile {
+  readonly path: string;
+  /** Index into the data set's labels. */
+  readonly label: number;
+}
+
+/** What decoded pictures of one split may take: 1 GiB is about 1,900 pictures of 500×375, or all of a small data set. */
+const defaultCacheBytes = 1024 ** 3;
+
+/** Picture files, decoded when first used and kept as far as `cacheBytes` go. */
+export function fileSplit(files: readonly PictureFile[], cacheBytes = defaultCacheBytes): Split {
+  const kept = new Map<number, Picture>();
+  let free = cacheBytes;
+  const source = (i: number): PictureSource => {
+    const picture = kept.get(i);
+    return picture === undefined ? { kind: 'file', path: files[i].path } : { kind: 'decoded', picture };
+  };
+  return {
+    size: files.length,
+    label: (i) => files[i].label,
+    source,
+    picture: (i) => loadPicture(source(i)),
+    keep: (i, picture) => {
+      if (kept.has(i) || picture.data.length > free) return;
+      kept.set(i, picture);
+      free -= picture.data.length;
+    },
+  };
+}

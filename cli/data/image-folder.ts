@@ -1,0 +1,131 @@
+/** A folder a class, as torchvision's ImageFolder: train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg split by seed. */
+import { readFile, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkPicture } from '../../runtime/preprocess/decode.ts';
+import { PreprocessError } from '../../runtime/preprocess/error.ts';
+import { random, shuffled } from '../../runtime/random.ts';
+import { UserError } from '../io/errors.ts';
+import { fileSplit } from './file-split.ts';
+import type { PictureFile } from './file-split.ts';
+import { readPicture, unreadablePicture } from './picture-source.ts';
+import type { Dataset, DatasetOptions } from './split.ts';
+
+const testFolders = ['val', 'validation', 'test'];
+const pictureName = /\.(jpe?g|png|webp)$/i;
+
+/** Files checked at a time: enough to hide the disk's latency. */
+const checksAtOnce = 16;
+
+interface ClassFolder {
+  readonly name: string;
+  readonly paths: readonly string[];
+}
+
+/** Opens the image folder `folder` whose subfolders are `folders`. */
+export async function openImageFolder(folder: string, folders: readonly string[], options: DatasetOptions): Promise<Dataset> {
+  const { labels, train, test } = await (folders.includes('train') ? readSplits(folder, folders) : divide(folder, folders, options));
+  const readable = { train: await checkFiles(train, options), test: await checkFiles(test, options) };
+  const kept = readable.train.length + readable.test.length;
+  if (readable.train.length === 0 || readable.test.length === 0) {
+    throw new UserError(`${folder} has ${readable.train.length} readable training pictures and ${readable.test.length} for testing: both need some`);
+  }
+  return {
+    name: folder,
+    labels,
+    train: fileSplit(readable.train),
+    test: fileSplit(readable.test),
+    skipped: train.length + test.length - kept,
+  };
+}
+
+interface LabelledFiles {
+  readonly labels: readonly string[];
+  readonly train: readonly PictureFile[];
+  readonly test: readonly PictureFile[];
+}
+
+async function readSplits(folder: string, folders: readonly string[]): Promise<LabelledFiles> {
+  const testFolder = testFolders.find((name) => folders.includes(name));
+  if (testFolder === undefined) {
+    throw new UserError(`${folder} has train/ but none of ${testFolders.map((name) => `${name}/`).join(', ')}`, 'Hold out some pictures of each class there.');
+  }
+  const train = await readClasses(join(folder, 'train'));
+  const test = await readClasses(join(folder, testFolder));
+  const labels = train.map(({ name }) => name);
+  const unknown = test.filter(({ name }) => !labels.includes(name)).map(({ name }) => name);
+  if (unknown.length > 0) {
+    throw new UserError(`${join(folder, testFolder)} has classes that train/ lacks: ${unknown.join(', ')}`, `Classes in train/: ${labels.join(', ')}.`);
+  }
+  return { labels, train: labelled(train, labels), test: labelled(test, labels) };
+}
+
+/** Holds out the same share of each class. */
+async function divide(folder: string, folders: readonly string[], options: DatasetOptions): Promise<LabelledFiles> {
+  const { seed, validationFraction = 0.2 } = options;
+  const classes = await readClasses(folder, folders);
+  const labels = classes.map(({ name }) => name);
+  const parts = classes.map(({ name, paths }, index) => {
+    if (paths.length < 2) throw new UserError(`the class folder ${join(folder, name)} has 1 picture: at least 2 are needed to hold one out`);
+    const order = [...shuffled(paths.length, random(seed, index))].map((i) => paths[i]);
+    const held = Math.min(paths.length - 1, Math.max(1, Math.round(paths.length * validationFraction)));
+    return { train: { name, paths: order.slice(held) }, test: { name, paths: order.slice(0, held) } };
+  });
+  return {
+    labels,
+    train: labelled(parts.map(({ train }) => train), labels),
+    test: labelled(parts.map(({ test }) => test), labels),
+  };
+}
+
+function labelled(classes: readonly ClassFolder[], labels: readonly string[]): readonly PictureFile[] {
+  return classes.flatMap(({ name, paths }) => paths.map((path) => ({ path, label: labels.indexOf(name) })));
+}
+
+async function readClasses(folder: string, names?: readonly string[]): Promise<readonly ClassFolder[]> {
+  const folders = names ?? (await subfolders(folder));
+  if (folders.length === 0) throw new UserError(`${folder} has no class folders`, 'Put the pictures of each class in a folder named after it.');
+  return Promise.all(folders.map(async (name) => ({ name, paths: await readClass(join(folder, name)) })));
+}
+
+async function subfolders(folder: string): Promise<readonly string[]> {
+  const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
+  const isFolder = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).isDirectory()));
+  return names.filter((_, i) => isFolder[i]);
+}
+
+async function readClass(folder: string): Promise<readonly string[]> {
+  const names = (await readdir(folder)).filter((name) => pictureName.test(name)).sort();
+  if (names.length === 0) {
+    throw new UserError(`the class folder ${folder} has no pictures (.jpg, .jpeg, .png, .webp)`, 'Add some, or remove the folder.');
+  }
+  return names.map((name) => join(folder, name));
+}
+
+/**
+ * Every file is read once, so that a bad one is found before an hour of training: its header, size and completeness always; with
+ * skipBad the picture is decoded too, so that the number of samples is final. Without it, damage inside the data
+ * is found when the picture is first used.
+ */
+async function checkFiles(files: readonly PictureFile[], { skipBad = false }: DatasetOptions): Promise<readonly PictureFile[]> {
+  const readable: boolean[] = new Array(files.length).fill(false);
+  let next = 0;
+  const checkRest = async (): Promise<void> => {
+    while (next < files.length) {
+      const i = next++;
+      readable[i] = await isReadable(files[i].path, skipBad);
+    }
+  };
+  await Promise.all(Array.from({ length: checksAtOnce }, checkRest));
+  return files.filter((_, i) => readable[i]);
+}
+
+async function isReadable(path: string, skipBad: boolean): Promise<boolean> {
+  try {
+    if (skipBad) await readPicture(path);
+    else checkPicture(await readFile(path));
+    return true;
+  } catch (error) {
+    if (skipBad && error instanceof UserError) return false;
+    throw error instanceof PreprocessError ? unreadablePicture(path, error) : error;
+  }
+}

@@ -1,0 +1,48 @@
+import { inputLength, normalizePicture } from '../../runtime/preprocess/normalize.ts';
+import type { Picture } from '../../runtime/preprocess/picture.ts';
+import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { random } from '../../runtime/random.ts';
+import { augmentPicture } from './augment.ts';
+import type { Augment } from './augment.ts';
+import { loadPicture } from './picture-source.ts';
+import type { PictureSource } from './split.ts';
+import { sharedBytes } from './split.ts';
+
+/** One batch to prepare: plain data, posted to a worker. */
+export interface BatchJob {
+  readonly sources: readonly PictureSource[];
+  /** The samples' places in the split: with seed and epoch they decide the augmentation. */
+  readonly indices: readonly number[];
+  readonly batchSize: number;
+  readonly spec: ImagePreprocess;
+  readonly augment: Augment;
+  readonly seed: number;
+  readonly epoch: number;
+}
+
+export interface PreparedBatch {
+  /** (batchSize, 3, H, W); rows past the last source are zero. */
+  readonly pixels: Float32Array;
+  /** Pictures that were decoded on the way, in shared memory, by their place in `sources`. */
+  readonly decoded: readonly { readonly row: number; readonly picture: Picture }[];
+}
+
+/** Decodes, augments, fits and normalises the pictures of one batch. The result depends on the job alone. */
+export async function prepareBatch(job: BatchJob): Promise<PreparedBatch> {
+  const rowLength = inputLength(job.spec);
+  const pixels = new Float32Array(job.batchSize * rowLength);
+  const decoded: { row: number; picture: Picture }[] = [];
+  for (const [row, source] of job.sources.entries()) {
+    const picture = source.kind === 'decoded' ? source.picture : shared(await loadPicture(source));
+    if (source.kind === 'file') decoded.push({ row, picture });
+    const augmented = augmentPicture(picture, job.augment, job.spec, random(job.seed, job.epoch, job.indices[row]));
+    normalizePicture(augmented, job.spec, pixels, row * rowLength);
+  }
+  return { pixels, decoded };
+}
+
+function shared({ width, height, data }: Picture): Picture {
+  const copy = sharedBytes(data.length);
+  copy.set(data);
+  return { width, height, data: copy };
+}

@@ -1,0 +1,58 @@
+import type { Picture } from '../../runtime/preprocess/picture.ts';
+
+/** Where a picture is. Plain data on shared memory: it is posted to workers without copying pixels. */
+export type PictureSource =
+  | { readonly kind: 'decoded'; readonly picture: Picture }
+  | { readonly kind: 'file'; readonly path: string };
+
+/** Labelled pictures in a fixed order. */
+export interface Split {
+  readonly size: number;
+  /** The class of sample i: an index into the data set's labels. */
+  label(i: number): number;
+  /** Where sample i's picture is now: a file the first time, perhaps decoded later. */
+  source(i: number): PictureSource;
+  /** Sample i's picture, decoded: RGB, upright. */
+  picture(i: number): Promise<Picture>;
+  /** Offers sample i's decoded picture for keeping, so that the next epoch need not decode it again. */
+  keep?(i: number, picture: Picture): void;
+}
+
+export interface Dataset {
+  readonly name: string;
+  readonly labels: readonly string[];
+  readonly train: Split;
+  readonly test: Split;
+  /** Unreadable pictures left out (--skip-bad). */
+  readonly skipped: number;
+}
+
+export interface DatasetOptions {
+  /** Decides which pictures are held out where the data has no split of its own. */
+  readonly seed: number;
+  /** Leaves out unreadable pictures and counts them, instead of stopping at the first. */
+  readonly skipBad?: boolean;
+  /** Share of each class held out for testing where the data has no split of its own; 0.2 unless given. */
+  readonly validationFraction?: number;
+}
+
+/** A split whose pictures lie decoded in one block of shared memory, (n, height, width, 3). */
+export function decodedSplit(
+  pixels: Uint8Array,
+  labels: Uint8Array | Int32Array,
+  { height, width }: { readonly height: number; readonly width: number },
+): Split {
+  const bytes = height * width * 3;
+  const picture = (i: number): Picture => ({ width, height, data: pixels.subarray(i * bytes, (i + 1) * bytes) });
+  return {
+    size: labels.length,
+    label: (i) => labels[i],
+    source: (i) => ({ kind: 'decoded', picture: picture(i) }),
+    picture: async (i) => picture(i),
+  };
+}
+
+/** Bytes that all threads see. */
+export function sharedBytes(length: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(length));
+}

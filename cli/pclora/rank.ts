@@ -1,0 +1,55 @@
+/** The rank of every adapted layer, resolved once into one table. */
+import { usageError } from '../io/errors.ts';
+import { adaptedLayers, linearSize, type Layer, type LinearSize } from '../models/layers.ts';
+
+export interface RankOptions {
+  /** The rank of every layer that `perLayer` doesn't name. */
+  readonly rank: number;
+  /** Ranks by a layer's full name (`block.3.up`) or its name in every block (`up`); the full name wins. */
+  readonly perLayer?: Readonly<Record<string, number>>;
+  /** Allows a rank that makes a layer larger than it was. */
+  readonly force?: boolean;
+}
+
+/** The rank from which an adapter A (r, in), B (out, r) has no fewer parameters than W: in·out / (in + out). */
+export function breakEvenRank({ inFeatures, outFeatures }: LinearSize): number {
+  return (inFeatures * outFeatures) / (inFeatures + outFeatures);
+}
+
+/** Rank by layer name. Usage errors name the layer, its rank and the limit. */
+export function resolveRanks(layers: readonly Layer[], { rank, perLayer = {}, force = false }: RankOptions): Map<string, number> {
+  const adapted = adaptedLayers(layers);
+  const kinds = new Set(adapted.map(kindOf));
+  for (const name of Object.keys(perLayer)) {
+    if (!kinds.has(name) && !adapted.some((layer) => layer.name === name)) {
+      throw usageError(`--layer-rank ${name}: there is no such layer`, `Layers: ${[...kinds].join(', ')}, or one block's, such as ${adapted[0].name}.`);
+    }
+  }
+  return new Map(
+    adapted.map((layer) => {
+      const chosen = perLayer[layer.name] ?? perLayer[kindOf(layer)] ?? rank;
+      checkRank(layer, chosen, force);
+      return [layer.name, chosen];
+    }),
+  );
+}
+
+function checkRank(layer: Layer, rank: number, force: boolean): void {
+  const size = linearSize(layer);
+  const { inFeatures, outFeatures } = size;
+  const full = Math.min(inFeatures, outFeatures);
+  if (!Number.isInteger(rank) || rank < 1 || rank > full) {
+    throw usageError(`rank ${rank} for layer ${layer.name} (${inFeatures}×${outFeatures}): expected a whole number from 1 to ${full}`);
+  }
+  if (!force && rank > breakEvenRank(size)) {
+    throw usageError(
+      `rank ${rank} makes layer ${layer.name} (${inFeatures}×${outFeatures}) larger than it is: it pays off below ${breakEvenRank(size).toFixed(1)}`,
+      'Choose a smaller --rank, set this layer with --layer-rank NAME=R, or insist with --force-rank.',
+    );
+  }
+}
+
+/** `block.3.up` → `up` */
+function kindOf(layer: Layer): string {
+  return layer.name.slice(layer.name.lastIndexOf('.') + 1);
+}

@@ -1,0 +1,105 @@
+/**
+ * The best rank-r approximation of a weight matrix, by randomized subspace iteration (Halko, Martinsson, Tropp 2011, algorithms
+ * 4.4 and 5.1): the products with W run on the engine, what is left works on matrices of a few dozen columns.
+ */
+import type { Random } from '../../runtime/random.ts';
+import { floats, type Engine, type Program } from '../engines/engine.ts';
+import { gemm } from '../graph/ops/gemm.ts';
+import { input } from '../graph/ops/leaf.ts';
+import { symmetricEigen } from './symmetric-eigen.ts';
+
+/** Columns beyond the rank, and rounds of (W Wᵀ): what trained weights, whose spectra fall slowly, need for a near-optimal error. */
+const OVERSAMPLING = 12;
+const ITERATIONS = 4;
+
+export interface LowRank {
+  readonly loraA: Float32Array<ArrayBuffer>; // (r, in)
+  readonly loraB: Float32Array<ArrayBuffer>; // (out, r)
+}
+
+/** Splits weights into B·A, one after another; programs are shared by weights of one shape. */
+export interface Truncator {
+  /** W (out, in) ≈ scaling·B·A with the singular values shared evenly: A = √(S/s)·Vᵀ, B = U·√(S/s). */
+  truncate(weight: Float32Array, outFeatures: number, inFeatures: number, rank: number, scaling: number): Promise<LowRank>;
+  dispose(): Promise<void>;
+}
+
+export function createTruncator(engine: Engine, source: Random): Truncator {
+  const programs = new Map<string, Promise<Program>>();
+
+  /** W·X, or Wᵀ·X. */
+  async function product(weight: Float32Array, m: number, n: number, x: Float32Array, columns: number, transposed: boolean): Promise<Float32Array> {
+    const key = `${m} ${n} ${columns} ${transposed}`;
+    const xShape = [transposed ? m : n, columns];
+    const compiled = programs.get(key) ?? engine.compile({ outputs: { y: gemm(input('w', [m, n]), input('x', xShape), null, { transA: transposed }) } });
+    programs.set(key, compiled);
+    const w = engine.upload(floats(weight, [m, n]));
+    const right = engine.upload(floats(x, xShape));
+    const { y } = await (await compiled).run({ w, x: right });
+    const values = (await y.read()).slice() as Float32Array;
+    for (const tensor of [w, right, y]) tensor.dispose();
+    return values;
+  }
+
+  return {
+    async truncate(weight, m, n, rank, scaling) {
+      const k = Math.min(rank + OVERSAMPLING, m, n);
+      let basis: Float32Array = Float32Array.from({ length: n * k }, () => source.normal()); // (n, k)
+      let q: Float32Array = new Float32Array(0);
+      for (let round = 0; round <= ITERATIONS; round++) {
+        q = orthonormalized(await product(weight, m, n, basis, k, false), m, k); // (m, k)
+        basis = await product(weight, m, n, q, k, true); // (n, k) = (QᵀW)ᵀ
+        if (round < ITERATIONS) basis = orthonormalized(basis, n, k);
+      }
+      return fromProjection(q, basis, m, n, k, rank, scaling);
+    },
+    async dispose() {
+      for (const program of programs.values()) await (await program).dispose();
+    },
+  };
+}
+
+/** The singular value decomposition of QᵀW from the eigenvectors of its (k, k) Gram matrix. */
+function fromProjection(q: Float32Array, projected: Float32Array, m: number, n: number, k: number, rank: number, scaling: number): LowRank {
+  const gram = new Float64Array(k * k);
+  for (let i = 0; i < n; i++) {
+    for (let a = 0; a < k; a++) for (let b = a; b < k; b++) gram[a * k + b] += projected[i * k + a] * projected[i * k + b];
+  }
+  for (let a = 0; a < k; a++) for (let b = 0; b < a; b++) gram[a * k + b] = gram[b * k + a];
+  const { values, vectors } = symmetricEigen(gram, k);
+  const loraA = new Float32Array(rank * n);
+  const loraB = new Float32Array(m * rank);
+  for (let r = 0; r < rank; r++) {
+    // B·Aᵀ's column r is σ·u·vᵀ = (Q·e)·(Wᵀ·Q·e)ᵀ; both sides get √(σ/s).
+    const sigma = Math.sqrt(Math.max(values[r], 0));
+    const root = Math.sqrt(sigma / scaling);
+    for (let i = 0; i < m; i++) loraB[i * rank + r] = root * rowDot(q, i, k, vectors, r);
+    if (sigma > 0) for (let i = 0; i < n; i++) loraA[r * n + i] = (root / sigma) * rowDot(projected, i, k, vectors, r);
+  }
+  return { loraA, loraB };
+}
+
+function rowDot(matrix: Float32Array, row: number, k: number, vectors: Float64Array, column: number): number {
+  let sum = 0;
+  for (let j = 0; j < k; j++) sum += matrix[row * k + j] * vectors[j * k + column];
+  return sum;
+}
+
+/** Gram-Schmidt, twice over for accuracy in float32. x (rows, columns), columns orthonormal afterwards. */
+function orthonormalized(x: Float32Array, rows: number, columns: number): Float32Array {
+  const q = Float64Array.from(x);
+  for (let c = 0; c < columns; c++) {
+    for (let pass = 0; pass < 2; pass++) {
+      for (let p = 0; p < c; p++) {
+        let dot = 0;
+        for (let i = 0; i < rows; i++) dot += q[i * columns + p] * q[i * columns + c];
+        for (let i = 0; i < rows; i++) q[i * columns + c] -= dot * q[i * columns + p];
+      }
+    }
+    let squares = 0;
+    for (let i = 0; i < rows; i++) squares += q[i * columns + c] ** 2;
+    const inverse = squares > 0 ? 1 / Math.sqrt(squares) : 0;
+    for (let i = 0; i < rows; i++) q[i * columns + c] *= inverse;
+  }
+  return Float32Array.from(q);
+}

@@ -1,0 +1,102 @@
+/** Compression by PC-LoRA (arXiv 2406.09117): adapters beside every block linear, and the weights fade out. */
+import type { Random } from '../../runtime/random.ts';
+import type { Split } from '../data/split.ts';
+import type { DeviceTensor, Engine, Program } from '../engines/engine.ts';
+import { input } from '../graph/ops/leaf.ts';
+import { tensorsOf, type Layer, type TensorSpec } from '../models/layers.ts';
+import { adaptersOnlyParts, adapterTensors, initialName, type AdapterOptions } from '../pclora/linear.ts';
+import { lambdaAt, type Schedule } from '../pclora/schedule.ts';
+import { startAdapters } from '../pclora/start.ts';
+import type { Checkpoint } from '../pretrained/checkpoint.ts';
+import type { Tensors } from '../pretrained/tensor-file.ts';
+import { compileForward, evaluateForward } from './evaluate.ts';
+import { trainLoop, type LoopContext, type LoopOptions, type LoopResult } from './loop.ts';
+import { flatLayout, sliceTensors } from './optimizer.ts';
+import { compressStep, type CompressOptions } from './step.ts';
+import { packVector, tensorNamed, unpackVector, uploadTensors } from './trained-tensors.ts';
+
+/** Kinds of layers that train beside the adapters, unless frozen. */
+export const FREEZABLE = ['norms', 'head'] as const;
+export type Freezable = (typeof FREEZABLE)[number];
+
+export interface PcLoraOptions {
+  readonly adapters: AdapterOptions;
+  readonly schedule: Schedule;
+  /** q: the optimizer step at which λ reaches 0. */
+  readonly decaySteps: number;
+  /** Weight of the task loss against the feature loss. */
+  readonly alpha: number;
+  readonly freeze: readonly Freezable[];
+}
+
+/** The tensors beside the adapters that train: layer norms, and pooler and head. */
+function keptTraining(layers: readonly Layer[], freeze: readonly Freezable[]): TensorSpec[] {
+  const trains = ({ kind }: Layer): boolean =>
+    (kind === 'norm' && !freeze.includes('norms')) || ((kind === 'head' || kind === 'pooler') && !freeze.includes('head'));
+  return tensorsOf(layers.filter(trains));
+}
+
+/**
+ * Compresses a teacher. Returns what is left at λ = 0: adapters, layer norms, embeddings and head, by the layer table's names.
+ * @param test judged with the adapters only, as it would ship
+ */
+export async function compress(
+  teacher: Checkpoint,
+  test: Split,
+  pclora: PcLoraOptions,
+  options: LoopOptions,
+  context: LoopContext,
+  source: Random,
+): Promise<LoopResult & { readonly tensors: Tensors }> {
+  const { engine, spec } = context;
+  const { model } = teacher;
+  const { adapters, decaySteps, schedule } = pclora;
+  const dense = tensorsOf(model.layers);
+  const adapterSpecs = adapterTensors(model.layers, adapters.ranks);
+  const layout = flatLayout([...adapterSpecs, ...keptTraining(model.layers, pclora.freeze)]);
+  const start = await startAdapters(engine, model.layers, teacher.tensors, adapters, source);
+
+  // One copy of W: the teacher, the fading student and every program read the same uploaded tensors.
+  const frozen = { ...uploadTensors(engine, dense, teacher.tensors), ...(adapters.init === 'svd' ? uploadTensors(engine, adapterSpecs, start, initialName) : {}) };
+  const programs = createPrograms(engine, { model, batch: options.batchSize, layout, optimizer: options.optimizer, adapters, alpha: pclora.alpha });
+  const trained = sliceTensors(input('parameters', [layout.size]), layout);
+  const forward = await compileForward(engine, model, adaptersOnlyParts([...dense, ...adapterSpecs], adapters.scaling, trained));
+
+  const result = await trainLoop(
+    {
+      lambdaAt: (step) => lambdaAt(schedule, step, decaySteps),
+      programAt: (step) => programs.get(lambdaAt(schedule, step, decaySteps) > 0 ? 'fading' : 'adapters'),
+      losses: ['loss', 'task', 'feature'],
+      frozen,
+      start: () => packVector(layout, new Map([...teacher.tensors, ...start])),
+      evaluate: (parameters: DeviceTensor) => evaluateForward(engine, forward, { ...frozen, parameters }, test, { spec }),
+    },
+    options,
+    context,
+  );
+  await Promise.all([programs.dispose(), forward.dispose()]);
+  return { ...result, tensors: remaining(teacher, adapterSpecs, new Map([...teacher.tensors, ...start, ...unpackVector(layout, result.parameters)])) };
+}
+
+/** What ships: everything but the weights that the adapters replaced. */
+function remaining({ model }: Checkpoint, adapterSpecs: readonly TensorSpec[], all: Tensors): Tensors {
+  const replaced = new Set(adapterSpecs.map(({ name }) => name.slice(0, name.lastIndexOf('.'))));
+  const kept = tensorsOf(model.layers.filter((layer) => !replaced.has(layer.name)));
+  return new Map([...kept, ...adapterSpecs].map(({ name }) => [name, tensorNamed(all, name)]));
+}
+
+/** The two programs of a compression, one at a time: λ never comes back, so the first goes when the second is built. */
+function createPrograms(engine: Engine, options: CompressOptions) {
+  let current: { readonly phase: 'fading' | 'adapters'; readonly program: Promise<Program> } | null = null;
+  const dispose = async (): Promise<void> => (await current?.program)?.dispose();
+  return {
+    async get(phase: 'fading' | 'adapters'): Promise<Program> {
+      if (current?.phase !== phase) {
+        await dispose();
+        current = { phase, program: engine.compile(compressStep(options, phase)) };
+      }
+      return current.program;
+    },
+    dispose,
+  };
+}

@@ -1,0 +1,27 @@
+/** Accuracy of a packed model, on the runtime that serves it. */
+import { loadKernels } from '../../runtime/hosts/node.ts';
+import type { Artifact } from '../../runtime/artifact/artifact.ts';
+import { createEngine } from '../../runtime/engine/engine.ts';
+import { readImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { batchCount, batches } from '../data/batches.ts';
+import type { Split } from '../data/split.ts';
+import { builtAsset } from '../io/assets.ts';
+import { argmax, EVALUATION_BATCH, type EvaluateOptions, type Evaluation } from './evaluate.ts';
+
+/** Runs every sample once through the WebAssembly runtime. */
+export async function evaluateArtifact(artifact: Artifact, split: Split, { classOf, onBatch }: Omit<EvaluateOptions, 'spec'> = {}): Promise<Evaluation> {
+  const engine = createEngine(artifact, await loadKernels(builtAsset('kernels.wasm')));
+  const spec = readImagePreprocess(artifact.manifest.preprocessing);
+  const inputLength = engine.inputShape.reduce((a, b) => a * b, 1);
+  const total = batchCount(split.size, { batchSize: EVALUATION_BATCH });
+  let correct = 0;
+  let done = 0;
+  for await (const { pixels, labels, size } of batches(split, { spec, batchSize: EVALUATION_BATCH, seed: 0 })) {
+    for (let i = 0; i < size; i++) {
+      const logits = engine.infer(pixels.subarray(i * inputLength, (i + 1) * inputLength));
+      if (argmax(logits, 0, logits.length) === (classOf?.[labels[i]] ?? labels[i])) correct++;
+    }
+    onBatch?.(++done, total);
+  }
+  return { accuracy: split.size === 0 ? 0 : correct / split.size, samples: split.size };
+}

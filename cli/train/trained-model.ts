@@ -1,0 +1,125 @@
+/** Any model that Slim made or can begin with: a Hugging Face folder, a fine-tuned, a compressed or a quantized run. */
+import { readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { Compression } from '../../runtime/artifact/manifest.ts';
+import { ArtifactError } from '../../runtime/artifact/errors.ts';
+import { readSafetensors, writeSafetensors } from '../../runtime/artifact/safetensors.ts';
+import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { scaleName } from '../compress/quantize.ts';
+import { f32Tensor, f32Values, type StoredTensors } from '../compress/stored-tensors.ts';
+import { sameShape, type Node } from '../graph/graph.ts';
+import { UserError } from '../io/errors.ts';
+import { exists, kindOf, writeFileAtomic } from '../io/files.ts';
+import { adaptedLayers, tensorsOf, type TensorSpec } from '../models/layers.ts';
+import type { Model, Parts } from '../models/model.ts';
+import { adaptersOnlyParts, adapterTensors, denseParts } from '../pclora/linear.ts';
+import { resolveRanks } from '../pclora/rank.ts';
+import type { Architecture, ModelConfig } from '../pretrained/architecture.ts';
+import { loadCheckpoint, loadDescription } from '../pretrained/checkpoint.ts';
+import type { Tensors } from '../pretrained/tensor-file.ts';
+import { readRunRecord, RUN_FILES, type RunRecord } from './run-directory.ts';
+
+export interface TrainedModel {
+  readonly architecture: Architecture;
+  readonly config: ModelConfig;
+  readonly model: Model;
+  readonly preprocess: ImagePreprocess;
+  /** How the adapters were made; null for a dense model. */
+  readonly compression: Compression | null;
+  readonly precision: 'f32' | 'int8';
+  readonly stored: StoredTensors;
+  /** run.json; null for a checkpoint from elsewhere. */
+  readonly record: RunRecord | null;
+  /** The checkpoint that all began with, for the record. */
+  readonly source: string;
+}
+
+/** Loads whatever a folder holds. UserErrors name the file and the tensor. */
+export async function loadTrainedModel(folder: string): Promise<TrainedModel> {
+  const record = await readRunRecord(folder);
+  const source = record?.source ?? basename(resolve(folder));
+  if (record === null || record.kind === 'finetune') {
+    if (record && !(await exists(join(folder, 'model.safetensors')))) throw unfinished(folder, record);
+    const { architecture, config, model, preprocess, tensors } = await loadCheckpoint(folder, { seed: 0 });
+    const stored = new Map(tensorsOf(model.layers).map(({ name, shape }) => [name, f32Tensor(tensors.get(name)!, shape)]));
+    return { architecture, config, model, preprocess, compression: null, precision: 'f32', stored, record, source };
+  }
+  const path = join(folder, RUN_FILES.weights);
+  if (!(await exists(path))) throw unfinished(folder, record);
+  const { architecture, config, preprocess } = await loadDescription(folder);
+  const model = architecture.create(config);
+  const stored = await readStored(path);
+  checkStored(path, stored, weightSpecs(model, record.compression));
+  const precision = [...stored.values()].some(({ dtype }) => dtype === 'I8') ? 'int8' : 'f32';
+  return { architecture, config, model, preprocess, compression: record.compression, precision, stored, record, source };
+}
+
+/** Writes what is left of a model, by the layer table's names. */
+export async function saveStored(path: string, stored: StoredTensors): Promise<void> {
+  await writeFileAtomic(path, writeSafetensors(stored));
+}
+
+/** Float tensors as they are stored. */
+export function storedFrom(specs: readonly TensorSpec[], tensors: Tensors): StoredTensors {
+  return new Map(specs.map(({ name, shape }) => [name, f32Tensor(tensors.get(name)!, shape)]));
+}
+
+/** The tensors of a model: dense, or what PC-LoRA left. */
+export function weightSpecs(model: Model, compression: Compression | null): TensorSpec[] {
+  if (!compression) return tensorsOf(model.layers);
+  const adapted = new Set(adaptedLayers(model.layers));
+  const ranks = resolveRanks(model.layers, { rank: compression.rank, perLayer: compression.ranks, force: true });
+  return [...tensorsOf(model.layers.filter((layer) => !adapted.has(layer))), ...adapterTensors(model.layers, ranks)];
+}
+
+/** Where a forward pass of this model takes its tensors from. */
+export function partsOf({ model, compression }: Pick<TrainedModel, 'model' | 'compression'>): Parts {
+  const specs = weightSpecs(model, compression);
+  return compression ? adaptersOnlyParts(specs, compression.scaling) : denseParts(specs);
+}
+
+/** The logits of one sample: what gets quantized and packed. */
+export function logitsOf(trained: Pick<TrainedModel, 'model' | 'compression'>): Node {
+  const { model } = trained;
+  return model.forward(model.batchInputs(1), 1, partsOf(trained)).logits;
+}
+
+/** Float values by name, for the training engines. */
+export function floatTensors(stored: StoredTensors): Tensors {
+  return new Map([...stored].map(([name, tensor]) => [name, f32Values(tensor) as Float32Array<ArrayBuffer>]));
+}
+
+function unfinished(folder: string, record: RunRecord): UserError {
+  return new UserError(
+    `${folder} has no final weights: its run is ${record.status} at step ${record.steps.done} of ${record.steps.total}`,
+    `Finish it with --resume, or make it again.`,
+  );
+}
+
+async function readStored(path: string): Promise<StoredTensors> {
+  try {
+    return readSafetensors(await readFile(path)).tensors;
+  } catch (error) {
+    if (error instanceof ArtifactError) throw new UserError(`${path} is damaged: ${error.message}`, 'Make the run again.');
+    throw error;
+  }
+}
+
+function checkStored(path: string, stored: StoredTensors, specs: readonly TensorSpec[]): void {
+  for (const { name, shape } of specs) {
+    const tensor = stored.get(name);
+    if (!tensor) throw new UserError(`tensor ${name} is missing in ${path}`);
+    if (!sameShape(tensor.shape, shape)) throw new UserError(`tensor ${name} in ${path}: expected shape (${shape.join(', ')}), got (${tensor.shape.join(', ')})`);
+    if (tensor.dtype !== 'F32' && tensor.dtype !== 'I8') throw new UserError(`tensor ${name} in ${path}: expected F32 or I8, got ${tensor.dtype}`);
+    if (tensor.dtype === 'F32') continue;
+    const scale = stored.get(scaleName(name));
+    if (scale?.dtype !== 'F32' || !sameShape(scale.shape, [shape[0]])) throw new UserError(`tensor ${name} in ${path}: expected F32 scales (${shape[0]}) in ${scaleName(name)}`);
+  }
+}
+
+/** Where a run could be read from: an existing folder. */
+export async function expectFolder(path: string, what: string): Promise<void> {
+  const kind = await kindOf(path);
+  if (kind === 'absent') throw new UserError(`${what} ${path} does not exist`);
+  if (kind === 'file') throw new UserError(`${what} ${path} is a file, expected a folder`);
+}

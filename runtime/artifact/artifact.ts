@@ -1,0 +1,85 @@
+/**
+ * The artifact, `NAME.slim`: a safetensors file whose metadata holds a manifest. Reading checks everything (lengths, offsets, dtypes,
+ * plan operands, memory, scales, the digest) before anything runs; what `readArtifact` returns can be trusted.
+ */
+import { ArtifactError, shown } from './errors.ts';
+import { canonicalJson, parseJsonObject } from './json.ts';
+import { readManifest, type Manifest } from './manifest.ts';
+import { checkPlan } from './plan-check.ts';
+import { DEFAULT_LIMITS, type Limits } from './plan.ts';
+import { parseSafetensorsHeader, writeSafetensors, type Tensor, type TensorEntry } from './safetensors.ts';
+
+const MANIFEST_KEY = 'slim';
+
+export interface Artifact {
+  readonly manifest: Manifest;
+  /** Where each tensor lies in `data`. */
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+  /** All tensors' bytes, a view of the file. */
+  readonly data: Uint8Array;
+  /** Of the whole file. */
+  readonly fileBytes: number;
+}
+
+/**
+ * Reads and checks an artifact.
+ * @throws ArtifactError saying what is wrong; its `code` tells the kind.
+ */
+export async function readArtifact(bytes: Uint8Array, limits: Limits = DEFAULT_LIMITS): Promise<Artifact> {
+  const { metadata, entries, dataOffset } = parseSafetensorsHeader(bytes);
+  const text = metadata.get(MANIFEST_KEY);
+  if (text === undefined) {
+    throw new ArtifactError('manifest', `not a Slim artifact: its metadata has no key ${MANIFEST_KEY} (a checkpoint has none: pack it first)`);
+  }
+  const manifest = readManifest(parseJsonObject(text, 'the manifest', 'manifest'));
+  const data = bytes.subarray(dataOffset);
+  checkInterface(manifest);
+  checkPlan(manifest.plan, entries, data.length, limits);
+  checkScales(manifest, entries, data);
+  const digest = await digestOf(data);
+  if (digest !== manifest.digest) {
+    throw new ArtifactError('digest', `the tensors were changed after packing: expected ${shown(manifest.digest)}, got ${digest}`);
+  }
+  return { manifest, entries, data, fileBytes: bytes.length };
+}
+
+/** Writes an artifact; the digest is made here. Equal tensors and manifests give equal bytes. */
+export async function writeArtifact(
+  tensors: ReadonlyMap<string, Tensor>,
+  manifest: Omit<Manifest, 'digest'>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bare = writeSafetensors(tensors);
+  const digest = await digestOf(bare.subarray(parseSafetensorsHeader(bare).dataOffset));
+  return writeSafetensors(tensors, new Map([[MANIFEST_KEY, canonicalJson({ ...manifest, digest })]]));
+}
+
+/** The plan's input and output must be what the task and the labels promise. */
+function checkInterface({ plan, labels }: Manifest): void {
+  const { input, output } = plan;
+  if (input.shape.length !== 4 || input.shape[0] !== 1) {
+    throw new ArtifactError('plan', `plan.input: expected pixels of shape [1, channels, height, width], got [${input.shape}]`);
+  }
+  if (output.shape.length !== 2 || output.shape[0] !== 1 || output.shape[1] !== labels.length) {
+    throw new ArtifactError('plan', `plan.output: expected shape [1, ${labels.length}], one for each label, got [${output.shape}]`);
+  }
+}
+
+/** Every weight scale is a finite number of at least 0. */
+function checkScales({ plan }: Manifest, entries: ReadonlyMap<string, TensorEntry>, data: Uint8Array): void {
+  const names = new Set([...plan.once, ...plan.steps].flatMap((step) => (step.op === 'linearInt8' ? [step.weightScales] : [])));
+  const view = new DataView(data.buffer, data.byteOffset, data.length);
+  for (const name of names) {
+    const { begin, end } = entries.get(name) as TensorEntry;
+    for (let at = begin; at < end; at += 4) {
+      const scale = view.getFloat32(at, true);
+      if (!(scale >= 0 && scale < Infinity)) {
+        throw new ArtifactError('value', `${shown(name)}[${(at - begin) / 4}]: expected a finite scale of at least 0, got ${scale}`);
+      }
+    }
+  }
+}
+
+async function digestOf(data: Uint8Array): Promise<string> {
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', data as BufferSource));
+  return `sha256:${Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}

@@ -1,0 +1,76 @@
+import { ArtifactError, shown } from './errors.ts';
+import { isObject, type JsonObject } from './json.ts';
+import { STEP_FIELDS, type FieldKind, type Plan, type PlanBuffer, type Step, type StepOp } from './plan.ts';
+
+const MAX_STEPS = 10_000;
+const MAX_SIZE = 2 ** 24;
+
+/** Reads a plan from JSON. @throws ArtifactError (plan) naming the step and field that is missing, unknown or of the wrong type. */
+export function readPlan(json: unknown): Plan {
+  if (!isObject(json)) throw new ArtifactError('plan', `plan: expected an object, got ${shown(json)}`);
+  const { arenaBytes, input, output, once, steps, ...rest } = json;
+  refuseUnknown('plan', rest);
+  if (!isWhole(arenaBytes)) throw new ArtifactError('plan', `plan.arenaBytes: expected a whole number, got ${shown(arenaBytes)}`);
+  return {
+    arenaBytes,
+    input: readBuffer('plan.input', input),
+    output: readBuffer('plan.output', output),
+    once: readSteps('plan.once', once),
+    steps: readSteps('plan.steps', steps),
+  };
+}
+
+function readSteps(where: string, json: unknown): readonly Step[] {
+  if (!Array.isArray(json) || json.length > MAX_STEPS) {
+    throw new ArtifactError('plan', `${where}: expected a list of at most ${MAX_STEPS} steps, got ${shown(json)}`);
+  }
+  return json.map((step, i) => readStep(`${where}[${i}]`, step));
+}
+
+function readStep(where: string, json: unknown): Step {
+  if (!isObject(json)) throw new ArtifactError('plan', `${where}: expected an object, got ${shown(json)}`);
+  const { op, ...fields } = json;
+  if (!isStepOp(op)) {
+    throw new ArtifactError('plan', `${where}: expected an op of ${Object.keys(STEP_FIELDS).join(', ')}, got ${shown(op)}`);
+  }
+  for (const [field, kind] of Object.entries(STEP_FIELDS[op])) readField(`${where}.${field}`, kind, fields[field]);
+  refuseUnknown(where, Object.fromEntries(Object.entries(fields).filter(([field]) => !(field in STEP_FIELDS[op]))));
+  return json as unknown as Step;
+}
+
+function readField(where: string, kind: FieldKind, value: unknown): void {
+  const [holds, expected] = {
+    offset: [isWhole(value), 'a byte offset'],
+    index: [isWhole(value), 'an index'],
+    size: [isWhole(value) && value >= 1 && value <= MAX_SIZE, `a size from 1 to ${MAX_SIZE}`],
+    number: [typeof value === 'number' && Number.isFinite(value), 'a finite number'],
+    tensor: [typeof value === 'string', 'the name of a tensor'],
+    'tensor?': [typeof value === 'string' || value === null, 'the name of a tensor, or null'],
+  }[kind];
+  if (!holds) throw new ArtifactError('plan', `${where}: expected ${expected}, got ${shown(value)}`);
+}
+
+function readBuffer(where: string, json: unknown): PlanBuffer {
+  if (!isObject(json)) throw new ArtifactError('plan', `${where}: expected an object, got ${shown(json)}`);
+  const { offset, shape, ...rest } = json;
+  refuseUnknown(where, rest);
+  readField(`${where}.offset`, 'offset', offset);
+  if (!Array.isArray(shape) || shape.length > 8) {
+    throw new ArtifactError('plan', `${where}.shape: expected a list of sizes, got ${shown(shape)}`);
+  }
+  shape.forEach((size, i) => readField(`${where}.shape[${i}]`, 'size', size));
+  return { offset: offset as number, shape: shape as number[] };
+}
+
+function refuseUnknown(where: string, rest: JsonObject): void {
+  const [field] = Object.keys(rest);
+  if (field !== undefined) throw new ArtifactError('plan', `${where}: unknown field ${shown(field)}`);
+}
+
+function isStepOp(value: unknown): value is StepOp {
+  return typeof value === 'string' && Object.hasOwn(STEP_FIELDS, value);
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

@@ -1,0 +1,218 @@
+/**
+ * The safetensors format (https://github.com/huggingface/safetensors#format): 8 bytes with the header's length N as a
+ * little-endian unsigned integer, N bytes of JSON that give each tensor's dtype, shape and place, then the tensors' bytes,
+ * with no holes. This reader trusts nothing; what it returns has been checked against the file's size.
+ */
+import { ArtifactError, shown } from './errors.ts';
+import { isObject, parseJsonObject } from './json.ts';
+
+/** Bytes of one element. */
+export const DTYPE_BYTES = {
+  BOOL: 1, U8: 1, I8: 1, F8_E5M2: 1, F8_E4M3: 1, F8_E8M0: 1,
+  I16: 2, U16: 2, F16: 2, BF16: 2,
+  I32: 4, U32: 4, F32: 4,
+  I64: 8, U64: 8, F64: 8, C64: 8,
+} as const;
+
+export type Dtype = keyof typeof DTYPE_BYTES;
+
+export interface Tensor {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  /** Little-endian elements, row by row. A view of the file when it was read from one, at any alignment. */
+  readonly data: Uint8Array;
+}
+
+/** Where a tensor lies: from `begin` to `end`, in bytes after `SafetensorsHeader.dataOffset`. */
+export interface TensorEntry {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface SafetensorsHeader {
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+  /** Where the tensors' bytes begin in the file. */
+  readonly dataOffset: number;
+}
+
+export interface Safetensors {
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+const LENGTH_BYTES = 8;
+const MAX_HEADER_BYTES = 16 * 1024 * 1024;
+const METADATA = '__metadata__';
+
+/**
+ * How many bytes of a file to read before its header can be parsed, told from its first 8 bytes.
+ * @throws ArtifactError when they are fewer, or announce a header over 16 MiB.
+ */
+export function safetensorsPrefixBytes(prefix: Uint8Array): number {
+  if (prefix.length < LENGTH_BYTES) {
+    throw new ArtifactError('truncated', `expected a safetensors file of at least 8 bytes, got ${prefix.length}`);
+  }
+  const length = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
+  if (length > MAX_HEADER_BYTES) {
+    throw new ArtifactError('header', `expected a header of at most ${MAX_HEADER_BYTES} bytes, got ${length}; not a safetensors file?`);
+  }
+  return LENGTH_BYTES + Number(length);
+}
+
+/**
+ * Reads the header from the first bytes of a file (see `safetensorsPrefixBytes`) of `fileBytes` bytes in all.
+ * @throws ArtifactError when the header is malformed or does not account for every byte of the file exactly once.
+ */
+export function parseSafetensorsHeader(prefix: Uint8Array, fileBytes: number = prefix.length): SafetensorsHeader {
+  const dataOffset = safetensorsPrefixBytes(prefix);
+  if (dataOffset > prefix.length) {
+    throw new ArtifactError('truncated', `the header ends at byte ${dataOffset}, but only ${prefix.length} bytes are there`);
+  }
+  const { [METADATA]: metadata, ...tensors } = parseJsonObject(
+    decodeUtf8(prefix.subarray(LENGTH_BYTES, dataOffset)), 'the safetensors header', 'header');
+  const entries = new Map(Object.entries(tensors).map(([name, entry]) => [name, readEntry(name, entry)]));
+  checkCoverage(entries, fileBytes - dataOffset);
+  return { metadata: readMetadata(metadata), entries, dataOffset };
+}
+
+/**
+ * Reads a whole file. The tensors' `data` are views of `bytes`, not copies.
+ * @throws ArtifactError as `parseSafetensorsHeader`.
+ */
+export function readSafetensors(bytes: Uint8Array): Safetensors {
+  const { metadata, entries, dataOffset } = parseSafetensorsHeader(bytes);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, { dtype, shape, begin, end }] of entries) {
+    tensors.set(name, { dtype, shape, data: bytes.subarray(dataOffset + begin, dataOffset + end) });
+  }
+  return { metadata, tensors };
+}
+
+/**
+ * Writes a file. Equal tensors and metadata give equal bytes, whatever order they come in: wide dtypes first, so that
+ * every tensor is aligned to its element with no padding between, then by name. The data begins at a multiple of 8.
+ * @throws ArtifactError when a name is reserved or a tensor's data does not have the length that its shape says.
+ */
+export function writeSafetensors(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: ReadonlyMap<string, string> = new Map(),
+): Uint8Array<ArrayBuffer> {
+  const ordered = [...tensors].sort(([nameA, a], [nameB, b]) =>
+    DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || (nameA < nameB ? -1 : 1));
+  const header: [string, unknown][] = [];
+  if (metadata.size > 0) header.push([METADATA, Object.fromEntries([...metadata].sort(([a], [b]) => (a < b ? -1 : 1)))]);
+  let end = 0;
+  for (const [name, { dtype, shape, data }] of ordered) {
+    if (name === METADATA) throw new ArtifactError('name', `a tensor can't be named ${METADATA}: the format reserves it`);
+    const expected = tensorBytes(name, dtype, shape);
+    if (data.length !== expected) {
+      throw new ArtifactError('shape', `tensor ${shown(name)}: [${shape}] of ${dtype} takes ${expected} bytes, got ${data.length}`);
+    }
+    header.push([name, { dtype, shape, data_offsets: [end, end += data.length] }]);
+  }
+  const json = `{${header.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
+  return concatenate(encodeHeader(json), ordered.map(([, tensor]) => tensor.data), end);
+}
+
+/** The number of elements that a shape holds, e.g. 1 for `[]`. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+function encodeHeader(json: string): Uint8Array {
+  const text = new TextEncoder().encode(json);
+  const padded = Math.ceil(text.length / 8) * 8;
+  const header = new Uint8Array(LENGTH_BYTES + padded).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(padded), true);
+  header.set(text, LENGTH_BYTES);
+  return header;
+}
+
+function concatenate(head: Uint8Array, parts: readonly Uint8Array[], partBytes: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(head.length + partBytes);
+  bytes.set(head);
+  let offset = head.length;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new ArtifactError('header', 'the safetensors header is not UTF-8');
+  }
+}
+
+function readMetadata(json: unknown): ReadonlyMap<string, string> {
+  if (json === undefined) return new Map();
+  if (!isObject(json)) throw new ArtifactError('header', `${METADATA}: expected an object, got ${shown(json)}`);
+  const metadata = new Map<string, string>();
+  for (const [key, value] of Object.entries(json)) {
+    if (typeof value !== 'string') {
+      throw new ArtifactError('header', `${METADATA} ${shown(key)}: expected a string, got ${shown(value)}`);
+    }
+    metadata.set(key, value);
+  }
+  return metadata;
+}
+
+function readEntry(name: string, json: unknown): TensorEntry {
+  if (!isObject(json)) throw new ArtifactError('header', `tensor ${shown(name)}: expected an object, got ${shown(json)}`);
+  const { dtype, shape, data_offsets: offsets, ...rest } = json;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) throw new ArtifactError('header', `tensor ${shown(name)}: unknown field ${shown(unknown)}`);
+  if (!isDtype(dtype)) {
+    throw new ArtifactError('dtype', `tensor ${shown(name)}: expected a dtype of ${Object.keys(DTYPE_BYTES).join(', ')}, got ${shown(dtype)}`);
+  }
+  if (!isSizes(shape)) throw new ArtifactError('shape', `tensor ${shown(name)}: expected a shape of whole numbers, got ${shown(shape)}`);
+  if (!isSizes(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
+    throw new ArtifactError('offsets', `tensor ${shown(name)}: expected data_offsets [begin, end], got ${shown(offsets)}`);
+  }
+  const [begin, end] = offsets;
+  const expected = tensorBytes(name, dtype, shape);
+  if (end - begin !== expected) {
+    const place = `its data_offsets ${shown(offsets)} hold ${end - begin}`;
+    throw new ArtifactError('shape', `tensor ${shown(name)}: [${shape}] of ${dtype} takes ${expected} bytes, ${place}`);
+  }
+  return { dtype, shape, begin, end };
+}
+
+/** Every byte of the data belongs to exactly one tensor: in order, each begins where the one before ends. */
+function checkCoverage(entries: ReadonlyMap<string, TensorEntry>, dataBytes: number): void {
+  const ordered = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+  let covered = 0;
+  for (const [name, { begin, end }] of ordered) {
+    if (begin !== covered) {
+      const what = begin < covered ? 'overlaps the tensor before it' : 'leaves a hole before it';
+      throw new ArtifactError('offsets', `tensor ${shown(name)} ${what}: expected it to begin at ${covered}, got ${begin}`);
+    }
+    covered = end;
+  }
+  if (covered > dataBytes) throw new ArtifactError('truncated', `the tensors take ${covered} bytes, but only ${dataBytes} are there`);
+  if (covered < dataBytes) throw new ArtifactError('offsets', `${dataBytes - covered} bytes at the end belong to no tensor`);
+}
+
+/** The bytes that a tensor takes. Sizes are multiplied one at a time, so that a product that overflows is caught. */
+function tensorBytes(name: string, dtype: Dtype, shape: readonly number[]): number {
+  let bytes: number = DTYPE_BYTES[dtype];
+  for (const size of shape) {
+    bytes *= size;
+    if (!Number.isSafeInteger(bytes)) throw new ArtifactError('shape', `tensor ${shown(name)}: shape ${shown(shape)} is too large`);
+  }
+  return bytes;
+}
+
+function isDtype(value: unknown): value is Dtype {
+  return typeof value === 'string' && Object.hasOwn(DTYPE_BYTES, value);
+}
+
+function isSizes(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.length <= 32 && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}

@@ -1,0 +1,64 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+
+/** Anything with a fetch handler: a Hono app. */
+export interface FetchApp {
+  fetch(request: Request): Response | Promise<Response>;
+}
+
+export interface ListenOptions {
+  /** 0: any free port. */
+  readonly port: number;
+  /** 127.0.0.1 unless given: this machine only. */
+  readonly host?: string;
+}
+
+export interface RunningServer {
+  /** Where it listens, without a slash at the end. */
+  readonly url: string;
+  /** Stops accepting, lets running requests finish for up to `graceMs` (5 s unless given), then cuts them off. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** Serves the app over HTTP. Rejects with a sentence where the port is taken or not allowed. */
+export async function serve(app: FetchApp, { port, host = '127.0.0.1' }: ListenOptions): Promise<RunningServer> {
+  const server = createAdaptorServer({ fetch: (request: Request) => app.fetch(request) }) as Server;
+  await listen(server, port, host);
+  const { port: actualPort } = server.address() as AddressInfo;
+  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`, close: (graceMs) => close(server, graceMs) };
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, port, host)));
+    server.listen(port, host, resolve);
+  });
+}
+
+function listenError(error: NodeJS.ErrnoException, port: number, host: string): Error {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new Error(`port ${port} on ${host} is in use: choose another, or 0 for any free one`, { cause: error });
+    case 'EACCES':
+      return new Error(`port ${port} may not be opened by this user: choose one above 1023`, { cause: error });
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new Error(`${host} is no address of this machine: choose another host, or 0.0.0.0 for all`, { cause: error });
+    default:
+      return error;
+  }
+}
+
+function close(server: Server, graceMs = 5000): Promise<void> {
+  return new Promise((resolve) => {
+    const cutOff = setTimeout(() => server.closeAllConnections(), graceMs);
+    // A kept-alive connection goes idle only when its last answer is out, so looking once is not enough.
+    const sweep = setInterval(() => server.closeIdleConnections(), 20);
+    server.close(() => {
+      clearTimeout(cutOff);
+      clearInterval(sweep);
+      resolve();
+    });
+  });
+}

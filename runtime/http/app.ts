@@ -1,0 +1,52 @@
+import { Hono } from 'hono/tiny';
+import { bodyLimit } from 'hono/body-limit';
+import { PreprocessError } from '../preprocess/error.ts';
+import type { Classifier } from './classifier.ts';
+import { readPredictRequest } from './predict-request.ts';
+import { Problem, problemResponse } from './problem.ts';
+
+export interface AppOptions {
+  /** Bodies above this are refused before they are read; 4 MiB unless given. */
+  readonly maxBodyBytes?: number;
+  /** Told of failures that the client only sees as "500". */
+  readonly onFailure?: (error: Error) => void;
+}
+
+const defaultMaxBodyBytes = 4 * 1024 ** 2;
+
+/**
+ * The web API of one model:
+ * `GET /healthz` · `GET /v1/model` · `POST /v1/predict` (a picture as the body, or JSON {image, topK}; `?topK=`).
+ * Errors are problem details (RFC 9457). It runs wherever `fetch` handlers run.
+ */
+export function createApp(model: Classifier, { maxBodyBytes = defaultMaxBodyBytes, onFailure }: AppOptions = {}): Hono {
+  const app = new Hono();
+
+  app.get('/healthz', (c) => c.json({ status: 'ok' }));
+
+  app.get('/v1/model', (c) => c.json(model.info()));
+
+  const limit = bodyLimit({
+    maxSize: maxBodyBytes,
+    onError: (c) => problemResponse(c, new Problem(413, `the body is larger than ${maxBodyBytes} bytes`)),
+  });
+  app.post('/v1/predict', limit, async (c) => {
+    const { image, topK } = await readPredictRequest(c.req);
+    const start = performance.now();
+    const predictions = await model.classify(image, topK);
+    return c.json({ predictions, latencyMs: performance.now() - start });
+  });
+
+  for (const [path, methods] of [['/healthz', 'GET, HEAD'], ['/v1/model', 'GET, HEAD'], ['/v1/predict', 'POST']] as const) {
+    app.all(path, (c) => problemResponse(c, new Problem(405, `${c.req.method} is not supported here: use ${methods}`), { allow: methods }));
+  }
+  app.notFound((c) => problemResponse(c, new Problem(404, `there is no ${c.req.path}`)));
+
+  app.onError((error, c) => {
+    if (error instanceof Problem) return problemResponse(c, error);
+    if (error instanceof PreprocessError) return problemResponse(c, new Problem(422, error.message, error.code));
+    onFailure?.(error);
+    return problemResponse(c, new Problem(500, 'the prediction failed'));
+  });
+  return app;
+}

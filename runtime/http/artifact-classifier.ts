@@ -1,0 +1,36 @@
+/** A packed model as a classifier: decode, prepare, infer, softmax. The route of every request. */
+import type { Artifact } from '../artifact/artifact.ts';
+import type { Engine } from '../engine/engine.ts';
+import { decodePicture, type Decoders } from '../preprocess/decode.ts';
+import { prepareImage } from '../preprocess/normalize.ts';
+import { readImagePreprocess } from '../preprocess/spec.ts';
+import type { Classifier, Prediction } from './classifier.ts';
+
+/** Joins an artifact, an engine made of it and the host's picture codecs. @throws PreprocessError where the preprocessing is invalid */
+export function createClassifier({ manifest, fileBytes }: Artifact, engine: Engine, decoders: Decoders): Classifier {
+  const spec = readImagePreprocess(manifest.preprocessing);
+  const { labels, task, source, costs, preprocessing } = manifest;
+  return {
+    info: () => ({ name: source.model, task, labels, parameters: costs.model.whole.parameters, macs: costs.model.whole.macs, bytes: fileBytes, preprocessing }),
+    async classify(bytes, topK) {
+      const pixels = prepareImage(await decodePicture(bytes, decoders), spec);
+      return topPredictions(engine.infer(pixels), labels, topK);
+    },
+  };
+}
+
+/** The `topK` likeliest labels, best first; ties in the labels' order. */
+export function topPredictions(logits: Float32Array, labels: readonly string[], topK: number): Prediction[] {
+  const scores = softmax(logits);
+  return [...scores.keys()]
+    .sort((a, b) => scores[b] - scores[a])
+    .slice(0, topK)
+    .map((i) => ({ label: labels[i], score: scores[i] }));
+}
+
+function softmax(logits: Float32Array): Float64Array {
+  const largest = logits.reduce((a, b) => Math.max(a, b), -Infinity);
+  const exponentials = Float64Array.from(logits, (logit) => Math.exp(logit - largest));
+  const sum = exponentials.reduce((a, b) => a + b, 0);
+  return exponentials.map((value) => value / sum);
+}

@@ -1,0 +1,71 @@
+import type { HonoRequest } from 'hono';
+import { Problem } from './problem.ts';
+
+/** What a client asks of `POST /v1/predict`, whichever way it sent it. */
+export interface PredictRequest {
+  /** The encoded picture. */
+  readonly image: Uint8Array;
+  readonly topK: number;
+}
+
+const defaultTopK = 5;
+const maxTopK = 1000;
+const accepted = 'send the picture as the body (image/jpeg, image/png, image/webp or application/octet-stream), or JSON {"image": base64}';
+
+/** Reads the picture from the body, or from the field `image` of a JSON body. Throws Problem 400 or 415. */
+export async function readPredictRequest(request: HonoRequest): Promise<PredictRequest> {
+  const type = (request.header('content-type') ?? '').split(';', 1)[0].trim().toLowerCase();
+  const queryTopK = request.query('topK');
+  if (type === 'application/json') {
+    const body = parseJson(await request.text());
+    const topK = readTopK(queryTopK === undefined ? body.topK : Number(queryTopK || NaN));
+    return { image: readImageField(body.image), topK };
+  }
+  if (!type.startsWith('image/') && type !== 'application/octet-stream') {
+    throw new Problem(415, `${type === '' ? 'no Content-Type' : `Content-Type ${type}`}: ${accepted}`);
+  }
+  const topK = readTopK(queryTopK === undefined ? undefined : Number(queryTopK || NaN));
+  const image = new Uint8Array(await request.arrayBuffer());
+  if (image.length === 0) throw new Problem(400, `the body is empty: ${accepted}`);
+  return { image, topK };
+}
+
+function parseJson(text: string): Readonly<Record<string, unknown>> {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (error) {
+    throw new Problem(400, `the body is not valid JSON (${(error as SyntaxError).message})`);
+  }
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
+  throw new Problem(400, 'the JSON body must be an object with the field "image"');
+}
+
+function readImageField(image: unknown): Uint8Array {
+  if (typeof image !== 'string') throw new Problem(400, 'the field "image" must be a string: the picture in base64, or a data: URL');
+  const base64 = image.startsWith('data:') ? dataOfUrl(image) : image;
+  if (base64 === '') throw new Problem(400, 'the field "image" is empty');
+  return decodeBase64(base64);
+}
+
+function dataOfUrl(url: string): string {
+  const comma = url.indexOf(',');
+  if (comma >= 0 && url.slice(0, comma).endsWith(';base64')) return url.slice(comma + 1);
+  throw new Problem(400, 'the field "image" is a data: URL without base64 data');
+}
+
+function decodeBase64(text: string): Uint8Array {
+  let binary: string;
+  try {
+    binary = atob(text);
+  } catch {
+    throw new Problem(400, 'the field "image" is not valid base64');
+  }
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+}
+
+function readTopK(value: unknown): number {
+  const topK = value ?? defaultTopK;
+  if (typeof topK === 'number' && Number.isInteger(topK) && topK >= 1 && topK <= maxTopK) return topK;
+  throw new Problem(400, `topK must be a whole number from 1 to ${maxTopK}`);
+}

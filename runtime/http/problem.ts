@@ -1,0 +1,32 @@
+import type { Context } from 'hono';
+
+type ProblemStatus = 400 | 404 | 405 | 413 | 415 | 422 | 500;
+
+const titles: Readonly<Record<ProblemStatus, string>> = {
+  400: 'Bad Request',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  500: 'Internal Server Error',
+};
+
+/** An error that the client is told of, as problem details (RFC 9457). */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly status: ProblemStatus;
+  /** A stable word for programs, beside the status; null where the status says it all. */
+  readonly code: string | null;
+
+  constructor(status: ProblemStatus, detail: string, code: string | null = null) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export function problemResponse(c: Context, { status, message, code }: Problem, headers: Readonly<Record<string, string>> = {}): Response {
+  const body = { type: 'about:blank', title: titles[status], status, detail: message, ...(code === null ? {} : { code }) };
+  return c.body(JSON.stringify(body), status, { 'content-type': 'application/problem+json', ...headers });
+}

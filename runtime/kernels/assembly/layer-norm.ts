@@ -1,0 +1,50 @@
+import { LANES, sumF32 } from './lanes';
+
+/** out = gamma · (x - mean) / sqrt(variance + epsilon) + beta for each row of x (rows, columns); the variance is the biased one. */
+export function layerNorm(x: usize, gamma: usize, beta: usize, out: usize, rows: i32, columns: i32, epsilon: f32): void {
+  const stride = <usize>columns << 2;
+  for (let r = 0; r < rows; r++, x += stride, out += stride) {
+    const mean = sum(x, columns) / <f32>columns;
+    const variance = sumOfSquares(x, mean, columns) / <f32>columns;
+    normalize(x, gamma, beta, out, columns, mean, 1 / sqrt(variance + epsilon));
+  }
+}
+
+function sum(x: usize, count: i32): f32 {
+  let total = f32x4.splat(0);
+  let i = 0;
+  for (; i + LANES <= count; i += LANES) total = f32x4.add(total, v128.load(x + (<usize>i << 2)));
+  let result = sumF32(total);
+  for (; i < count; i++) result += load<f32>(x + (<usize>i << 2));
+  return result;
+}
+
+/** Σ (x - mean)²: a second pass over the row, because Σ x² - mean² cancels. */
+function sumOfSquares(x: usize, mean: f32, count: i32): f32 {
+  let total = f32x4.splat(0);
+  let i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    const centred = f32x4.sub(v128.load(x + (<usize>i << 2)), f32x4.splat(mean));
+    total = f32x4.add(total, f32x4.mul(centred, centred));
+  }
+  let result = sumF32(total);
+  for (; i < count; i++) {
+    const centred = load<f32>(x + (<usize>i << 2)) - mean;
+    result += centred * centred;
+  }
+  return result;
+}
+
+function normalize(x: usize, gamma: usize, beta: usize, out: usize, count: i32, mean: f32, inverse: f32): void {
+  let i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    const at = <usize>i << 2;
+    const standard = f32x4.mul(f32x4.sub(v128.load(x + at), f32x4.splat(mean)), f32x4.splat(inverse));
+    v128.store(out + at, f32x4.add(f32x4.mul(standard, v128.load(gamma + at)), v128.load(beta + at)));
+  }
+  for (; i < count; i++) {
+    const at = <usize>i << 2;
+    const standard = (load<f32>(x + at) - mean) * inverse;
+    store<f32>(out + at, standard * load<f32>(gamma + at) + load<f32>(beta + at));
+  }
+}

@@ -1,0 +1,13 @@
+/** Why a picture or a preprocessing specification was refused. */
+export type PreprocessErrorCode = 'bad-spec' | 'unsupported-format' | 'too-large' | 'truncated' | 'corrupt';
+
+/** An input that can't be prepared for the network: the message says what was found and what was expected. */
+export class PreprocessError extends Error {
+  override readonly name = 'PreprocessError';
+  readonly code: PreprocessErrorCode;
+
+  constructor(code: PreprocessErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}

@@ -1,0 +1,51 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { sharpDecoders } from '../../cli/data/sharp-decoders.ts';
+import { nodeDecoders } from '../../runtime/hosts/node-decoders.ts';
+import { decodePicture } from '../../runtime/preprocess/decode.ts';
+import { present, sharedFolder } from '../support/shared.ts';
+
+/** Training decodes with sharp, serving with WebAssembly: they have to see the same pixels. */
+describe('sharp and the serving decoders', () => {
+  const folder = `${sharedFolder}/data/ants-bees/val/ants`;
+  it.skipIf(!present(folder))('give the same pixels of real photographs', async () => {
+    const serving = nodeDecoders();
+    const names = readdirSync(folder);
+    expect(names.length).toBeGreaterThan(50);
+    for (const name of names) {
+      const bytes = readFileSync(`${folder}/${name}`);
+      const trained = await decodePicture(bytes, sharpDecoders);
+      const served = await decodePicture(bytes, serving);
+      expect([served.width, served.height, Buffer.compare(served.data, trained.data)], name).toEqual([trained.width, trained.height, 0]);
+    }
+  });
+
+  it('give the same pixels of every kind of file', async () => {
+    const serving = nodeDecoders();
+    for (const [kind, bytes] of await kindsOfFile()) {
+      const trained = await decodePicture(bytes, sharpDecoders);
+      expect(Buffer.compare((await decodePicture(bytes, serving)).data, trained.data), kind).toBe(0);
+    }
+  });
+});
+
+async function kindsOfFile(): Promise<readonly (readonly [kind: string, bytes: Uint8Array])[]> {
+  const { default: sharp } = await import('sharp');
+  const pixels = Uint8Array.from({ length: 61 * 43 * 3 }, (_, i) => (i + ((i * i) >> 9)) % 256);
+  const drawing = sharp(pixels, { raw: { width: 61, height: 43, channels: 3 } });
+  return [
+    ['jpeg', await drawing.clone().jpeg().toBuffer()],
+    ['jpeg, full chroma', await drawing.clone().jpeg({ chromaSubsampling: '4:4:4' }).toBuffer()],
+    ['jpeg, progressive', await drawing.clone().jpeg({ progressive: true }).toBuffer()],
+    ['jpeg, grey', await drawing.clone().greyscale().jpeg().toBuffer()],
+    ['jpeg with a colour profile', await drawing.clone().withIccProfile('p3').jpeg().toBuffer()],
+    ['png', await drawing.clone().png().toBuffer()],
+    ['png, palette', await drawing.clone().png({ palette: true, colours: 16 }).toBuffer()],
+    ['png, grey', await drawing.clone().greyscale().png().toBuffer()],
+    ['png, transparent', await drawing.clone().ensureAlpha(0.4).png().toBuffer()],
+    ['png, 16 bits', await drawing.clone().toColourspace('rgb16').png().toBuffer()],
+    ['webp', await drawing.clone().webp().toBuffer()],
+    ['webp, transparent', await drawing.clone().ensureAlpha(0.4).webp().toBuffer()],
+    ['webp, lossless', await drawing.clone().webp({ lossless: true }).toBuffer()],
+  ];
+}

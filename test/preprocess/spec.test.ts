@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { imagePreprocessFromHuggingFace } from '../../runtime/preprocess/hugging-face.ts';
+import { defaultImagePreprocess, readImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { present, sharedFolder } from '../support/shared.ts';
+
+const size = { height: 32, width: 48 };
+
+describe('readImagePreprocess', () => {
+  it('reads back what JSON keeps of a specification', () => {
+    const spec = defaultImagePreprocess(size);
+    expect(readImagePreprocess(JSON.parse(JSON.stringify(spec)))).toEqual(spec);
+    const cropped = { ...spec, resize: { mode: 'shortest-edge', edge: 256 } };
+    expect(readImagePreprocess(cropped)).toEqual(cropped);
+  });
+
+  it.each([
+    [null, 'preprocessing must be an object, got null'],
+    [{ size: { height: 0, width: 32 } }, 'size.height must be an integer from 1 to 8192, got 0'],
+    [{ size: { height: 1e9, width: 32 } }, 'size.height must be'],
+    [{ size, resize: { mode: 'fill' } }, 'resize.mode must be one of none, exact, shortest-edge, got "fill"'],
+    [{ size, resize: { mode: 'shortest-edge' } }, 'resize.edge must be an integer from 1 to 8192, got nothing'],
+    [{ ...defaultImagePreprocess(size), resample: 2 }, 'resample must be one of nearest, bilinear, bicubic, lanczos, got 2'],
+    [{ ...defaultImagePreprocess(size), rescaleFactor: NaN }, 'rescaleFactor must be a finite number'],
+    [{ ...defaultImagePreprocess(size), mean: [0.5] }, 'mean must be three numbers'],
+    [{ ...defaultImagePreprocess(size), std: [1, 0, 1] }, 'std[1] must be a number above 0, got 0'],
+  ])('refuses %j', (json, message) => {
+    expect(() => readImagePreprocess(json)).toThrow(message);
+    expect(() => readImagePreprocess(json)).toThrow(expect.objectContaining({ name: 'PreprocessError', code: 'bad-spec' }));
+  });
+});
+
+describe('imagePreprocessFromHuggingFace', () => {
+  const cifar = `${sharedFolder}/models/vit-cifar10-128d/preprocessor_config.json`;
+  it.skipIf(!present(cifar))('reads that of vit-cifar10-128d', () => {
+    expect(imagePreprocessFromHuggingFace(JSON.parse(readFileSync(cifar, 'utf8')))).toEqual({
+      size: { height: 32, width: 32 },
+      resize: { mode: 'exact', height: 32, width: 32 },
+      resample: 'bilinear',
+      rescaleFactor: 0.00392156862745098,
+      mean: [0.4914, 0.4822, 0.4465],
+      std: [0.247, 0.2435, 0.2616],
+    });
+  });
+
+  it('takes ViTImageProcessor\'s defaults', () => {
+    expect(imagePreprocessFromHuggingFace({})).toEqual(defaultImagePreprocess({ height: 224, width: 224 }));
+  });
+
+  it('reads a shortest edge with a centre crop', () => {
+    const spec = imagePreprocessFromHuggingFace({ size: { shortest_edge: 256 }, crop_size: 224, do_center_crop: true, resample: 3 });
+    expect(spec.resize).toEqual({ mode: 'shortest-edge', edge: 256 });
+    expect(spec.size).toEqual({ height: 224, width: 224 });
+    expect(spec.resample).toBe('bicubic');
+  });
+
+  it('reads an exact resize followed by a centre crop (DeiT)', () => {
+    const spec = imagePreprocessFromHuggingFace({ size: { height: 256, width: 256 }, crop_size: { height: 224, width: 224 } });
+    expect(spec.resize).toEqual({ mode: 'exact', height: 256, width: 256 });
+    expect(spec.size).toEqual({ height: 224, width: 224 });
+  });
+
+  it('turns switched-off steps into neutral ones', () => {
+    const spec = imagePreprocessFromHuggingFace({ do_resize: false, do_rescale: false, do_normalize: false, size: 64 });
+    expect(spec).toMatchObject({ resize: { mode: 'none' }, rescaleFactor: 1, mean: [0, 0, 0], std: [1, 1, 1] });
+  });
+
+  it('refuses a shortest edge without a crop and an unknown filter', () => {
+    expect(() => imagePreprocessFromHuggingFace({ size: { shortest_edge: 256 } })).toThrow('do_center_crop must be true');
+    expect(() => imagePreprocessFromHuggingFace({ resample: 4 })).toThrow('resample must be 0 (nearest)');
+  });
+});

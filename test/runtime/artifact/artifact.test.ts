@@ -1,0 +1,119 @@
+/** The artifact's reader: every part of a manifest that could make the runtime read or write where it must not is refused. */
+import { describe, expect, it } from 'vitest';
+import { pack } from '../../../cli/compress/pack.ts';
+import { quantizeTensors, scaleName } from '../../../cli/compress/quantize.ts';
+import { f32Tensor, storedTensors } from '../../../cli/compress/stored-tensors.ts';
+import { readArtifact, writeArtifact } from '../../../runtime/artifact/artifact.ts';
+import { ArtifactError, type ArtifactErrorCode } from '../../../runtime/artifact/errors.ts';
+import type { Manifest } from '../../../runtime/artifact/manifest.ts';
+import { readSafetensors, writeSafetensors } from '../../../runtime/artifact/safetensors.ts';
+import { description, smallVit } from '../../compress/small-vit.ts';
+
+const { logits, values } = smallVit('low-rank');
+const valid = await pack(logits, quantizeTensors(storedTensors(logits, values), logits), description);
+const { tensors } = readSafetensors(valid);
+
+/** A manifest to be broken: any field may become anything. */
+type Loose = Record<string, any>;
+
+/** The valid artifact with its manifest changed. */
+async function withManifest(change: (manifest: Loose) => void): Promise<Uint8Array> {
+  const manifest = structuredClone((await readArtifact(valid)).manifest) as Loose;
+  change(manifest);
+  return writeSafetensors(tensors, new Map([['slim', JSON.stringify(manifest)]]));
+}
+
+async function errorOf(bytes: Uint8Array): Promise<ArtifactError> {
+  const error: unknown = await readArtifact(bytes).then(() => new Error('it was read'), (error: unknown) => error);
+  expect(error).toBeInstanceOf(ArtifactError);
+  return error as ArtifactError;
+}
+
+function firstStep(manifest: Loose, op: string): Loose {
+  return manifest.plan.steps.find((step: Loose) => step.op === op) as Loose;
+}
+
+it('gives back what was packed', async () => {
+  const { manifest, fileBytes } = await readArtifact(valid);
+  expect(manifest).toMatchObject(description);
+  expect(fileBytes).toBe(valid.length);
+  expect(manifest.digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+});
+
+it('refuses a checkpoint, saying what to do', async () => {
+  const error = await errorOf(writeSafetensors(tensors));
+  expect(error.code).toBe('manifest');
+  expect(error.message).toMatch(/pack it first/);
+});
+
+describe('a manifest is refused', () => {
+  const cases: [name: string, change: (manifest: Loose) => void, code: ArtifactErrorCode, message: RegExp][] = [
+    ['of another version', (m) => (m.formatVersion = 2), 'version', /reads 1, got 2/],
+    ['without labels', (m) => delete m.labels, 'manifest', /labels is missing/],
+    ['with an unknown field', (m) => (m.extra = 1), 'manifest', /unknown field "extra"/],
+    ['of an unknown task', (m) => (m.task = 'mining'), 'manifest', /task: expected image-classification, got "mining"/],
+    ['with a label that is a number', (m) => (m.labels[1] = 7), 'manifest', /labels\[1\]: expected a string, got 7/],
+    ['with fewer labels than logits', (m) => m.labels.pop(), 'plan', /expected shape \[1, 4\]/],
+    ['with an accuracy over 1', (m) => (m.accuracy[0].accuracy = 74), 'manifest', /from 0 to 1, got 74/],
+    ['with a plan that is no object', (m) => (m.plan = []), 'plan', /expected an object/],
+    ['with an unknown kernel', (m) => (m.plan.steps[0].op = 'constructor'), 'plan', /expected an op of patchify/],
+    ['with a missing operand', (m) => delete m.plan.steps[0].out, 'plan', /steps\[0\]\.out: expected a byte offset/],
+    ['with an extra operand', (m) => (m.plan.steps[0].also = 1), 'plan', /unknown field "also"/],
+    ['with too many steps', (m) => (m.plan.steps = Array(10_001).fill(m.plan.steps[0])), 'plan', /at most 10000 steps/],
+    ['writing past the arena', (m) => (m.plan.steps[0].out = m.plan.arenaBytes - 16), 'plan', /do not fit the arena/],
+    ['writing far past the arena', (m) => (m.plan.steps[0].out = 2 ** 52), 'plan', /do not fit the arena/],
+    ['with a negative offset', (m) => (m.plan.steps[0].out = -16), 'plan', /expected a byte offset, got -16/],
+    ['with an offset between registers', (m) => (m.plan.steps[0].out += 4), 'plan', /multiple of 16/],
+    ['with a size of 0', (m) => (firstStep(m, 'layerNorm').rows = 0), 'plan', /a size from 1/],
+    ['with sizes whose product overflows', (m) => Object.assign(firstStep(m, 'layerNorm'), { rows: 2 ** 24, columns: 2 ** 24 }), 'plan', /do not fit/],
+    ['with an output over an input', (m) => (firstStep(m, 'layerNorm').out = firstStep(m, 'layerNorm').x), 'plan', /out at \d+ overlaps x/],
+    ['with scratch over an output', (m) => (firstStep(m, 'attention').scores = firstStep(m, 'attention').out), 'plan', /overlaps/],
+    ['with an epsilon below 0', (m) => (firstStep(m, 'layerNorm').epsilon = -1), 'plan', /epsilon of at least 0/],
+    ['with heads that do not divide', (m) => (firstStep(m, 'attention').heads = 5), 'plan', /heads to divide columns/],
+    ['with a patch that does not divide', (m) => (firstStep(m, 'patchify').patch = 5), 'plan', /multiples of patch/],
+    ['with a row past the end', (m) => (firstStep(m, 'selectRow').index = 99), 'plan', /index below rows/],
+    ['naming no tensor', (m) => (firstStep(m, 'layerNorm').gamma = 'nothing'), 'name', /no tensor is named "nothing"/],
+    ['naming a tensor of the prototype', (m) => (firstStep(m, 'layerNorm').gamma = '__proto__'), 'name', /__proto__/],
+    ['naming a tensor of another dtype', (m) => (firstStep(m, 'linearInt8').weightScales = 'patch.weight'), 'dtype', /as F32, got I8/],
+    ['naming a tensor of another shape', (m) => (firstStep(m, 'layerNorm').gamma = 'head.bias'), 'shape', /of shape \[36\], got \[5\]/],
+    ['that reads a smaller weight than it has', (m) => (firstStep(m, 'linearInt8').outputs -= 1), 'shape', /of shape \[35,48\], got \[36,48\]/],
+    ['that needs too much memory', (m) => (m.plan.arenaBytes = 2 ** 40), 'memory', /the limit is 1073741824/],
+    ['with an input past the arena', (m) => (m.plan.input.shape = [1, 3, 4096, 4096]), 'plan', /plan\.input.*do not fit/],
+    ['with another digest', (m) => (m.digest = `sha256:${'0'.repeat(64)}`), 'digest', /changed after packing/],
+  ];
+
+  it.each(cases)('%s', async (_, change, code, message) => {
+    const error = await errorOf(await withManifest(change));
+    expect(error.message).toMatch(message);
+    expect(error.code).toBe(code);
+  });
+
+  it('that is not JSON, holds a name twice or reaches a prototype', async () => {
+    const codeOf = async (text: string) => (await errorOf(writeSafetensors(tensors, new Map([['slim', text]])))).code;
+    expect(await codeOf('{')).toBe('manifest');
+    expect(await codeOf('{"formatVersion":1,"formatVersion":1}')).toBe('name');
+    expect(await codeOf('{"formatVersion":1,"configuration":{"__proto__":{}}}')).toBe('name');
+  });
+});
+
+it.each([NaN, Infinity, -1])('refuses a weight scale of %d', async (scale) => {
+  const name = scaleName('patch.weight');
+  const bad = new Map(tensors).set(name, f32Tensor(new Float32Array(36).fill(scale), [36]));
+  const { digest: _, ...manifest } = (await readArtifact(valid)).manifest;
+  const error = await errorOf(await writeArtifact(bad, manifest satisfies Omit<Manifest, 'digest'>));
+  expect(error.code).toBe('value');
+  expect(error.message).toMatch(/"patch\.weight\.scale"\[0\]: expected a finite scale/);
+});
+
+it('notices any flipped byte of the tensors', async () => {
+  const { length } = valid;
+  for (const at of [length - 1, length - 5000, length - 20_000]) {
+    const flipped = valid.slice();
+    flipped[at] ^= 1;
+    expect((await errorOf(flipped)).code).toMatch(/digest|value/);
+  }
+});
+
+it('refuses every truncation', async () => {
+  for (let bytes = 0; bytes < valid.length; bytes += 997) await errorOf(valid.subarray(0, bytes));
+});
