@@ -1,7 +1,8 @@
 /** Flags that several commands share, what their values may be, and the config file beneath them. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { openDataset, type Dataset } from './data/dataset.ts';
 import { DEVICES, ENGINES } from './engines/create.ts';
-import { usageError } from './io/errors.ts';
+import { messageOf, usageError } from './io/errors.ts';
 import { readJson } from './io/files.ts';
 
 type Parse<T> = (text: string) => T;
@@ -40,48 +41,78 @@ export function layerRank(text: string, known: Readonly<Record<string, number>> 
 export function createCommand(name: string, summary: string, description: string, examples: readonly string[]): Command {
   return new Command(name)
     .summary(summary)
-    .description(description)
+    .description(paragraphs(description))
     .addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}`);
+}
+
+/** Lines as they stand in the source become paragraphs, which the help wraps to the terminal; indented lines stay. */
+function paragraphs(text: string): string {
+  return text.replace(/([^\n])\n(?=[^\s])/g, '$1 ');
+}
+
+/** What the help says of a flag: its values and its default. A switch is off unless given, which needs no saying. */
+export function optionDescription({ description, argChoices, defaultValue, defaultValueDescription }: Option): string {
+  const shown = defaultValueDescription ?? (defaultValue === undefined || Array.isArray(defaultValue) ? null : String(defaultValue));
+  const facts = [...(argChoices ? [argChoices.join(', ')] : []), ...(shown === null ? [] : [`default: ${shown}`])];
+  return facts.length === 0 ? description : `${description} (${facts.join('; ')})`;
 }
 
 export function addResultOptions(command: Command): Command {
   return command
-    .option('--json', 'print the result as one JSON object', false)
-    .option('--config <file>', 'take flags from a JSON file, {"batchSize": 64, ...}; flags given here win')
+    .optionsGroup('Output and configuration:')
+    .option('--json', 'print the result as one JSON object')
+    .option('--config <file>', 'take flags from a JSON file, {"batchSize": 64}; flags given here win')
     .addOption(new Option('--seed <n>', 'seed of everything random').argParser(integer(0, 0xffff_ffff)).default(0));
 }
 
 export function addDataOptions(command: Command): Command {
   return command
-    .option('--data <dir>', 'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), folder of CIFAR-10 binaries, or "glyphs" (drawn)')
-    .option('--skip-bad', 'leave out unreadable pictures and count them', false)
-    .addOption(new Option('--validation-fraction <x>', 'share held out where the data has no split of its own').argParser(number(0, 0.9, { above: true })).default(0.2));
+    .optionsGroup('Data:')
+    .option('--data <dir>', 'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), folder of CIFAR-10 binaries, or glyphs (drawn)')
+    .option('--skip-bad', 'leave out unreadable pictures and count them')
+    .addOption(new Option('--validation-fraction <x>', 'share held out where the data has no split of its own').argParser(number(0, 0.9, { above: true })).default(0.2))
+    .addOption(new Option('--split-seed <n>', 'decides which pictures are held out there: the same for all runs that are compared').argParser(integer(0, 0xffff_ffff)).default(0));
+}
+
+export interface DataFlags {
+  readonly data?: string;
+  readonly skipBad: boolean;
+  readonly validationFraction: number;
+  /** Apart from --seed, so that runs of several seeds are judged on the same pictures, which none of them trained on. */
+  readonly splitSeed: number;
+}
+
+/** The data set that the flags name. */
+export function openData(path: string, { splitSeed, skipBad, validationFraction }: DataFlags): Promise<Dataset> {
+  return openDataset(path, { seed: splitSeed, skipBad, validationFraction });
 }
 
 export function addEngineOptions(command: Command): Command {
   return command
+    .optionsGroup('Engine:')
     .addOption(new Option('--engine <name>', 'what computes').choices(ENGINES).default('onnx'))
     .addOption(new Option('--device <name>', 'auto takes a GPU where the engine has one').choices(DEVICES).default('auto'))
-    .addOption(new Option('--threads <n>', 'threads of the onnx engine (default: all processors)').argParser(integer(1, 1024)));
+    .addOption(new Option('--threads <n>', 'threads of the onnx engine').argParser(integer(1, 1024)).default(undefined, 'all processors'));
 }
 
 export function addRunOptions(command: Command): Command {
-  return command.option('--out <dir>', 'folder of the new run').option('--overwrite', 'replace an existing run', false);
+  return command.optionsGroup('Run:').option('--out <dir>', 'folder of the new run').option('--overwrite', 'replace the run that is there');
 }
 
 export function addTrainingOptions(command: Command, defaults: { readonly epochs: number; readonly learningRate: number; readonly batchSize: number }): Command {
   return command
+    .optionsGroup('Training:')
     .addOption(new Option('--epochs <n>', 'passes over the training data').argParser(number(0, Infinity, { above: true })).default(defaults.epochs))
-    .addOption(new Option('--steps <n>', 'optimizer steps, instead of --epochs').argParser(integer(1)))
+    .addOption(new Option('--steps <n>', 'optimizer steps, instead of --epochs').argParser(integer(1)).conflicts('epochs'))
     .addOption(new Option('--batch-size <n>', 'samples a step').argParser(integer(1, 65536)).default(defaults.batchSize))
     .addOption(new Option('--learning-rate <x>', 'peak learning rate; half a cosine takes it to 0').argParser(number(0, 10, { above: true })).default(defaults.learningRate))
-    .addOption(new Option('--warmup-steps <n>', 'steps of linear warm-up (default: a tenth, at most 100)').argParser(integer(0)))
+    .addOption(new Option('--warmup-steps <n>', 'steps of linear warm-up').argParser(integer(0)).default(undefined, 'a tenth, at most 100'))
     .addOption(new Option('--weight-decay <x>', "AdamW's decoupled weight decay").argParser(number(0, 1)).default(0))
     .addOption(new Option('--clip-norm <x>', 'largest global gradient norm; 0: no limit').argParser(number(0)).default(1))
     .option('--augment <list>', 'none, or of flip, shift:PIXELS, pad:PIXELS, crop:SCALE (see README)', 'flip')
-    .addOption(new Option('--evaluate-every <n>', 'steps between evaluations (default: an epoch, at most ten in all)').argParser(integer(1)))
-    .addOption(new Option('--select <which>', 'which weights to keep: the last, or the best on the evaluation data').choices(['last', 'best']).default('last'))
-    .option('--resume', 'go on from the checkpoint in --out', false);
+    .addOption(new Option('--evaluate-every <n>', 'steps between evaluations').argParser(integer(1)).default(undefined, 'an epoch, at most ten in all'))
+    .addOption(new Option('--select <which>', 'weights to keep: the last, or the best on the evaluation data').choices(['last', 'best']).default('last'))
+    .addOption(new Option('--resume', 'go on where the run in --out stopped').conflicts('overwrite'));
 }
 
 /** Flags that say how to report, not what to do: they are no part of a run's configuration. */
@@ -93,8 +124,16 @@ const NOT_CONFIGURATION = new Set(['json', 'config', 'overwrite', 'resume']);
  */
 export async function resolveFlags<F>(command: Command): Promise<F> {
   const path = command.opts().config as string | undefined;
-  if (path !== undefined) applyConfig(command, await readJson(path), path);
-  return command.opts() as F;
+  if (path !== undefined) applyConfig(command, await readConfig(path), path);
+  const switches = command.options.filter((option) => option.isBoolean()).map((option) => [option.attributeName(), false] as const);
+  return { ...Object.fromEntries(switches), ...command.opts() } as F;
+}
+
+/** A configuration that can't be read is wrong usage, as a wrong flag is. */
+async function readConfig(path: string): Promise<unknown> {
+  return readJson(path).catch((error: unknown) => {
+    throw usageError(`--config: ${messageOf(error)}`);
+  });
 }
 
 /** What a run remembers of its flags. */
@@ -110,8 +149,11 @@ function applyConfig(command: Command, json: unknown, path: string): void {
       const known = command.options.map((candidate) => candidate.attributeName()).filter((name) => !NOT_CONFIGURATION.has(name));
       throw usageError(`${path}: ${command.name()} has no flag for ${JSON.stringify(key)}`, `Known: ${known.join(', ')}.`);
     }
-    if (command.getOptionValueSource(key) === 'cli') continue;
-    command.setOptionValueWithSource(key, configValue(option, value, path), 'config');
+    const parsed = configValue(option, value, path);
+    const given = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
+    // --epochs, given here, also wins over the file's steps.
+    if (given(key) || (key === 'steps' && given('epochs'))) continue;
+    command.setOptionValueWithSource(key, parsed, 'config');
   }
 }
 
@@ -121,15 +163,19 @@ function configValue(option: Option, value: unknown, path: string): unknown {
     if (typeof value !== 'boolean') throw wrong('Expected true or false.');
     return value;
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+  if (option.variadic) {
+    if (!Array.isArray(value)) throw wrong('Expected a list.');
+    return value.reduce((known: unknown, item) => parseWith(option.parseArg ?? String, String(item), known, wrong), []);
+  }
+  if (option.parseArg === layerRank && typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return Object.entries(value).reduce<Record<string, number>>((known, [name, rank]) => parseWith(layerRank, `${name}=${String(rank)}`, known, wrong), {});
   }
-  if (Array.isArray(value)) {
-    if (!option.variadic) throw wrong('Expected one value.');
-    return value.reduce((known: unknown, item) => parseWith(option.parseArg ?? String, String(item), known, wrong), undefined);
+  if (!option.parseArg) {
+    if (typeof value !== 'string') throw wrong('Expected a string.');
+    return value;
   }
   if (typeof value !== 'string' && typeof value !== 'number') throw wrong('Expected a string or a number.');
-  return option.parseArg ? parseWith(option.parseArg, String(value), undefined, wrong) : String(value);
+  return parseWith(option.parseArg, String(value), undefined, wrong);
 }
 
 function parseWith<T>(parse: (text: string, known: T) => T, text: string, known: T, wrong: (why: string) => Error): T {
@@ -143,6 +189,6 @@ function parseWith<T>(parse: (text: string, known: T) => T, text: string, known:
 
 /** A flag that must be there, on the command line or in the config file. */
 export function required(value: string | undefined, flag: string): string {
-  if (value === undefined || value === '') throw usageError(`${flag} is missing`, 'See --help for examples.');
+  if (value === undefined || value === '') throw usageError(`${flag} is missing`, 'Give it here or in --config. See --help for examples.');
   return value;
 }

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { ArtifactError } from '../runtime/artifact/errors.ts';
 import { PreprocessError } from '../runtime/preprocess/error.ts';
+import { optionDescription } from './args.ts';
 import { benchCommand } from './commands/bench.ts';
 import { demoCommand } from './commands/demo.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
@@ -16,20 +17,21 @@ import { Interrupted, messageOf, UserError } from './io/errors.ts';
 import type { Io } from './io/io.ts';
 import { VERSION } from './version.ts';
 
-const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 const DESCRIPTION = `Turns a pre-trained transformer into a small one that runs anywhere.
 
-  slim finetune --model DIR --data DIR --out runs/teacher     fine-tune a checkpoint on your data
-  slim train    --model runs/teacher --data DIR --rank 32 --out runs/small     compress it with PC-LoRA
-  slim quantize runs/small --out runs/int8     int8 weights
-  slim pack     runs/int8 --out model.slim     one file
-  slim serve    model.slim --port 8080     answer HTTP requests
+  slim finetune --model DIR --data DIR --out runs/teacher
+  slim train    --model runs/teacher --data DIR --rank 32 --out runs/small
+  slim quantize runs/small --out runs/int8
+  slim pack     runs/int8 --out model.slim
+  slim serve    model.slim --port 8080
 
 Try it without data: slim demo`;
 
 const EPILOGUE = `
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. Results go to stdout, progress to stderr.`;
+slim help COMMAND tells more. Results go to stdout, progress to stderr.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`;
 
 /** Runs the command line and returns the exit code. Never throws. */
 export async function main(args: readonly string[], io: Io): Promise<number> {
@@ -42,7 +44,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
     return EXIT.ok;
   } catch (error) {
-    return report(error, io);
+    return reportError(error, io);
   }
 }
 
@@ -51,30 +53,42 @@ function strict(command: Command, io: Io): void {
     .exitOverride()
     .allowExcessArguments(false)
     .showSuggestionAfterError()
+    .configureHelp({ optionDescription })
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
-      outputError: (text, write) => write(text),
+      outputError: (text, write) => write(withHint(text, command)),
     });
   for (const sub of command.commands) strict(sub, io);
 }
 
-function report(error: unknown, io: Io): number {
+/** commander's suggestion as a hint; where it has none, the way to the help. */
+function withHint(text: string, command: Command): string {
+  const [message, suggestion] = text.trimEnd().split('\n');
+  const path = command.parent ? `${command.parent.parent ? `${command.parent.name()} ` : ''}${command.name()} ` : '';
+  return `${message}\nhint: ${suggestion?.replace(/^\((.*)\)$/, '$1') ?? `See slim ${path}--help.`}\n`;
+}
+
+/** Tells the user of an error, and returns the exit code. */
+export function reportError(error: unknown, io: Pick<Io, 'stderr'>): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof Interrupted) {
     io.stderr.write(`${error.message}\n`);
     return EXIT.interrupted;
   }
-  if (error instanceof UserError) {
-    io.stderr.write(`error: ${error.message}\n${error.hint ? `hint: ${error.hint}\n` : ''}`);
-    return error.exitCode;
-  }
-  if (error instanceof ArtifactError || error instanceof PreprocessError) {
-    io.stderr.write(`error: ${error.message}\n`);
-    return EXIT.failed;
-  }
-  // A mistake of ours: still one line, and the way to the rest.
-  io.stderr.write(`error: ${messageOf(error)}\nhint: This is a bug in slim. Set SLIM_DEBUG=1 to see where.\n`);
+  const hint = hintOf(error);
+  io.stderr.write(`error: ${oneLine(messageOf(error))}\n${hint === '' ? '' : `hint: ${oneLine(hint)}\n`}`);
   if (process.env.SLIM_DEBUG && error instanceof Error) io.stderr.write(`${error.stack}\n`);
-  return EXIT.failed;
+  return error instanceof UserError ? error.exitCode : EXIT.failed;
+}
+
+function hintOf(error: unknown): string {
+  if (error instanceof UserError) return error.hint;
+  // What the system refuses speaks for itself, and so do errors about a file's contents. The rest is a mistake of ours.
+  const explained = error instanceof ArtifactError || error instanceof PreprocessError || (error instanceof Error && 'syscall' in error);
+  return explained ? '' : 'This is a bug in slim. Set SLIM_DEBUG=1 to see where.';
+}
+
+function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, ' ');
 }

@@ -1,17 +1,25 @@
 #!/usr/bin/env node
 /** The executable: the process's streams, signals and exit code around `main`. */
-import { main } from './main.ts';
+import { UserError } from './io/errors.ts';
+import { EXIT, main, reportError } from './main.ts';
 
 const interrupt = new AbortController();
+const io = { stdout: process.stdout, stderr: process.stderr, signal: interrupt.signal };
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     // The first asks the job to save and end; the second does not wait.
-    if (interrupt.signal.aborted) process.exit(130);
-    process.stderr.write('\nstopping after this step; once more to stop at once\n');
+    if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+    process.stderr.write('\nstopping; once more to stop at once\n');
     interrupt.abort();
   });
 }
 // A reader that goes away (`slim inspect | head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? EXIT.ok : reportError(new UserError(`can't write the result: ${error.message}`), io));
+});
+// Nobody reads the progress any more: the job goes on without.
+process.stderr.on('error', () => undefined);
+process.on('uncaughtException', (error) => process.exit(reportError(error, io)));
 
-process.exitCode = await main(process.argv.slice(2), { stdout: process.stdout, stderr: process.stderr, signal: interrupt.signal });
+process.exitCode = await main(process.argv.slice(2), io);

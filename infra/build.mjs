@@ -1,6 +1,6 @@
 // Builds everything that Node runs into dist/: the command line and its workers (esbuild), the kernels (AssemblyScript).
 // Quiet when all is well; about two seconds.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
@@ -8,11 +8,14 @@ import { build } from 'esbuild';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
 
-await build({
+const { metafile } = await build({
   entryPoints: { slim: 'cli/slim.ts', 'picture-worker': 'cli/data/picture-worker.ts' },
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,
+  // What a command does not need (onnxruntime, sharp, the HTTP server) is not loaded when it starts.
+  splitting: true,
+  metafile: true,
   platform: 'node',
   format: 'esm',
   target: 'node20',
@@ -20,6 +23,11 @@ await build({
   sourcemap: true,
   logLevel: 'warning',
 });
+
+// Pieces of earlier builds, whose names were other hashes.
+for (const name of readdirSync('dist')) {
+  if (/\.mjs(\.map)?$/.test(name) && !(`dist/${name}` in metafile.outputs)) rmSync(`dist/${name}`);
+}
 
 const { error, stderr } = await asc.main([
   'runtime/kernels/assembly/index.ts',

@@ -4,7 +4,7 @@ import { adaptersCost, denseCost, fusedQkvBlockParameters } from '../bench/cost.
 import { benchTrainStep } from '../bench/train-step.ts';
 import { createEngine, type EngineChoice } from '../engines/create.ts';
 import { createProgress } from '../io/progress.ts';
-import type { Io } from '../io/io.ts';
+import { throwIfInterrupted, type Io } from '../io/io.ts';
 import type { Model } from '../models/model.ts';
 import { isPreset, presetConfig, PRESETS } from '../models/presets.ts';
 import { createVit } from '../models/vit.ts';
@@ -42,7 +42,7 @@ function addModelOptions(command: Command): Command {
     .addOption(new Option('--classes <n>', "classes of a preset's head").argParser(integer(1, 100_000)).default(10))
     .addOption(new Option('--rank <r>', 'rank of the adapters').argParser(integer(1)).default(32))
     .addOption(new Option('--layer-rank <name=r>', 'another rank for one layer or kind; repeatable').argParser(layerRank))
-    .option('--force-rank', 'allow ranks that make a layer larger than it was', false);
+    .option('--force-rank', 'allow ranks that make a layer larger than it was');
 }
 
 /** A preset, or the architecture that a folder describes. */
@@ -117,15 +117,18 @@ function trainStepCommand(io: Io): Command {
   return command.action(async () => {
     const flags = await resolveFlags<TrainStepFlags>(command);
     const model = await modelOf(flags);
+    const adapters = { init: flags.init, ranks: ranksOf(model, flags), scaling: 1 };
     const engine = await createEngine(flags);
     const progress = createProgress(io.stderr, 'step');
-    const adapters = { init: flags.init, ranks: ranksOf(model, flags), scaling: 1 };
     const { fading, adapters: adaptersOnly, trainedParameters } = await benchTrainStep(engine, {
       model,
       adapters,
       batch: flags.batchSize,
       steps: flags.steps,
-      onStep: (done, total) => progress.update(done, total, engine.description),
+      onStep: (done, total) => {
+        throwIfInterrupted(io.signal);
+        progress.update(done, total, engine.description);
+      },
     });
     progress.end();
     const peakRssBytes = process.resourceUsage().maxRSS * 1024;

@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import sharp from 'sharp';
-import { loadArtifact, loadKernels } from '../../runtime/hosts/node.ts';
+import { loadKernels } from '../../runtime/hosts/node.ts';
 import { createEngine as createRuntime } from '../../runtime/engine/engine.ts';
 import type { Cost } from '../../runtime/artifact/manifest.ts';
 import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
 import { summarize } from '../bench/summary.ts';
 import { openDataset, type Split } from '../data/dataset.ts';
-import { createOnnxEngine } from '../engines/onnx/engine.ts';
+import { createEngine } from '../engines/create.ts';
 import { floats } from '../engines/engine.ts';
-import { UserError } from '../io/errors.ts';
+import { Interrupted, UserError } from '../io/errors.ts';
+import { openArtifact } from '../io/artifact.ts';
 import { builtAsset } from '../io/assets.ts';
 import type { Io } from '../io/io.ts';
 import { formatDuration } from '../io/progress.ts';
@@ -44,7 +44,10 @@ export function demoCommand(io: Io): Command {
   return command.action(async () => {
     const flags = await resolveFlags<DemoFlags>(command);
     const started = performance.now();
-    const { stages, requests, file } = await runDemo(flags, io);
+    const { stages, requests, file } = await runDemo(flags, io).catch((error: unknown) => {
+      // The runs could be resumed, but the demo has no flag for it.
+      throw error instanceof Interrupted ? new Interrupted('interrupted') : error;
+    });
     const header = ['', 'accuracy', 'parameters', 'MACs', 'bytes', 'latency'];
     const rows = stages.map(({ name, accuracy, parameters, macs, bytes, latencyMs }) => [name, percent(accuracy), grouped(parameters), formatMacs(macs), formatBytes(bytes), `${latencyMs.toFixed(2)} ms`]);
     const asked = requests.map(({ expected, predicted, score }) => `  ${expected.padEnd(12)} ${predicted.padEnd(12)} ${percent(score, 1)}`);
@@ -81,7 +84,7 @@ interface DemoResult {
 }
 
 async function runDemo({ out, seed }: DemoFlags, io: Io): Promise<DemoResult> {
-  const common = { data: 'glyphs', seed, overwrite: true, resume: false, json: false, skipBad: false, validationFraction: 0.2, engine: 'onnx', device: 'auto', select: 'last' } as const;
+  const common = { data: 'glyphs', seed, overwrite: true, resume: false, json: false, skipBad: false, validationFraction: 0.2, splitSeed: 0, engine: 'onnx', device: 'auto', select: 'last' } as const;
   const training = { ...common, weightDecay: 0, clipNorm: 1, augment: 'shift:3' } as const;
   const runs = { teacher: join(out, 'teacher'), student: join(out, 'student'), int8: join(out, 'int8') };
 
@@ -102,7 +105,7 @@ async function runDemo({ out, seed }: DemoFlags, io: Io): Promise<DemoResult> {
     int8: await runPack(runs.int8, { out: file, overwrite: true, json: false }),
   };
   io.stderr.write('5/5 serve\n');
-  const { test, labels } = await openDataset('glyphs', { seed });
+  const { test, labels } = await openDataset('glyphs', { seed: common.splitSeed });
   const requests = await askServer(file, test, labels, io);
 
   const record = await recordOf(runs.int8);
@@ -128,6 +131,7 @@ async function recordOf(folder: string): Promise<RunRecord> {
 
 /** Classifies pictures of the test data through a real server on a free port. */
 async function askServer(file: string, split: Split, labels: readonly string[], io: Io): Promise<DemoResult['requests']> {
+  const { default: sharp } = await import('sharp');
   const server = await startServer(file, { port: 0, host: '127.0.0.1', maxBodyBytes: 1 << 20 }, io);
   try {
     const answers = [];
@@ -147,7 +151,7 @@ async function askServer(file: string, split: Split, labels: readonly string[], 
 
 async function onnxLatency(folder: string): Promise<number> {
   const trained = await loadTrainedModel(folder);
-  const engine = createOnnxEngine({ threads: 1 });
+  const engine = await createEngine({ engine: 'onnx', device: 'cpu', threads: 1 });
   const program = await compileForward(engine, trained.model, partsOf(trained), 1);
   const tensors = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
   const { shape } = trained.model.batchInputs(1).pixels;
@@ -161,7 +165,7 @@ async function onnxLatency(folder: string): Promise<number> {
 }
 
 async function runtimeLatency(file: string): Promise<number> {
-  const runtime = createRuntime(await loadArtifact(file), await loadKernels(builtAsset('kernels.wasm')));
+  const runtime = createRuntime(await openArtifact(file), await loadKernels(builtAsset('kernels.wasm')));
   const pixels = new Float32Array(runtime.inputShape.reduce((a, b) => a * b, 1));
   return medianLatency(async () => runtime.infer(pixels));
 }

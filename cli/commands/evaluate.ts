@@ -1,26 +1,22 @@
 import type { Command } from 'commander';
-import { loadArtifact } from '../../runtime/hosts/node.ts';
 import { readArtifact, type Artifact } from '../../runtime/artifact/artifact.ts';
-import { addDataOptions, addEngineOptions, addResultOptions, createCommand, required, resolveFlags } from '../args.ts';
+import { addDataOptions, addEngineOptions, addResultOptions, createCommand, openData, required, resolveFlags, type DataFlags } from '../args.ts';
 import { describe } from '../train/artifact-description.ts';
 import { pack } from '../compress/pack.ts';
-import { openDataset, type Dataset } from '../data/dataset.ts';
+import type { Dataset } from '../data/dataset.ts';
 import { createEngine, type EngineChoice } from '../engines/create.ts';
 import { UserError } from '../io/errors.ts';
+import { openArtifact } from '../io/artifact.ts';
 import { kindOf } from '../io/files.ts';
 import { createProgress } from '../io/progress.ts';
-import type { Io } from '../io/io.ts';
+import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { compileForward, evaluateForward, type Evaluation } from '../train/evaluate.ts';
 import { evaluateArtifact } from '../train/evaluate-artifact.ts';
 import { floatTensors, loadTrainedModel, logitsOf, partsOf, weightSpecs, type TrainedModel } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { percent, printResult } from './result.ts';
 
-export interface EvaluateFlags extends EngineChoice {
-  readonly data?: string;
-  readonly seed: number;
-  readonly skipBad: boolean;
-  readonly validationFraction: number;
+export interface EvaluateFlags extends EngineChoice, DataFlags {
   readonly json: boolean;
 }
 
@@ -47,17 +43,21 @@ the runtime that serves them.`,
 
 /** `slim evaluate` */
 export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): Promise<EvaluateResult> {
+  const dataPath = required(flags.data, '--data');
   const kind = await kindOf(path);
   if (kind === 'absent') throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
-  const data = await openDataset(required(flags.data, '--data'), flags);
-  const model = kind === 'file' ? await loadArtifact(path) : await loadTrainedModel(path);
+  const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path);
+  const data = await openData(dataPath, flags);
   return { ...(await evaluateOn(model, data, flags, io)), skipped: data.skipped };
 }
 
 /** Accuracy on a data set's test part. */
 export async function evaluateOn(model: Artifact | TrainedModel, data: Dataset, choice: EngineChoice, io: Io): Promise<Evaluation> {
   const progress = createProgress(io.stderr, 'batch');
-  const onBatch = (done: number, total: number): void => progress.update(done, total, 'evaluated');
+  const onBatch = (done: number, total: number): void => {
+    throwIfInterrupted(io.signal);
+    progress.update(done, total, 'evaluated');
+  };
   try {
     const artifact = 'manifest' in model ? model : model.precision === 'int8' ? await packed(model) : null;
     if (artifact) return await evaluateArtifact(artifact, data.test, { classOf: classMap(artifact.manifest.labels, data.labels), onBatch });

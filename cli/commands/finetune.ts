@@ -1,26 +1,26 @@
 import type { Command } from 'commander';
-import { addDataOptions, addEngineOptions, addResultOptions, addRunOptions, addTrainingOptions, configurationOf, createCommand, integer, required, resolveFlags } from '../args.ts';
+import { addDataOptions, addEngineOptions, addResultOptions, addRunOptions, addTrainingOptions, configurationOf, createCommand, integer, openData, resolveFlags } from '../args.ts';
 import { denseCost } from '../bench/cost.ts';
 import { Option } from 'commander';
-import { openDataset, type Dataset } from '../data/dataset.ts';
+import type { Dataset } from '../data/dataset.ts';
 import { createEngine } from '../engines/create.ts';
 import { createProgress } from '../io/progress.ts';
 import type { Io } from '../io/io.ts';
 import { isPreset, presetConfig, PRESETS } from '../models/presets.ts';
 import { tensorsOf } from '../models/layers.ts';
-import { loadCheckpoint, saveCheckpoint, type Checkpoint } from '../pretrained/checkpoint.ts';
+import { saveCheckpoint, type Checkpoint } from '../pretrained/checkpoint.ts';
 import { initialTensors } from '../pretrained/initial.ts';
 import { vitArchitecture } from '../pretrained/vit-checkpoint.ts';
 import { random } from '../../runtime/random.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { usageError } from '../io/errors.ts';
 import { finetune } from '../train/finetune.ts';
+import { loadDenseModel } from '../train/trained-model.ts';
 import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
 import { printResult, percent } from './result.ts';
-import { loopOptions, recordedRun, startRun, type TrainingFlags } from './training.ts';
+import { expectPlaces, loopOptions, recordedRun, startRun, type TrainingFlags } from './training.ts';
 
 export interface FinetuneFlags extends TrainingFlags {
-  readonly model?: string;
   readonly imageSize?: number;
 }
 
@@ -53,35 +53,36 @@ export function finetuneCommand(io: Io): Command {
 
 /** `slim finetune` */
 export async function runFinetune(flags: FinetuneFlags, io: Io): Promise<FinetuneResult> {
-  const modelName = required(flags.model, '--model');
-  const data = await openDataset(required(flags.data, '--data'), flags);
-  const checkpoint = await startingPoint(modelName, data, flags);
+  const places = await expectPlaces(flags);
+  const data = await openData(places.data, flags);
+  const checkpoint = await startingPoint(places.model, data, flags);
   const options = loopOptions(flags, data.train.size);
-  const run = await startRun(required(flags.out, '--out'), flags, configurationOf(flags));
   const engine = await createEngine(flags);
+  const configuration = configurationOf(flags);
+  const run = await startRun('finetune', places.out, flags, configuration, options.totalSteps);
   const progress = createProgress(io.stderr, 'step');
   for (const notice of checkpoint.notices) progress.line(`note: ${notice}`);
-  progress.line(`fine-tuning ${modelName} on ${data.name} (${data.train.size} pictures, ${data.labels.length} classes), ${options.totalSteps} steps, on ${engine.description}`);
+  progress.line(`fine-tuning ${places.model} on ${data.name} (${data.train.size} pictures, ${data.labels.length} classes), ${options.totalSteps} steps, on ${engine.description}`);
 
   const record = {
     kind: 'finetune' as const,
-    source: modelName,
-    configuration: configurationOf(flags),
+    source: places.model,
+    configuration,
     compression: null,
     costs: { teacher: null, model: denseCost(checkpoint.model) },
   };
-  return recordedRun(run, record, options.totalSteps, async () => {
-    const context = { engine, run, split: data.train, spec: checkpoint.preprocess, progress, signal: io.signal };
-    const result = await finetune(checkpoint, data.test, options, context);
-    if (!result.interrupted) await saveCheckpoint(run.folder, checkpoint, result.tensors);
-    const accuracy: StageAccuracy[] = [{ stage: 'teacher', ...result.evaluation }];
-    return { result: { run: run.folder, ...result.evaluation, steps: result.steps, skipped: data.skipped }, accuracy, steps: result.steps, interrupted: result.interrupted };
+  return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
+    const context = { engine, run, split: data.train, spec: checkpoint.preprocess, progress, signal: io.signal, onCheckpoint };
+    const { evaluation, steps, tensors } = await finetune(checkpoint, data.test, options, context);
+    await saveCheckpoint(run.folder, checkpoint, tensors);
+    const accuracy: StageAccuracy[] = [{ stage: 'teacher', ...evaluation }];
+    return { result: { run: run.folder, ...evaluation, steps, skipped: data.skipped }, accuracy, steps };
   });
 }
 
 async function startingPoint(model: string, data: Dataset, { seed, imageSize }: FinetuneFlags): Promise<Checkpoint> {
   const size = imageSize === undefined ? undefined : { height: imageSize, width: imageSize };
-  if (!isPreset(model)) return loadCheckpoint(model, { labels: data.labels, imageSize: size, seed });
+  if (!isPreset(model)) return loadDenseModel(model, { labels: data.labels, imageSize: size, seed });
   const preset = presetConfig(model, data.labels);
   const config = { ...preset, imageSize: size ?? preset.imageSize };
   if (config.imageSize.height % config.patchSize !== 0) throw usageError(`--image-size ${imageSize}: expected a multiple of ${model}'s patch size ${config.patchSize}`);

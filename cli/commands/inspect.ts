@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { loadArtifact } from '../../runtime/hosts/node.ts';
 import type { Cost, Manifest, StageAccuracy } from '../../runtime/artifact/manifest.ts';
 import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
 import { denseCost } from '../bench/cost.ts';
 import { UserError } from '../io/errors.ts';
+import { openArtifact } from '../io/artifact.ts';
 import { kindOf } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
 import { readRunRecord } from '../train/run-directory.ts';
@@ -19,7 +19,7 @@ export function inspectCommand(io: Io): Command {
   return command.action(async (path: string) => {
     const { json } = await resolveFlags<{ json: boolean }>(command);
     const kind = await kindOf(path);
-    if (kind === 'absent') throw new UserError(`${path} does not exist`);
+    if (kind === 'absent') throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
     const { result, lines } = kind === 'file' ? await inspectArtifact(path) : await inspectFolder(path);
     printResult(io, json, result, lines.join('\n'));
   });
@@ -31,7 +31,7 @@ interface Report {
 }
 
 async function inspectArtifact(path: string): Promise<Report> {
-  const { manifest, fileBytes } = await loadArtifact(path);
+  const { manifest, fileBytes } = await openArtifact(path);
   const { plan, ...told } = manifest;
   const compression = manifest.compression ? `${manifest.compression.method}, rank ${manifest.compression.rank}` : 'none';
   return {

@@ -30,7 +30,7 @@ same bytes.`,
   )
     .argument('<run>', 'a run, or a Hugging Face folder')
     .option('--out <file>', 'the artifact, NAME.slim')
-    .option('--overwrite', 'replace an existing file', false);
+    .option('--overwrite', 'replace an existing file');
   addResultOptions(command);
   return command.action(async (path: string) => {
     const flags = await resolveFlags<PackFlags>(command);

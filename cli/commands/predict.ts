@@ -1,15 +1,14 @@
 import { Option, type Command } from 'commander';
-import { loadArtifact, loadKernels } from '../../runtime/hosts/node.ts';
-import { nodeDecoders } from '../../runtime/hosts/node-decoders.ts';
+import { loadKernels } from '../../runtime/hosts/node.ts';
 import { createEngine } from '../../runtime/engine/engine.ts';
 import { createClassifier } from '../../runtime/http/artifact-classifier.ts';
 import type { Classifier, Prediction } from '../../runtime/http/classifier.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { readFile } from 'node:fs/promises';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
+import { openArtifact } from '../io/artifact.ts';
 import { builtAsset } from '../io/assets.ts';
 import { messageOf, UserError } from '../io/errors.ts';
-import { kindOf } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
 import { percent, printResult, table } from './result.ts';
 
@@ -52,8 +51,7 @@ export async function runPredict(path: string, input: string, topK: number): Pro
 
 /** Loads an artifact for classifying on this machine. */
 export async function openClassifier(path: string): Promise<Classifier> {
-  const kind = await kindOf(path);
-  if (kind !== 'file') throw new UserError(`artifact ${path} ${kind === 'absent' ? 'does not exist' : 'is a folder'}`, 'Make one with slim pack RUN --out NAME.slim.');
-  const artifact = await loadArtifact(path);
+  const artifact = await openArtifact(path);
+  const { nodeDecoders } = await import('../../runtime/hosts/node-decoders.ts');
   return createClassifier(artifact, createEngine(artifact, await loadKernels(builtAsset('kernels.wasm'))), nodeDecoders());
 }

@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
-import { addDataOptions, addResultOptions, addRunOptions, configurationOf, createCommand, required, resolveFlags } from '../args.ts';
+import { addDataOptions, addResultOptions, addRunOptions, configurationOf, createCommand, openData, required, resolveFlags } from '../args.ts';
 import { quantizeTensors } from '../compress/quantize.ts';
-import { openDataset } from '../data/dataset.ts';
 import { UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { denseCost } from '../bench/cost.ts';
 import { saveDescription } from '../pretrained/checkpoint.ts';
-import { createRunDirectory, type RunRecord } from '../train/run-directory.ts';
+import { createRunDirectory, expectApart, expectRoom } from '../train/run-directory.ts';
 import { loadTrainedModel, logitsOf, saveStored, type TrainedModel } from '../train/trained-model.ts';
 import { evaluateOn, type EvaluateFlags } from './evaluate.ts';
+import { recordedRun } from './training.ts';
 import { formatBytes, percent, printResult } from './result.ts';
 
 export interface QuantizeFlags extends Omit<EvaluateFlags, 'engine' | 'device' | 'threads'> {
@@ -43,26 +43,32 @@ With --data the result is evaluated and its accuracy recorded.`,
 
 /** `slim quantize` */
 export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): Promise<QuantizeResult> {
+  const out = required(flags.out, '--out');
+  await expectApart(out, path);
+  await expectRoom(out, flags.overwrite);
   const trained = await loadTrainedModel(path);
   if (trained.precision === 'int8') throw new UserError(`${path} is quantized already`);
-  const data = flags.data === undefined ? null : await openDataset(flags.data, flags);
-  const run = await createRunDirectory(required(flags.out, '--out'), flags.overwrite);
   const quantized: TrainedModel = { ...trained, precision: 'int8', stored: quantizeTensors(trained.stored, logitsOf(trained)) };
+  const data = flags.data === undefined ? null : await openData(flags.data, flags);
   const evaluation = data && (await evaluateOn(quantized, data, { engine: 'onnx', device: 'cpu' }, io));
-  const record: Omit<RunRecord, 'version'> = {
-    kind: 'quantize',
-    status: 'finished',
+  const run = await createRunDirectory(out, flags.overwrite);
+  const record = {
+    kind: 'quantize' as const,
     source: trained.source,
     configuration: { ...trained.record?.configuration, quantize: configurationOf(flags) },
-    steps: trained.record?.steps ?? { done: 0, total: 0 },
     compression: trained.compression,
-    accuracy: [...(trained.record?.accuracy ?? []), ...(evaluation ? [{ stage: 'int8', ...evaluation }] : [])],
     costs: trained.record?.costs ?? { teacher: null, model: denseCost(trained.model) },
   };
-  await saveDescription(run.folder, quantized);
-  await saveStored(run.path('weights'), quantized.stored);
-  await run.save(record);
-  return { run: run.folder, weightBytes: { before: storedBytes(trained), after: storedBytes(quantized) }, accuracy: evaluation?.accuracy ?? null };
+  const steps = trained.record?.steps ?? { done: 0, total: 0 };
+  return recordedRun(run, record, steps.total, async () => {
+    await saveDescription(run.folder, quantized);
+    await saveStored(run.path('weights'), quantized.stored);
+    return {
+      result: { run: run.folder, weightBytes: { before: storedBytes(trained), after: storedBytes(quantized) }, accuracy: evaluation?.accuracy ?? null },
+      accuracy: [...(trained.record?.accuracy ?? []), ...(evaluation ? [{ stage: 'int8', ...evaluation }] : [])],
+      steps: steps.done,
+    };
+  });
 }
 
 function storedBytes({ stored }: TrainedModel): number {

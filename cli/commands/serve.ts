@@ -1,6 +1,4 @@
 import { Option, type Command } from 'commander';
-import { serve } from '../../runtime/hosts/node-server.ts';
-import { createApp } from '../../runtime/http/app.ts';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
@@ -21,7 +19,9 @@ export function serveCommand(io: Io): Command {
 
   GET  /healthz      200 once it answers
   GET  /v1/model     labels, parameters, MACs, bytes, preprocessing
-  POST /v1/predict   a picture as the body, or JSON {"image": base64, "topK": 5}; errors are problem details (RFC 9457)`,
+  POST /v1/predict   a picture as the body, or JSON {"image": base64, "topK": 5}
+
+Errors are problem details (RFC 9457).`,
     ['slim serve model.slim --port 8080', 'curl -H "content-type: image/jpeg" --data-binary @cat.jpg localhost:8080/v1/predict'],
   )
     .argument('<artifact>', 'a .slim file')
@@ -41,6 +41,7 @@ export function serveCommand(io: Io): Command {
 /** Starts serving an artifact. */
 export async function startServer(path: string, { port, host, maxBodyBytes }: Pick<ServeFlags, 'port' | 'host' | 'maxBodyBytes'>, io: Io) {
   const classifier = await openClassifier(path);
+  const [{ serve }, { createApp }] = await Promise.all([import('../../runtime/hosts/node-server.ts'), import('../../runtime/http/app.ts')]);
   const app = createApp(classifier, { maxBodyBytes, onFailure: (error) => io.stderr.write(`failed: ${error.message}\n`) });
   return serve(app, { port, host }).catch((error: unknown) => {
     throw new UserError(messageOf(error));

@@ -1,30 +1,28 @@
 import { Option, type Command } from 'commander';
-import { addDataOptions, addEngineOptions, addResultOptions, addRunOptions, addTrainingOptions, configurationOf, createCommand, integer, layerRank, number, required, resolveFlags } from '../args.ts';
+import { addDataOptions, addEngineOptions, addResultOptions, addRunOptions, addTrainingOptions, configurationOf, createCommand, integer, layerRank, number, openData, resolveFlags } from '../args.ts';
 import { adaptersCost, denseCost } from '../bench/cost.ts';
-import { openDataset } from '../data/dataset.ts';
 import { createEngine } from '../engines/create.ts';
 import type { Engine } from '../engines/engine.ts';
 import { UserError } from '../io/errors.ts';
 import { createProgress } from '../io/progress.ts';
-import type { Io } from '../io/io.ts';
+import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { tensorsOf } from '../models/layers.ts';
 import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
-import { loadCheckpoint, saveDescription, type Checkpoint } from '../pretrained/checkpoint.ts';
+import { saveDescription, type Checkpoint } from '../pretrained/checkpoint.ts';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { random } from '../../runtime/random.ts';
 import type { Split } from '../data/split.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
 import { compileForward, evaluateForward, type Evaluation } from '../train/evaluate.ts';
 import { readRunRecord } from '../train/run-directory.ts';
-import { saveStored, storedFrom, weightSpecs } from '../train/trained-model.ts';
+import { loadDenseModel, saveStored, storedFrom, weightSpecs } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { percent, printResult } from './result.ts';
-import { loopOptions, recordedRun, startRun, type TrainingFlags } from './training.ts';
+import { expectPlaces, loopOptions, recordedRun, startRun, type TrainingFlags } from './training.ts';
 
 export interface TrainFlags extends TrainingFlags {
-  readonly model?: string;
   readonly rank: number;
   readonly layerRank?: Readonly<Record<string, number>>;
   readonly forceRank: boolean;
@@ -58,8 +56,8 @@ and what is left are the adapters. Accuracy is always told for the adapters alon
     .option('--model <dir>', 'the teacher: a run of slim finetune, or a Hugging Face folder that knows the labels')
     .addOption(new Option('--rank <r>', 'rank of the adapters').argParser(integer(1)).default(32))
     .addOption(new Option('--layer-rank <name=r>', 'another rank for one kind of layer (up=16) or one layer (block.0.up=16); repeatable').argParser(layerRank))
-    .option('--force-rank', 'allow ranks that make a layer larger than it was', false)
-    .addOption(new Option('--lora-alpha <x>', 'scaling = alpha / rank (default: the rank, so 1)').argParser(number(0, Infinity, { above: true })))
+    .option('--force-rank', 'allow ranks that make a layer larger than it was')
+    .addOption(new Option('--lora-alpha <x>', 'scaling = alpha / rank').argParser(number(0, Infinity, { above: true })).default(undefined, 'the rank, so 1'))
     .addOption(new Option('--init <how>', 'start of A, B, C: from the weights (svd, residual decay), or Kaiming and zeros (paper)').choices(INITS).default('svd'))
     .addOption(new Option('--schedule <name>', 'how λ falls').choices(Object.keys(SCHEDULES)).default('sine'))
     .addOption(new Option('--decay-end <x>', 'share of the steps after which λ is 0; 0: from the start').argParser(number(0, 1)).default(0.8))
@@ -77,9 +75,9 @@ and what is left are the adapters. Accuracy is always told for the adapters alon
 
 /** `slim train` */
 export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> {
-  const modelFolder = required(flags.model, '--model');
-  const data = await openDataset(required(flags.data, '--data'), flags);
-  const teacher = await loadTeacher(modelFolder, data.labels);
+  const places = await expectPlaces(flags);
+  const data = await openData(places.data, flags);
+  const teacher = await loadTeacher(places.model, data.labels);
   const { model } = teacher;
   const ranks = resolveRanks(model.layers, { rank: flags.rank, perLayer: flags.layerRank, force: flags.forceRank });
   const options = loopOptions(flags, data.train.size);
@@ -91,20 +89,21 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
     schedule: flags.schedule,
     init: flags.init,
   };
-  const run = await startRun(required(flags.out, '--out'), flags, configurationOf(flags));
   const engine = await createEngine(flags);
+  const configuration = configurationOf(flags);
+  const run = await startRun('compress', places.out, flags, configuration, options.totalSteps);
   const progress = createProgress(io.stderr, 'step');
-  progress.line(`compressing ${modelFolder} at rank ${flags.rank} on ${data.name} (${data.train.size} pictures), ${options.totalSteps} steps, on ${engine.description}`);
+  progress.line(`compressing ${places.model} at rank ${flags.rank} on ${data.name} (${data.train.size} pictures), ${options.totalSteps} steps, on ${engine.description}`);
 
   const record = {
     kind: 'compress' as const,
-    source: (await readRunRecord(modelFolder))?.source ?? modelFolder,
-    configuration: configurationOf(flags),
+    source: (await readRunRecord(places.model))?.source ?? places.model,
+    configuration,
     compression,
     costs: { teacher: denseCost(model), model: adaptersCost(model, ranks) },
   };
-  return recordedRun(run, record, options.totalSteps, async () => {
-    const before = await evaluateDense(engine, teacher, data.test);
+  return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
+    const before = await evaluateDense(engine, teacher, data.test, io);
     progress.line(`teacher: ${percent(before.accuracy)} on ${before.samples} samples`);
     const pclora = {
       adapters: { init: flags.init, ranks, scaling: compression.scaling },
@@ -113,26 +112,21 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
       alpha: flags.alpha,
       freeze: flags.freeze,
     };
-    const context = { engine, run, split: data.train, spec: teacher.preprocess, progress, signal: io.signal };
-    const result = await compress(teacher, data.test, pclora, options, context, random(flags.seed, 2));
-    if (!result.interrupted) {
-      await saveDescription(run.folder, teacher);
-      await saveStored(run.path('weights'), storedFrom(weightSpecs(model, compression), result.tensors));
-    }
+    const context = { engine, run, split: data.train, spec: teacher.preprocess, progress, signal: io.signal, onCheckpoint };
+    const { evaluation, steps, tensors } = await compress(teacher, data.test, pclora, options, context, random(flags.seed, 2));
+    await saveDescription(run.folder, teacher);
+    await saveStored(run.path('weights'), storedFrom(weightSpecs(model, compression), tensors));
     return {
-      result: { run: run.folder, ...result.evaluation, teacherAccuracy: before.accuracy, steps: result.steps, skipped: data.skipped },
-      accuracy: [{ stage: 'teacher', ...before }, { stage: 'pc-lora', ...result.evaluation }],
-      steps: result.steps,
-      interrupted: result.interrupted,
+      result: { run: run.folder, ...evaluation, teacherAccuracy: before.accuracy, steps, skipped: data.skipped },
+      accuracy: [{ stage: 'teacher', ...before }, { stage: 'pc-lora', ...evaluation }],
+      steps,
     };
   });
 }
 
 /** A dense model that knows the data's labels, in their order. */
 async function loadTeacher(folder: string, labels: readonly string[]): Promise<Checkpoint> {
-  const record = await readRunRecord(folder);
-  if (record && record.kind !== 'finetune') throw new UserError(`${folder} is compressed already: it can't be a teacher`, 'Give the run of slim finetune, or the checkpoint.');
-  const teacher = await loadCheckpoint(folder, { seed: 0 });
+  const teacher = await loadDenseModel(folder, { seed: 0 });
   const known = teacher.config.labels;
   if (known.length !== labels.length || known.some((label, i) => label !== labels[i])) {
     const some = (names: readonly string[]): string => `${names.slice(0, 3).join(', ')}${names.length > 3 ? ' ...' : ''} (${names.length})`;
@@ -141,10 +135,10 @@ async function loadTeacher(folder: string, labels: readonly string[]): Promise<C
   return teacher;
 }
 
-async function evaluateDense(engine: Engine, { model, tensors, preprocess }: Checkpoint, test: Split): Promise<Evaluation> {
+async function evaluateDense(engine: Engine, { model, tensors, preprocess }: Checkpoint, test: Split, { signal }: Io): Promise<Evaluation> {
   const specs = tensorsOf(model.layers);
   const forward = await compileForward(engine, model, denseParts(specs));
-  const evaluation = await evaluateForward(engine, forward, uploadTensors(engine, specs, tensors), test, { spec: preprocess });
+  const evaluation = await evaluateForward(engine, forward, uploadTensors(engine, specs, tensors), test, { spec: preprocess, onBatch: () => throwIfInterrupted(signal) });
   await forward.dispose();
   return evaluation;
 }

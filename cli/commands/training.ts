@@ -3,21 +3,20 @@ import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
 import { parseAugment } from '../data/augment.ts';
 import { batchCount } from '../data/batches.ts';
 import type { EngineChoice } from '../engines/create.ts';
+import { required, type DataFlags } from '../args.ts';
 import { Interrupted, usageError } from '../io/errors.ts';
 import type { LoopOptions } from '../train/loop.ts';
 import { ADAMW_DEFAULTS } from '../train/optimizer.ts';
-import { createRunDirectory, openRunDirectory, readRunRecord, type RunDirectory, type RunRecord } from '../train/run-directory.ts';
+import { createRunDirectory, expectApart, expectRoom, readRunRecord, reopenRunDirectory, type RunDirectory, type RunKind, type RunRecord } from '../train/run-directory.ts';
 import { isDeepStrictEqual } from 'node:util';
 
-export interface TrainingFlags extends EngineChoice {
-  readonly data?: string;
+export interface TrainingFlags extends EngineChoice, DataFlags {
+  readonly model?: string;
   readonly out?: string;
   readonly overwrite: boolean;
   readonly resume: boolean;
   readonly json: boolean;
   readonly seed: number;
-  readonly skipBad: boolean;
-  readonly validationFraction: number;
   readonly epochs: number;
   readonly steps?: number;
   readonly batchSize: number;
@@ -52,45 +51,62 @@ export function loopOptions(flags: TrainingFlags, samples: number): LoopOptions 
   };
 }
 
+/** What is read and where the run goes, checked before anything takes time. */
+export async function expectPlaces({ model, data, out, overwrite, resume }: TrainingFlags): Promise<{ model: string; data: string; out: string }> {
+  const places = { model: required(model, '--model'), data: required(data, '--data'), out: required(out, '--out') };
+  await expectApart(places.out, places.model);
+  if (!resume) await expectRoom(places.out, overwrite);
+  return places;
+}
+
 /** A new run's folder, or with --resume the one that is there, which must have been asked for in the same words. */
-export async function startRun(out: string, flags: TrainingFlags, configuration: Readonly<Record<string, unknown>>): Promise<RunDirectory> {
+export async function startRun(kind: RunKind, out: string, flags: TrainingFlags, configuration: Readonly<Record<string, unknown>>, totalSteps: number): Promise<RunDirectory> {
   if (!flags.resume) return createRunDirectory(out, flags.overwrite);
   const record = await readRunRecord(out);
   if (!record) throw usageError(`--resume: ${out} is not a run`, 'Leave out --resume to start one.');
+  if (record.kind !== kind) throw usageError(`--resume: ${out} is a ${record.kind} run, not a ${kind} run`, 'Resume with the command that the run began with.');
   const same = JSON.parse(JSON.stringify(configuration)) as Record<string, unknown>;
-  const changed = [...new Set([...Object.keys(record.configuration), ...Object.keys(same)])].filter((key) => !isDeepStrictEqual(record.configuration[key], same[key]));
-  if (changed.length > 0) {
-    const [key] = changed;
-    throw usageError(`--resume: ${key} was ${JSON.stringify(record.configuration[key])} and is ${JSON.stringify(same[key])} now`, 'Resume with the flags that the run began with.');
+  // A run may have been moved.
+  const keys = [...new Set([...Object.keys(record.configuration), ...Object.keys(same)])].filter((key) => key !== 'out');
+  const changed = keys.find((key) => !isDeepStrictEqual(record.configuration[key], same[key]));
+  if (changed !== undefined) {
+    const shown = (value: unknown): string => (value === undefined ? 'not given' : JSON.stringify(value));
+    throw usageError(`--resume: ${changed} was ${shown(record.configuration[changed])} and is ${shown(same[changed])} now`, 'Resume with the flags that the run began with.');
   }
-  return openRunDirectory(out);
+  if (record.steps.total !== totalSteps) {
+    throw usageError(`--resume: the run was to take ${record.steps.total} steps and would now take ${totalSteps}`, 'Has the data changed? Start again with --overwrite.');
+  }
+  return reopenRunDirectory(out);
 }
 
 interface Finished<R> {
   readonly result: R;
   readonly accuracy: readonly StageAccuracy[];
   readonly steps: number;
-  readonly interrupted: boolean;
 }
 
-/** Runs a job and keeps run.json true: running, then finished, interrupted or failed. */
+/** Runs a job and keeps run.json true: running, with the steps that its checkpoint holds, then finished, interrupted or failed. */
 export async function recordedRun<R>(
   run: RunDirectory,
   description: Pick<RunRecord, 'kind' | 'source' | 'configuration' | 'compression' | 'costs'>,
   totalSteps: number,
-  job: () => Promise<Finished<R>>,
+  job: (onCheckpoint: (step: number) => Promise<void>) => Promise<Finished<R>>,
 ): Promise<R> {
-  const steps = (done: number): RunRecord['steps'] => ({ done, total: totalSteps });
-  await run.save({ ...description, status: 'running', accuracy: [], steps: steps(0) });
+  let saved = 0;
+  const save = (status: RunRecord['status'], accuracy: readonly StageAccuracy[] = []): Promise<void> =>
+    run.save({ ...description, status, accuracy, steps: { done: saved, total: totalSteps } });
+  await save('running');
   try {
-    const { result, accuracy, steps: done, interrupted } = await job();
-    await run.save({ ...description, status: interrupted ? 'interrupted' : 'finished', accuracy, steps: steps(done) });
-    if (interrupted) throw new Interrupted(`interrupted at step ${done} of ${totalSteps}: the same command with --resume goes on`);
+    const { result, accuracy, steps } = await job(async (step) => {
+      saved = step;
+      await save('running');
+    });
+    saved = steps;
+    await save('finished', accuracy);
     return result;
   } catch (error) {
-    if (error instanceof Interrupted) throw error;
     // The cause is what the user must see, also where the disk has no room for this record.
-    await run.save({ ...description, status: 'failed', accuracy: [], steps: steps(0) }).catch(() => undefined);
+    await save(error instanceof Interrupted ? 'interrupted' : 'failed').catch(() => undefined);
     throw error;
   }
 }

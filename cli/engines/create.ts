@@ -1,5 +1,4 @@
 import type { Engine } from './engine.ts';
-import { createOnnxEngine } from './onnx/engine.ts';
 
 export const ENGINES = ['onnx', 'tfjs'] as const;
 export const DEVICES = ['auto', 'cpu'] as const;
@@ -11,11 +10,13 @@ export interface EngineChoice {
   readonly threads?: number;
 }
 
-/** The chosen engine. tfjs is loaded only where it is asked for: it takes a second. */
+/** The chosen engine, loaded only where it is asked for: onnxruntime takes a tenth of a second, tfjs a whole one. */
 export async function createEngine({ engine, device, threads }: EngineChoice): Promise<Engine> {
   switch (engine) {
-    case 'onnx':
+    case 'onnx': {
+      const { createOnnxEngine } = await import('./onnx/engine.ts');
       return createOnnxEngine({ threads });
+    }
     case 'tfjs': {
       const { createTfjsEngine } = await import('./tfjs/engine.ts');
       return createTfjsEngine({ gpu: device === 'auto' });

@@ -1,6 +1,5 @@
 /** What an operation needs of a target to spell itself there. The engines implement these. */
 import type * as tfjs from '@tensorflow/tfjs';
-import type { Shape } from './graph.ts';
 
 /** tfjs as its one namespace; a backend is chosen by the engine. */
 export type Tfjs = typeof tfjs;
@@ -20,7 +19,7 @@ export interface OnnxWriter {
   /** What `make` wrote, written once for each key: for values that two operations take from one node. */
   once(key: string, make: () => readonly string[]): readonly string[];
   /** An initializer of float32. */
-  floats(values: Float32Array, shape: Shape): string;
+  floats(values: Float32Array, shape: readonly number[]): string;
   /** An initializer of int64, one axis: shapes, axes, offsets. */
   integers(values: readonly number[]): string;
   float(value: number): OnnxFloat;

@@ -22,15 +22,22 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
     }
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    // The user must see why the write failed, also where there is nothing to clean up.
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw writeError(path, error);
   }
+}
+
+/** The file that `writeFileAtomic` was writing when its process was killed: the name it was meant for, or null where it is none. */
+export function temporaryOf(name: string): string | null {
+  return /^(.+)\.\d+\.tmp$/.exec(name)?.[1] ?? null;
 }
 
 /** What a failed write says to the user. */
 export function writeError(path: string, error: unknown): UserError {
   const hints: Record<string, string> = {
     ENOSPC: 'The disk is full: free some space, or choose another --out. What was written before is whole.',
+    EFBIG: 'The file is larger than is allowed here (ulimit -f, or the file system): choose another --out.',
     EDQUOT: 'Your quota is used up: free some space, or choose another --out.',
     EACCES: 'Check the permissions of the folder.',
     EROFS: 'The file system is read-only: choose another --out.',

@@ -1,4 +1,5 @@
 /** Where a command's words go: stdout carries the result, stderr the progress. Tests pass their own. */
+import { Interrupted } from './errors.ts';
 import type { ProgressStream } from './progress.ts';
 
 export interface Io {
@@ -6,4 +7,9 @@ export interface Io {
   readonly stderr: ProgressStream;
   /** Aborted by the first interrupt: jobs save what they have and end. */
   readonly signal: AbortSignal;
+}
+
+/** Ends a job that has nothing to save, once the user interrupts it. @throws Interrupted */
+export function throwIfInterrupted({ aborted }: AbortSignal): void {
+  if (aborted) throw new Interrupted('interrupted');
 }

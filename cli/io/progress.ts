@@ -20,8 +20,7 @@ const PLAIN_MS = 10_000;
 /** Progress of a job that begins now. */
 export function createProgress(stream: ProgressStream, label: string, now: () => number = () => performance.now()): Progress {
   const terminal = stream.isTTY === true;
-  const started = now();
-  let firstDone: number | null = null;
+  let first: { readonly done: number; readonly at: number } | null = null;
   let lastShown = -Infinity;
   let drawn = false;
   const erase = (): void => {
@@ -30,11 +29,12 @@ export function createProgress(stream: ProgressStream, label: string, now: () =>
   };
   return {
     update(done, total, detail) {
-      firstDone ??= done;
+      // From the first unit on: what came before it (loading, compiling) is no part of the rate.
+      first ??= { done, at: now() };
       const finished = done >= total;
       if (!finished && now() - lastShown < (terminal ? REDRAW_MS : PLAIN_MS)) return;
       lastShown = now();
-      const rate = (done - firstDone) / (lastShown - started);
+      const rate = (done - first.done) / (lastShown - first.at);
       const eta = rate > 0 && !finished ? `, ${formatDuration((total - done) / rate)} left` : '';
       const text = `${label} ${done}/${total}  ${detail}${eta}`;
       if (terminal) {

@@ -4,7 +4,7 @@ import type { VitConfig } from './vit.ts';
 type Sizes = Pick<VitConfig, 'patchSize' | 'hiddenSize' | 'layers' | 'heads' | 'intermediateSize'> & { readonly side: number };
 
 const SIZES = {
-  'vit-pico': { side: 32, patchSize: 4, hiddenSize: 64, layers: 4, heads: 4, intermediateSize: 256 },
+  'vit-pico': { side: 32, patchSize: 8, hiddenSize: 64, layers: 4, heads: 4, intermediateSize: 256 },
   'vit-nano': { side: 32, patchSize: 4, hiddenSize: 128, layers: 4, heads: 4, intermediateSize: 512 },
   'vit-ti16': { side: 224, patchSize: 16, hiddenSize: 192, layers: 12, heads: 3, intermediateSize: 768 },
   'vit-s16': { side: 224, patchSize: 16, hiddenSize: 384, layers: 12, heads: 6, intermediateSize: 1536 },

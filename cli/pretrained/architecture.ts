@@ -10,6 +10,8 @@ export interface Architecture {
   readonly modelType: string;
   /** UserErrors name the file, the field, what was expected and what came. */
   readConfig(json: unknown, path: string): ModelConfig;
+  /** UserError when the sizes of a config don't go together; `where` begins its message. */
+  checkConfig(config: ModelConfig, where: string): void;
   writeConfig(config: ModelConfig): Record<string, unknown>;
   create(config: ModelConfig): Model;
   /** Their name of a tensor of the layer table. */

@@ -2,8 +2,7 @@
 import { basename, join } from 'node:path';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
-import { imagePreprocessFromHuggingFace } from '../../runtime/preprocess/hugging-face.ts';
-import { imagePreprocessToHuggingFace } from './preprocessor-config.ts';
+import { imagePreprocessFromHuggingFace, imagePreprocessToHuggingFace } from './preprocessor-config.ts';
 import { random } from '../../runtime/random.ts';
 import { elementCount, sameShape } from '../graph/graph.ts';
 import { UserError } from '../io/errors.ts';
@@ -59,6 +58,7 @@ export async function saveDescription(folder: string, { architecture, config, pr
 export async function loadCheckpoint(folder: string, options: LoadOptions): Promise<Checkpoint> {
   const { architecture, config: stored } = await loadDescription(folder);
   const config = { ...stored, labels: options.labels ?? stored.labels, imageSize: options.imageSize ?? stored.imageSize };
+  architecture.checkConfig(config, folder);
   const model = architecture.create(config);
   const files = await openTensorFiles(folder);
   try {
@@ -109,6 +109,7 @@ function shardNames(index: unknown, path: string): string[] {
   const map = typeof index === 'object' && index !== null && 'weight_map' in index ? index.weight_map : null;
   if (typeof map !== 'object' || map === null) throw new UserError(`${path}: expected an object weight_map`);
   const names = new Set<unknown>(Object.values(map));
+  if (names.size === 0) throw new UserError(`${path}: expected an object weight_map that names shards, got ${JSON.stringify(map)}`);
   for (const name of names) {
     // A shard lies beside its index: a path that leads elsewhere is refused.
     if (typeof name !== 'string' || basename(name) !== name || !name.endsWith('.safetensors')) {
@@ -129,7 +130,8 @@ async function readTensors(files: readonly TensorFile[], architecture: Architect
     }
     return null;
   };
-  const headIsKept = sameLabels(stored.labels, config.labels) && find(architecture.checkpointName('head.weight')) !== null;
+  const headIsThere = find(architecture.checkpointName('head.weight')) !== null;
+  const headIsKept = headIsThere && sameLabels(stored.labels, config.labels);
   const storedSpecs = new Map(tensorsOf(architecture.create(stored).layers).map((spec) => [spec.name, spec]));
 
   for (const spec of tensorsOf(architecture.create(config).layers)) {
@@ -141,7 +143,9 @@ async function readTensors(files: readonly TensorFile[], architecture: Architect
   if (!headIsKept) {
     const head = tensorsOf(architecture.create(config).layers).filter(({ name }) => name.startsWith('head.'));
     for (const [name, data] of initialTensors(head, config.initializerRange, random(seed, 1))) tensors.set(name, data);
-    notices.push(`The classification head is new: the checkpoint knows ${stored.labels.length} labels, the data ${config.labels.length}.`);
+    const [known, wanted] = [stored.labels.length, config.labels.length];
+    const why = headIsThere ? `the checkpoint knows ${known} labels, the data ${wanted === known ? 'others' : wanted}` : 'the checkpoint has none';
+    notices.push(`The classification head is new: ${why}.`);
   }
   return { tensors, notices };
 }

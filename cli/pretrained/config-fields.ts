@@ -8,8 +8,8 @@ const MAX_LABELS = 100_000;
 export interface ConfigFields {
   text(field: string, otherwise: string): string;
   number(field: string, otherwise: number): number;
-  /** A whole number of at least 1. */
-  count(field: string, otherwise: number): number;
+  /** A whole number from 1 to `most`. */
+  count(field: string, otherwise: number, most?: number): number;
   /** One number for a square, or [height, width]. */
   size(field: string, otherwise: number): { height: number; width: number };
   /** id2label in order, or num_labels made-up names. */
@@ -22,9 +22,9 @@ export function readConfigFields(json: unknown, path: string): ConfigFields {
   const wrong = (field: string, expected: string, got: unknown): UserError =>
     new UserError(`${path}: expected ${field} to be ${expected}, got ${JSON.stringify(got)}`);
 
-  function asCount(value: unknown, field: string): number {
-    if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > MAX_COUNT) {
-      throw wrong(field, `a whole number from 1 to ${MAX_COUNT}`, value);
+  function asCount(value: unknown, field: string, most = MAX_COUNT): number {
+    if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > most) {
+      throw wrong(field, `a whole number from 1 to ${most}`, value);
     }
     return value as number;
   }
@@ -40,7 +40,7 @@ export function readConfigFields(json: unknown, path: string): ConfigFields {
       if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw wrong(field, 'a number of at least 0', value);
       return value;
     },
-    count: (field, otherwise) => asCount(fields[field] ?? otherwise, field),
+    count: (field, otherwise, most) => asCount(fields[field] ?? otherwise, field, most),
     size(field, otherwise) {
       const value = fields[field] ?? otherwise;
       if (!Array.isArray(value)) return { height: asCount(value, field), width: asCount(value, field) };

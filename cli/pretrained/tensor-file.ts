@@ -29,7 +29,9 @@ export async function openTensorFile(path: string): Promise<TensorFile> {
     throw new UserError(`can't read ${path}: ${messageOf(error)}`);
   });
   try {
-    const { size } = await file.stat();
+    const status = await file.stat();
+    if (!status.isFile()) throw new UserError(`${path} is no file`);
+    const { size } = status;
     const start = await readBytes(file, 0, Math.min(8, size));
     const prefix = await readBytes(file, 0, Math.min(safetensorsPrefixBytes(start), size));
     const header = parseSafetensorsHeader(prefix, size);

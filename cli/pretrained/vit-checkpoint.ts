@@ -42,35 +42,39 @@ function checkpointShape(name: string, shape: Shape, config: VitConfig): Shape {
   return shape;
 }
 
+/** Every layer has its entries in the layer table: a lie here would fill the memory before a tensor is looked for. */
+const MAX_LAYERS = 1000;
+
 function readConfig(json: unknown, path: string): VitConfig {
   const fields = readConfigFields(json, path);
   const act = fields.text('hidden_act', 'gelu');
   if (act !== 'gelu') throw new UserError(`${path}: expected hidden_act gelu, got ${act}`, 'Only the exact GELU is supported.');
-  const imageSize = fields.size('image_size', 224);
+  const patch = fields.size('patch_size', 16);
+  if (patch.height !== patch.width) throw new UserError(`${path}: expected patch_size to be a square, got ${patch.height}×${patch.width}`);
   const config: VitConfig = {
-    imageSize,
-    patchSize: fields.size('patch_size', 16).height,
+    imageSize: fields.size('image_size', 224),
+    patchSize: patch.height,
     channels: fields.count('num_channels', 3),
     hiddenSize: fields.count('hidden_size', 768),
-    layers: fields.count('num_hidden_layers', 12),
+    layers: fields.count('num_hidden_layers', 12, MAX_LAYERS),
     heads: fields.count('num_attention_heads', 12),
     intermediateSize: fields.count('intermediate_size', 3072),
     layerNormEpsilon: fields.number('layer_norm_eps', 1e-12),
     initializerRange: fields.number('initializer_range', 0.02),
     labels: fields.labels(),
   };
-  checkVitConfig(config, path);
+  checkConfig(config, path);
   return config;
 }
 
 /** UserError when the sizes of a config don't go together. */
-export function checkVitConfig(config: VitConfig, path: string): void {
+function checkConfig(config: VitConfig, where: string): void {
   const { imageSize, patchSize, hiddenSize, heads } = config;
   if (imageSize.height % patchSize !== 0 || imageSize.width % patchSize !== 0) {
-    throw new UserError(`${path}: expected an image size divisible by the patch size ${patchSize}, got ${imageSize.height}×${imageSize.width}`);
+    throw new UserError(`${where}: expected an image size divisible by the patch size ${patchSize}, got ${imageSize.height}×${imageSize.width}`);
   }
-  if (hiddenSize % heads !== 0) throw new UserError(`${path}: expected hidden_size divisible by ${heads} heads, got ${hiddenSize}`);
-  if (patchCount(config) > 1 << 16) throw new UserError(`${path}: ${patchCount(config)} patches a picture are too many`);
+  if (hiddenSize % heads !== 0) throw new UserError(`${where}: expected hidden_size divisible by ${heads} heads, got ${hiddenSize}`);
+  if (patchCount(config) > 1 << 16) throw new UserError(`${where}: ${patchCount(config)} patches a picture are too many`);
 }
 
 function writeConfig(config: VitConfig): Record<string, unknown> {
@@ -99,6 +103,7 @@ function writeConfig(config: VitConfig): Record<string, unknown> {
 export const vitArchitecture: Architecture = {
   modelType: 'vit',
   readConfig,
+  checkConfig,
   writeConfig,
   create: createVit,
   checkpointName,

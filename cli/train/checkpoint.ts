@@ -1,7 +1,7 @@
 /** The state of a run between two steps, as a safetensors file. */
-import { usageError, UserError } from '../io/errors.ts';
-import { exists } from '../io/files.ts';
-import { openTensorFile, saveTensors } from '../pretrained/tensor-file.ts';
+import { UserError } from '../io/errors.ts';
+import { openTensorFile, saveTensors, type TensorFile } from '../pretrained/tensor-file.ts';
+import type { Evaluation } from './evaluate.ts';
 import { STATE } from './step.ts';
 
 export interface TrainState {
@@ -11,28 +11,45 @@ export interface TrainState {
   readonly parameters: Float32Array;
   readonly moment1: Float32Array;
   readonly moment2: Float32Array;
+  /** What --select best would keep so far. */
+  readonly best: Best | null;
 }
 
-export async function saveState(path: string, state: TrainState): Promise<void> {
-  const tensors = STATE.map((name) => [name, { shape: [state[name].length], data: state[name] }] as const);
-  await saveTensors(path, tensors, { step: String(state.step) });
+export interface Best {
+  /** (P) */
+  readonly parameters: Float32Array;
+  readonly evaluation: Evaluation;
+}
+
+export async function saveState(path: string, { step, best, ...vectors }: TrainState): Promise<void> {
+  const named: (readonly [name: string, data: Float32Array])[] = STATE.map((name) => [name, vectors[name]] as const);
+  if (best) named.push(['best', best.parameters]);
+  const metadata = { step: String(step), ...(best ? { bestAccuracy: String(best.evaluation.accuracy), bestSamples: String(best.evaluation.samples) } : {}) };
+  await saveTensors(path, named.map(([name, data]) => [name, { shape: [data.length], data }] as const), metadata);
 }
 
 /** Reads a state of `size` trained values. */
 export async function loadState(path: string, size: number): Promise<TrainState> {
-  if (!(await exists(path))) throw usageError(`there is no checkpoint ${path} to resume from`, 'Leave out --resume to start from the beginning.');
   const file = await openTensorFile(path);
   try {
-    const step = Number(file.header.metadata.get('step'));
-    if (!Number.isInteger(step) || step < 0) throw new UserError(`${path}: expected its step in the metadata, got ${file.header.metadata.get('step')}`);
-    const [parameters, moment1, moment2] = await Promise.all(STATE.map((name) => file.read(name)));
-    for (const vector of [parameters, moment1, moment2]) {
-      if (vector.length !== size) {
-        throw new UserError(`${path}: expected ${size} trained values, got ${vector.length}`, 'Resume with the model, rank and frozen layers that the run began with.');
-      }
-    }
-    return { step, parameters, moment1, moment2 };
+    const vector = async (name: string): Promise<Float32Array> => {
+      const values = await file.read(name);
+      if (values.length === size) return values;
+      throw new UserError(`${path}: expected ${size} trained values, got ${values.length}`, 'Resume with the model, rank and frozen layers that the run began with.');
+    };
+    const [parameters, moment1, moment2] = await Promise.all(STATE.map(vector));
+    const best = file.header.entries.has('best')
+      ? { parameters: await vector('best'), evaluation: { accuracy: metadataNumber(file, 'bestAccuracy'), samples: metadataNumber(file, 'bestSamples') } }
+      : null;
+    return { step: metadataNumber(file, 'step'), parameters, moment1, moment2, best };
   } finally {
     await file.close();
   }
+}
+
+function metadataNumber({ path, header }: TensorFile, name: string): number {
+  const text = header.metadata.get(name);
+  const value = Number(text ?? NaN);
+  if (value >= 0) return value;
+  throw new UserError(`${path}: expected ${name} in the metadata to be a number, got ${text}`, 'The checkpoint is damaged: start again with --overwrite.');
 }

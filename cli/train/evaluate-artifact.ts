@@ -6,7 +6,7 @@ import { readImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { batchCount, batches } from '../data/batches.ts';
 import type { Split } from '../data/split.ts';
 import { builtAsset } from '../io/assets.ts';
-import { argmax, EVALUATION_BATCH, type EvaluateOptions, type Evaluation } from './evaluate.ts';
+import { argmax, EVALUATION_BATCH, expectFinite, type EvaluateOptions, type Evaluation } from './evaluate.ts';
 
 /** Runs every sample once through the WebAssembly runtime. */
 export async function evaluateArtifact(artifact: Artifact, split: Split, { classOf, onBatch }: Omit<EvaluateOptions, 'spec'> = {}): Promise<Evaluation> {
@@ -19,6 +19,7 @@ export async function evaluateArtifact(artifact: Artifact, split: Split, { class
   for await (const { pixels, labels, size } of batches(split, { spec, batchSize: EVALUATION_BATCH, seed: 0 })) {
     for (let i = 0; i < size; i++) {
       const logits = engine.infer(pixels.subarray(i * inputLength, (i + 1) * inputLength));
+      expectFinite(logits, 0, logits.length);
       if (argmax(logits, 0, logits.length) === (classOf?.[labels[i]] ?? labels[i])) correct++;
     }
     onBatch?.(++done, total);

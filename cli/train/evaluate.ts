@@ -2,6 +2,7 @@
 import { batchCount, batches } from '../data/batches.ts';
 import type { Split } from '../data/split.ts';
 import { floats, type DeviceTensor, type Engine, type Inputs, type Program } from '../engines/engine.ts';
+import { UserError } from '../io/errors.ts';
 import type { Model, Parts } from '../models/model.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 
@@ -26,7 +27,7 @@ export interface EvaluateOptions {
   readonly onBatch?: (done: number, total: number) => void;
 }
 
-/** Runs every sample once and counts how often the largest logit is the label's. */
+/** Runs every sample once and counts how often the largest logit is the label's. UserError where a logit is not finite. */
 export async function evaluateForward(engine: Engine, forward: Program, tensors: Inputs, split: Split, options: EvaluateOptions): Promise<Evaluation> {
   const { spec, classOf, onBatch } = options;
   const { height, width } = spec.size;
@@ -39,6 +40,7 @@ export async function evaluateForward(engine: Engine, forward: Program, tensors:
     const values = await logits.read();
     const classes = logits.shape[1];
     for (let i = 0; i < size; i++) {
+      expectFinite(values, i * classes, classes);
       if (argmax(values, i * classes, classes) === (classOf?.[labels[i]] ?? labels[i])) correct++;
     }
     uploaded.dispose();
@@ -53,4 +55,11 @@ export function argmax(values: ArrayLike<number>, offset: number, length: number
   let best = 0;
   for (let i = 1; i < length; i++) if (values[offset + i] > values[offset + best]) best = i;
   return best;
+}
+
+/** UserError where a logit is no number: the accuracy would look like one and be none. */
+export function expectFinite(logits: ArrayLike<number>, offset: number, length: number): void {
+  for (let i = offset; i < offset + length; i++) {
+    if (!Number.isFinite(logits[i])) throw new UserError(`the model answers ${logits[i]}: its weights are too large to compute with`, 'Did its training diverge? Try a lower --learning-rate.');
+  }
 }

@@ -3,10 +3,11 @@ import { batchCount, batches, type Batch } from '../data/batches.ts';
 import type { Augment } from '../data/augment.ts';
 import type { Split } from '../data/split.ts';
 import { floats, integers, type DeviceTensor, type Engine, type Inputs, type Outputs, type Program } from '../engines/engine.ts';
-import { UserError } from '../io/errors.ts';
+import { Interrupted, UserError } from '../io/errors.ts';
+import { exists } from '../io/files.ts';
 import type { Progress } from '../io/progress.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
-import { loadState, saveState, type TrainState } from './checkpoint.ts';
+import { loadState, saveState, type Best, type TrainState } from './checkpoint.ts';
 import type { Evaluation } from './evaluate.ts';
 import { learningRateAt } from './learning-rate.ts';
 import { adamwScalars, type AdamwOptions } from './optimizer.ts';
@@ -26,7 +27,7 @@ export interface LoopOptions {
   readonly evaluateEvery: number;
   /** Keeps the state with the best accuracy, or the last one. */
   readonly select: 'best' | 'last';
-  /** Goes on from the run's checkpoint. */
+  /** Goes on from the run's checkpoint, or from the start where it was stopped before the first. */
   readonly resume: boolean;
 }
 
@@ -54,13 +55,12 @@ export interface LoopContext {
   readonly progress: Progress;
   /** Stops after the step under way, with a checkpoint. */
   readonly signal: AbortSignal;
+  /** Told of the steps done whenever a checkpoint holds them. */
+  readonly onCheckpoint?: (step: number) => Promise<void>;
 }
 
-export interface LoopResult {
-  readonly parameters: Float32Array;
-  readonly evaluation: Evaluation;
+export interface LoopResult extends Best {
   readonly steps: number;
-  readonly interrupted: boolean;
 }
 
 /** How often metrics are written at least; a line a step would make the disk part of the loop. */
@@ -68,60 +68,60 @@ const LOG_EVERY = 20;
 
 /**
  * Trains for `totalSteps` optimizer steps.
- * @throws UserError when a loss or gradient is no longer finite: the checkpoint then is the last good one
+ * @throws UserError when a loss, a gradient or a weight is no longer finite: the checkpoint then is the last good one
+ * @throws Interrupted when the signal stopped it: the checkpoint then is where it stopped
  */
 export async function trainLoop(objective: Objective, options: LoopOptions, context: LoopContext): Promise<LoopResult> {
   const { engine, run, progress, signal } = context;
   const { totalSteps, evaluateEvery } = options;
-  let state = options.resume ? await loadState(run.path('checkpoint'), objective.start().length) : freshState(objective.start());
+  let state = await startingState(objective.start(), options, context);
   let device = uploadState(engine, state);
-  // From the first step on there is something good to fall back to.
-  if (!options.resume) await saveState(run.path('checkpoint'), state);
-  let best: { parameters: Float32Array; evaluation: Evaluation } | null = null;
-  let lines: Record<string, unknown>[] = [];
-  let lastLoss = NaN;
+  let evaluation: Evaluation | null = null;
+  const log = bufferedLog(run);
+  try {
+    for await (const { batch, epoch, step } of trainingBatches(context, options, state.step)) {
+      const started = performance.now();
+      const learningRate = learningRateAt(step, { peak: options.learningRate, warmupSteps: options.warmupSteps, totalSteps });
+      const lambda = objective.lambdaAt(step);
+      const scalars = { ...adamwScalars(step, learningRate, options.optimizer), ...(lambda === null ? {} : { lambda }) };
+      const program = await objective.programAt(step);
+      const outputs = await runStep(engine, program, { ...objective.frozen, ...device }, batch, scalars, context.spec);
+      const values = await readScalars(outputs, [...objective.losses, 'gradientNorm']);
+      const msPerStep = performance.now() - started;
+      expectFinite(values, step, run);
 
-  for await (const { batch, epoch, step } of trainingBatches(context, options, state.step)) {
-    const started = performance.now();
-    const learningRate = learningRateAt(step, { peak: options.learningRate, warmupSteps: options.warmupSteps, totalSteps });
-    const lambda = objective.lambdaAt(step);
-    const scalars = { ...adamwScalars(step, learningRate, options.optimizer), ...(lambda === null ? {} : { lambda }) };
-    const program = await objective.programAt(step);
-    const outputs = await runStep(engine, program, { ...objective.frozen, ...device }, batch, scalars, context.spec);
-    const values = await readScalars(outputs, [...objective.losses, 'gradientNorm']);
-    const msPerStep = performance.now() - started;
-    expectFinite(values, step, run);
+      disposeAll(device);
+      device = Object.fromEntries(STATE.map((name) => [name, outputs[name]]));
+      const done = step + 1;
+      await log.add({ step, epoch, lambda, learningRate, ...values, msPerStep });
+      const fading = lambda === null ? '' : `  λ ${lambda.toFixed(3)}`;
+      const told = `${fading}  loss ${values.loss.toFixed(4)}`;
+      progress.update(done, totalSteps, `epoch ${epoch + 1}${told}  ${msPerStep.toFixed(0)} ms/step`);
 
-    disposeAll(device);
-    device = Object.fromEntries(STATE.map((name) => [name, outputs[name]]));
-    lastLoss = values.loss;
-    const done = step + 1;
-    lines.push({ step, epoch, lambda, learningRate, ...values, msPerStep });
-    const fading = lambda === null ? '' : `  λ ${lambda.toFixed(3)}`;
-    progress.update(done, totalSteps, `epoch ${epoch + 1}${fading}  loss ${lastLoss.toFixed(4)}  ${msPerStep.toFixed(0)} ms/step`);
-
-    const evaluates = done % evaluateEvery === 0 || done === totalSteps;
-    if (evaluates) {
-      const evaluation = await objective.evaluate(device.parameters);
-      lines.push({ step, epoch, lambda, accuracy: evaluation.accuracy, samples: evaluation.samples });
-      progress.line(`step ${done}/${totalSteps}${fading}  loss ${lastLoss.toFixed(4)}  accuracy ${(100 * evaluation.accuracy).toFixed(2)} %`);
-      const isBetter = best === null || (options.select === 'best' ? evaluation.accuracy >= best.evaluation.accuracy : true);
-      if (isBetter) best = { parameters: (await readVector(device.parameters)).slice(), evaluation };
+      const evaluates = done % evaluateEvery === 0 || done === totalSteps;
+      if (evaluates || signal.aborted) {
+        const weights = await downloadWeights(device, done, run);
+        let { best } = state;
+        if (evaluates) {
+          evaluation = await objective.evaluate(device.parameters);
+          await log.add({ step, epoch, lambda, ...evaluation });
+          progress.line(`step ${done}/${totalSteps}${told}  accuracy ${(100 * evaluation.accuracy).toFixed(2)} %`);
+          if (options.select === 'best' && evaluation.accuracy >= (best?.evaluation.accuracy ?? 0)) best = { parameters: weights.parameters.slice(), evaluation };
+        }
+        state = { step: done, ...weights, best };
+        // The log first: what a checkpoint holds is in it, also where the process is killed in between.
+        await log.flush();
+        await saveCheckpoint(state, context);
+      }
+      if (signal.aborted && done < totalSteps) throw new Interrupted(`interrupted at step ${done} of ${totalSteps}: the same command with --resume goes on`);
     }
-    if (evaluates || signal.aborted) {
-      state = await downloadState(device, done);
-      await saveState(run.path('checkpoint'), state);
-    }
-    if (evaluates || signal.aborted || lines.length >= LOG_EVERY) {
-      await run.log(lines);
-      lines = [];
-    }
-    if (signal.aborted) break;
+  } finally {
+    progress.end();
+    await log.flush();
   }
-  progress.end();
-  if (!best) best = { parameters: state.parameters, evaluation: await objective.evaluate(device.parameters) };
+  const kept = state.best ?? { parameters: state.parameters.slice(), evaluation: evaluation ?? (await objective.evaluate(device.parameters)) };
   disposeAll(device);
-  return { ...best, steps: state.step, interrupted: signal.aborted && state.step < totalSteps };
+  return { ...kept, steps: state.step };
 }
 
 /** Epoch after epoch until `totalSteps`; on resuming, the batches that were trained on already are made and passed over. */
@@ -159,25 +159,69 @@ async function readScalars(outputs: Outputs, names: readonly string[]): Promise<
 
 function expectFinite(values: Readonly<Record<string, number>>, step: number, run: RunDirectory): void {
   const broken = Object.entries(values).find(([, value]) => !Number.isFinite(value));
-  if (!broken) return;
-  throw new UserError(
-    `training diverged: ${broken[0]} is ${broken[1]} at step ${step}`,
-    `The last good checkpoint is kept in ${run.path('checkpoint')}. Try a lower --learning-rate, or more --warmup-steps.`,
-  );
+  if (broken) throw diverged(`${broken[0]} is ${broken[1]} at step ${step}`, run);
 }
 
-function freshState(parameters: Float32Array): TrainState {
-  const zeros = (): Float32Array => new Float32Array(parameters.length);
-  return { step: 0, parameters, moment1: zeros(), moment2: zeros() };
+function diverged(what: string, run: RunDirectory): UserError {
+  return new UserError(`training diverged: ${what}`, `The last good checkpoint is kept in ${run.path('checkpoint')}. Try a lower --learning-rate, or more --warmup-steps.`);
+}
+
+/** Where training begins: at the checkpoint of the run that is resumed, else at the start, which is the first checkpoint. */
+async function startingState(start: Float32Array, { resume }: LoopOptions, context: LoopContext): Promise<TrainState> {
+  const { run, progress } = context;
+  const path = run.path('checkpoint');
+  if (resume && (await exists(path))) {
+    const state = await loadState(path, start.length);
+    await run.rewindLog(state.step);
+    await context.onCheckpoint?.(state.step);
+    progress.line(`resuming after step ${state.step}`);
+    return state;
+  }
+  const zeros = (): Float32Array => new Float32Array(start.length);
+  const state = { step: 0, parameters: start, moment1: zeros(), moment2: zeros(), best: null };
+  await run.rewindLog(0);
+  await saveCheckpoint(state, context);
+  return state;
+}
+
+async function saveCheckpoint(state: TrainState, { run, onCheckpoint }: LoopContext): Promise<void> {
+  await saveState(run.path('checkpoint'), state);
+  await onCheckpoint?.(state.step);
+}
+
+/** metrics.jsonl, some lines at a time. */
+function bufferedLog(run: RunDirectory) {
+  let lines: Record<string, unknown>[] = [];
+  async function flush(): Promise<void> {
+    const full = lines;
+    lines = [];
+    await run.log(full);
+  }
+  return {
+    async add(line: Record<string, unknown>): Promise<void> {
+      lines.push(line);
+      if (lines.length >= LOG_EVERY) await flush();
+    },
+    flush,
+  };
 }
 
 function uploadState(engine: Engine, state: TrainState): Record<string, DeviceTensor> {
   return Object.fromEntries(STATE.map((name) => [name, engine.upload(floats(state[name], [state[name].length]))]));
 }
 
-async function downloadState(device: Inputs, step: number): Promise<TrainState> {
+/** The trained vector and its moments on the host. UserError where one is no longer finite. */
+async function downloadWeights(device: Inputs, done: number, run: RunDirectory): Promise<Pick<TrainState, (typeof STATE)[number]>> {
   const [parameters, moment1, moment2] = await Promise.all(STATE.map((name) => readVector(device[name])));
-  return { step, parameters, moment1, moment2 };
+  for (const vector of [parameters, moment1, moment2]) {
+    if (!isFinite(vector)) throw diverged(`a weight is no longer finite after step ${done - 1}`, run);
+  }
+  return { parameters, moment1, moment2 };
+}
+
+function isFinite(vector: Float32Array): boolean {
+  for (let i = 0; i < vector.length; i++) if (!Number.isFinite(vector[i])) return false;
+  return true;
 }
 
 async function readVector(tensor: DeviceTensor): Promise<Float32Array> {

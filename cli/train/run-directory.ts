@@ -5,14 +5,14 @@
  *   config.json, preprocessor_config.json    the architecture and its preprocessing, in Hugging Face's words
  *   model.safetensors        fine-tuned: the dense model, in Hugging Face's names
  *   weights.safetensors      compressed or quantized: what is left, in the layer table's names
- *   checkpoint.safetensors   while it runs: the trained vector and its moments
+ *   checkpoint.safetensors   the state at the last evaluation or interrupt, which --resume goes on from
  *   metrics.jsonl            one line a step, and one an evaluation
  */
-import { appendFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Compression, Costs, StageAccuracy } from '../../runtime/artifact/manifest.ts';
 import { usageError, UserError } from '../io/errors.ts';
-import { exists, kindOf, readJson, writeError, writeJson } from '../io/files.ts';
+import { exists, kindOf, readJson, temporaryOf, writeError, writeFileAtomic, writeJson } from '../io/files.ts';
 
 export const RUN_FILES = {
   record: 'run.json',
@@ -20,6 +20,9 @@ export const RUN_FILES = {
   checkpoint: 'checkpoint.safetensors',
   metrics: 'metrics.jsonl',
 } as const;
+
+/** Everything that a run writes into its folder, and all that --overwrite ever removes from one. */
+const OWN_FILES: readonly string[] = [...Object.values(RUN_FILES), 'model.safetensors', 'config.json', 'preprocessor_config.json'];
 
 const RECORD_VERSION = 1;
 
@@ -48,28 +51,54 @@ export interface RunDirectory {
   save(record: Omit<RunRecord, 'version'>): Promise<void>;
   /** Appends lines to metrics.jsonl. */
   log(lines: readonly Readonly<Record<string, unknown>>[]): Promise<void>;
+  /** Takes the lines from `step` on out of metrics.jsonl, and a last one that was cut short: on resuming they are made again. */
+  rewindLog(step: number): Promise<void>;
 }
 
-/** A folder for a new run. Refuses one that has something in it, unless `overwrite` says to empty it. */
+/** A folder for a new run. Refuses one that has something in it, unless `overwrite` says to replace the run there. */
 export async function createRunDirectory(folder: string, overwrite: boolean): Promise<RunDirectory> {
-  const kind = await kindOf(folder);
-  if (kind === 'file') throw usageError(`--out ${folder} is a file, expected a folder`);
-  if (kind === 'folder' && (await readdir(folder)).length > 0) {
-    if (!overwrite) throw usageError(`--out ${folder} already exists`, 'Choose another folder, or replace it with --overwrite.');
-    // Only a run is ever emptied: --overwrite must not be able to delete anything else.
-    if (!(await exists(join(folder, RUN_FILES.record)))) {
-      throw usageError(`--out ${folder} is not a run (it has no ${RUN_FILES.record}), so --overwrite leaves it alone`, 'Choose another folder.');
-    }
-    await rm(folder, { recursive: true });
-  }
+  await expectRoom(folder, overwrite);
+  if (await exists(folder)) await removeFiles(folder, (name) => OWN_FILES.includes(temporaryOf(name) ?? name));
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw writeError(folder, error);
   });
   return openRunDirectory(folder);
 }
 
-/** An existing run's folder, to go on in. */
-export function openRunDirectory(folder: string): RunDirectory {
+/** The checks of `createRunDirectory`, which change nothing. Usage errors say what is in the way. */
+export async function expectRoom(folder: string, overwrite: boolean): Promise<void> {
+  const kind = await kindOf(folder);
+  if (kind === 'absent') return;
+  if (kind === 'file') throw usageError(`--out ${folder} is a file, expected a folder`);
+  // What a killed process was writing is nothing to keep.
+  const names = (await readdir(folder)).filter((name) => !isLeftover(name));
+  if (names.length === 0) return;
+  if (!overwrite) throw usageError(`--out ${folder} already exists`, 'Choose another folder, or replace the run there with --overwrite.');
+  if (!names.includes(RUN_FILES.record)) {
+    throw usageError(`--out ${folder} is not a run (it has no ${RUN_FILES.record}), so --overwrite leaves it alone`, 'Choose another folder.');
+  }
+  await readRunRecord(folder);
+}
+
+/** Refuses to write a run over the folder that it is made of. */
+export async function expectApart(out: string, source: string): Promise<void> {
+  if ((await exists(out)) && (await exists(source)) && (await realpath(out)) === (await realpath(source))) {
+    throw usageError(`--out ${out} is the model that is read`, 'Choose another folder.');
+  }
+}
+
+function isLeftover(name: string): boolean {
+  return OWN_FILES.includes(temporaryOf(name) ?? '');
+}
+
+/** The record goes last: until then the folder is known as a run, also where this is cut short. */
+async function removeFiles(folder: string, which: (name: string) => boolean): Promise<void> {
+  const names = (await readdir(folder)).filter(which);
+  for (const name of names.filter((other) => other !== RUN_FILES.record)) await rm(join(folder, name));
+  if (names.includes(RUN_FILES.record)) await rm(join(folder, RUN_FILES.record));
+}
+
+function openRunDirectory(folder: string): RunDirectory {
   const path = (name: keyof typeof RUN_FILES): string => join(folder, RUN_FILES[name]);
   return {
     folder,
@@ -82,7 +111,35 @@ export function openRunDirectory(folder: string): RunDirectory {
         throw writeError(path('metrics'), error);
       });
     },
+    async rewindLog(step) {
+      if (!(await exists(path('metrics')))) return;
+      const lines = (await readFile(path('metrics'), 'utf8')).split('\n');
+      const kept = lines.filter((line) => stepOf(line) < step);
+      await writeFileAtomic(path('metrics'), kept.map((line) => `${line}\n`).join(''));
+    },
   };
+}
+
+/** The step that a line of metrics.jsonl tells of; Infinity where it is cut short or empty. */
+function stepOf(line: string): number {
+  try {
+    return (JSON.parse(line) as { step: number }).step;
+  } catch {
+    return Infinity;
+  }
+}
+
+/** An existing run, to go on in. */
+export async function reopenRunDirectory(folder: string): Promise<RunDirectory> {
+  await removeFiles(folder, isLeftover);
+  return openRunDirectory(folder);
+}
+
+/** UserError unless a run came to its end, so that its weights are whole. */
+export function expectFinished(folder: string, { status, steps }: RunRecord): void {
+  if (status === 'finished') return;
+  const state = status === 'running' ? 'has not finished' : status === 'failed' ? 'failed' : 'was interrupted';
+  throw new UserError(`${folder} has no final weights: its run ${state} (step ${steps.done} of ${steps.total})`, 'Go on with the same command and --resume, or make it again.');
 }
 
 /** Reads run.json; null where the folder is no run. */
@@ -91,16 +148,17 @@ export async function readRunRecord(folder: string): Promise<RunRecord | null> {
   if (!(await exists(path))) return null;
   const record = (await readJson(path)) as Partial<RunRecord> | null;
   if (record?.version !== RECORD_VERSION) {
-    throw new UserError(`${path}: expected version ${RECORD_VERSION}, got ${JSON.stringify(record?.version)}`, 'Was it made by another version of slim?');
+    throw new UserError(`${path}: expected version ${RECORD_VERSION}, got ${JSON.stringify(record?.version) ?? 'none'}`, 'Was it made by another version of slim, or by another program?');
   }
   const expected: Record<string, (value: unknown) => boolean> = {
     kind: (value) => value === 'finetune' || value === 'compress' || value === 'quantize',
-    status: (value) => typeof value === 'string',
+    status: (value) => value === 'running' || value === 'finished' || value === 'interrupted' || value === 'failed',
     source: (value) => typeof value === 'string',
     configuration: isObject,
-    steps: isObject,
+    steps: (value) => isObject(value) && typeof value.done === 'number' && typeof value.total === 'number',
     compression: (value) => value === null || (isObject(value) && isObject(value.ranks) && typeof value.scaling === 'number'),
-    accuracy: Array.isArray,
+    accuracy: (value) => Array.isArray(value) && value.every((entry) => isObject(entry) && typeof entry.stage === 'string' && typeof entry.accuracy === 'number'),
+    costs: isObject,
   };
   for (const [field, isRight] of Object.entries(expected)) {
     const value = record[field as keyof RunRecord];

@@ -8,16 +8,16 @@ import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { scaleName } from '../compress/quantize.ts';
 import { f32Tensor, f32Values, type StoredTensors } from '../compress/stored-tensors.ts';
 import { sameShape, type Node } from '../graph/graph.ts';
-import { UserError } from '../io/errors.ts';
-import { exists, kindOf, writeFileAtomic } from '../io/files.ts';
+import { messageOf, UserError } from '../io/errors.ts';
+import { writeFileAtomic } from '../io/files.ts';
 import { adaptedLayers, tensorsOf, type TensorSpec } from '../models/layers.ts';
 import type { Model, Parts } from '../models/model.ts';
 import { adaptersOnlyParts, adapterTensors, denseParts } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import type { Architecture, ModelConfig } from '../pretrained/architecture.ts';
-import { loadCheckpoint, loadDescription } from '../pretrained/checkpoint.ts';
+import { loadCheckpoint, loadDescription, type Checkpoint, type LoadOptions } from '../pretrained/checkpoint.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
-import { readRunRecord, RUN_FILES, type RunRecord } from './run-directory.ts';
+import { expectFinished, readRunRecord, RUN_FILES, type RunRecord } from './run-directory.ts';
 
 export interface TrainedModel {
   readonly architecture: Architecture;
@@ -38,20 +38,38 @@ export interface TrainedModel {
 export async function loadTrainedModel(folder: string): Promise<TrainedModel> {
   const record = await readRunRecord(folder);
   const source = record?.source ?? basename(resolve(folder));
+  if (record) expectFinished(folder, record);
   if (record === null || record.kind === 'finetune') {
-    if (record && !(await exists(join(folder, 'model.safetensors')))) throw unfinished(folder, record);
-    const { architecture, config, model, preprocess, tensors } = await loadCheckpoint(folder, { seed: 0 });
+    const { architecture, config, model, preprocess, tensors } = await loadDenseModel(folder, { seed: 0 });
     const stored = new Map(tensorsOf(model.layers).map(({ name, shape }) => [name, f32Tensor(tensors.get(name)!, shape)]));
     return { architecture, config, model, preprocess, compression: null, precision: 'f32', stored, record, source };
   }
   const path = join(folder, RUN_FILES.weights);
-  if (!(await exists(path))) throw unfinished(folder, record);
   const { architecture, config, preprocess } = await loadDescription(folder);
   const model = architecture.create(config);
   const stored = await readStored(path);
   checkStored(path, stored, weightSpecs(model, record.compression));
   const precision = [...stored.values()].some(({ dtype }) => dtype === 'I8') ? 'int8' : 'f32';
   return { architecture, config, model, preprocess, compression: record.compression, precision, stored, record, source };
+}
+
+/** A dense model to train from: a Hugging Face folder, or a finished run of slim finetune. */
+export async function loadDenseModel(folder: string, options: LoadOptions): Promise<Checkpoint> {
+  const record = await readRunRecord(folder);
+  if (record && record.kind !== 'finetune') {
+    throw new UserError(`${folder} is ${record.kind === 'compress' ? 'compressed' : 'quantized'} already: training begins with a dense model`, 'Give the run of slim finetune, or the checkpoint.');
+  }
+  if (record) expectFinished(folder, record);
+  const checkpoint = await loadCheckpoint(folder, options);
+  for (const [name, values] of checkpoint.tensors) expectFinite(values, name, folder);
+  return checkpoint;
+}
+
+/** A model whose weights are no numbers answers, but nothing that means anything: it is refused before it is used. */
+function expectFinite(values: Float32Array, name: string, path: string): void {
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) throw new UserError(`tensor ${name} in ${path} holds ${values[i]}`, 'Did its training diverge? Make or fetch it again.');
+  }
 }
 
 /** Writes what is left of a model, by the layer table's names. */
@@ -89,19 +107,12 @@ export function floatTensors(stored: StoredTensors): Tensors {
   return new Map([...stored].map(([name, tensor]) => [name, f32Values(tensor) as Float32Array<ArrayBuffer>]));
 }
 
-function unfinished(folder: string, record: RunRecord): UserError {
-  return new UserError(
-    `${folder} has no final weights: its run is ${record.status} at step ${record.steps.done} of ${record.steps.total}`,
-    `Finish it with --resume, or make it again.`,
-  );
-}
-
 async function readStored(path: string): Promise<StoredTensors> {
   try {
     return readSafetensors(await readFile(path)).tensors;
   } catch (error) {
     if (error instanceof ArtifactError) throw new UserError(`${path} is damaged: ${error.message}`, 'Make the run again.');
-    throw error;
+    throw new UserError(`can't read ${path}: ${messageOf(error)}`);
   }
 }
 
@@ -111,15 +122,11 @@ function checkStored(path: string, stored: StoredTensors, specs: readonly Tensor
     if (!tensor) throw new UserError(`tensor ${name} is missing in ${path}`);
     if (!sameShape(tensor.shape, shape)) throw new UserError(`tensor ${name} in ${path}: expected shape (${shape.join(', ')}), got (${tensor.shape.join(', ')})`);
     if (tensor.dtype !== 'F32' && tensor.dtype !== 'I8') throw new UserError(`tensor ${name} in ${path}: expected F32 or I8, got ${tensor.dtype}`);
-    if (tensor.dtype === 'F32') continue;
+    if (tensor.dtype === 'F32') {
+      expectFinite(f32Values(tensor), name, path);
+      continue;
+    }
     const scale = stored.get(scaleName(name));
     if (scale?.dtype !== 'F32' || !sameShape(scale.shape, [shape[0]])) throw new UserError(`tensor ${name} in ${path}: expected F32 scales (${shape[0]}) in ${scaleName(name)}`);
   }
-}
-
-/** Where a run could be read from: an existing folder. */
-export async function expectFolder(path: string, what: string): Promise<void> {
-  const kind = await kindOf(path);
-  if (kind === 'absent') throw new UserError(`${what} ${path} does not exist`);
-  if (kind === 'file') throw new UserError(`${what} ${path} is a file, expected a folder`);
 }

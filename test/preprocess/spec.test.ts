@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { imagePreprocessFromHuggingFace } from '../../runtime/preprocess/hugging-face.ts';
+import { imagePreprocessFromHuggingFace } from '../../cli/pretrained/preprocessor-config.ts';
 import { defaultImagePreprocess, readImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { present, sharedFolder } from '../support/shared.ts';
 

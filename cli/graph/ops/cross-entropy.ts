@@ -17,7 +17,8 @@ const oneHotOperation: Operation<OneHotAttributes> = {
   onnx(writer, [labels], { attributes }) {
     return writer.node('OneHot', [labels, writer.floats(Float32Array.of(attributes.classes), [1]), writer.floats(Float32Array.of(0, 1), [2])]);
   },
-  tfjs: (tf, [labels], { attributes }) => tf.cast(tf.oneHot(labels, attributes.classes), 'float32'),
+  // tf.oneHot refuses a single class.
+  tfjs: (tf, [labels], { attributes }) => tf.cast(tf.equal(tf.expandDims(labels, -1), tf.range(0, attributes.classes, 1, 'int32')), 'float32'),
 };
 
 /** labels (…) → (…, classes), 1 at the label. */

@@ -1,0 +1,131 @@
+/** Imports go down, and packages stay where they belong: told from the sources. Imports of types count like any other. */
+import { readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { describe, expect, it } from 'vitest';
+import { cyclesAmong, importsOf, packageOf, projectFolder, sourcesIn, type Import } from './support/imports.ts';
+
+/** The kernels are AssemblyScript: another language, with imports of its own. */
+const isKernel = (file: string): boolean => file.startsWith('runtime/kernels/assembly/');
+const runtime = sourcesIn('runtime').filter((file) => !isKernel(file));
+const cli = sourcesIn('cli');
+const infra = sourcesIn('infra');
+const imports = new Map<string, Import[]>([...runtime, ...cli, ...infra].map((file) => [file, importsOf(file)]));
+
+const folderOf = (file: string): string => file.split('/').slice(0, -1).join('/');
+const within = (file: string, place: string): boolean => file === place || file.startsWith(`${place}/`);
+
+/** `a imports b` for every import that breaks a rule; a test expects none. */
+function broken(files: readonly string[], breaks: (file: string, imported: Import) => boolean): string[] {
+  return files.flatMap((file) => imports.get(file)!.filter((imported) => breaks(file, imported)).map(({ specifier }) => `${file} imports ${specifier}`));
+}
+
+it('finds the sources', () => {
+  expect(runtime.length).toBeGreaterThan(20);
+  expect(cli.length).toBeGreaterThan(50);
+  expect(imports.get('cli/engines/create.ts')).toContainEqual({ specifier: './tfjs/engine.ts', file: 'cli/engines/tfjs/engine.ts', typeOnly: false });
+  expect(imports.get('cli/graph/targets.ts')).toEqual([{ specifier: '@tensorflow/tfjs', file: null, typeOnly: true }]);
+});
+
+describe('cli → runtime ← infra', () => {
+  it('runtime imports nothing of ours above it', () => {
+    expect(broken(runtime, (_, { file }) => file !== null && !within(file, 'runtime'))).toEqual([]);
+  });
+
+  it('cli and infra import themselves and runtime', () => {
+    expect(broken(cli, (_, { file }) => file !== null && !['cli', 'runtime', 'package.json'].some((place) => within(file, place)))).toEqual([]);
+    expect(broken(infra, (_, { file }) => file !== null && !['infra', 'runtime'].some((place) => within(file, place)))).toEqual([]);
+  });
+
+  it('nobody imports a kernel, but as a built module', () => {
+    expect(broken([...imports.keys()], (_, { file }) => file !== null && isKernel(file))).toEqual([]);
+  });
+});
+
+describe('runtime', () => {
+  it('knows Node in its host entries only', () => {
+    const isNode = (specifier: string): boolean => specifier.startsWith('node:') || builtinModules.includes(specifier);
+    expect(broken(runtime, (file, { specifier }) => isNode(specifier) && folderOf(file) !== 'runtime/hosts')).toEqual([]);
+    const ofNode = /\b(process\.\w|Buffer\.|__dirname|require\()/;
+    expect(runtime.filter((file) => folderOf(file) !== 'runtime/hosts' && ofNode.test(codeOf(file)))).toEqual([]);
+  });
+
+  it('makes no code from text, which edge hosts forbid', () => {
+    expect(runtime.filter((file) => /\beval\(|new Function\(/.test(codeOf(file)))).toEqual([]);
+  });
+
+  it('goes down: hosts → http → preprocess → engine → kernels → artifact', () => {
+    const order = ['runtime/artifact', 'runtime/kernels', 'runtime/engine', 'runtime/preprocess', 'runtime/http', 'runtime/hosts'];
+    const level = (file: string): number => order.indexOf(folderOf(file)); // -1: runtime/random.ts, below all
+    expect([...new Set(runtime.map(folderOf))].sort()).toEqual([...order, 'runtime'].sort());
+    expect(broken(runtime, (file, imported) => imported.file !== null && level(imported.file) > level(file))).toEqual([]);
+  });
+});
+
+/** A file as code: comments, which may say what code may not, are left out. */
+function codeOf(file: string): string {
+  return readFileSync(`${projectFolder}${file}`, 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+}
+
+describe('cli', () => {
+  it('a graph knows nothing of what runs it or is made of it', () => {
+    expect(broken(cli.filter((file) => within(file, 'cli/graph')), (_, { file }) => file !== null && !within(file, 'cli/graph'))).toEqual([]);
+  });
+
+  it('commands are known to the command line only', () => {
+    const below = cli.filter((file) => !within(file, 'cli/commands') && file !== 'cli/main.ts');
+    expect(broken(below, (_, { file }) => file !== null && within(file, 'cli/commands'))).toEqual([]);
+  });
+});
+
+it('has no files that import each other in circles, but for the derivative rules', () => {
+  const cycles = cyclesAmong([...imports.keys()], (file) => imports.get(file)!.flatMap((imported) => (imported.file !== null && imports.has(imported.file) ? [imported.file] : [])));
+  // The derivative of a sum is a broadcast and the other way round: they call each other when a gradient is built, never when loaded.
+  expect(cycles).toEqual([['binary', 'broadcast', 'reduce', 'unary'].map((name) => `cli/graph/ops/${name}.ts`)]);
+});
+
+it('has no barrels', () => {
+  // runtime/kernels/assembly/index.ts is AssemblyScript's entry: what it exports is what the module exports.
+  expect([...runtime, ...cli, ...infra].filter((file) => file.endsWith('/index.ts'))).toEqual([]);
+  expect([...imports.keys()].filter((file) => /^export \* from/m.test(codeOf(file)))).toEqual([]);
+});
+
+describe('packages', () => {
+  /** Who may import what. */
+  const PLACES: Readonly<Record<string, readonly string[]>> = {
+    hono: ['runtime/http'],
+    '@hono/node-server': ['runtime/hosts'],
+    '@jsquash/jpeg': ['runtime/preprocess/jsquash-decoders.ts'],
+    '@jsquash/png': ['runtime/preprocess/jsquash-decoders.ts'],
+    '@jsquash/webp': ['runtime/preprocess/jsquash-decoders.ts'],
+    commander: ['cli/main.ts', 'cli/args.ts', 'cli/commands'],
+    'onnxruntime-node': ['cli/engines/onnx'],
+    protobufjs: ['cli/engines/onnx/schema.ts'],
+    '@tensorflow/tfjs': ['cli/engines/tfjs', 'cli/graph/targets.ts'],
+    '@tensorflow/tfjs-backend-wasm': ['cli/engines/tfjs'],
+    sharp: ['cli/data/sharp-decoders.ts', 'cli/commands/demo.ts'],
+  };
+  const isPackage = ({ specifier, file }: Import): boolean => file === null && !specifier.startsWith('node:');
+
+  it('are imported where they belong', () => {
+    const allowed = (file: string, { specifier }: Import): boolean => (PLACES[packageOf(specifier)] ?? []).some((place) => within(file, place));
+    expect(broken([...imports.keys()], (file, imported) => isPackage(imported) && !allowed(file, imported))).toEqual([]);
+  });
+
+  it('are the dependencies of package.json, all of them used', () => {
+    const { dependencies } = JSON.parse(readFileSync(`${projectFolder}package.json`, 'utf8')) as { dependencies: Record<string, string> };
+    const imported = [...imports.values()].flat().filter(isPackage).map(({ specifier }) => packageOf(specifier));
+    expect([...new Set(imported)].sort()).toEqual(Object.keys(dependencies).sort());
+    expect(Object.keys(PLACES).sort()).toEqual(Object.keys(dependencies).sort());
+  });
+
+  it('leave a graph free of tfjs but for its types', () => {
+    expect(broken(cli.filter((file) => within(file, 'cli/graph')), (_, imported) => isPackage(imported) && !imported.typeOnly)).toEqual([]);
+  });
+});
+
+describe('cyclesAmong', () => {
+  const edges: Record<string, string[]> = { a: ['b'], b: ['c'], c: ['a', 'd'], d: ['e'], e: [], f: ['f'], g: ['d', 'f'] };
+  it('finds circles, files that import themselves, and nothing else', () => {
+    expect(cyclesAmong(Object.keys(edges), (file) => edges[file])).toEqual([['a', 'b', 'c'], ['f']]);
+  });
+});

@@ -1,0 +1,161 @@
+/** One suite, two engines: each against float64 formulas and finite differences, and both against each other. */
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EngineError, evaluate, floats, integers, type Engine, type HostTensor } from '../../cli/engines/engine.ts';
+import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
+import { createTfjsEngine } from '../../cli/engines/tfjs/engine.ts';
+import { gradients } from '../../cli/graph/grad.ts';
+import type { Node } from '../../cli/graph/graph.ts';
+import { add, multiply, scale } from '../../cli/graph/ops/binary.ts';
+import { constant, input } from '../../cli/graph/ops/leaf.ts';
+import { sumOfAll } from '../../cli/graph/ops/reduce.ts';
+import { random } from '../../runtime/random.ts';
+import { expectClose } from '../support/compare.ts';
+import { centralDifferences, tensor, type Tensor } from '../support/reference.ts';
+import { CASES, HELPERS, type Case, type Drawn } from './operations.ts';
+
+const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
+  onnx: async () => createOnnxEngine({ threads: 1 }),
+  tfjs: () => createTfjsEngine(),
+};
+const engines = new Map<string, Engine>();
+beforeAll(async () => {
+  for (const [name, create] of Object.entries(ENGINES)) engines.set(name, await create());
+});
+afterAll(async () => {
+  for (const engine of engines.values()) await engine.dispose();
+});
+
+/** A case's inputs, drawn from its own name so that no case moves another's. All are exact in float32. */
+function draw({ operation, what, inputs }: Case): Tensor[] {
+  const source = random(...[...`${operation} ${what}`].map((letter) => letter.codePointAt(0)!));
+  const value = ({ from, to, classes }: Drawn): number => {
+    if (classes !== undefined) return source.below(classes);
+    return from === undefined ? source.normal() : from + (to! - from) * source.uniform();
+  };
+  return inputs.map((drawn) => tensor(drawn.shape, () => Math.fround(value(drawn))));
+}
+
+interface Prepared {
+  readonly outputs: Readonly<Record<string, Node>>;
+  readonly feeds: Readonly<Record<string, HostTensor>>;
+  /** What each output should be, in float64. */
+  readonly expected: Readonly<Record<string, Tensor>>;
+}
+
+/** The graph of a case: its value and, projected on fixed random weights, its gradient for every float input. */
+function prepare(given: Case): Prepared {
+  const values = draw(given);
+  const nodes = given.inputs.map(({ shape, classes }, i) => input(`x${i}`, shape, classes === undefined ? 'f32' : 'i32'));
+  const value = given.build(...nodes);
+  const compute = (): Tensor => tensor(given.shape, (index) => given.entry(index, ...values));
+  const outputs: Record<string, Node> = { value };
+  const expected: Record<string, Tensor> = { value: compute() };
+  const floating = given.inputs.flatMap(({ classes }, i) => (classes === undefined ? [i] : []));
+  if (given.differentiable ?? true) {
+    const source = random(7);
+    const weights = tensor(given.shape, () => Math.fround(source.normal()));
+    const project = (): number => compute().data.reduce((sum, y, i) => sum + y * weights.data[i], 0);
+    const loss = sumOfAll(multiply(value, constant(Float32Array.from(weights.data), given.shape)));
+    gradients(loss, floating.map((i) => nodes[i])).forEach((gradient, k) => {
+      const i = floating[k];
+      outputs[`gradient ${i}`] = gradient;
+      expected[`gradient ${i}`] = { shape: values[i].shape, data: centralDifferences(project, values[i]) };
+    });
+  }
+  const feeds = Object.fromEntries(
+    given.inputs.map(({ shape, classes }, i) => [`x${i}`, classes === undefined ? floats(Float32Array.from(values[i].data), shape) : integers(Int32Array.from(values[i].data), shape)]),
+  );
+  return { outputs, feeds, expected };
+}
+
+const results = new Map<string, Promise<Record<string, HostTensor>>>();
+
+/** What an engine makes of a case; asked for twice, run once. */
+function resultOf(engine: string, given: Case, { outputs, feeds }: Prepared): Promise<Record<string, HostTensor>> {
+  const key = `${engine} ${CASES.indexOf(given)}`;
+  const known = results.get(key) ?? evaluate(engines.get(engine)!, { outputs }, feeds);
+  results.set(key, known);
+  return known;
+}
+
+const titled = CASES.map((given) => [`${given.operation} ${given.what}`, given] as const);
+
+describe.each(Object.keys(ENGINES))('%s against float64', (engine) => {
+  it.each(titled)('%s', async (_, given) => {
+    const prepared = prepare(given);
+    const actual = await resultOf(engine, given, prepared);
+    for (const [name, expected] of Object.entries(prepared.expected)) {
+      expect(prepared.outputs[name].shape, `${name}: inferred shape`).toEqual(expected.shape);
+      expect(actual[name].shape, `${name}: computed shape`).toEqual(expected.shape);
+      expect(actual[name].dtype).toBe(prepared.outputs[name].dtype);
+      expectClose(actual[name].data, expected.data, 1e-5, name);
+    }
+  });
+});
+
+describe('onnx against tfjs', () => {
+  it.each(titled)('%s', async (_, given) => {
+    const prepared = prepare(given);
+    const [onnx, tfjs] = await Promise.all(Object.keys(ENGINES).map((engine) => resultOf(engine, given, prepared)));
+    for (const name of Object.keys(prepared.outputs)) expectClose(onnx[name].data, tfjs[name].data, 1e-4, name);
+  });
+});
+
+it('has a case for every function in cli/graph/ops', async () => {
+  const folder = fileURLToPath(new URL('../../cli/graph/ops/', import.meta.url));
+  const modules: Record<string, unknown>[] = await Promise.all(readdirSync(folder).map((file) => import(`${folder}${file}`)));
+  const exported = modules.flatMap((module) => Object.keys(module).filter((name) => typeof module[name] === 'function'));
+  const covered = new Set(CASES.map(({ operation }) => operation));
+  expect(exported.filter((name) => !covered.has(name) && !HELPERS.includes(name)), 'functions without a case').toEqual([]);
+  expect([...covered, ...HELPERS].filter((name) => !exported.includes(name)), 'cases without a function').toEqual([]);
+});
+
+describe.each(Object.keys(ENGINES))('%s as an engine', (name) => {
+  const engine = (): Engine => engines.get(name)!;
+  const vector = (...values: number[]): HostTensor => floats(Float32Array.from(values), [values.length]);
+  const x = input('x', [3]);
+
+  it('runs one program again and again, and leaves earlier results alone', async () => {
+    const program = await engine().compile({ outputs: { y: scale(x, 2) } });
+    const first = await program.run({ x: engine().upload(vector(1, 2, 3)) });
+    const second = await program.run({ x: engine().upload(vector(4, 5, 6)) });
+    expect([...(await first.y.read())]).toEqual([2, 4, 6]);
+    expect([...(await second.y.read())]).toEqual([8, 10, 12]);
+    await program.dispose();
+  });
+
+  it('takes its own outputs as inputs', async () => {
+    const program = await engine().compile({ outputs: { x: add(x, x) } });
+    let state = { x: engine().upload(vector(1, 2, 3)) };
+    for (let step = 0; step < 3; step++) state = { x: (await program.run(state)).x };
+    expect([...(await state.x.read())]).toEqual([8, 16, 24]);
+    await program.dispose();
+  });
+
+  it('gives one value under two names, and an input as an output, each with a life of its own', async () => {
+    const doubled = add(x, x);
+    const program = await engine().compile({ outputs: { a: doubled, b: doubled, x } });
+    const given = engine().upload(vector(1, 2, 3));
+    const { a, b, x: same } = await program.run({ x: given });
+    a.dispose();
+    given.dispose();
+    expect([...(await b.read())]).toEqual([2, 4, 6]);
+    expect([...(await same.read())]).toEqual([1, 2, 3]);
+    await program.dispose();
+  });
+
+  it('ignores inputs that the graph does not take', async () => {
+    const results = await evaluate(engine(), { outputs: { y: scale(x, 3) } }, { x: vector(1, 2, 3), other: vector(1) });
+    expect([...results.y.data]).toEqual([3, 6, 9]);
+  });
+
+  it('names an input that is missing', async () => {
+    const program = await engine().compile({ outputs: { y: scale(x, 2) } });
+    const running = program.run({ other: engine().upload(vector(1, 2, 3)) });
+    await expect(running).rejects.toThrow(EngineError);
+    await expect(running).rejects.toThrow(`${name}: input x is missing`);
+    await program.dispose();
+  });
+});

@@ -1,0 +1,111 @@
+/** Costs against published counts, and against a count by hand. */
+import { describe, expect, it } from 'vitest';
+import { adaptersCost, denseCost, fusedQkvBlockParameters, macsByLayer } from '../../cli/bench/cost.ts';
+import { macsOf, parametersOf } from '../../cli/graph/cost.ts';
+import { attention } from '../../cli/graph/ops/attention.ts';
+import { exp } from '../../cli/graph/ops/unary.ts';
+import { gemm } from '../../cli/graph/ops/gemm.ts';
+import { input } from '../../cli/graph/ops/leaf.ts';
+import { linear, lowRankLinear } from '../../cli/graph/ops/linear.ts';
+import { matmul } from '../../cli/graph/ops/matmul.ts';
+import { add } from '../../cli/graph/ops/binary.ts';
+import { parameterCount, tensorsOf } from '../../cli/models/layers.ts';
+import { presetConfig } from '../../cli/models/presets.ts';
+import { createVit } from '../../cli/models/vit.ts';
+import { adaptersOnlyParts, adapterTensors, denseParts } from '../../cli/pclora/linear.ts';
+import { resolveRanks } from '../../cli/pclora/rank.ts';
+
+const labels = (count: number): string[] => Array.from({ length: count }, (_, k) => `class ${k}`);
+const vitB = createVit(presetConfig('vit-b16', labels(10)));
+const ranks = resolveRanks(vitB.layers, { rank: 32 });
+
+/** What an encoder block multiplies, by hand: T tokens, width D, feed-forward width F. */
+const T = 197;
+const D = 768;
+const F = 3072;
+const patchMacs = 196 * D * D; // 16·16·3 = 768 inputs
+const headMacs = D * 10;
+const attentionMacs = 12 * 2 * T * T * D;
+
+describe('ViT-B/16 with 10 classes', () => {
+  it('has 85,806,346 parameters and takes 17.56 GMAC', () => {
+    const { whole, blocks } = denseCost(vitB);
+    expect(whole.parameters).toBe(85_806_346);
+    expect(blocks.parameters).toBe(12 * (4 * (D * D + D) + (D * F + F) + (F * D + D) + 4 * D));
+    expect(blocks.macs).toBe(12 * T * (4 * D * D + 2 * D * F) + attentionMacs);
+    expect(whole.macs).toBe(blocks.macs + patchMacs + headMacs);
+    expect((whole.macs / 1e9).toFixed(2)).toBe('17.56');
+  });
+
+  it('with 1,000 classes has the 86,567,656 parameters of the published checkpoint', () => {
+    expect(denseCost(createVit(presetConfig('vit-b16', labels(1000)))).whole.parameters).toBe(86_567_656);
+  });
+
+  it('at r = 32 keeps 5,428,224 block parameters and 1.88 GMAC, 89.31 % fewer', () => {
+    const { whole, blocks } = adaptersCost(vitB, ranks);
+    expect(blocks.parameters).toBe(5_428_224);
+    expect(blocks.macs).toBe(12 * T * 32 * (4 * 2 * D + 2 * (D + F)) + attentionMacs);
+    expect(whole.macs).toBe(blocks.macs + patchMacs + headMacs);
+    expect((whole.macs / 1e9).toFixed(2)).toBe('1.88');
+    expect((100 * (1 - whole.macs / denseCost(vitB).whole.macs)).toFixed(2)).toBe('89.31');
+  });
+
+  it('with query, key and value as one layer keeps 4,838,400: the 94.36 % of the paper', () => {
+    const fused = fusedQkvBlockParameters(vitB, ranks);
+    expect(fused).toBe(4_838_400);
+    expect((100 * (1 - fused / denseCost(vitB).whole.parameters)).toFixed(2)).toBe('94.36');
+  });
+
+  it('counts as a whole what ships: blocks, embeddings, last norm and head', () => {
+    const kept = D * D + D + D + T * D + 2 * D + 10 * D + 10;
+    expect(adaptersCost(vitB, ranks).whole.parameters).toBe(5_428_224 + kept);
+  });
+});
+
+describe.each([
+  ['dense', denseParts(tensorsOf(vitB.layers))],
+  ['adapters only', adaptersOnlyParts([...tensorsOf(vitB.layers), ...adapterTensors(vitB.layers, ranks)], 1)],
+])('MACs by layer, %s', (_, parts) => {
+  const graph = { outputs: { logits: vitB.forward(vitB.batchInputs(1), 1, parts).logits } };
+
+  it('sum to the total', () => {
+    const { total, byLayer } = macsOf(graph);
+    expect([...byLayer.values()].reduce((sum, macs) => sum + macs, 0)).toBe(total);
+  });
+
+  it('name every layer with products, and attention', () => {
+    const byLayer = macsByLayer(vitB, parts);
+    const withProducts = vitB.layers.filter(({ kind, name }) => kind === 'linear' || kind === 'head' || name === 'patch').map(({ name }) => name);
+    expect([...byLayer.keys()].sort()).toEqual([...withProducts, 'attention'].sort());
+    expect(byLayer.get('attention')).toBe(attentionMacs);
+    expect(byLayer.get('patch')).toBe(patchMacs);
+  });
+});
+
+describe('the MACs of a graph', () => {
+  const x = input('x', [3, 5]);
+  it('are those of products alone, each counted once', () => {
+    const product = gemm(x, input('w', [17, 5]), null, { transB: true });
+    expect(macsOf({ outputs: { y: add(exp(product), product) } }).total).toBe(3 * 5 * 17);
+    expect(macsOf({ outputs: { y: gemm(x, input('w', [3, 2]), null, { transA: true }) } }).total).toBe(5 * 3 * 2);
+    expect(macsOf({ outputs: { y: matmul(input('a', [2, 3, 4, 5]), input('b', [2, 3, 5, 7])) } }).total).toBe(2 * 3 * 4 * 5 * 7);
+  });
+
+  it('are those of a composite without the ones that made its inputs', () => {
+    const hidden = linear(x, input('w', [7, 5]), input('b', [7]), 'first');
+    const y = lowRankLinear(hidden, input('A', [2, 7]), input('B', [4, 2]), input('C', [4]), 1, 'second');
+    expect([...macsOf({ outputs: { y } }).byLayer]).toEqual([['first', 3 * 5 * 7], ['second', 3 * 2 * (7 + 4)]]);
+    const [q, k, v] = ['q', 'k', 'v'].map((name) => input(name, [6, 8]));
+    expect(macsOf({ outputs: { y: attention(q, k, v, null, { batch: 2, tokens: 3, heads: 4 }) } }).total).toBe(2 * 2 * 3 * 3 * 8);
+  });
+
+  it('leave out what no output reaches, as its parameters do', () => {
+    const graph = { outputs: { y: linear(x, input('w', [7, 5]), input('b', [7]), 'layer') } };
+    expect(parametersOf(graph, (name) => name !== 'x')).toBe(7 * 5 + 7);
+  });
+});
+
+it('agrees with the layer table about the parameters that the forward pass reads', () => {
+  const graph = { outputs: { logits: vitB.forward(vitB.batchInputs(1), 1, denseParts(tensorsOf(vitB.layers))).logits } };
+  expect(parametersOf(graph, (name) => name !== 'pixels')).toBe(parameterCount(tensorsOf(vitB.layers)));
+});

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../cli/io/errors.ts';
+import { linearLayer, normLayer } from '../../cli/models/layers.ts';
+import { breakEvenRank, resolveRanks } from '../../cli/pclora/rank.ts';
+
+const KINDS = ['query', 'key', 'value', 'attention', 'up', 'down'];
+const layers = [
+  linearLayer('patch', 768, 768, 'embedding', null),
+  ...[0, 1].flatMap((i) => [
+    normLayer(`block.${i}.norm1`, 768, i),
+    ...KINDS.slice(0, 4).map((name) => linearLayer(`block.${i}.${name}`, 768, 768, 'linear', i)),
+    linearLayer(`block.${i}.up`, 768, 3072, 'linear', i),
+    linearLayer(`block.${i}.down`, 3072, 768, 'linear', i),
+  ]),
+  linearLayer('head', 768, 10, 'head', null),
+];
+
+function refusal(options: Parameters<typeof resolveRanks>[1]): UserError {
+  try {
+    resolveRanks(layers, options);
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+  throw new Error('not refused');
+}
+
+describe('the table of ranks', () => {
+  it('holds every linear layer of every block, and nothing else', () => {
+    expect([...resolveRanks(layers, { rank: 32 })]).toEqual([0, 1].flatMap((i) => KINDS.map((name) => [`block.${i}.${name}`, 32])));
+  });
+
+  it("takes a kind's rank in every block, and one layer's before it", () => {
+    const ranks = resolveRanks(layers, { rank: 32, perLayer: { 'block.1.up': 8, up: 64, key: 1 } });
+    expect(Object.fromEntries(ranks)).toMatchObject({
+      'block.0.query': 32, 'block.1.query': 32, 'block.0.key': 1, 'block.1.key': 1, 'block.0.up': 64, 'block.1.up': 8, 'block.0.down': 32,
+    });
+  });
+});
+
+describe('a rank pays off', () => {
+  it('below in·out / (in + out)', () => {
+    expect(breakEvenRank({ inFeatures: 768, outFeatures: 768 })).toBe(384);
+    expect(breakEvenRank({ inFeatures: 768, outFeatures: 3072 })).toBeCloseTo(614.4, 10);
+  });
+
+  it('and is refused above, with the layer and the limit', () => {
+    expect(resolveRanks(layers, { rank: 384 }).get('block.0.query')).toBe(384);
+    const error = refusal({ rank: 385 });
+    expect(error.message).toBe('rank 385 makes layer block.0.query (768×768) larger than it is: it pays off below 384.0');
+    expect(error.hint).toContain('--force-rank');
+    expect(error.exitCode).toBe(2);
+    expect(refusal({ rank: 32, perLayer: { 'block.1.up': 615 } }).message).toContain('block.1.up (768×3072)');
+    expect(resolveRanks(layers, { rank: 32, perLayer: { up: 614 } }).get('block.1.up')).toBe(614);
+  });
+
+  it('unless forced, up to full rank', () => {
+    expect(resolveRanks(layers, { rank: 768, force: true }).get('block.0.query')).toBe(768);
+    expect(refusal({ rank: 769, force: true }).message).toBe('rank 769 for layer block.0.query (768×768): expected a whole number from 1 to 768');
+  });
+});
+
+it.each([0, -1, 1.5, NaN, Infinity])('refuses rank %s, with the layer', (rank) => {
+  const error = refusal({ rank });
+  expect(error.message).toBe(`rank ${rank} for layer block.0.query (768×768): expected a whole number from 1 to 768`);
+  expect(error.exitCode).toBe(2);
+});
+
+it.each(['head', 'block.2.up', 'norm1', 'patch', 'qurey'])('refuses a rank for %s, which is no adapted layer', (name) => {
+  const error = refusal({ rank: 32, perLayer: { [name]: 4 } });
+  expect(error.message).toBe(`--layer-rank ${name}: there is no such layer`);
+  expect(error.hint).toBe('Layers: query, key, value, attention, up, down, or one block\'s, such as block.0.query.');
+  expect(error.exitCode).toBe(2);
+});

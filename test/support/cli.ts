@@ -1,0 +1,105 @@
+/** The command line in this process, and small things for it to work on. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { main } from '../../cli/main.ts';
+import { tensorsOf } from '../../cli/models/layers.ts';
+import { saveCheckpoint } from '../../cli/pretrained/checkpoint.ts';
+import { initialTensors } from '../../cli/pretrained/initial.ts';
+import { vitArchitecture } from '../../cli/pretrained/vit-checkpoint.ts';
+import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { random } from '../../runtime/random.ts';
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface SlimOptions {
+  readonly signal?: AbortSignal;
+  /** Told of everything written to stderr. */
+  readonly onStderr?: (text: string) => void;
+  /** Told of everything written to stdout. */
+  readonly onStdout?: (text: string) => void;
+}
+
+/** Runs a command line, with one thread where it computes. */
+export async function slim(args: readonly string[], { signal = new AbortController().signal, onStderr, onStdout }: SlimOptions = {}): Promise<Outcome> {
+  const written = { stdout: '', stderr: '' };
+  const stdout = { write: (text: string) => { written.stdout += text; onStdout?.(text); } };
+  const stderr = { write: (text: string) => { written.stderr += text; onStderr?.(text); } };
+  const code = await main(args, { stdout, stderr, signal });
+  return { code, ...written };
+}
+
+/** The result of a command that must succeed, from its --json. */
+export async function slimJson(args: readonly string[], options?: SlimOptions): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await slim([...args, '--json'], options);
+  if (code !== 0) throw new Error(`slim ${args.join(' ')}: exit code ${code}\n${stderr}`);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+/** A folder that `remove` takes away again. */
+export function workFolder(): { path(...names: string[]): string; remove(): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'slim-cli-'));
+  return { path: (...names) => join(folder, ...names), remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+export const TINY_LABELS = ['dark', 'grey', 'light'];
+
+/** A random ViT of 16×16 pictures as a Hugging Face folder: 2 blocks, 16 wide. A step takes a few milliseconds. */
+export async function writeTinyModel(folder: string, labels: readonly string[] = TINY_LABELS): Promise<void> {
+  const config = { imageSize: { height: 16, width: 16 }, patchSize: 8, channels: 3, hiddenSize: 16, layers: 2, heads: 2, intermediateSize: 32, layerNormEpsilon: 1e-6, initializerRange: 0.2, labels };
+  const model = vitArchitecture.create(config);
+  const tensors = initialTensors(tensorsOf(model.layers), config.initializerRange, random(7));
+  mkdirSync(folder, { recursive: true });
+  await saveCheckpoint(folder, { architecture: vitArchitecture, config, model, preprocess: defaultImagePreprocess(config.imageSize) }, tensors);
+}
+
+/** An image folder whose classes differ in brightness, and overlap: what is learnt is neither nothing nor everything. */
+export async function writePictures(folder: string, { train = 16, val = 12 } = {}): Promise<void> {
+  for (const [split, count] of [['train', train], ['val', val]] as const) {
+    for (const [label, name] of TINY_LABELS.entries()) {
+      mkdirSync(join(folder, split, name), { recursive: true });
+      for (let i = 0; i < count; i++) writeFileSync(join(folder, split, name, `${i}.png`), await grey(80 + 48 * label, random(label, i, split.length)));
+    }
+  }
+}
+
+function grey(mean: number, source: ReturnType<typeof random>): Promise<Buffer> {
+  const brightness = mean + 28 * source.normal();
+  const pixels = Buffer.from(Array.from({ length: 16 * 16 * 3 }, () => Math.min(255, Math.max(0, Math.round(brightness + 30 * source.normal())))));
+  return sharp(pixels, { raw: { width: 16, height: 16, channels: 3 } }).png().toBuffer();
+}
+
+export interface MetricsLine {
+  readonly step: number;
+  readonly epoch: number;
+  readonly lambda: number | null;
+  readonly learningRate?: number;
+  readonly loss?: number;
+  readonly task?: number;
+  readonly feature?: number;
+  readonly gradientNorm?: number;
+  readonly msPerStep?: number;
+  readonly accuracy?: number;
+  readonly samples?: number;
+}
+
+/** metrics.jsonl of a run. Throws where a line is no JSON. */
+export function readMetrics(run: string): MetricsLine[] {
+  const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').split('\n');
+  if (lines.pop() !== '') throw new Error('metrics.jsonl: the last line is cut short');
+  return lines.map((line) => JSON.parse(line) as MetricsLine);
+}
+
+/** What `readMetrics` gives, without the timings. */
+export function untimed(lines: readonly MetricsLine[]): Omit<MetricsLine, 'msPerStep'>[] {
+  return lines.map(({ msPerStep: _, ...line }) => line);
+}
+
+export function readRecord(run: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(run, 'run.json'), 'utf8')) as Record<string, unknown>;
+}

@@ -1,0 +1,102 @@
+/** AdamW and clipping as graph, against the update written for one number at a time in float64. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { evaluate, floats, type Engine } from '../../cli/engines/engine.ts';
+import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
+import { input } from '../../cli/graph/ops/leaf.ts';
+import { ADAMW_DEFAULTS, adamwScalars, adamwUpdate, flatLayout, sliceTensors, type AdamwOptions } from '../../cli/train/optimizer.ts';
+import { packVector, unpackVector } from '../../cli/train/trained-tensors.ts';
+import { random } from '../../runtime/random.ts';
+import { expectClose } from '../support/compare.ts';
+
+let engine: Engine;
+beforeAll(() => {
+  engine = createOnnxEngine({ threads: 1 });
+});
+afterAll(() => engine.dispose());
+
+const layout = flatLayout([
+  { name: 'a', shape: [2, 3], start: 'normal' },
+  { name: 'b', shape: [], start: 'normal' },
+  { name: 'c', shape: [5], start: 'normal' },
+]);
+
+interface State {
+  parameters: number[];
+  moment1: number[];
+  moment2: number[];
+}
+
+/** One step: PyTorch's clip_grad_norm_, then AdamW (Loshchilov, Hutter 2017, algorithm 2). */
+function scalarStep({ parameters, moment1, moment2 }: State, gradient: readonly number[], step: number, rate: number, o: AdamwOptions): State & { norm: number } {
+  const norm = Math.hypot(...gradient);
+  const factor = o.clipNorm > 0 && norm > o.clipNorm ? o.clipNorm / (norm + 1e-6) : 1;
+  const g = gradient.map((value) => value * factor);
+  const m = moment1.map((value, i) => o.beta1 * value + (1 - o.beta1) * g[i]);
+  const v = moment2.map((value, i) => o.beta2 * value + (1 - o.beta2) * g[i] ** 2);
+  const next = parameters.map((theta, i) => {
+    const mHat = m[i] / (1 - o.beta1 ** (step + 1));
+    const vHat = v[i] / (1 - o.beta2 ** (step + 1));
+    return theta - rate * o.weightDecay * theta - (rate * mHat) / (Math.sqrt(vHat) + o.epsilon);
+  });
+  return { parameters: next, moment1: m, moment2: v, norm };
+}
+
+const RATE = 0.01;
+const cases: [what: string, options: AdamwOptions, gradientSize: number][] = [
+  ['the defaults, clipping', ADAMW_DEFAULTS, 3],
+  ['the defaults, gradients below the limit', ADAMW_DEFAULTS, 0.01],
+  ['no clipping', { ...ADAMW_DEFAULTS, clipNorm: 0 }, 3],
+  ['weight decay', { ...ADAMW_DEFAULTS, weightDecay: 0.3 }, 1],
+  ['other betas and a large ε', { beta1: 0.5, beta2: 0.9, epsilon: 0.1, weightDecay: 0.01, clipNorm: 2 }, 1],
+];
+
+describe.each(cases)('AdamW with %s', (_, options, size) => {
+  it('makes the steps of the scalar update', async () => {
+    const source = random(31);
+    const draw = (scale: number): number[] => Array.from({ length: layout.size }, () => Math.fround(scale * source.normal()));
+    const gradientNodes = [...sliceTensors(input('gradient', [layout.size]), layout).values()];
+    const outputs = adamwUpdate(input('parameters', [layout.size]), gradientNodes, options);
+    const zeros = new Array<number>(layout.size).fill(0);
+    let state: State = { parameters: draw(1), moment1: zeros, moment2: zeros };
+    const vector = (values: readonly number[]) => floats(Float32Array.from(values), [layout.size]);
+    for (let step = 0; step < 5; step++) {
+      const gradient = draw(size);
+      const scalars = Object.entries(adamwScalars(step, RATE, options)).map(([name, value]) => [name, floats(Float32Array.of(value), [])]);
+      const actual = await evaluate(engine, { outputs: { ...outputs } }, {
+        gradient: vector(gradient), parameters: vector(state.parameters), moment1: vector(state.moment1), moment2: vector(state.moment2), ...Object.fromEntries(scalars),
+      });
+      const expected = scalarStep(state, gradient, step, RATE, options);
+      expectClose(actual.gradientNorm.data, [expected.norm], 1e-6, `norm at step ${step}`);
+      expectClose(actual.moment1.data, expected.moment1, 2e-6, `first moment at step ${step}`);
+      expectClose(actual.moment2.data, expected.moment2, 2e-6, `second moment at step ${step}`);
+      // The change, not the value: next to a parameter of 1 a wrong step of 0.01 would hardly show.
+      const change = (to: ArrayLike<number>) => state.parameters.map((theta, i) => to[i] - theta);
+      expectClose(change(actual.parameters.data), change(expected.parameters), 1e-4, `change at step ${step}`);
+      state = { parameters: [...actual.parameters.data], moment1: [...actual.moment1.data], moment2: [...actual.moment2.data] };
+    }
+  });
+});
+
+it('moves every parameter by the learning rate in the first step, whatever the gradient', async () => {
+  // m̂ = g and v̂ = g², so that the step is lr·g/|g|.
+  const outputs = adamwUpdate(input('parameters', [3]), [input('gradient', [3])], { ...ADAMW_DEFAULTS, clipNorm: 0 });
+  const zero = floats(new Float32Array(3), [3]);
+  const scalars = Object.fromEntries(Object.entries(adamwScalars(0, RATE, ADAMW_DEFAULTS)).map(([name, value]) => [name, floats(Float32Array.of(value), [])]));
+  const { parameters } = await evaluate(engine, { outputs: { parameters: outputs.parameters } }, {
+    gradient: floats(Float32Array.of(1e-3, -5, 100), [3]), parameters: zero, moment1: zero, moment2: zero, ...scalars,
+  });
+  expectClose(parameters.data, [-RATE, RATE, -RATE], 1e-4, 'first step');
+});
+
+describe('the layout of the trained vector', () => {
+  it('puts tensors one after another, and takes them apart again', () => {
+    expect(layout).toMatchObject({ offsets: [0, 6, 7], size: 12 });
+    const tensors = new Map([['a', Float32Array.of(1, 2, 3, 4, 5, 6)], ['b', Float32Array.of(7)], ['c', Float32Array.of(8, 9, 10, 11, 12)]]);
+    const vector = packVector(layout, tensors);
+    expect([...vector]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    const unpacked = unpackVector(layout, vector);
+    expect(unpacked).toEqual(tensors);
+    vector.fill(0);
+    expect(unpacked).toEqual(tensors);
+  });
+});
