@@ -65,13 +65,30 @@ export function addResultOptions(command: Command): Command {
     .addOption(new Option('--seed <n>', 'seed of everything random').argParser(integer(0, 0xffff_ffff)).default(0));
 }
 
-export function addDataOptions(command: Command): Command {
+/** `inherited` says of how the data is split that the model's run decided it, unless the flags say otherwise. */
+export function addDataOptions(command: Command, { inherited = false } = {}): Command {
+  const fraction = new Option('--validation-fraction <x>', 'share held out where the data has no split of its own').argParser(number(0, 0.9, { above: true }));
+  const seed = new Option('--split-seed <n>', 'decides which pictures are held out there: the same for all runs that are compared').argParser(integer(0, 0xffff_ffff));
   return command
     .optionsGroup('Data:')
     .option('--data <dir>', 'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), folder of CIFAR-10 binaries, or glyphs (drawn)')
     .option('--skip-bad', 'leave out unreadable pictures and count them')
-    .addOption(new Option('--validation-fraction <x>', 'share held out where the data has no split of its own').argParser(number(0, 0.9, { above: true })).default(0.2))
-    .addOption(new Option('--split-seed <n>', 'decides which pictures are held out there: the same for all runs that are compared').argParser(integer(0, 0xffff_ffff)).default(0));
+    .addOption(inherited ? fraction.default(undefined, "the run's, or 0.2") : fraction.default(SPLIT_DEFAULTS.validationFraction))
+    .addOption(inherited ? seed.default(undefined, "the run's, or 0") : seed.default(SPLIT_DEFAULTS.splitSeed));
+}
+
+export const SPLIT_DEFAULTS = { validationFraction: 0.2, splitSeed: 0 } as const;
+
+/**
+ * Data flags whose split is the one that a run was trained with: what it held out is what it may be judged on.
+ * Flags that were given win.
+ */
+export function inheritSplit<F extends Partial<DataFlags>>(flags: F, configuration: Readonly<Record<string, unknown>> | undefined): F & DataFlags {
+  const recorded = (name: keyof typeof SPLIT_DEFAULTS): number => {
+    const value = flags[name] ?? configuration?.[name];
+    return typeof value === 'number' ? value : SPLIT_DEFAULTS[name];
+  };
+  return { ...flags, skipBad: flags.skipBad ?? false, validationFraction: recorded('validationFraction'), splitSeed: recorded('splitSeed') };
 }
 
 export interface DataFlags {

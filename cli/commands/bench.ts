@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { addEngineOptions, addResultOptions, createCommand, integer, layerRank, required, resolveFlags } from '../args.ts';
-import { adaptersCost, denseCost, fusedQkvBlockParameters } from '../bench/cost.ts';
+import { adaptersCost, denseCost, fusedQkvBlockParameters } from '../pclora/cost.ts';
 import { benchTrainStep } from '../bench/train-step.ts';
 import { createEngine, type EngineChoice } from '../engines/create.ts';
 import { createProgress } from '../io/progress.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { readArtifact, type Artifact } from '../../runtime/artifact/artifact.ts';
-import { addDataOptions, addEngineOptions, addResultOptions, createCommand, openData, required, resolveFlags, type DataFlags } from '../args.ts';
+import { addDataOptions, addEngineOptions, addResultOptions, createCommand, inheritSplit, openData, required, resolveFlags, type DataFlags } from '../args.ts';
 import { describe } from '../train/artifact-description.ts';
 import { pack } from '../compress/pack.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -16,7 +16,7 @@ import { floatTensors, loadTrainedModel, logitsOf, partsOf, weightSpecs, type Tr
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { percent, printResult } from './result.ts';
 
-export interface EvaluateFlags extends EngineChoice, DataFlags {
+export interface EvaluateFlags extends EngineChoice, Partial<DataFlags> {
   readonly json: boolean;
 }
 
@@ -32,7 +32,8 @@ export function evaluateCommand(io: Io): Command {
 the runtime that serves them.`,
     ['slim evaluate runs/small --data pets/', 'slim evaluate model.slim --data pets/ --json'],
   ).argument('<model>', 'a run, a Hugging Face folder, or a .slim file');
-  for (const add of [addDataOptions, addEngineOptions, addResultOptions]) add(command);
+  addDataOptions(command, { inherited: true });
+  addResultOptions(addEngineOptions(command));
   return command.action(async (path: string) => {
     const flags = await resolveFlags<EvaluateFlags>(command);
     const result = await runEvaluate(path, flags, io);
@@ -47,7 +48,8 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
   const kind = await kindOf(path);
   if (kind === 'absent') throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
   const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path);
-  const data = await openData(dataPath, flags);
+  const configuration = 'manifest' in model ? model.manifest.configuration : model.record?.configuration;
+  const data = await openData(dataPath, inheritSplit(flags, configuration));
   return { ...(await evaluateOn(model, data, flags, io)), skipped: data.skipped };
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { addDataOptions, addEngineOptions, addResultOptions, addRunOptions, addTrainingOptions, configurationOf, createCommand, integer, openData, resolveFlags } from '../args.ts';
-import { denseCost } from '../bench/cost.ts';
+import { denseCost } from '../pclora/cost.ts';
 import { Option } from 'commander';
 import type { Dataset } from '../data/dataset.ts';
 import { createEngine } from '../engines/create.ts';

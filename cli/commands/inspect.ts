@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Cost, Manifest, StageAccuracy } from '../../runtime/artifact/manifest.ts';
 import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
-import { denseCost } from '../bench/cost.ts';
+import { denseCost } from '../pclora/cost.ts';
 import { UserError } from '../io/errors.ts';
 import { openArtifact } from '../io/artifact.ts';
 import { kindOf } from '../io/files.ts';

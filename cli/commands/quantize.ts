@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { addDataOptions, addResultOptions, addRunOptions, configurationOf, createCommand, openData, required, resolveFlags } from '../args.ts';
+import { addDataOptions, addResultOptions, addRunOptions, configurationOf, createCommand, inheritSplit, openData, required, resolveFlags } from '../args.ts';
 import { quantizeTensors } from '../compress/quantize.ts';
 import { UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
-import { denseCost } from '../bench/cost.ts';
+import { denseCost } from '../pclora/cost.ts';
 import { saveDescription } from '../pretrained/checkpoint.ts';
 import { createRunDirectory, expectApart, expectRoom } from '../train/run-directory.ts';
 import { loadTrainedModel, logitsOf, saveStored, type TrainedModel } from '../train/trained-model.ts';
@@ -31,7 +31,8 @@ export function quantizeCommand(io: Io): Command {
 With --data the result is evaluated and its accuracy recorded.`,
     ['slim quantize runs/small --out runs/int8', 'slim quantize runs/small --data pets/ --out runs/int8'],
   ).argument('<run>', 'a run of slim train or slim finetune, or a Hugging Face folder');
-  for (const add of [addDataOptions, addRunOptions, addResultOptions]) add(command);
+  addDataOptions(command, { inherited: true });
+  addResultOptions(addRunOptions(command));
   return command.action(async (path: string) => {
     const flags = await resolveFlags<QuantizeFlags>(command);
     const result = await runQuantize(path, flags, io);
@@ -49,7 +50,7 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
   const trained = await loadTrainedModel(path);
   if (trained.precision === 'int8') throw new UserError(`${path} is quantized already`);
   const quantized: TrainedModel = { ...trained, precision: 'int8', stored: quantizeTensors(trained.stored, logitsOf(trained)) };
-  const data = flags.data === undefined ? null : await openData(flags.data, flags);
+  const data = flags.data === undefined ? null : await openData(flags.data, inheritSplit(flags, trained.record?.configuration));
   const evaluation = data && (await evaluateOn(quantized, data, { engine: 'onnx', device: 'cpu' }, io));
   const run = await createRunDirectory(out, flags.overwrite);
   const record = {

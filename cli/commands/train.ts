@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { addDataOptions, addEngineOptions, addResultOptions, addRunOptions, addTrainingOptions, configurationOf, createCommand, integer, layerRank, number, openData, resolveFlags } from '../args.ts';
-import { adaptersCost, denseCost } from '../bench/cost.ts';
+import { adaptersCost, denseCost } from '../pclora/cost.ts';
 import { createEngine } from '../engines/create.ts';
 import type { Engine } from '../engines/engine.ts';
 import { UserError } from '../io/errors.ts';

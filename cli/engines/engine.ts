@@ -53,13 +53,17 @@ export function integers(data: Int32Array, shape: Shape): HostTensor {
 export async function evaluate(engine: Engine, graph: Graph, inputs: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
   const uploaded = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, engine.upload(tensor)]));
   const program = await engine.compile(graph);
-  const outputs = await program.run(uploaded);
-  const read: Record<string, HostTensor> = {};
-  for (const [name, tensor] of Object.entries(outputs)) {
-    const data = await tensor.read();
-    read[name] = { dtype: tensor.dtype, shape: tensor.shape, data: data.slice() };
+  try {
+    const outputs = await program.run(uploaded);
+    const read: Record<string, HostTensor> = {};
+    for (const [name, tensor] of Object.entries(outputs)) {
+      const data = await tensor.read();
+      read[name] = { dtype: tensor.dtype, shape: tensor.shape, data: data.slice() };
+      tensor.dispose();
+    }
+    return read;
+  } finally {
+    for (const tensor of Object.values(uploaded)) tensor.dispose();
+    await program.dispose();
   }
-  for (const tensor of [...Object.values(outputs), ...Object.values(uploaded)]) tensor.dispose();
-  await program.dispose();
-  return read;
 }

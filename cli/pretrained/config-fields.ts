@@ -7,6 +7,7 @@ const MAX_LABELS = 100_000;
 
 export interface ConfigFields {
   text(field: string, otherwise: string): string;
+  flag(field: string, otherwise: boolean): boolean;
   number(field: string, otherwise: number): number;
   /** A whole number from 1 to `most`. */
   count(field: string, otherwise: number, most?: number): number;
@@ -33,6 +34,11 @@ export function readConfigFields(json: unknown, path: string): ConfigFields {
     text(field, otherwise) {
       const value = fields[field] ?? otherwise;
       if (typeof value !== 'string') throw wrong(field, 'a string', value);
+      return value;
+    },
+    flag(field, otherwise) {
+      const value = fields[field] ?? otherwise;
+      if (typeof value !== 'boolean') throw wrong(field, 'true or false', value);
       return value;
     },
     number(field, otherwise) {

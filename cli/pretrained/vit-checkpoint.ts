@@ -48,6 +48,7 @@ const MAX_LAYERS = 1000;
 function readConfig(json: unknown, path: string): VitConfig {
   const fields = readConfigFields(json, path);
   const act = fields.text('hidden_act', 'gelu');
+  if (!fields.flag('qkv_bias', true)) throw new UserError(`${path}: expected qkv_bias true, got false`, 'Models whose query, key and value have no bias are not supported.');
   if (act !== 'gelu') throw new UserError(`${path}: expected hidden_act gelu, got ${act}`, 'Only the exact GELU is supported.');
   const patch = fields.size('patch_size', 16);
   if (patch.height !== patch.width) throw new UserError(`${path}: expected patch_size to be a square, got ${patch.height}×${patch.width}`);

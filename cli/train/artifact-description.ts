@@ -1,7 +1,7 @@
 /** What an artifact tells of the model it holds. */
 import type { Manifest } from '../../runtime/artifact/manifest.ts';
 import type { JsonObject } from '../../runtime/artifact/json.ts';
-import { denseCost } from '../bench/cost.ts';
+import { denseCost } from '../pclora/cost.ts';
 import type { Description } from '../compress/pack.ts';
 import type { TrainedModel } from './trained-model.ts';
 

@@ -1,6 +1,6 @@
 /** Costs against published counts, and against a count by hand. */
 import { describe, expect, it } from 'vitest';
-import { adaptersCost, denseCost, fusedQkvBlockParameters, macsByLayer } from '../../cli/bench/cost.ts';
+import { adaptersCost, denseCost, fusedQkvBlockParameters, macsByLayer } from '../../cli/pclora/cost.ts';
 import { macsOf, parametersOf } from '../../cli/graph/cost.ts';
 import { attention } from '../../cli/graph/ops/attention.ts';
 import { exp } from '../../cli/graph/ops/unary.ts';

@@ -40,9 +40,8 @@ export interface OnnxOptions {
  * would be copied into each session and packed again for each product that reads it.
  */
 export function createOnnxEngine({ threads = availableParallelism() }: OnnxOptions = {}): Engine {
-  const version = (ort.env.versions as { node?: string; common?: string }).node ?? ort.env.versions.common;
   return {
-    description: `onnxruntime ${version} (cpu, ${threads} thread${threads === 1 ? '' : 's'})`,
+    description: `onnxruntime ${ort.env.versions.common} (cpu, ${threads} thread${threads === 1 ? '' : 's'})`,
     upload: ({ dtype, shape, data }: HostTensor) => new OnnxTensor(new ort.Tensor(ORT_TYPES[dtype], data, shape), dtype),
     compile: (graph) => compile(graph, threads),
     dispose: async () => {},

@@ -12,7 +12,7 @@ const concatOperation: Operation<ConcatAttributes> = {
     const alike = inputs.every(
       (x) => x.dtype === first.dtype && x.shape.length === first.shape.length && x.shape.every((size, i) => i === axis || size === first.shape[i]),
     );
-    expectShapes(alike && axis < first.shape.length, 'concat', `tensors that differ on axis ${axis} only`, inputs);
+    expectShapes(alike && axis >= 0 && axis < first.shape.length, 'concat', `tensors that differ on axis ${axis} only`, inputs);
     const total = inputs.reduce((length, x) => length + x.shape[axis], 0);
     return { dtype: first.dtype, shape: first.shape.map((size, i) => (i === axis ? total : size)) };
   },

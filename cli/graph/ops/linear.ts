@@ -11,7 +11,7 @@ const linearOperation: Operation<LayerAttributes> = {
   name: 'linear',
   infer(inputs) {
     const [x, weight, bias] = inputs;
-    const fits = x.shape.length === 2 && weight.shape.length === 2 && x.shape[1] === weight.shape[1] && bias.shape[0] === weight.shape[0];
+    const fits = x.shape.length === 2 && weight.shape.length === 2 && x.shape[1] === weight.shape[1] && bias.shape.length === 1 && bias.shape[0] === weight.shape[0];
     expectShapes(fits, 'linear', 'x (rows, in), weight (out, in), bias (out)', inputs);
     return { dtype: 'f32', shape: [x.shape[0], weight.shape[0]] };
   },

@@ -41,7 +41,7 @@ const padOperation: Operation<PadAttributes> = {
   name: 'pad',
   infer(inputs, { axis, before, after }) {
     const { shape, dtype } = inputs[0];
-    expectShapes(axis < shape.length && before >= 0 && after >= 0, 'pad', `an axis ${axis} and counts of zero or more`, inputs);
+    expectShapes(axis >= 0 && axis < shape.length && before >= 0 && after >= 0, 'pad', `an axis ${axis} and counts of zero or more`, inputs);
     return { dtype, shape: shape.map((extent, i) => (i === axis ? extent + before + after : extent)) };
   },
   gradient({ inputs: [x], attributes: { axis, before } }, dy) {

@@ -3,7 +3,7 @@ import type { Cost } from '../../runtime/artifact/manifest.ts';
 import { macsOf } from '../graph/cost.ts';
 import { adaptedLayers, linearSize, parameterCount, tensorsOf, type Layer } from '../models/layers.ts';
 import type { Model, Parts } from '../models/model.ts';
-import { adaptersOnlyParts, adapterTensors, denseParts, rankOf } from '../pclora/linear.ts';
+import { adaptersOnlyParts, adapterTensors, denseParts, rankOf } from './linear.ts';
 
 /** The dense model's cost. */
 export function denseCost(model: Model): Cost {
