@@ -7,7 +7,7 @@ import { adapterTensors, initialName, type AdapterOptions } from '../pclora/line
 import { initialTensors } from '../pretrained/initial.ts';
 import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../train/optimizer.ts';
 import { compressStep, STATE } from '../train/step.ts';
-import { packVector, uploadTensors } from '../train/trained-tensors.ts';
+import { packVector, tensorNamed, uploadTensors } from '../train/trained-tensors.ts';
 import { summarize, type Summary } from './summary.ts';
 
 export interface TrainStepOptions {
@@ -16,6 +16,8 @@ export interface TrainStepOptions {
   readonly batch: number;
   /** Timed steps per phase, after one that is not counted. */
   readonly steps: number;
+  /** Gives the engine W as constants: packed ahead of time, at the price of copies in each program. Runs never do. */
+  readonly packWeights: boolean;
   readonly onStep?: (done: number, total: number) => void;
 }
 
@@ -31,15 +33,17 @@ export async function benchTrainStep(engine: Engine, options: TrainStepOptions):
   const layout = flatLayout([...adapterSpecs, ...tensorsOf(model.layers.filter(({ kind }) => kind === 'norm' || kind === 'head' || kind === 'pooler'))]);
   const tensors = initialTensors([...dense, ...adapterSpecs], model.initializerRange, random(0));
   const fixed: Record<string, DeviceTensor> = {
-    ...uploadTensors(engine, dense, tensors),
+    ...(options.packWeights ? {} : uploadTensors(engine, dense, tensors)),
     ...(adapters.init === 'svd' ? uploadTensors(engine, adapterSpecs, tensors, initialName) : {}),
     ...randomBatch(engine, model, batch),
     lambda: engine.upload(floats(Float32Array.of(0.5), [])),
   };
 
+  const constants = options.packWeights ? Object.fromEntries(dense.map(({ name, shape }) => [name, floats(tensorNamed(tensors, name), shape)])) : undefined;
+
   async function time(phase: 'fading' | 'adapters'): Promise<PhaseTiming> {
     const compiling = performance.now();
-    const program = await engine.compile(compressStep({ model, batch, layout, optimizer: ADAMW_DEFAULTS, adapters, alpha: 0.2 }, phase));
+    const program = await engine.compile(compressStep({ model, batch, layout, optimizer: ADAMW_DEFAULTS, adapters, alpha: 0.2 }, phase), constants);
     const compileMs = performance.now() - compiling;
     const vector = (values: Float32Array): DeviceTensor => engine.upload(floats(values, [layout.size]));
     let state: Record<string, DeviceTensor> = {

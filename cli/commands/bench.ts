@@ -26,6 +26,7 @@ interface TrainStepFlags extends ModelFlags, EngineChoice {
   readonly batchSize: number;
   readonly steps: number;
   readonly init: Init;
+  readonly packWeights?: boolean;
 }
 
 export function benchCommand(io: Io): Command {
@@ -112,7 +113,8 @@ function trainStepCommand(io: Io): Command {
   )
     .addOption(new Option('--batch-size <n>', 'samples a step').argParser(integer(1, 65536)).default(4))
     .addOption(new Option('--steps <n>', 'timed steps per phase').argParser(integer(1, 10_000)).default(10))
-    .addOption(new Option('--init <how>', 'svd adds a frozen low-rank path while λ > 0').choices(INITS).default('paper'));
+    .addOption(new Option('--init <how>', 'svd adds a frozen low-rank path while λ > 0').choices(INITS).default('paper'))
+    .option('--pack-weights', 'for comparison: W inside the programs, packed ahead of time, with copies of it in memory');
   addResultOptions(addEngineOptions(addModelOptions(command)));
   return command.action(async () => {
     const flags = await resolveFlags<TrainStepFlags>(command);
@@ -125,6 +127,7 @@ function trainStepCommand(io: Io): Command {
       adapters,
       batch: flags.batchSize,
       steps: flags.steps,
+      packWeights: flags.packWeights ?? false,
       onStep: (done, total) => {
         throwIfInterrupted(io.signal);
         progress.update(done, total, engine.description);
@@ -137,6 +140,7 @@ function trainStepCommand(io: Io): Command {
       engine: engine.description,
       rank: flags.rank,
       batchSize: flags.batchSize,
+      packedWeights: flags.packWeights ?? false,
       trainedParameters,
       /** λ > 0 */
       msPerStep: fading.medianMs,

@@ -89,10 +89,10 @@ async function runDemo({ out, seed }: DemoFlags, io: Io): Promise<DemoResult> {
   const runs = { teacher: join(out, 'teacher'), student: join(out, 'student'), int8: join(out, 'int8') };
 
   io.stderr.write('1/5 teacher\n');
-  await runFinetune({ ...training, model: 'vit-pico', out: runs.teacher, epochs: 12, batchSize: 64, learningRate: 2e-3 }, io);
+  await runFinetune({ ...training, model: 'vit-pico', out: runs.teacher, epochs: 24, batchSize: 64, learningRate: 2e-3 }, io);
   io.stderr.write('2/5 PC-LoRA\n');
   await runTrain(
-    { ...training, model: runs.teacher, out: runs.student, epochs: 10, batchSize: 64, learningRate: 2e-3, rank: 8, forceRank: false, init: 'svd', schedule: 'sine', decayEnd: 0.6, alpha: 0.2, freeze: [] },
+    { ...training, model: runs.teacher, out: runs.student, epochs: 16, batchSize: 64, learningRate: 2e-3, rank: 8, forceRank: false, init: 'svd', schedule: 'sine', decayEnd: 0.4, alpha: 0.2, freeze: [] },
     io,
   );
   io.stderr.write('3/5 int8\n');

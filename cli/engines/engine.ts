@@ -33,7 +33,11 @@ export interface Engine {
   /** What computes, for people: `onnxruntime 1.30.0 (cpu, 2 threads)`. */
   readonly description: string;
   upload(tensor: HostTensor): DeviceTensor;
-  compile(graph: Graph): Promise<Program>;
+  /**
+   * Compiles a graph. `constants` are inputs that never change: the engine keeps its own copy, arranged for its kernels, and `run`
+   * no longer takes them.
+   */
+  compile(graph: Graph, constants?: Readonly<Record<string, HostTensor>>): Promise<Program>;
   dispose(): Promise<void>;
 }
 

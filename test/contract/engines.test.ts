@@ -151,6 +151,14 @@ describe.each(Object.keys(ENGINES))('%s as an engine', (name) => {
     expect([...results.y.data]).toEqual([3, 6, 9]);
   });
 
+  it('takes inputs as constants when it compiles', async () => {
+    const y = input('y', [3]);
+    const program = await engine().compile({ outputs: { z: add(multiply(x, y), y) } }, { y: vector(10, 20, 30) });
+    const { z } = await program.run({ x: engine().upload(vector(1, 2, 3)) });
+    expect([...(await z.read())]).toEqual([20, 60, 120]);
+    await program.dispose();
+  });
+
   it('names an input that is missing', async () => {
     const program = await engine().compile({ outputs: { y: scale(x, 2) } });
     const running = program.run({ other: engine().upload(vector(1, 2, 3)) });

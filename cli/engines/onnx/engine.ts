@@ -43,13 +43,13 @@ export function createOnnxEngine({ threads = availableParallelism() }: OnnxOptio
   return {
     description: `onnxruntime ${ort.env.versions.common} (cpu, ${threads} thread${threads === 1 ? '' : 's'})`,
     upload: ({ dtype, shape, data }: HostTensor) => new OnnxTensor(new ort.Tensor(ORT_TYPES[dtype], data, shape), dtype),
-    compile: (graph) => compile(graph, threads),
+    compile: (graph, constants) => compile(graph, constants, threads),
     dispose: async () => {},
   };
 }
 
-async function compile(graph: Graph, threads: number): Promise<Program> {
-  const { bytes, inputs } = lowerToOnnx(graph);
+async function compile(graph: Graph, constants: Readonly<Record<string, HostTensor>> | undefined, threads: number): Promise<Program> {
+  const { bytes, inputs } = lowerToOnnx(graph, constants);
   const session = await ort.InferenceSession.create(bytes, {
     executionProviders: ['cpu'],
     graphOptimizationLevel: 'all',

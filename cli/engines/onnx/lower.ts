@@ -2,7 +2,7 @@
 import { describeType, expansionOf, topological, type Graph, type Node, type Shape } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
 import type { OnnxAttribute, OnnxWriter } from '../../graph/targets.ts';
-import { EngineError } from '../engine.ts';
+import { EngineError, type HostTensor } from '../engine.ts';
 import { AttributeType, ElementType, Model } from './schema.ts';
 
 /** LayerNormalization came with 17, ReduceSum's axes as input with 18, Gelu with 20. */
@@ -15,15 +15,21 @@ export interface OnnxModel {
   readonly inputs: readonly Node[];
 }
 
-/** Writes a graph as an ONNX model. A composite without an ONNX spelling is written as its expansion. */
-export function lowerToOnnx(graph: Graph): OnnxModel {
+/**
+ * Writes a graph as an ONNX model. A composite without an ONNX spelling is written as its expansion; inputs among `constants` become
+ * initializers.
+ */
+export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, HostTensor>> = {}): OnnxModel {
   const order = topological(Object.values(graph.outputs), loweredInputs);
   const writer = new ModelWriter();
   const names = new Map<Node, string>();
   const inputs: Node[] = [];
   for (const node of order) {
     const name = inputName(node);
-    if (name !== null) {
+    const constant = name === null ? undefined : constants[name];
+    if (constant) {
+      names.set(node, writer.constant(name as string, node, constant));
+    } else if (name !== null) {
       inputs.push(node);
       names.set(node, name);
     } else {
@@ -121,6 +127,12 @@ class ModelWriter implements OnnxWriter {
   integers(values: readonly number[]): string {
     const data = BigInt64Array.from(values, BigInt);
     return this.once(`int64 ${values.join()}`, () => [this.initializer(ElementType.i64, [values.length], new Uint8Array(data.buffer))])[0];
+  }
+
+  /** A named input that never changes, written once however many nodes stand for it. */
+  constant(name: string, node: Node, { dtype, shape, data }: HostTensor): string {
+    if (describeType(node) !== describeType({ dtype, shape })) throw new EngineError(`onnx: constant ${name} is ${describeType({ dtype, shape })}, the graph takes ${describeType(node)}`);
+    return this.once(`constant ${name}`, () => [this.initializer(ElementType[dtype], shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength))])[0];
   }
 
   float(value: number): { readonly float: number } {

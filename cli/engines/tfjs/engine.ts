@@ -57,10 +57,11 @@ async function loadTfjs(gpu: boolean): Promise<{ tf: Tfjs; description: string }
 /** The second engine: the same nodes as tfjs operations. `gpu: false` passes tfjs-node-gpu over. */
 export async function createTfjsEngine({ gpu = true } = {}): Promise<Engine> {
   const { tf, description } = await loadTfjs(gpu);
+  const upload = ({ dtype, shape, data }: HostTensor): TfjsDeviceTensor => new TfjsDeviceTensor(tf.tensor(data, [...shape], TFJS_TYPES[dtype]), dtype);
   return {
     description,
-    upload: ({ dtype, shape, data }: HostTensor) => new TfjsDeviceTensor(tf.tensor(data, [...shape], TFJS_TYPES[dtype]), dtype),
-    compile: async (graph) => interpret(tf, graph),
+    upload,
+    compile: async (graph, constants = {}) => interpret(tf, graph, Object.fromEntries(Object.entries(constants).map(([name, tensor]) => [name, upload(tensor)]))),
     dispose: async () => {},
   };
 }
@@ -72,7 +73,7 @@ function interpretedInputs(node: Node): readonly Node[] {
   return expansion ? [expansion] : node.inputs;
 }
 
-function interpret(tf: Tfjs, graph: Graph): Program {
+function interpret(tf: Tfjs, graph: Graph, constants: Inputs): Program {
   const outputs = Object.entries(graph.outputs);
   const order = topological(Object.values(graph.outputs), interpretedInputs);
   const lastUse = new Map<Node, number>();
@@ -91,7 +92,12 @@ function interpret(tf: Tfjs, graph: Graph): Program {
     for (const node of new Set(outputs.map(([, node]) => node))) values.get(node)!.dispose();
     return Object.fromEntries(results);
   };
-  return { run: async (given) => run(given), dispose: async () => {} };
+  return {
+    run: async (given) => run({ ...given, ...constants }),
+    async dispose() {
+      for (const tensor of Object.values(constants)) tensor.dispose();
+    },
+  };
 }
 
 function compute(tf: Tfjs, node: Node, values: ReadonlyMap<Node, TfjsTensor>, given: Inputs): TfjsTensor {
