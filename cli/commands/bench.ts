@@ -3,6 +3,7 @@ import { addEngineOptions, addResultOptions, createCommand, integer, layerRank, 
 import { adaptersCost, denseCost, fusedQkvBlockParameters } from '../pclora/cost.ts';
 import { benchTrainStep } from '../bench/train-step.ts';
 import { createEngine, type EngineChoice } from '../engines/create.ts';
+import { UserError } from '../io/errors.ts';
 import { createProgress } from '../io/progress.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
 import type { Model } from '../models/model.ts';
@@ -11,6 +12,7 @@ import { createVit } from '../models/vit.ts';
 import { INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { loadDescription } from '../pretrained/checkpoint.ts';
+import { readRunRecord } from '../train/run-directory.ts';
 import { formatBytes, formatMacs, grouped, percent, printResult, table } from './result.ts';
 
 interface ModelFlags {
@@ -51,6 +53,7 @@ async function modelOf({ model, classes }: ModelFlags): Promise<Model> {
   const name = required(model, '--model');
   if (isPreset(name)) return createVit(presetConfig(name, Array.from({ length: classes }, (_, i) => `class-${i}`)));
   const { architecture, config } = await loadDescription(name);
+  if ((await readRunRecord(name))?.compression) throw new UserError(`${name} is compressed already: slim inspect ${name} tells what it costs`);
   return architecture.create(config);
 }
 

@@ -38,7 +38,7 @@ export function demoCommand(io: Io): Command {
     'demo',
     'the whole way on drawn pictures: no data, no download, a few minutes',
     'Draws glyphs, trains a small ViT on them, compresses it with PC-LoRA, quantizes, packs demo.slim, serves it and classifies pictures over HTTP.',
-    ['slim demo', 'slim demo --out /tmp/demo --json'],
+    ['slim demo', 'slim demo --out runs/tour --json'],
   ).option('--out <dir>', 'folder of the runs and demo.slim; replaced if it holds an earlier demo', join('runs', 'demo'));
   addResultOptions(command);
   return command.action(async () => {

@@ -14,7 +14,7 @@ import { compileForward, evaluateForward, type Evaluation } from '../train/evalu
 import { evaluateArtifact } from '../train/evaluate-artifact.ts';
 import { floatTensors, loadTrainedModel, logitsOf, partsOf, weightSpecs, type TrainedModel } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
-import { percent, printResult } from './result.ts';
+import { percent, printResult, skippedNote } from './result.ts';
 
 export interface EvaluateFlags extends EngineChoice, Partial<DataFlags> {
   readonly json: boolean;
@@ -37,8 +37,7 @@ the runtime that serves them.`,
   return command.action(async (path: string) => {
     const flags = await resolveFlags<EvaluateFlags>(command);
     const result = await runEvaluate(path, flags, io);
-    const skipped = result.skipped > 0 ? `, ${result.skipped} skipped` : '';
-    printResult(io, flags.json, { ...result }, `accuracy ${percent(result.accuracy)} on ${result.samples} samples${skipped}`);
+    printResult(io, flags.json, { ...result }, `accuracy ${percent(result.accuracy)} on ${result.samples} samples${skippedNote(result)}`);
   });
 }
 

@@ -17,7 +17,7 @@ import { usageError } from '../io/errors.ts';
 import { finetune } from '../train/finetune.ts';
 import { loadDenseModel } from '../train/trained-model.ts';
 import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
-import { printResult, percent } from './result.ts';
+import { percent, printResult, skippedNote } from './result.ts';
 import { expectPlaces, loopOptions, recordedRun, startRun, type TrainingFlags } from './training.ts';
 
 export interface FinetuneFlags extends TrainingFlags {
@@ -47,7 +47,7 @@ export function finetuneCommand(io: Io): Command {
   return command.action(async () => {
     const flags = await resolveFlags<FinetuneFlags>(command);
     const result = await runFinetune(flags, io);
-    printResult(io, flags.json, { ...result }, `fine-tuned: ${percent(result.accuracy)} on ${result.samples} samples, in ${result.run}`);
+    printResult(io, flags.json, { ...result }, `fine-tuned: ${percent(result.accuracy)} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`);
   });
 }
 

@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
 import { openArtifact } from '../io/artifact.ts';
 import { builtAsset } from '../io/assets.ts';
-import { messageOf, UserError } from '../io/errors.ts';
+import { messageOf, usageError, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { percent, printResult, table } from './result.ts';
 
@@ -35,6 +35,7 @@ export function predictCommand(io: Io): Command {
 
 /** `slim predict` */
 export async function runPredict(path: string, input: string, topK: number): Promise<{ predictions: readonly Prediction[]; latencyMs: number }> {
+  if (input.endsWith('.slim') && !path.endsWith('.slim')) throw usageError('the artifact comes first', `slim predict ${input} ${path}`);
   const classifier = await openClassifier(path);
   const bytes = await readFile(input).catch((error: unknown) => {
     throw new UserError(`can't read ${input}: ${messageOf(error)}`);

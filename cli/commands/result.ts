@@ -5,6 +5,11 @@ export function printResult(io: Io, json: boolean, result: Readonly<Record<strin
   io.stdout.write(json ? `${JSON.stringify({ version: 1, ...result })}\n` : `${text}\n`);
 }
 
+/** What a text says of pictures that --skip-bad left out. */
+export function skippedNote({ skipped }: { readonly skipped: number }): string {
+  return skipped > 0 ? `, ${skipped} skipped` : '';
+}
+
 /** 94.36 % */
 export function percent(fraction: number, digits = 2): string {
   return `${(100 * fraction).toFixed(digits)} %`;

@@ -3,10 +3,11 @@ import { addDataOptions, addEngineOptions, addResultOptions, addRunOptions, addT
 import { adaptersCost, denseCost } from '../pclora/cost.ts';
 import { createEngine } from '../engines/create.ts';
 import type { Engine } from '../engines/engine.ts';
-import { UserError } from '../io/errors.ts';
+import { usageError, UserError } from '../io/errors.ts';
 import { createProgress } from '../io/progress.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { tensorsOf } from '../models/layers.ts';
+import { isPreset } from '../models/presets.ts';
 import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
@@ -19,7 +20,7 @@ import { compileForward, evaluateForward, type Evaluation } from '../train/evalu
 import { readRunRecord } from '../train/run-directory.ts';
 import { loadDenseModel, saveStored, storedFrom, weightSpecs } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
-import { percent, printResult } from './result.ts';
+import { percent, printResult, skippedNote } from './result.ts';
 import { expectPlaces, loopOptions, recordedRun, startRun, type TrainingFlags } from './training.ts';
 
 export interface TrainFlags extends TrainingFlags {
@@ -69,7 +70,7 @@ and what is left are the adapters. Accuracy is always told for the adapters alon
     const flags = await resolveFlags<TrainFlags>(command);
     const result = await runTrain(flags, io);
     const kept = result.teacherAccuracy > 0 ? ` (${percent(result.accuracy / result.teacherAccuracy, 1)} of the teacher's ${percent(result.teacherAccuracy)})` : '';
-    printResult(io, flags.json, { ...result }, `compressed: ${percent(result.accuracy)}${kept} on ${result.samples} samples, in ${result.run}`);
+    printResult(io, flags.json, { ...result }, `compressed: ${percent(result.accuracy)}${kept} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`);
   });
 }
 
@@ -77,6 +78,7 @@ and what is left are the adapters. Accuracy is always told for the adapters alon
 export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> {
   const places = await expectPlaces(flags);
   const data = await openData(places.data, flags);
+  if (isPreset(places.model)) throw usageError(`--model ${places.model} is a preset: it has no trained weights to compress`, `Train it first: slim finetune --model ${places.model} ...`);
   const teacher = await loadTeacher(places.model, data.labels);
   const { model } = teacher;
   const ranks = resolveRanks(model.layers, { rank: flags.rank, perLayer: flags.layerRank, force: flags.forceRank });
@@ -92,7 +94,11 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
   const engine = await createEngine(flags);
   const configuration = configurationOf(flags);
   const run = await startRun('compress', places.out, flags, configuration, options.totalSteps);
+  const decaySteps = Math.round(flags.decayEnd * options.totalSteps);
   const progress = createProgress(io.stderr, 'step');
+  if (decaySteps >= options.totalSteps) {
+    progress.line(`note: λ reaches 0 only after the last of ${options.totalSteps} steps, so the adapters never train alone: take more steps, or a smaller --decay-end`);
+  }
   progress.line(`compressing ${places.model} at rank ${flags.rank} on ${data.name} (${data.train.size} pictures), ${options.totalSteps} steps, on ${engine.description}`);
 
   const record = {
@@ -108,7 +114,7 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
     const pclora = {
       adapters: { init: flags.init, ranks, scaling: compression.scaling },
       schedule: flags.schedule,
-      decaySteps: Math.round(flags.decayEnd * options.totalSteps),
+      decaySteps,
       alpha: flags.alpha,
       freeze: flags.freeze,
     };

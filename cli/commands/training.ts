@@ -108,5 +108,7 @@ export async function recordedRun<R>(
     // The cause is what the user must see, also where the disk has no room for this record.
     await save(error instanceof Interrupted ? 'interrupted' : 'failed').catch(() => undefined);
     throw error;
+  } finally {
+    await run.release();
   }
 }

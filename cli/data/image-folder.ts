@@ -29,6 +29,9 @@ export async function openImageFolder(folder: string, folders: readonly string[]
   if (readable.train.length === 0 || readable.test.length === 0) {
     throw new UserError(`${folder} has ${readable.train.length} readable training pictures and ${readable.test.length} for testing: both need some`);
   }
+  if (labels.length < 2) {
+    throw new UserError(`${folder} has one class only (${labels.join()}): there is nothing to tell apart`, 'A class is a folder of pictures; give the folder that holds the class folders.');
+  }
   return {
     name: folder,
     labels,
@@ -94,7 +97,7 @@ async function subfolders(folder: string): Promise<readonly string[]> {
 }
 
 async function readClass(folder: string): Promise<readonly string[]> {
-  const names = (await readdir(folder)).filter((name) => pictureName.test(name)).sort();
+  const names = (await readdir(folder)).filter((name) => pictureName.test(name) && !name.startsWith('.')).sort();
   if (names.length === 0) {
     throw new UserError(`the class folder ${folder} has no pictures (.jpg, .jpeg, .png, .webp)`, 'Add some, or remove the folder.');
   }

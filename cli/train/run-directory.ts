@@ -7,18 +7,20 @@
  *   weights.safetensors      compressed or quantized: what is left, in the layer table's names
  *   checkpoint.safetensors   the state at the last evaluation or interrupt, which --resume goes on from
  *   metrics.jsonl            one line a step, and one an evaluation
+ *   run.lock                 while a process writes here: its number
  */
 import { appendFile, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Compression, Costs, StageAccuracy } from '../../runtime/artifact/manifest.ts';
 import { usageError, UserError } from '../io/errors.ts';
-import { exists, kindOf, readJson, temporaryOf, writeError, writeFileAtomic, writeJson } from '../io/files.ts';
+import { errorCode, exists, kindOf, readJson, temporaryOf, writeError, writeFileAtomic, writeJson } from '../io/files.ts';
 
 export const RUN_FILES = {
   record: 'run.json',
   weights: 'weights.safetensors',
   checkpoint: 'checkpoint.safetensors',
   metrics: 'metrics.jsonl',
+  lock: 'run.lock',
 } as const;
 
 /** Everything that a run writes into its folder, and all that --overwrite ever removes from one. */
@@ -53,6 +55,8 @@ export interface RunDirectory {
   log(lines: readonly Readonly<Record<string, unknown>>[]): Promise<void>;
   /** Takes the lines from `step` on out of metrics.jsonl, and a last one that was cut short: on resuming they are made again. */
   rewindLog(step: number): Promise<void>;
+  /** Lets other processes write here again. */
+  release(): Promise<void>;
 }
 
 /** A folder for a new run. Refuses one that has something in it, unless `overwrite` says to replace the run there. */
@@ -62,7 +66,7 @@ export async function createRunDirectory(folder: string, overwrite: boolean): Pr
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw writeError(folder, error);
   });
-  return openRunDirectory(folder);
+  return lockedRunDirectory(folder);
 }
 
 /** The checks of `createRunDirectory`, which change nothing. Usage errors say what is in the way. */
@@ -73,7 +77,8 @@ export async function expectRoom(folder: string, overwrite: boolean): Promise<vo
   // What a killed process was writing is nothing to keep.
   const names = (await readdir(folder)).filter((name) => !isLeftover(name));
   if (names.length === 0) return;
-  if (!overwrite) throw usageError(`--out ${folder} already exists`, 'Choose another folder, or replace the run there with --overwrite.');
+  await expectUnlocked(folder);
+  if (!overwrite) throw usageError(`--out ${folder} already exists`, 'Choose another folder, go on with an interrupted run (--resume), or replace the run there (--overwrite).');
   if (!names.includes(RUN_FILES.record)) {
     throw usageError(`--out ${folder} is not a run (it has no ${RUN_FILES.record}), so --overwrite leaves it alone`, 'Choose another folder.');
   }
@@ -111,6 +116,7 @@ function openRunDirectory(folder: string): RunDirectory {
         throw writeError(path('metrics'), error);
       });
     },
+    release: () => rm(path('lock'), { force: true }),
     async rewindLog(step) {
       if (!(await exists(path('metrics')))) return;
       const lines = (await readFile(path('metrics'), 'utf8')).split('\n');
@@ -131,8 +137,34 @@ function stepOf(line: string): number {
 
 /** An existing run, to go on in. */
 export async function reopenRunDirectory(folder: string): Promise<RunDirectory> {
+  await expectUnlocked(folder);
   await removeFiles(folder, isLeftover);
+  return lockedRunDirectory(folder);
+}
+
+async function lockedRunDirectory(folder: string): Promise<RunDirectory> {
+  await writeFileAtomic(join(folder, RUN_FILES.lock), `${process.pid}\n`);
   return openRunDirectory(folder);
+}
+
+/** Refuses a folder that another living process writes to. The lock of one that was killed counts for nothing. */
+async function expectUnlocked(folder: string): Promise<void> {
+  const path = join(folder, RUN_FILES.lock);
+  if (!(await exists(path))) return;
+  const holder = Number(await readFile(path, 'utf8'));
+  if (holder === process.pid || !isAlive(holder)) return;
+  throw usageError(`--out ${folder} is being written by process ${holder}`, 'Wait until it has ended, or choose another folder.');
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid < 1) return false;
+  try {
+    // Signal 0 only asks.
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errorCode(error) === 'EPERM';
+  }
 }
 
 /** UserError unless a run came to its end, so that its weights are whole. */

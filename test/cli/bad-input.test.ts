@@ -57,6 +57,7 @@ function without(args: readonly string[], flag: string): string[] {
 describe('slim train, before it begins', () => {
   it.each<[string, string[], 1 | 2, string | RegExp, string | RegExp | null]>([
     ['no --model', without(train, '--model'), 2, '--model is missing', 'See --help'],
+    ['a preset as teacher', having(train, '--model', 'vit-pico'), 2, 'vit-pico is a preset', 'slim finetune --model vit-pico'],
     ['no --data', without(train, '--data'), 2, '--data is missing', 'See --help'],
     ['an empty --data', having(train, '--data', ''), 2, '--data is missing', 'See --help'],
     ['a model that is not there', having(train, '--model', work.path('nope')), 1, 'nope does not exist', 'A model is a Hugging Face folder'],
@@ -155,6 +156,24 @@ describe('pictures', () => {
     expect(existsSync(out)).toBe(false);
     expect(await slimJson([...having(finetune, '--data', bad), '--skip-bad'])).toMatchObject({ skipped: 1, samples: 6 });
     expect((await slim(['evaluate', out, '--data', bad, '--skip-bad'])).stdout).toMatch(/accuracy .* on 6 samples, 1 skipped/);
+  });
+
+  it('one class is nothing to tell apart', async () => {
+    const single = work.path('single');
+    rmSync(single, { recursive: true, force: true });
+    mkdirSync(single);
+    cpSync(`${pictures}/train/dark`, `${single}/dark`, { recursive: true });
+    await fails(having(finetune, '--data', single), 1, 'has one class only (dark)', 'the folder that holds the class folders');
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it('hidden files are no pictures', async () => {
+    const cluttered = work.path('cluttered');
+    rmSync(cluttered, { recursive: true, force: true });
+    cpSync(pictures, cluttered, { recursive: true });
+    writeFileSync(`${cluttered}/val/dark/._1.png`, 'resource fork');
+    const { samples } = await slimJson(['evaluate', model, '--data', cluttered, '--threads', '1']);
+    expect(samples).toBe(2 * TINY_LABELS.length);
   });
 
   it('a picture whose data is damaged is named when it is used, and the run failed', async () => {

@@ -94,6 +94,19 @@ describe('signals', () => {
     expectSameAsWhole();
   });
 
+  it('a folder that another process writes to is left alone, also with --overwrite and --resume', async () => {
+    const running = start([...train, '--out', out]);
+    await running.saw('step 20/400');
+    for (const flag of ['--overwrite', '--resume']) {
+      const { code, stderr } = await start([...train, flag, '--out', out]).exit;
+      expect(code).toBe(2);
+      expect(stderr).toContain(`is being written by process ${running.child.pid}`);
+    }
+    running.child.kill('SIGINT');
+    expect((await running.exit).code).toBe(130);
+    expect(existsSync(`${out}/run.lock`)).toBe(false);
+  });
+
   it('a second signal does not wait', async () => {
     const running = start(['bench', 'train-step', '--model', 'vit-ti16', '--rank', '8', '--batch-size', '4', '--steps', '1000', '--threads', '1']);
     await running.saw(/^step/m);
