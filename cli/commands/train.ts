@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { addDataOptions, addEngineOptions, addResultOptions, addRunOptions, addTrainingOptions, configurationOf, createCommand, integer, layerRank, number, openData, resolveFlags } from '../args.ts';
 import { adaptersCost, denseCost } from '../pclora/cost.ts';
+import { storedTensors } from '../compress/stored-tensors.ts';
 import { createEngine } from '../engines/create.ts';
 import type { Engine } from '../engines/engine.ts';
 import { usageError, UserError } from '../io/errors.ts';
@@ -18,7 +19,7 @@ import type { Split } from '../data/split.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
 import { compileForward, evaluateForward, type Evaluation } from '../train/evaluate.ts';
 import { readRunRecord } from '../train/run-directory.ts';
-import { loadDenseModel, saveStored, storedFrom, weightSpecs } from '../train/trained-model.ts';
+import { loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { percent, printResult, skippedNote } from './result.ts';
 import { expectPlaces, loopOptions, recordedRun, startRun, type TrainingFlags } from './training.ts';
@@ -121,7 +122,7 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
     const context = { engine, run, split: data.train, spec: teacher.preprocess, progress, signal: io.signal, onCheckpoint };
     const { evaluation, steps, tensors } = await compress(teacher, data.test, pclora, options, context, random(flags.seed, 2));
     await saveDescription(run.folder, teacher);
-    await saveStored(run.path('weights'), storedFrom(weightSpecs(model, compression), tensors));
+    await saveStored(run.path('weights'), storedTensors(logitsOf({ model, compression }), tensors));
     return {
       result: { run: run.folder, ...evaluation, teacherAccuracy: before.accuracy, steps, skipped: data.skipped },
       accuracy: [{ stage: 'teacher', ...before }, { stage: 'pc-lora', ...evaluation }],

@@ -77,11 +77,6 @@ export async function saveStored(path: string, stored: StoredTensors): Promise<v
   await writeFileAtomic(path, writeSafetensors(stored));
 }
 
-/** Float tensors as they are stored. */
-export function storedFrom(specs: readonly TensorSpec[], tensors: Tensors): StoredTensors {
-  return new Map(specs.map(({ name, shape }) => [name, f32Tensor(tensors.get(name)!, shape)]));
-}
-
 /** The tensors of a model: dense, or what PC-LoRA left. */
 export function weightSpecs(model: Model, compression: Compression | null): TensorSpec[] {
   if (!compression) return tensorsOf(model.layers);
