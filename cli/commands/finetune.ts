@@ -6,7 +6,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { createEngine } from '../engines/create.ts';
 import { createProgress } from '../io/progress.ts';
 import type { Io } from '../io/io.ts';
-import { isPreset, presetConfig, PRESETS } from '../models/presets.ts';
+import { isBertPreset, isVitPreset, VIT_PRESETS, vitPreset } from '../models/presets.ts';
 import { tensorsOf } from '../models/layers.ts';
 import { saveCheckpoint, type Checkpoint } from '../pretrained/checkpoint.ts';
 import { initialTensors } from '../pretrained/initial.ts';
@@ -38,7 +38,7 @@ export function finetuneCommand(io: Io): Command {
     'fine-tune a checkpoint on your data: the teacher of a compression',
     `Fine-tunes a pre-trained model, or trains one from scratch by preset. The run is a Hugging Face folder that transformers loads.
 
---model is a folder with config.json and model.safetensors (shards too), or a preset: ${PRESETS.join(', ')}.`,
+--model is a folder with config.json and model.safetensors (shards too), or a preset: ${VIT_PRESETS.join(', ')}.`,
     ['slim finetune --model google/vit --data pets/ --epochs 5 --out runs/teacher', 'slim finetune --model vit-pico --data glyphs --epochs 8 --learning-rate 1e-3 --out runs/glyphs'],
   ).option('--model <dir>', 'Hugging Face folder, run, or preset');
   command.addOption(new Option('--image-size <pixels>', "train at another size than the checkpoint's").argParser(integer(8, 4096)));
@@ -82,8 +82,9 @@ export async function runFinetune(flags: FinetuneFlags, io: Io): Promise<Finetun
 
 async function startingPoint(model: string, data: Dataset, { seed, imageSize }: FinetuneFlags): Promise<Checkpoint> {
   const size = imageSize === undefined ? undefined : { height: imageSize, width: imageSize };
-  if (!isPreset(model)) return loadDenseModel(model, { labels: data.labels, imageSize: size, seed });
-  const preset = presetConfig(model, data.labels);
+  if (isBertPreset(model)) throw usageError(`--model ${model} is a preset of a text model: slim finetune trains vision transformers`, `Presets to train: ${VIT_PRESETS.join(', ')}.`);
+  if (!isVitPreset(model)) return loadDenseModel(model, { labels: data.labels, imageSize: size, seed });
+  const preset = vitPreset(model, data.labels);
   const config = { ...preset, imageSize: size ?? preset.imageSize };
   if (config.imageSize.height % config.patchSize !== 0) throw usageError(`--image-size ${imageSize}: expected a multiple of ${model}'s patch size ${config.patchSize}`);
   const network = vitArchitecture.create(config);

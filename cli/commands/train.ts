@@ -8,7 +8,7 @@ import { usageError, UserError } from '../io/errors.ts';
 import { createProgress } from '../io/progress.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { tensorsOf } from '../models/layers.ts';
-import { isPreset } from '../models/presets.ts';
+import { isBertPreset, isVitPreset } from '../models/presets.ts';
 import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
@@ -79,7 +79,8 @@ and what is left are the adapters. Accuracy is always told for the adapters alon
 export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> {
   const places = await expectPlaces(flags);
   const data = await openData(places.data, flags);
-  if (isPreset(places.model)) throw usageError(`--model ${places.model} is a preset: it has no trained weights to compress`, `Train it first: slim finetune --model ${places.model} ...`);
+  if (isBertPreset(places.model)) throw usageError(`--model ${places.model} is a preset of a text model: slim train compresses vision transformers`);
+  if (isVitPreset(places.model)) throw usageError(`--model ${places.model} is a preset: it has no trained weights to compress`, `Train it first: slim finetune --model ${places.model} ...`);
   const teacher = await loadTeacher(places.model, data.labels);
   const { model } = teacher;
   const ranks = resolveRanks(model.layers, { rank: flags.rank, perLayer: flags.layerRank, force: flags.forceRank });

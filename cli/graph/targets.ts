@@ -9,10 +9,10 @@ export type TfjsTensor = tfjs.Tensor;
 export interface OnnxFloat {
   readonly float: number;
 }
-export type OnnxAttribute = number | readonly number[] | OnnxFloat;
+export type OnnxAttribute = number | readonly number[] | OnnxFloat | string;
 
 export interface OnnxWriter {
-  /** Adds a node with one output and returns the output's name. */
+  /** Adds a node with one output and returns the output's name. Operators of another domain carry it: `com.microsoft.MultiHeadAttention`. */
   node(operator: string, inputs: readonly string[], attributes?: Readonly<Record<string, OnnxAttribute>>): string;
   /** Adds a node with several outputs. */
   nodes(operator: string, inputs: readonly string[], attributes: Readonly<Record<string, OnnxAttribute>>, outputs: number): readonly string[];
@@ -20,6 +20,8 @@ export interface OnnxWriter {
   once(key: string, make: () => readonly string[]): readonly string[];
   /** An initializer of float32. */
   floats(values: Float32Array, shape: readonly number[]): string;
+  /** An initializer of int8. */
+  bytes(values: Int8Array, shape: readonly number[]): string;
   /** An initializer of int64, one axis: shapes, axes, offsets. */
   integers(values: readonly number[]): string;
   float(value: number): OnnxFloat;

@@ -22,8 +22,13 @@ export interface Model {
   readonly layers: readonly Layer[];
   /** Standard deviation of freshly drawn weights. */
   readonly initializerRange: number;
-  /** The named inputs of a batch, such as `pixels`. */
-  batchInputs(batch: number): Readonly<Record<string, Node>>;
+  /** How many values each integer input takes: token ids come from a vocabulary. Pictures have no such input. */
+  readonly vocabularies: Readonly<Record<string, number>>;
+  /**
+   * The named inputs of a batch, such as `pixels`. A padded batch of texts has a `mask` (B, T) as well, 1 for a token and 0 for
+   * padding; one text, as it is served, needs none.
+   */
+  batchInputs(batch: number, options?: { readonly padded?: boolean }): Readonly<Record<string, Node>>;
   forward(inputs: Readonly<Record<string, Node>>, batch: number, parts: Parts): Forward;
 }
 

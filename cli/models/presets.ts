@@ -1,26 +1,70 @@
-/** Models from scratch, by name: the usual ViTs, and small ones that two cores train. */
-import type { VitConfig } from './vit.ts';
+/** Models from scratch, by name: the usual ViTs and BERTs, and small ones that two cores train. */
+import { createBert, type BertConfig } from './bert.ts';
+import type { Model } from './model.ts';
+import { createVit, type VitConfig } from './vit.ts';
 
-type Sizes = Pick<VitConfig, 'patchSize' | 'hiddenSize' | 'layers' | 'heads' | 'intermediateSize'> & { readonly side: number };
+type VitSizes = Pick<VitConfig, 'patchSize' | 'hiddenSize' | 'layers' | 'heads' | 'intermediateSize'> & { readonly side: number };
 
-const SIZES = {
+const VITS = {
   'vit-pico': { side: 32, patchSize: 8, hiddenSize: 64, layers: 4, heads: 4, intermediateSize: 256 },
   'vit-nano': { side: 32, patchSize: 4, hiddenSize: 128, layers: 4, heads: 4, intermediateSize: 512 },
   'vit-ti16': { side: 224, patchSize: 16, hiddenSize: 192, layers: 12, heads: 3, intermediateSize: 768 },
   'vit-s16': { side: 224, patchSize: 16, hiddenSize: 384, layers: 12, heads: 6, intermediateSize: 1536 },
   'vit-b16': { side: 224, patchSize: 16, hiddenSize: 768, layers: 12, heads: 12, intermediateSize: 3072 },
   'vit-l16': { side: 224, patchSize: 16, hiddenSize: 1024, layers: 24, heads: 16, intermediateSize: 4096 },
-} as const satisfies Record<string, Sizes>;
+} as const satisfies Record<string, VitSizes>;
 
-export type Preset = keyof typeof SIZES;
-export const PRESETS = Object.keys(SIZES) as Preset[];
+type BertSizes = Pick<BertConfig, 'hiddenSize' | 'layers' | 'heads' | 'intermediateSize'>;
 
-export function isPreset(name: string): name is Preset {
-  return Object.hasOwn(SIZES, name);
+/** bert-base-uncased, and the smaller ones of Turc et al. 2019. */
+const BERTS = {
+  'bert-tiny': { hiddenSize: 128, layers: 2, heads: 2, intermediateSize: 512 },
+  'bert-mini': { hiddenSize: 256, layers: 4, heads: 4, intermediateSize: 1024 },
+  'bert-small': { hiddenSize: 512, layers: 4, heads: 8, intermediateSize: 2048 },
+  'bert-base': { hiddenSize: 768, layers: 12, heads: 12, intermediateSize: 3072 },
+} as const satisfies Record<string, BertSizes>;
+
+/** The longest sequence of a BERT preset. */
+export const BERT_POSITIONS = 512;
+
+export type VitPreset = keyof typeof VITS;
+export type BertPreset = keyof typeof BERTS;
+export type Preset = VitPreset | BertPreset;
+
+export const VIT_PRESETS = Object.keys(VITS) as VitPreset[];
+export const PRESETS: readonly Preset[] = [...VIT_PRESETS, ...(Object.keys(BERTS) as BertPreset[])];
+
+export function isVitPreset(name: string): name is VitPreset {
+  return Object.hasOwn(VITS, name);
 }
 
-/** The config of a preset for these labels. */
-export function presetConfig(preset: Preset, labels: readonly string[]): VitConfig {
-  const { side, ...sizes } = SIZES[preset];
+export function isBertPreset(name: string): name is BertPreset {
+  return Object.hasOwn(BERTS, name);
+}
+
+/** The config of a ViT preset for these labels. */
+export function vitPreset(preset: VitPreset, labels: readonly string[]): VitConfig {
+  const { side, ...sizes } = VITS[preset];
   return { ...sizes, imageSize: { height: side, width: side }, channels: 3, layerNormEpsilon: 1e-12, initializerRange: 0.02, labels };
+}
+
+/** The config of a BERT preset for these labels and sequences of `tokens`, at most `BERT_POSITIONS`. */
+export function bertPreset(preset: BertPreset, labels: readonly string[], tokens: number): BertConfig {
+  return {
+    ...BERTS[preset],
+    vocabSize: 30_522,
+    maxPositions: BERT_POSITIONS,
+    typeVocabSize: 2,
+    layerNormEpsilon: 1e-12,
+    initializerRange: 0.02,
+    tokens,
+    labels,
+  };
+}
+
+/** The model of a preset; null where no preset has that name. `tokens` is for texts. */
+export function presetModel(name: string, labels: readonly string[], tokens: number): Model | null {
+  if (isVitPreset(name)) return createVit(vitPreset(name, labels));
+  if (isBertPreset(name)) return createBert(bertPreset(name, labels, tokens));
+  return null;
 }

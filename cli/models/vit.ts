@@ -81,6 +81,7 @@ export function createVit(config: VitConfig): Model {
     labels: config.labels,
     layers,
     initializerRange: config.initializerRange,
+    vocabularies: {},
     batchInputs: (batch) => ({ pixels: input('pixels', [batch, config.channels, height, width]) }),
     forward,
   };

@@ -8,7 +8,7 @@ import { elementCount, sameShape } from '../graph/graph.ts';
 import { UserError } from '../io/errors.ts';
 import { exists, kindOf, readJson, writeJson } from '../io/files.ts';
 import { tensorsOf, type TensorSpec } from '../models/layers.ts';
-import { PRESETS } from '../models/presets.ts';
+import { PRESETS, VIT_PRESETS } from '../models/presets.ts';
 import type { Model } from '../models/model.ts';
 import type { Architecture, ModelConfig } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
@@ -84,7 +84,7 @@ export async function saveCheckpoint(folder: string, description: Omit<Checkpoin
 
 async function expectCheckpointFolder(folder: string): Promise<void> {
   const kind = await kindOf(folder);
-  const hint = `A model is a Hugging Face folder on this disk (config.json, model.safetensors; nothing is downloaded) or a run of slim finetune; slim finetune and slim bench also take presets: ${PRESETS.join(', ')}.`;
+  const hint = `A model is a Hugging Face folder on this disk (config.json, model.safetensors; nothing is downloaded) or a run of slim finetune; slim finetune also takes presets (${VIT_PRESETS.join(', ')}), and so does slim bench (${PRESETS.slice(VIT_PRESETS.length).join(', ')} too).`;
   if (kind === 'absent') throw new UserError(`model ${folder} does not exist`, hint);
   if (kind === 'file') throw new UserError(`model ${folder} is a file, expected a folder`, hint);
   if (!(await exists(join(folder, 'config.json')))) throw new UserError(`${folder} has no config.json`, hint);

@@ -11,7 +11,7 @@ export const EVALUATION_BATCH = 64;
 
 /** The forward pass of a model for `EVALUATION_BATCH` samples, or another number. */
 export function compileForward(engine: Engine, model: Model, parts: Parts, batch = EVALUATION_BATCH): Promise<Program> {
-  const { logits } = model.forward(model.batchInputs(batch), batch, parts);
+  const { logits } = model.forward(model.batchInputs(batch, { padded: true }), batch, parts);
   return engine.compile({ outputs: { logits } });
 }
 

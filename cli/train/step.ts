@@ -31,7 +31,7 @@ export interface CompressOptions extends StepOptions {
 /** Fine-tuning: the dense model and the task loss. */
 export function finetuneStep({ model, batch, layout, optimizer }: StepOptions): Graph {
   const { parameters, trained } = trainedTensors(layout);
-  const inputs = model.batchInputs(batch);
+  const inputs = model.batchInputs(batch, { padded: true });
   const { logits } = model.forward(inputs, batch, denseParts(tensorsOf(model.layers), trained));
   const loss = crossEntropy(logits, input('labels', [batch], 'i32'));
   return { outputs: { loss, logits, ...update(loss, parameters, trained, optimizer) } };
@@ -52,7 +52,7 @@ export function compressLosses(options: Omit<CompressOptions, 'optimizer' | 'lay
   const { model, batch, adapters, alpha } = options;
   const dense = tensorsOf(model.layers);
   const specs = [...dense, ...adapterTensors(model.layers, adapters.ranks)];
-  const inputs = model.batchInputs(batch);
+  const inputs = model.batchInputs(batch, { padded: true });
   const parts = phase === 'fading' ? fadingParts(specs, adapters, input('lambda', []), trained) : adaptersOnlyParts(specs, adapters.scaling, trained);
   const student = model.forward(inputs, batch, parts);
   // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head).

@@ -5,6 +5,8 @@ import { add, divide, minimum, multiply, scale, subtract } from '../../cli/graph
 import { broadcastTo } from '../../cli/graph/ops/broadcast.ts';
 import { concat } from '../../cli/graph/ops/concat.ts';
 import { crossEntropy, oneHot } from '../../cli/graph/ops/cross-entropy.ts';
+import { textEmbedding } from '../../cli/graph/ops/embedding.ts';
+import { gather, scatterAdd } from '../../cli/graph/ops/gather.ts';
 import { gelu } from '../../cli/graph/ops/gelu.ts';
 import { gemm } from '../../cli/graph/ops/gemm.ts';
 import { inverseStd, layerNorm, standardize } from '../../cli/graph/ops/layer-norm.ts';
@@ -311,6 +313,34 @@ const encoder: Case[] = [
   })),
 ];
 
+// ---- tables and their rows ----
+
+const lookups: Case[] = [
+  ...([[5, 3, 4], [1, 1, 1], [3, 17, 2], [100, 2, 17]] as const).flatMap(([rows, width, count]): Case[] => [
+    {
+      operation: 'gather', what: `${count} rows of ${shown([rows, width])}`, inputs: [{ shape: [rows, width] }, { shape: [count], classes: rows }], shape: [count, width],
+      build: gather, entry: ([i, d], table, ids) => at(table, at(ids, i), d),
+    },
+    {
+      operation: 'scatterAdd', what: `${count} rows into ${shown([rows, width])}`, inputs: [{ shape: [count, width] }, { shape: [count], classes: rows }], shape: [rows, width],
+      build: (x, ids) => scatterAdd(x, ids, rows), entry: ([row, d], x, ids) => sumOver(count, (i) => (at(ids, i) === row ? at(x, i, d) : 0)),
+    },
+  ]),
+  {
+    operation: 'scatterAdd', what: '17 rows into one', inputs: [{ shape: [17, 3] }, { shape: [17], classes: 1 }], shape: [1, 3],
+    build: (x, ids) => scatterAdd(x, ids, 1), entry: ([, d], x) => sumOver(17, (i) => at(x, i, d)),
+  },
+  ...([[2, 3, 5], [1, 1, 1], [3, 5, 17]] as const).map(([batch, T, width]): Case => ({
+    operation: 'textEmbedding', what: `${batch} × ${T} tokens of ${width}`,
+    inputs: [{ shape: [11, width] }, { shape: [T + 2, width] }, { shape: [2, width] }, { shape: [batch, T], classes: 11 }, { shape: [batch, T], classes: 2 }],
+    shape: [batch * T, width], build: textEmbedding,
+    entry([row, d], word, position, type, ids, types) {
+      const [sample, token] = [Math.floor(row / T), row % T];
+      return at(word, at(ids, sample, token), d) + at(position, token, d) + at(type, at(types, sample, token), d);
+    },
+  })),
+];
+
 // ---- values that come from nowhere ----
 
 const fixed = tensor([3, 5], ([i, j]) => i - 0.5 * j);
@@ -322,4 +352,4 @@ const leaves: Case[] = [
   { operation: 'scalar', what: '0.1', inputs: [], shape: [], build: () => scalar(0.1), entry: () => 0.1, differentiable: false },
 ];
 
-export const CASES: readonly Case[] = [...elementwise, ...moved, ...reductions, ...products, ...rows, ...encoder, ...leaves];
+export const CASES: readonly Case[] = [...elementwise, ...moved, ...reductions, ...products, ...rows, ...encoder, ...lookups, ...leaves];

@@ -10,13 +10,14 @@ import { linear, lowRankLinear } from '../../cli/graph/ops/linear.ts';
 import { matmul } from '../../cli/graph/ops/matmul.ts';
 import { add } from '../../cli/graph/ops/binary.ts';
 import { parameterCount, tensorsOf } from '../../cli/models/layers.ts';
-import { presetConfig } from '../../cli/models/presets.ts';
+import { bertPreset, vitPreset } from '../../cli/models/presets.ts';
+import { createBert } from '../../cli/models/bert.ts';
 import { createVit } from '../../cli/models/vit.ts';
 import { adaptersOnlyParts, adapterTensors, denseParts } from '../../cli/pclora/linear.ts';
 import { resolveRanks } from '../../cli/pclora/rank.ts';
 
 const labels = (count: number): string[] => Array.from({ length: count }, (_, k) => `class ${k}`);
-const vitB = createVit(presetConfig('vit-b16', labels(10)));
+const vitB = createVit(vitPreset('vit-b16', labels(10)));
 const ranks = resolveRanks(vitB.layers, { rank: 32 });
 
 /** What an encoder block multiplies, by hand: T tokens, width D, feed-forward width F. */
@@ -38,7 +39,7 @@ describe('ViT-B/16 with 10 classes', () => {
   });
 
   it('with 1,000 classes has the 86,567,656 parameters of the published checkpoint', () => {
-    expect(denseCost(createVit(presetConfig('vit-b16', labels(1000)))).whole.parameters).toBe(86_567_656);
+    expect(denseCost(createVit(vitPreset('vit-b16', labels(1000)))).whole.parameters).toBe(86_567_656);
   });
 
   it('at r = 32 keeps 5,428,224 block parameters and 1.88 GMAC, 89.31 % fewer', () => {
@@ -59,6 +60,33 @@ describe('ViT-B/16 with 10 classes', () => {
   it('counts as a whole what ships: blocks, embeddings, last norm and head', () => {
     const kept = D * D + D + D + T * D + 2 * D + 10 * D + 10;
     expect(adaptersCost(vitB, ranks).whole.parameters).toBe(5_428_224 + kept);
+  });
+});
+
+describe('BERT-base', () => {
+  const bert = (tokens: number) => createBert(bertPreset('bert-base', labels(2), tokens));
+
+  it('has the blocks of ViT-B, and 109.5 M parameters as the published checkpoint', () => {
+    const { blocks, whole } = denseCost(bert(128));
+    expect(blocks.parameters).toBe(85_054_464);
+    // bert-base-uncased without its head has 109,482,240.
+    expect(whole.parameters).toBe(109_482_240 + 2 * D + 2);
+  });
+
+  it('at r = 32 keeps 5,428,224 block parameters of 85,054,464, and 29.9 M as a whole', () => {
+    const { blocks, whole } = adaptersCost(bert(128), ranks);
+    expect(blocks.parameters).toBe(5_428_224);
+    expect((100 * (1 - blocks.parameters / denseCost(bert(128)).blocks.parameters)).toFixed(1)).toBe('93.6');
+    expect((whole.parameters / 1e6).toFixed(1)).toBe('29.9');
+  });
+
+  it.each([[512, '84.4'], [128, '91.2']])('at %i tokens takes %s %% fewer MACs in its blocks', (tokens, saved) => {
+    const model = bert(tokens);
+    const [dense, compressed] = [denseCost(model).blocks.macs, adaptersCost(model, ranks).blocks.macs];
+    const mixing = 12 * 2 * tokens * tokens * D;
+    expect(dense).toBe(12 * tokens * (4 * D * D + 2 * D * F) + mixing);
+    expect(compressed).toBe(12 * tokens * 32 * (4 * 2 * D + 2 * (D + F)) + mixing);
+    expect((100 * (1 - compressed / dense)).toFixed(1)).toBe(saved);
   });
 });
 

@@ -44,7 +44,7 @@ export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, Hos
   const model = {
     irVersion: IR_VERSION,
     producerName: 'slim',
-    opsetImport: [{ domain: '', version: OPSET }],
+    opsetImport: [{ domain: '', version: OPSET }, ...[...writer.domains].map((domain) => ({ domain, version: 1 }))],
     graph: {
       name: 'slim',
       node: writer.written,
@@ -95,6 +95,8 @@ function valueInfo(name: string, { dtype, shape }: Node): object {
 class ModelWriter implements OnnxWriter {
   readonly written: object[] = [];
   readonly initializers: object[] = [];
+  /** Operator sets beside ONNX's own, all at version 1. */
+  readonly domains = new Set<string>();
   private readonly shared = new Map<string, readonly string[]>();
   private count = 0;
 
@@ -104,7 +106,10 @@ class ModelWriter implements OnnxWriter {
 
   nodes(operator: string, inputs: readonly string[], attributes: Readonly<Record<string, OnnxAttribute>>, outputs: number): readonly string[] {
     const output = Array.from({ length: outputs }, () => this.fresh());
-    this.written.push({ opType: operator, input: inputs, output, attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)) });
+    const domain = operator.slice(0, Math.max(0, operator.lastIndexOf('.')));
+    if (domain !== '') this.domains.add(domain);
+    const opType = domain === '' ? operator : operator.slice(domain.length + 1);
+    this.written.push({ opType, domain, input: inputs, output, attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)) });
     return output;
   }
 
@@ -122,6 +127,10 @@ class ModelWriter implements OnnxWriter {
     const small = values.length === 1 ? `float ${values[0]} (${shape.join()})` : null;
     const write = (): string => this.initializer(ElementType.f32, shape, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     return small ? this.once(small, () => [write()])[0] : write();
+  }
+
+  bytes(values: Int8Array, shape: Shape): string {
+    return this.initializer(ElementType.i8, shape, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   }
 
   integers(values: readonly number[]): string {
@@ -153,6 +162,7 @@ class ModelWriter implements OnnxWriter {
 
 function attribute(name: string, value: OnnxAttribute): object {
   if (typeof value === 'number') return { name, type: AttributeType.int, i: value };
+  if (typeof value === 'string') return { name, type: AttributeType.string, s: new TextEncoder().encode(value) };
   if ('float' in value) return { name, type: AttributeType.float, f: value.float };
   return { name, type: AttributeType.ints, ints: value };
 }

@@ -23,9 +23,9 @@ const root = protobuf.Root.fromJSON({
       },
     },
     Node: {
-      fields: { input: repeated(1, 'string'), output: repeated(2, 'string'), name: field(3, 'string'), opType: field(4, 'string'), attribute: repeated(5, 'Attribute') },
+      fields: { input: repeated(1, 'string'), output: repeated(2, 'string'), name: field(3, 'string'), opType: field(4, 'string'), attribute: repeated(5, 'Attribute'), domain: field(7, 'string') },
     },
-    Attribute: { fields: { name: field(1, 'string'), f: field(2, 'float'), i: field(3, 'int64'), ints: repeated(8, 'int64'), type: field(20, 'int32') } },
+    Attribute: { fields: { name: field(1, 'string'), f: field(2, 'float'), i: field(3, 'int64'), s: field(4, 'bytes'), ints: repeated(8, 'int64'), type: field(20, 'int32') } },
     Tensor: { fields: { dims: repeated(1, 'int64'), dataType: field(2, 'int32'), name: field(8, 'string'), rawData: field(9, 'bytes') } },
     ValueInfo: { fields: { name: field(1, 'string'), type: field(2, 'Type') } },
     Type: { fields: { tensorType: field(1, 'TensorType') } },
@@ -37,6 +37,6 @@ const root = protobuf.Root.fromJSON({
 
 export const Model = root.lookupType('Model');
 /** TensorProto.DataType */
-export const ElementType = { f32: 1, i32: 6, i64: 7 } as const;
+export const ElementType = { f32: 1, i8: 3, i32: 6, i64: 7 } as const;
 /** AttributeProto.AttributeType */
-export const AttributeType = { float: 1, int: 2, ints: 7 } as const;
+export const AttributeType = { float: 1, int: 2, string: 3, ints: 7 } as const;

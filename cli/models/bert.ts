@@ -1,0 +1,103 @@
+/** BERT for classifying texts (Devlin et al. 2018), as Hugging Face's BertForSequenceClassification computes it. */
+import type { Node } from '../graph/graph.ts';
+import { attention } from '../graph/ops/attention.ts';
+import { add, scale, subtract } from '../graph/ops/binary.ts';
+import { textEmbedding } from '../graph/ops/embedding.ts';
+import { gelu } from '../graph/ops/gelu.ts';
+import { layerNorm } from '../graph/ops/layer-norm.ts';
+import { input, scalar } from '../graph/ops/leaf.ts';
+import { linear } from '../graph/ops/linear.ts';
+import { reshape } from '../graph/ops/reshape.ts';
+import { tanh } from '../graph/ops/unary.ts';
+import { selectToken } from '../graph/ops/vision.ts';
+import { embeddingLayer, linearLayer, normLayer, type Layer } from './layers.ts';
+import { layerNamed, type Forward, type Model, type Parts } from './model.ts';
+
+export interface BertConfig {
+  readonly vocabSize: number;
+  /** Longest sequence that has position embeddings. */
+  readonly maxPositions: number;
+  readonly typeVocabSize: number;
+  readonly hiddenSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly intermediateSize: number;
+  readonly layerNormEpsilon: number;
+  readonly initializerRange: number;
+  /** Length of the sequences that the graph takes, at most `maxPositions`. */
+  readonly tokens: number;
+  readonly labels: readonly string[];
+}
+
+function bertLayers(config: BertConfig): Layer[] {
+  const { hiddenSize: D, intermediateSize: F, vocabSize, maxPositions, typeVocabSize, labels } = config;
+  const blocks = Array.from({ length: config.layers }, (_, i) => [
+    ...['query', 'key', 'value', 'attention'].map((name) => linearLayer(`block.${i}.${name}`, D, D, 'linear', i)),
+    normLayer(`block.${i}.norm1`, D, i),
+    linearLayer(`block.${i}.up`, D, F, 'linear', i),
+    linearLayer(`block.${i}.down`, F, D, 'linear', i),
+    normLayer(`block.${i}.norm2`, D, i),
+  ]);
+  return [
+    embeddingLayer('embedding', [
+      { name: 'embedding.word', shape: [vocabSize, D], start: 'normal' },
+      { name: 'embedding.position', shape: [maxPositions, D], start: 'normal' },
+      { name: 'embedding.type', shape: [typeVocabSize, D], start: 'normal' },
+    ]),
+    normLayer('norm', D, null),
+    ...blocks.flat(),
+    linearLayer('pooler', D, D, 'pooler', null),
+    linearLayer('head', D, labels.length, 'head', null),
+  ];
+}
+
+/** Added to the scores of padding: e^(-1e9) is 0, and -1e9 plus a score is still a number. */
+const PADDING_SCORE = 1e9;
+
+/** mask (B, T), 1 for a token and 0 for padding → (B, 1, 1, T), what attention adds to its scores. */
+function attentionBias(mask: Node): Node {
+  const [batch, tokens] = mask.shape;
+  return reshape(scale(subtract(mask, scalar(1)), PADDING_SCORE), [batch, 1, 1, tokens]);
+}
+
+/**
+ * Builds a BERT from its config: the layer table and the forward pass. Post-norm blocks, exact GELU, logits from the first token
+ * through the pooler.
+ */
+export function createBert(config: BertConfig): Model {
+  const layers = bertLayers(config);
+  const { tokens: T, heads, vocabSize, typeVocabSize } = config;
+
+  function forward({ ids, types, mask }: Readonly<Record<string, Node>>, batch: number, parts: Parts): Forward {
+    const { tensor } = parts;
+    const dense = (name: string, x: Node): Node => linear(x, tensor(`${name}.weight`), tensor(`${name}.bias`), name);
+    const norm = (name: string, x: Node): Node => layerNorm(x, tensor(`${name}.weight`), tensor(`${name}.bias`), config.layerNormEpsilon);
+
+    const bias = mask ? attentionBias(mask) : null;
+    let x = norm('norm', textEmbedding(tensor('embedding.word'), tensor('embedding.position'), tensor('embedding.type'), ids, types)); // (B·T, D)
+    const blocks: Node[] = [];
+    for (let i = 0; i < config.layers; i++) {
+      const block = (name: string, y: Node): Node => parts.linear(layerNamed(layers, `block.${i}.${name}`), y);
+      const mixed = attention(block('query', x), block('key', x), block('value', x), bias, { batch, tokens: T, heads });
+      x = norm(`block.${i}.norm1`, add(x, block('attention', mixed)));
+      x = norm(`block.${i}.norm2`, add(x, block('down', gelu(block('up', x)))));
+      blocks.push(x);
+    }
+    const pooled = tanh(dense('pooler', selectToken(x, batch, 0))); // (B, D)
+    return { logits: dense('head', pooled), blocks };
+  }
+
+  return {
+    architecture: 'bert',
+    labels: config.labels,
+    layers,
+    initializerRange: config.initializerRange,
+    vocabularies: { ids: vocabSize, types: typeVocabSize },
+    batchInputs: (batch, { padded = false } = {}) => ({
+      ids: input('ids', [batch, T], 'i32'),
+      types: input('types', [batch, T], 'i32'),
+      ...(padded ? { mask: input('mask', [batch, T]) } : {}),
+    }),
+    forward,
+  };
+}
