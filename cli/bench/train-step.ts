@@ -8,6 +8,7 @@ import { initialTensors } from '../pretrained/initial.ts';
 import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../train/optimizer.ts';
 import { compressStep, STATE } from '../train/step.ts';
 import { packVector, tensorNamed, uploadTensors } from '../train/trained-tensors.ts';
+import { randomInputs } from './random-inputs.ts';
 import { summarize, type Summary } from './summary.ts';
 
 export interface TrainStepOptions {
@@ -72,10 +73,7 @@ export async function benchTrainStep(engine: Engine, options: TrainStepOptions):
 
 function randomBatch(engine: Engine, model: Model, batch: number): Record<string, DeviceTensor> {
   const source = random(1);
-  const inputs = Object.entries(model.batchInputs(batch)).map(([name, { shape }]) => {
-    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => source.normal());
-    return [name, engine.upload(floats(values, shape))] as const;
-  });
-  const labels = Int32Array.from({ length: batch }, () => source.below(model.labels.length));
-  return { ...Object.fromEntries(inputs), labels: engine.upload(integers(labels, [batch])) };
+  const inputs = randomInputs(model, model.batchInputs(batch, { padded: true }), source);
+  const labels = integers(Int32Array.from({ length: batch }, () => source.below(model.labels.length)), [batch]);
+  return Object.fromEntries(Object.entries({ ...inputs, labels }).map(([name, tensor]) => [name, engine.upload(tensor)]));
 }

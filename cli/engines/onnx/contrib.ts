@@ -1,11 +1,6 @@
 /** Operations of onnxruntime's own domain: what a graph is rewritten to where its kernels beat ONNX's. They run nowhere else. */
 import { apply, expectShapes, type Attributes, type Node, type Operation } from '../../graph/graph.ts';
-
-interface AttentionAttributes extends Attributes {
-  readonly batch: number;
-  readonly tokens: number;
-  readonly heads: number;
-}
+import type { AttentionAttributes } from '../../graph/ops/attention.ts';
 
 const multiHeadAttentionOperation: Operation<AttentionAttributes> = {
   name: 'multiHeadAttention',
@@ -21,8 +16,8 @@ const multiHeadAttentionOperation: Operation<AttentionAttributes> = {
 };
 
 /** `attention` without a bias as one fused kernel. query, key, value (B·T, D) → (B·T, D) */
-export function multiHeadAttention(inputs: readonly Node[], sizes: { batch: number; tokens: number; heads: number }): Node {
-  return apply(multiHeadAttentionOperation, inputs, { ...sizes });
+export function multiHeadAttention(inputs: readonly Node[], sizes: AttentionAttributes): Node {
+  return apply(multiHeadAttentionOperation, inputs, sizes);
 }
 
 /** A weight of int8 with a scale for each output, arranged for x·W. */

@@ -5,8 +5,7 @@ import type { DType, Graph } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
 import { type DeviceTensor, type Engine, EngineError, type HostTensor, type Inputs, type Outputs, type Program } from '../engine.ts';
 import { lowerToOnnx, outputName } from './lower.ts';
-
-const ORT_TYPES = { f32: 'float32', i32: 'int32' } as const satisfies Record<DType, ort.Tensor.Type>;
+import { ORT_TYPES, sessionOptions } from './session.ts';
 
 class OnnxTensor implements DeviceTensor {
   readonly tensor: ort.Tensor;
@@ -50,13 +49,7 @@ export function createOnnxEngine({ threads = availableParallelism() }: OnnxOptio
 
 async function compile(graph: Graph, constants: Readonly<Record<string, HostTensor>> | undefined, threads: number): Promise<Program> {
   const { bytes, inputs } = lowerToOnnx(graph, constants);
-  const session = await ort.InferenceSession.create(bytes, {
-    executionProviders: ['cpu'],
-    graphOptimizationLevel: 'all',
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    logSeverityLevel: 3,
-  });
+  const session = await ort.InferenceSession.create(bytes, { ...sessionOptions(threads), executionProviders: ['cpu'] });
   const names = inputs.map((node) => inputName(node)!);
   return {
     async run(given: Inputs): Promise<Outputs> {

@@ -5,7 +5,7 @@ import { reshape } from './reshape.ts';
 import { softmax } from './softmax.ts';
 import { transpose } from './transpose.ts';
 
-interface AttentionAttributes extends Attributes {
+export interface AttentionAttributes extends Attributes {
   readonly batch: number;
   readonly tokens: number;
   readonly heads: number;

@@ -1,0 +1,47 @@
+/** What `slim bench latency` runs: Slim's engine and its peers, dense and low-rank. */
+import { nativeRuntime, webRuntime, type OnnxRuntime } from '../engines/onnx/session.ts';
+import type { Model } from '../models/model.ts';
+import type { LatencyCase, Subject } from './latency.ts';
+import { openPeer } from './onnx-peer.ts';
+import { openSlim } from './slim-engine.ts';
+import { denseVariant, lowRankVariant } from './variant.ts';
+
+export const SLIM_CASES = ['slim-int8-lowrank', 'slim-f32-lowrank', 'slim-int8-dense', 'slim-f32-dense'] as const;
+export const PEERS = ['native-f32-dense', 'native-f32-lowrank', 'native-int8-dense', 'native-int8-lowrank', 'web-f32-lowrank'] as const;
+export type CaseName = (typeof SLIM_CASES)[number] | (typeof PEERS)[number];
+
+export interface CaseOptions {
+  readonly model: Model;
+  /** As asked for; the adapters' own are in `ranks`. */
+  readonly rank: number;
+  readonly ranks: ReadonlyMap<string, number>;
+  readonly seed: number;
+  /** Of the peers: Slim's engine computes one answer on one thread. */
+  readonly threads: number;
+  /** Told of a peer that is not installed. */
+  readonly onMissing: (name: CaseName) => void;
+}
+
+/** The cases of those names. All run the same random weights on the same sample, in so far as they have the same rank. */
+export async function latencyCases(names: readonly CaseName[], { model, rank, ranks, seed, threads, onMissing }: CaseOptions): Promise<LatencyCase[]> {
+  const variants = { dense: once(() => denseVariant(model, seed)), lowrank: once(() => lowRankVariant(model, ranks, seed)) };
+  const runtimes = { native: once(nativeRuntime), web: once(async () => webRuntime(threads)) };
+  const cases: LatencyCase[] = [];
+  for (const name of names) {
+    const [family, dtype, kind] = name.split('-') as [keyof typeof runtimes | 'slim', 'f32' | 'int8', keyof typeof variants];
+    const about = { name, dtype, rank: kind === 'dense' ? null : rank };
+    if (family === 'slim') {
+      cases.push({ ...about, engine: 'slim', open: () => openSlim(variants[kind](), dtype) });
+      continue;
+    }
+    const runtime: OnnxRuntime | null = await runtimes[family]();
+    if (runtime) cases.push({ ...about, engine: runtime.description, open: (): Promise<Subject> => openPeer(runtime, variants[kind](), dtype, threads) });
+    else onMissing(name);
+  }
+  return cases;
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => (made ??= { value: make() }).value;
+}

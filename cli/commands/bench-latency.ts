@@ -1,0 +1,126 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
+import { latencyCases, PEERS, SLIM_CASES, type CaseName } from '../bench/latency-cases.ts';
+import { benchLatency, type CaseLatency } from '../bench/latency.ts';
+import { throwIfInterrupted, type Io } from '../io/io.ts';
+import { usageError } from '../io/errors.ts';
+import { createProgress } from '../io/progress.ts';
+import { addModelOptions, modelOf, ranksOf, type ModelFlags } from './bench-model.ts';
+import { formatBytes, percent, printResult, table } from './result.ts';
+
+interface LatencyFlags extends ModelFlags {
+  readonly threads: number;
+  readonly calls: number;
+  readonly cases: readonly CaseName[];
+  readonly peers: readonly CaseName[];
+  readonly profile: boolean;
+  readonly seed: number;
+}
+
+const WARM_UP_CALLS = 3;
+
+/** What Slim's cases are compared with, where both ran. */
+const COMPARISONS: readonly (readonly [CaseName, CaseName])[] = [
+  ['slim-int8-lowrank', 'native-int8-lowrank'],
+  ['slim-int8-lowrank', 'native-int8-dense'],
+  ['slim-int8-lowrank', 'native-f32-dense'],
+  ['slim-int8-lowrank', 'web-f32-lowrank'],
+  ['slim-f32-lowrank', 'native-f32-lowrank'],
+  ['slim-f32-lowrank', 'web-f32-lowrank'],
+  ['slim-int8-dense', 'native-int8-dense'],
+  ['slim-f32-dense', 'native-f32-dense'],
+];
+
+export function latencyCommand(io: Io): Command {
+  const command = createCommand(
+    'latency',
+    'milliseconds of one answer, beside onnxruntime',
+    `Runs one sample through Slim's engine and its peers, on random weights made in memory. Every round calls each case once, so that what slows the machine slows
+them alike. Slim's engine computes on one thread.
+
+Slim's: ${SLIM_CASES.join(', ')}.
+Peers: ${PEERS.join(', ')}. native is onnxruntime-node; web is onnxruntime-web, which is left out where it is not installed.`,
+    ['slim bench latency --model vit-b16 --rank 32 --threads 1 --json', 'slim bench latency --model bert-base --tokens 128 --cases slim-int8-lowrank --peers native-int8-lowrank'],
+  )
+    .addOption(new Option('--threads <n>', 'threads of the peers').argParser(integer(1, 1024)).default(1))
+    .addOption(new Option('--calls <n>', 'timed calls of each case').argParser(integer(1, 100_000)).default(20))
+    .addOption(new Option('--cases <names>', "all, none, or some of Slim's with commas between").argParser(someOf(SLIM_CASES)).default(SLIM_CASES, 'all'))
+    .addOption(new Option('--peers <names>', 'all, none, or some of them with commas between').argParser(someOf(PEERS)).default(PEERS, 'all'))
+    .option('--profile', "tell where the time of Slim's engine goes, by kernel");
+  addResultOptions(addModelOptions(command));
+  return command.action(async () => {
+    const flags = await resolveFlags<LatencyFlags>(command);
+    const cases = await runLatency(flags, io);
+    const ratios = ratiosOf(cases);
+    const { model, rank, threads, calls } = flags;
+    const rows = cases.map(({ logits: _, profile, ...row }) => (flags.profile ? { ...row, profile } : row));
+    printResult(io, flags.json, { model, rank, threads, calls, node: process.version, cases: rows, ratios }, textOf(flags, cases, ratios));
+  });
+}
+
+/** Times the cases that the flags name. */
+async function runLatency(flags: LatencyFlags, io: Io): Promise<CaseLatency[]> {
+  const names = [...flags.cases, ...flags.peers];
+  if (names.length === 0) throw usageError('--cases none and --peers none leave nothing to run');
+  const model = await modelOf(flags);
+  const progress = createProgress(io.stderr, 'call');
+  const onMissing = (name: CaseName): void => progress.line(`note: ${name} is left out: npm install --no-save onnxruntime-web@1.30.0 adds it`);
+  const cases = await latencyCases(names, { model, rank: flags.rank, ranks: ranksOf(model, flags), seed: flags.seed, threads: flags.threads, onMissing });
+  const latencies = await benchLatency(cases, {
+    calls: flags.calls,
+    warmUp: WARM_UP_CALLS,
+    profile: flags.profile,
+    onCall(done, total, name) {
+      throwIfInterrupted(io.signal);
+      progress.update(done, total, name);
+    },
+  });
+  progress.end();
+  return latencies;
+}
+
+interface Ratio {
+  readonly name: string;
+  readonly peer: string;
+  /** Of the medians: below 1, Slim is faster. */
+  readonly ratio: number;
+}
+
+function ratiosOf(cases: readonly CaseLatency[]): Ratio[] {
+  const medians = new Map(cases.map(({ name, medianMs }) => [name, medianMs]));
+  return COMPARISONS.flatMap(([name, peer]) => {
+    const [ours, theirs] = [medians.get(name), medians.get(peer)];
+    return ours === undefined || theirs === undefined ? [] : [{ name, peer, ratio: ours / theirs }];
+  });
+}
+
+function textOf({ model, rank, calls, threads, profile }: LatencyFlags, cases: readonly CaseLatency[], ratios: readonly Ratio[]): string {
+  const rows = cases.map(({ name, medianMs, p95Ms, minMs, bytes }) => [name, ...[medianMs, p95Ms, minMs].map((ms) => ms.toFixed(2)), formatBytes(bytes)]);
+  return [
+    `${model}, rank ${rank}, ${calls} calls each, peers on ${threads} thread${threads === 1 ? '' : 's'}, Node ${process.version}`,
+    table([['ms', 'median', 'p95', 'min', 'size'], ...rows]),
+    ...(ratios.length === 0 ? [] : ['', table([['medians compared', 'to', 'ratio'], ...ratios.map(({ name, peer, ratio }) => [name, peer, ratio.toFixed(2)])])]),
+    ...(profile ? cases.flatMap(profileText) : []),
+  ].join('\n');
+}
+
+function profileText({ name, engine, profile }: CaseLatency): string[] {
+  if (engine !== 'slim') return [];
+  if (!profile) return ['', `${name}: this engine does not tell where its time goes`];
+  const total = profile.reduce((sum, { ms }) => sum + ms, 0);
+  const rows = [...profile].sort((a, b) => b.ms - a.ms).map(({ op, calls, ms }) => [op, String(calls), ms.toFixed(2), percent(ms / total, 1)]);
+  return ['', table([[name, 'calls', 'ms', 'share'], ...rows])];
+}
+
+/** `all`, `none`, or names out of `known`. */
+function someOf<T extends string>(known: readonly T[]): (text: string) => readonly T[] {
+  return (text) => {
+    if (text === 'all') return known;
+    if (text === 'none') return [];
+    return text.split(',').map((part) => {
+      const name = known.find((candidate) => candidate === part.trim());
+      if (name === undefined) throw new InvalidArgumentError(`Expected all, none, or some of ${known.join(', ')}.`);
+      return name;
+    });
+  };
+}

@@ -1,0 +1,72 @@
+import { Option, type Command } from 'commander';
+import { addEngineOptions, addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
+import { benchTrainStep } from '../bench/train-step.ts';
+import { createEngine, type EngineChoice } from '../engines/create.ts';
+import { throwIfInterrupted, type Io } from '../io/io.ts';
+import { createProgress } from '../io/progress.ts';
+import { INITS, type Init } from '../pclora/linear.ts';
+import { addModelOptions, modelOf, ranksOf, type ModelFlags } from './bench-model.ts';
+import { formatBytes, percent, printResult, table } from './result.ts';
+
+interface TrainStepFlags extends ModelFlags, EngineChoice {
+  readonly batchSize: number;
+  readonly steps: number;
+  readonly init: Init;
+  readonly packWeights?: boolean;
+}
+
+export function trainStepCommand(io: Io): Command {
+  const command = createCommand(
+    'train-step',
+    'milliseconds and memory of a PC-LoRA training step',
+    'Runs whole training steps (both forward passes, losses, gradients, clipping, AdamW) on random weights: with λ > 0, and at λ = 0.',
+    ['slim bench train-step --model vit-b16 --rank 32 --batch-size 4 --json'],
+  )
+    .addOption(new Option('--batch-size <n>', 'samples a step').argParser(integer(1, 65536)).default(4))
+    .addOption(new Option('--steps <n>', 'timed steps per phase').argParser(integer(1, 10_000)).default(10))
+    .addOption(new Option('--init <how>', 'svd adds a frozen low-rank path while λ > 0').choices(INITS).default('paper'))
+    .option('--pack-weights', 'for comparison: W inside the programs, packed ahead of time, with copies of it in memory');
+  addResultOptions(addEngineOptions(addModelOptions(command)));
+  return command.action(async () => {
+    const flags = await resolveFlags<TrainStepFlags>(command);
+    const model = await modelOf(flags);
+    const adapters = { init: flags.init, ranks: ranksOf(model, flags), scaling: 1 };
+    const engine = await createEngine(flags);
+    const progress = createProgress(io.stderr, 'step');
+    const { fading, adapters: adaptersOnly, trainedParameters } = await benchTrainStep(engine, {
+      model,
+      adapters,
+      batch: flags.batchSize,
+      steps: flags.steps,
+      packWeights: flags.packWeights ?? false,
+      onStep: (done, total) => {
+        throwIfInterrupted(io.signal);
+        progress.update(done, total, engine.description);
+      },
+    });
+    progress.end();
+    const peakRssBytes = process.resourceUsage().maxRSS * 1024;
+    const result = {
+      model: flags.model,
+      engine: engine.description,
+      rank: flags.rank,
+      batchSize: flags.batchSize,
+      packedWeights: flags.packWeights ?? false,
+      trainedParameters,
+      /** λ > 0 */
+      msPerStep: fading.medianMs,
+      /** λ = 0 */
+      msPerStepAdaptersOnly: adaptersOnly.medianMs,
+      ratio: adaptersOnly.medianMs / fading.medianMs,
+      peakRssBytes,
+      phases: { fading, adaptersOnly },
+    };
+    const row = (name: string, { medianMs, p95Ms, minMs, compileMs }: typeof fading): string[] => [name, ...[medianMs, p95Ms, minMs, compileMs].map((ms) => ms.toFixed(0))];
+    const text = [
+      `${flags.model}, rank ${flags.rank}, batch ${flags.batchSize}, on ${engine.description}`,
+      table([['ms', 'median', 'p95', 'min', 'compile'], row('λ > 0', fading), row('λ = 0', adaptersOnly)]),
+      `λ = 0 takes ${percent(result.ratio, 0)} of λ > 0; peak memory ${formatBytes(peakRssBytes)}`,
+    ];
+    printResult(io, flags.json, result, text.join('\n'));
+  });
+}
