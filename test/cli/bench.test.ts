@@ -1,0 +1,33 @@
+/** `slim bench cost` and `slim bench train-step` on presets of text models. */
+import { expect, it } from 'vitest';
+import { slim, slimJson } from '../support/cli.ts';
+
+it.each([
+  ['512', '84.4'],
+  ['128', '91.2'],
+])('slim bench cost tells what BERT-base at %s tokens costs', async (tokens, macsRemoved) => {
+  const result = await slimJson(['bench', 'cost', '--model', 'bert-base', '--rank', '32', '--tokens', tokens]);
+  expect(result).toMatchObject({ model: 'bert-base', rank: 32, dense: { blocks: { parameters: 85_054_464 } }, compressed: { blocks: { parameters: 5_428_224 } } });
+  const { blocks } = result.removed as { blocks: { parameters: number; macs: number } };
+  expect((100 * blocks.parameters).toFixed(1)).toBe('93.6');
+  expect((100 * blocks.macs).toFixed(1)).toBe(macsRemoved);
+});
+
+it('slim bench cost refuses texts longer than the position embeddings', async () => {
+  const { code, stderr } = await slim(['bench', 'cost', '--model', 'bert-base', '--tokens', '513']);
+  expect([code, stderr.split('\n')[0]]).toEqual([2, "error: option '--tokens <n>' argument '513' is invalid. Expected a whole number from 1 to 512."]);
+});
+
+it('slim bench train-step trains on padded batches of ids', async () => {
+  const result = await slimJson(['bench', 'train-step', '--model', 'bert-tiny', '--rank', '4', '--tokens', '5', '--batch-size', '2', '--steps', '1', '--threads', '1']);
+  // Adapters of 2 blocks, 5 layer norms, pooler and head of 10 classes.
+  const adapters = 2 * (4 * (4 * 256 + 128) + 2 * 4 * 640 + 640);
+  expect(result.trainedParameters).toBe(adapters + 5 * 256 + (128 * 128 + 128) + (128 * 10 + 10));
+  expect(result.msPerStep).toBeGreaterThan(0);
+});
+
+it('slim finetune says that it trains no text models', async () => {
+  const { code, stdout, stderr } = await slim(['finetune', '--model', 'bert-tiny', '--data', 'glyphs:20', '--out', 'nowhere']);
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(/^error: --model bert-tiny is a preset of a text model: .*\nhint: Presets to train: vit-pico, /);
+});
