@@ -1,8 +1,7 @@
 /** What `slim bench latency` runs: Slim's engine and its peers, dense and low-rank. */
 import { nativeRuntime, webRuntime, type OnnxRuntime } from '../engines/onnx/session.ts';
 import type { Model } from '../models/model.ts';
-import type { LatencyCase, Subject } from './latency.ts';
-import { openPeer } from './onnx-peer.ts';
+import type { LatencyCase } from './latency.ts';
 import { openSlim } from './slim-engine.ts';
 import { denseVariant, lowRankVariant } from './variant.ts';
 
@@ -35,11 +34,14 @@ export async function latencyCases(names: readonly CaseName[], { model, rank, ra
       continue;
     }
     const runtime: OnnxRuntime | null = await runtimes[family]();
-    if (runtime) cases.push({ ...about, engine: runtime.description, open: (): Promise<Subject> => openPeer(runtime, variants[kind](), dtype, threads) });
+    if (runtime) cases.push({ ...about, engine: runtime.description, open: async () => (await loadPeer()).openPeer(runtime, variants[kind](), dtype, threads) });
     else onMissing(name);
   }
   return cases;
 }
+
+/** Loaded where it is asked for: it brings protobuf along. */
+const loadPeer = (): Promise<typeof import('./onnx-peer.ts')> => import('./onnx-peer.ts');
 
 function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | null = null;

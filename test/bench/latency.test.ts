@@ -115,9 +115,9 @@ describe('slim bench latency', () => {
   it('tells every case that it ran, and ratios', async () => {
     const result = await slimJson([...pico, '--peers', 'native-f32-dense,native-int8-lowrank']);
     expect(result).toMatchObject({ version: 1, model: 'vit-pico', rank: 8, threads: 1, calls: 2, node: process.version });
-    const cases = result.cases as Record<string, unknown>[];
+    const cases = result.cases as { name: string; engine: string; dtype: string; rank: number | null; medianMs: number; p95Ms: number; minMs: number; bytes: number }[];
     expect(cases.map(({ name }) => name)).toEqual([...SLIM_CASES, 'native-f32-dense', 'native-int8-lowrank']);
-    for (const { name, engine, dtype, rank, medianMs, p95Ms, minMs, bytes, ...rest } of cases as { [field: string]: string & number }[]) {
+    for (const { name, engine, dtype, rank, medianMs, p95Ms, minMs, bytes, ...rest } of cases) {
       expect(engine).toMatch(name.startsWith('slim') ? /^slim$/ : /^onnxruntime-node \d/);
       expect(name).toContain(dtype);
       expect(rank).toBe(name.endsWith('dense') ? null : 8);
@@ -125,7 +125,7 @@ describe('slim bench latency', () => {
       expect(bytes).toBeGreaterThan(50_000);
       expect(rest).toEqual({});
     }
-    const medians = new Map(cases.map(({ name, medianMs }) => [name, medianMs as number]));
+    const medians = new Map(cases.map(({ name, medianMs }) => [name, medianMs]));
     const ratios = result.ratios as { name: string; peer: string; ratio: number }[];
     expect(ratios.map(({ name, peer }) => `${name} ${peer}`)).toEqual(['slim-int8-lowrank native-int8-lowrank', 'slim-int8-lowrank native-f32-dense', 'slim-f32-dense native-f32-dense']);
     for (const { name, peer, ratio } of ratios) expect(ratio).toBeCloseTo(medians.get(name)! / medians.get(peer)!, 12);
