@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { loadKernels } from '../../runtime/hosts/node.ts';
+import { elementCount } from '../../runtime/artifact/safetensors.ts';
 import { createEngine as createRuntime } from '../../runtime/engine/engine.ts';
 import type { Cost } from '../../runtime/artifact/manifest.ts';
 import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
@@ -10,7 +10,7 @@ import { createEngine } from '../engines/create.ts';
 import { floats } from '../engines/engine.ts';
 import { Interrupted, UserError } from '../io/errors.ts';
 import { openArtifact } from '../io/artifact.ts';
-import { builtAsset } from '../io/assets.ts';
+import { builtKernels } from '../io/assets.ts';
 import type { Io } from '../io/io.ts';
 import { formatDuration } from '../io/progress.ts';
 import { compileForward } from '../train/evaluate.ts';
@@ -165,9 +165,9 @@ async function onnxLatency(folder: string): Promise<number> {
 }
 
 async function runtimeLatency(file: string): Promise<number> {
-  const runtime = createRuntime(await openArtifact(file), await loadKernels(builtAsset('kernels.wasm')));
-  const pixels = new Float32Array(runtime.inputShape.reduce((a, b) => a * b, 1));
-  return medianLatency(async () => runtime.infer(pixels));
+  const runtime = createRuntime(await openArtifact(file), await builtKernels());
+  const pixels = new Float32Array(elementCount(runtime.inputs[0].shape));
+  return medianLatency(async () => runtime.infer({ pixels }));
 }
 
 async function medianLatency(call: () => Promise<unknown>): Promise<number> {

@@ -12,7 +12,7 @@ import { createProgress } from '../io/progress.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { compileForward, evaluateForward, type Evaluation } from '../train/evaluate.ts';
 import { evaluateArtifact } from '../train/evaluate-artifact.ts';
-import { floatTensors, loadTrainedModel, logitsOf, partsOf, weightSpecs, type TrainedModel } from '../train/trained-model.ts';
+import { deployable, floatTensors, loadTrainedModel, partsOf, weightSpecs, type TrainedModel } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { percent, printResult, skippedNote } from './result.ts';
 
@@ -76,7 +76,8 @@ export async function evaluateOn(model: Artifact | TrainedModel, data: Dataset, 
 }
 
 async function packed(trained: TrainedModel): Promise<Artifact> {
-  return readArtifact(await pack(logitsOf(trained), trained.stored, describe(trained)));
+  const { logits, tensors } = deployable(trained);
+  return readArtifact(await pack(logits, tensors, describe(trained)));
 }
 
 /** Which of the model's classes each of the data's is: by name, or by place where the model's names are made up. */

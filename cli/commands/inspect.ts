@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { memoryLayout } from '../../runtime/artifact/plan-memory.ts';
 import type { Cost, Manifest, StageAccuracy } from '../../runtime/artifact/manifest.ts';
 import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
 import { denseCost } from '../pclora/cost.ts';
@@ -31,14 +32,15 @@ interface Report {
 }
 
 async function inspectArtifact(path: string): Promise<Report> {
-  const { manifest, fileBytes } = await openArtifact(path);
+  const { manifest, fileBytes, data } = await openArtifact(path);
+  const memoryBytes = memoryLayout(data.length, manifest.plan).bytes;
   const { plan, ...told } = manifest;
   const compression = manifest.compression ? `${manifest.compression.method}, rank ${manifest.compression.rank}` : 'none';
   return {
-    result: { kind: 'artifact', bytes: fileBytes, arenaBytes: plan.arenaBytes, steps: plan.steps.length, ...told },
+    result: { kind: 'artifact', bytes: fileBytes, memoryBytes, steps: plan.steps.length, ...told },
     lines: [
       `${path}: ${manifest.task}, ${manifest.source.architecture} from ${manifest.source.model}`,
-      `${formatBytes(fileBytes)}, ${manifest.precision}, ${plan.steps.length} steps, ${formatBytes(plan.arenaBytes)} of memory beside the weights`,
+      `${formatBytes(fileBytes)}, ${manifest.precision}, ${plan.steps.length} steps, ${formatBytes(memoryBytes)} of memory when it runs`,
       `compression: ${compression}`,
       labelLine(manifest.labels),
       ...costLines(manifest.costs),

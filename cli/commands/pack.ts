@@ -5,7 +5,7 @@ import { pack } from '../compress/pack.ts';
 import { usageError } from '../io/errors.ts';
 import { kindOf, writeFileAtomic } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
-import { loadTrainedModel, logitsOf } from '../train/trained-model.ts';
+import { deployable, loadTrainedModel } from '../train/trained-model.ts';
 import { formatBytes, printResult } from './result.ts';
 
 export interface PackFlags {
@@ -47,7 +47,8 @@ export async function runPack(path: string, flags: PackFlags): Promise<PackResul
   if (existing === 'folder') throw usageError(`--out ${file} is a folder, expected a file`);
   if (existing === 'file' && !flags.overwrite) throw usageError(`--out ${file} already exists`, 'Choose another name, or replace it with --overwrite.');
   const trained = await loadTrainedModel(path);
-  const bytes = await pack(logitsOf(trained), trained.stored, describe(trained));
+  const { logits, tensors } = deployable(trained);
+  const bytes = await pack(logits, tensors, describe(trained));
   await writeFileAtomic(file, bytes);
   return { file, bytes: bytes.length, precision: trained.precision };
 }

@@ -1,5 +1,4 @@
 import { Option, type Command } from 'commander';
-import { loadKernels } from '../../runtime/hosts/node.ts';
 import { createEngine } from '../../runtime/engine/engine.ts';
 import { createClassifier } from '../../runtime/http/artifact-classifier.ts';
 import type { Classifier, Prediction } from '../../runtime/http/classifier.ts';
@@ -7,7 +6,7 @@ import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { readFile } from 'node:fs/promises';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
 import { openArtifact } from '../io/artifact.ts';
-import { builtAsset } from '../io/assets.ts';
+import { builtKernels } from '../io/assets.ts';
 import { messageOf, usageError, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { percent, printResult, table } from './result.ts';
@@ -54,5 +53,5 @@ export async function runPredict(path: string, input: string, topK: number): Pro
 export async function openClassifier(path: string): Promise<Classifier> {
   const artifact = await openArtifact(path);
   const { nodeDecoders } = await import('../../runtime/hosts/node-decoders.ts');
-  return createClassifier(artifact, createEngine(artifact, await loadKernels(builtAsset('kernels.wasm'))), nodeDecoders());
+  return createClassifier(artifact, createEngine(artifact, await builtKernels()), nodeDecoders());
 }

@@ -4,8 +4,10 @@ import { inputName } from '../graph/ops/leaf.ts';
 import { readArtifact, writeArtifact } from '../../runtime/artifact/artifact.ts';
 import { FORMAT_VERSION, type Manifest } from '../../runtime/artifact/manifest.ts';
 import type { Tensor } from '../../runtime/artifact/safetensors.ts';
+import { packWeight } from './packed-weights.ts';
 import { planOf } from './plan.ts';
-import { scaleName } from './quantize.ts';
+import { linearWeights, scaleName } from './quantize.ts';
+import { selectEarly } from './select-early.ts';
 import { f32Tensor, f32Values, tensorNamed, type StoredTensors } from './stored-tensors.ts';
 
 /** What the manifest tells beside what packing works out itself. */
@@ -17,12 +19,13 @@ export type Description = Omit<Manifest, 'formatVersion' | 'precision' | 'plan' 
  * @throws ArtifactError when what would be written is not valid.
  */
 export async function pack(logits: Node, tensors: StoredTensors, description: Description): Promise<Uint8Array<ArrayBuffer>> {
-  const used = foldScaling(logits, usedTensors(logits, tensors));
-  const bytes = await writeArtifact(used, {
+  const graph = selectEarly(logits);
+  const used = foldScaling(graph, usedTensors(graph, tensors));
+  const bytes = await writeArtifact(packWeights(graph, used), {
     ...description,
     formatVersion: FORMAT_VERSION,
     precision: [...used.values()].some(({ dtype }) => dtype === 'I8') ? 'int8' : 'f32',
-    plan: planOf(logits, used),
+    plan: planOf(graph, used),
   });
   await readArtifact(bytes);
   return bytes;
@@ -51,4 +54,9 @@ function foldScaling(logits: Node, tensors: StoredTensors): Map<string, Tensor> 
     folded.set(name, f32Tensor(f32Values(tensorNamed(tensors, name)).map((value) => value * (attributes.scaling as number)), shape));
   }
   return folded;
+}
+
+function packWeights(logits: Node, tensors: StoredTensors): Map<string, Tensor> {
+  const weights = linearWeights(logits);
+  return new Map([...tensors].map(([name, tensor]) => [name, weights.has(name) ? packWeight(tensor) : tensor]));
 }

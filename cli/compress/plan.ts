@@ -1,10 +1,12 @@
 /**
- * The graph of a model, for a batch of one, becomes a plan: each node a kernel call or a few, each value a buffer in the arena.
- * Whether a linear layer runs in int8 or f32 is told by its weight's dtype.
+ * The graph of a model, for a batch of one, becomes a plan: each value a buffer in the arena, each node a kernel call, together with
+ * what can run in the same call while its rows are in the cache (activation, residual, quantizing for the next layer). Whether a
+ * linear layer runs in int8 or f32 is told by its weight's dtype.
  */
-import { elementCount, sameShape, topological, type Node } from '../graph/graph.ts';
+import { sameShape, topological, type Node } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
-import { STEP_FIELDS, type Plan, type Step, type StepOp } from '../../runtime/artifact/plan.ts';
+import { quantizedRowBytes } from '../../runtime/artifact/plan-memory.ts';
+import { STEP_FIELDS, type Activation, type Plan, type PlanInput, type Rows, type Step, type StepOp } from '../../runtime/artifact/plan.ts';
 import { layOut, type Slot } from './arena.ts';
 import { scaleName } from './quantize.ts';
 import { tensorNamed, type StoredTensors } from './stored-tensors.ts';
@@ -12,129 +14,233 @@ import { tensorNamed, type StoredTensors } from './stored-tensors.ts';
 /** A step whose buffers have no place yet. */
 type Draft = Step<StepOp, Slot>;
 
-/** A value after `quantizeRows`. */
-interface Quantized {
-  readonly quantized: Slot;
-  readonly scales: Slot;
-  readonly zeros: Slot;
-}
-
 /**
- * Plans the computation of `logits` (1, labels) from the graph's one input that is not a tensor, such as `pixels`.
+ * Plans the computation of `logits` (1, labels) from the graph's inputs that are no tensors, such as `pixels`. Sizes that follow a
+ * text's length do so in the plan.
  * @throws Error naming an operation that the runtime has no kernel for.
  */
 export function planOf(logits: Node, tensors: StoredTensors): Plan {
-  const planner = new Planner(tensors);
   const order = topological([logits]);
-  const input = order.find((node) => inputName(node) !== null && !tensors.has(inputName(node) as string));
-  if (input === undefined) throw new Error('the graph has no input beside its tensors');
+  const inputs = order.filter((node) => inputName(node) !== null && !tensors.has(inputName(node) as string));
+  if (inputs.length === 0) throw new Error('the graph has no input beside its tensors');
+  const planner = new Planner(tensors, order, logits);
   for (const node of order) if (inputName(node) === null) planner.lower(node);
-  return planner.finish(input, logits);
+  return planner.finish(inputs, logits);
+}
+
+/** A value where it was computed: as f32, as quantized rows, or both. */
+interface Value {
+  float: Slot | null;
+  quantized: Slot | null;
+}
+
+/** A linear layer and what runs in the same call. */
+interface Fused {
+  readonly linear: Node;
+  readonly activation: Activation;
+  readonly residual: Node | null;
 }
 
 class Planner {
   readonly #tensors: StoredTensors;
-  readonly #once: Draft[] = [];
   readonly #steps: Draft[] = [];
-  readonly #values = new Map<Node, Slot>();
-  /** Query, key and value read the same activations: they are quantized once. */
-  readonly #quantized = new Map<Slot, Quantized>();
+  readonly #values = new Map<Node, Value>();
+  readonly #consumers = new Map<Node, Node[]>();
+  /** By the node whose value the call gives. */
+  readonly #fused = new Map<Node, Fused>();
+  /** Nodes that another one's call computes on the way. */
+  readonly #inside = new Set<Node>();
+  readonly #logits: Node;
 
-  constructor(tensors: StoredTensors) {
+  constructor(tensors: StoredTensors, order: readonly Node[], logits: Node) {
     this.#tensors = tensors;
+    this.#logits = logits;
+    for (const node of order) for (const x of new Set(node.inputs)) this.#consumers.set(x, [...(this.#consumers.get(x) ?? []), node]);
+    for (const node of order) if (isLinear(node)) this.#fuse(node);
   }
 
   lower(node: Node): void {
-    const out = this.#value(node);
-    const [rows, columns] = node.shape;
-    const value = (i: number): Slot => this.#value(node.inputs[i]);
+    if (this.#inside.has(node)) return;
+    const fused = this.#fused.get(node);
+    if (fused) return this.#linear(node, fused);
+    const [rows, columns] = [rowsOf(node), node.shape[1]];
+    const value = (i: number): Slot => this.#float(node.inputs[i]);
     const tensor = (i: number): string => this.#tensorName(node, i);
-    const count = elementCount(node.shape);
+    const float = (): Slot => this.#newFloat(node);
     switch (node.operation.name) {
       case 'patchify': {
         const [, channels, height, width] = node.inputs[0].shape;
-        return this.#emit({ op: 'patchify', pixels: value(0), out, channels, height, width, patch: attribute(node, 'patchSize') });
-      }
-      case 'linear':
-        return this.#linear(value(0), tensor(1), tensor(2), out, rows);
-      case 'lowRankLinear': {
-        const rank = node.inputs[1].shape[0];
-        const inner = floats(rows * rank);
-        this.#linear(value(0), tensor(1), null, inner, rows);
-        return this.#linear(inner, tensor(2), tensor(3), out, rows);
+        return this.#emit({ op: 'patchify', pixels: value(0), out: float(), channels, height, width, patch: attribute(node, 'patchSize') });
       }
       case 'tokens':
-        return this.#emit({ op: 'tokens', patches: value(0), cls: tensor(1), position: tensor(2), out, patchCount: rows - 1, columns });
+        return this.#emit({
+          op: 'tokens', patches: value(0), cls: tensor(1), position: tensor(2), positionScales: this.#scales(node, 2), out: float(),
+          patchCount: node.shape[0] - 1, columns,
+        });
+      case 'textEmbedding':
+        return this.#emit({
+          op: 'textEmbedding', ids: value(3), types: value(4), word: tensor(0), wordScales: this.#scales(node, 0), position: tensor(1),
+          positionScales: this.#scales(node, 1), type: tensor(2), typeScales: this.#scales(node, 2), out: float(), tokens: 'tokens', columns,
+          words: node.inputs[0].shape[0], positions: node.inputs[1].shape[0], kinds: node.inputs[2].shape[0],
+        });
       case 'layerNorm':
         return this.#emit({
-          op: 'layerNorm', x: value(0), gamma: tensor(1), beta: tensor(2), out, rows, columns, epsilon: attribute(node, 'epsilon'),
+          op: 'layerNorm', x: value(0), gamma: tensor(1), beta: tensor(2), ...this.#outputs(node), rows, columns,
+          epsilon: attribute(node, 'epsilon'),
         });
       case 'attention': {
         if (node.inputs.length > 3) throw unsupported(node, 'attention with a bias');
-        const [q, k, v] = [value(0), value(1), value(2)];
-        return this.#emit({ op: 'attention', q, k, v, scores: floats(rows), out, tokens: rows, columns, heads: attribute(node, 'heads') });
+        const [heads, keyHeads] = [attribute(node, 'heads'), attribute(node, 'keyHeads')];
+        const [query, key, val] = node.inputs;
+        const sizes = { queries: rowsOf(query), tokens: rowsOf(key), heads, keyHeads, keySize: key.shape[1] / keyHeads, valueSize: val.shape[1] / keyHeads };
+        const op = this.#isInt8 ? 'attentionInt16' : 'attention';
+        return this.#emit({ op, q: value(0), k: value(1), v: value(2), out: float(), ...sizes, scale: attribute(node, 'scale') });
       }
       case 'gelu':
       case 'tanh':
-        return this.#emit({ op: node.operation.name, x: value(0), out, count });
+        return this.#emit({ op: node.operation.name, x: value(0), out: float(), rows, columns });
       case 'add':
-        if (!node.inputs.every(({ shape }) => sameShape(shape, node.shape))) throw unsupported(node, 'add with broadcasting');
-        return this.#emit({ op: 'add', a: value(0), b: value(1), out, count });
+        if (!isPlainAdd(node)) throw unsupported(node, 'add with broadcasting');
+        return this.#emit({ op: 'add', a: value(0), b: value(1), out: float(), rows, columns });
       case 'selectToken':
         return this.#emit({
-          op: 'selectRow', x: value(0), out, rows: node.inputs[0].shape[0], columns, index: attribute(node, 'index'),
+          // A text may be shorter than its longest, but it has a row `index`; the others are not touched.
+          op: 'selectRow', x: value(0), out: float(), rows: node.inputs[0].shape[0], columns, index: attribute(node, 'index'),
         });
       default:
         throw unsupported(node, node.operation.name);
     }
   }
 
-  finish(input: Node, output: Node): Plan {
-    const [inputBuffer, outputBuffer] = [this.#value(input), this.#value(output)];
+  finish(inputs: readonly Node[], output: Node): Plan {
     const end = this.#steps.length;
-    const buffers = liveness(this.#once, this.#steps);
-    extend(inputBuffer, 0);
-    extend(outputBuffer, end);
+    const buffers = liveness(this.#steps);
+    for (const node of inputs) extend(this.#float(node), 0);
+    extend(this.#float(output), end);
     const { offsets, arenaBytes } = layOut([...buffers]);
     const place = (buffer: Slot): number => offsets.get(buffer) as number;
+    const varies = this.#steps.some(({ op: _, ...fields }) => Object.values(fields).includes('tokens' satisfies Rows));
     return {
       arenaBytes,
-      input: { offset: place(inputBuffer), shape: input.shape },
-      output: { offset: place(outputBuffer), shape: output.shape },
-      once: this.#once.map((step) => placed(step, place)),
+      tokens: varies ? (inputs.find(({ dtype }) => dtype === 'i32') as Node).shape[1] : null,
+      inputs: inputs.map((node) => ({
+        name: inputName(node) as string, dtype: DTYPES[node.dtype], offset: place(this.#float(node)), shape: node.shape,
+      })),
+      output: { offset: place(this.#float(output)), shape: output.shape },
       steps: this.#steps.map((step) => placed(step, place)),
     };
   }
 
-  #linear(x: Slot, weight: string, bias: string | null, out: Slot, rows: number): void {
-    const { dtype, shape } = tensorNamed(this.#tensors, weight);
-    const [outputs, inputs] = shape;
-    if (dtype === 'F32') return this.#emit({ op: 'linear', x, weight, bias, out, rows, inputs, outputs });
-    const weightSums = words(outputs);
-    this.#once.push({ op: 'sumRows', weight, out: weightSums, rows: outputs, columns: inputs });
-    const operands = { ...this.#quantize(x, rows, inputs), weight, weightScales: scaleName(weight), weightSums, bias };
-    return this.#emit({ op: 'linearInt8', ...operands, out, rows, inputs, outputs });
+  /** Finds what may run in a linear layer's call: an activation that alone uses it, then a sum that alone uses that. */
+  #fuse(linear: Node): void {
+    let last = linear;
+    let activation: Activation = 'none';
+    let residual: Node | null = null;
+    const next = (): Node | undefined => (last !== this.#logits && this.#consumers.get(last)?.length === 1 ? this.#consumers.get(last)![0] : undefined);
+    const step = (node: Node): void => {
+      this.#inside.add(last);
+      last = node;
+    };
+    const after = next();
+    if (after && (after.operation.name === 'gelu' || after.operation.name === 'tanh')) {
+      activation = after.operation.name;
+      step(after);
+    }
+    const sum = next();
+    // Of two layers that are added, the first one is the other's residual.
+    if (sum && isPlainAdd(sum) && !this.#fused.has(sum) && sum.inputs[0] !== sum.inputs[1]) {
+      residual = sum.inputs[0] === last ? sum.inputs[1] : sum.inputs[0];
+      step(sum);
+    }
+    this.#fused.set(last, { linear, activation, residual });
   }
 
-  #quantize(x: Slot, rows: number, columns: number): Quantized {
-    const known = this.#quantized.get(x);
-    if (known) return known;
-    const made = { quantized: bytes(rows * columns), scales: floats(rows), zeros: words(rows) };
-    this.#quantized.set(x, made);
-    this.#emit({ op: 'quantizeRows', x, ...made, rows, columns });
-    return made;
+  #linear(node: Node, { linear, activation, residual }: Fused): void {
+    const [x] = linear.inputs;
+    const rows = rowsOf(node);
+    const tensor = (i: number): string => this.#tensorName(linear, i);
+    const bias = (i: number): string | null => (linear.inputs.length > i ? tensor(i) : null);
+    const [outputs, inputs] = [node.shape[1], x.shape[1]];
+    const added = residual && this.#float(residual);
+    if (linear.operation.name === 'linear') {
+      if (!this.#hasInt8(linear, 1)) {
+        return this.#emit({
+          op: 'linear', x: this.#float(x), weight: tensor(1), bias: bias(2), residual: added, out: this.#newFloat(node), rows, inputs, outputs, activation,
+        });
+      }
+      return this.#emit({
+        op: 'linearInt8', x: this.#quantizedRows(x), weight: tensor(1), scales: scaleName(tensor(1)), bias: bias(2), residual: added,
+        ...this.#outputs(node), rows, inputs, outputs, activation,
+      });
+    }
+    const rank = linear.inputs[1].shape[0];
+    const [loraA, loraB] = [tensor(1), tensor(2)];
+    if (this.#hasInt8(linear, 1) && this.#hasInt8(linear, 2)) {
+      return this.#emit({
+        op: 'lowRankInt8', x: this.#quantizedRows(x), loraA, scalesA: scaleName(loraA), loraB, scalesB: scaleName(loraB), bias: bias(3),
+        residual: added, ...this.#outputs(node), rows, inputs, rank, outputs, activation,
+      });
+    }
+    const inner = floats(x.shape[0] * rank);
+    this.#emit({ op: 'linear', x: this.#float(x), weight: loraA, bias: null, residual: null, out: inner, rows, inputs, outputs: rank, activation: 'none' });
+    return this.#emit({
+      op: 'linear', x: inner, weight: loraB, bias: bias(3), residual: added, out: this.#newFloat(node), rows, inputs: rank, outputs, activation,
+    });
+  }
+
+  /** Buffers for what a value's consumers need of it. */
+  #outputs(node: Node): { out: Slot | null; quantized: Slot | null } {
+    const consumers = this.#consumers.get(node) ?? [];
+    const asRows = consumers.filter((consumer) => isLinear(consumer) && consumer.inputs[0] === node && this.#hasInt8(consumer, 1));
+    // A value may be both a layer's input and its residual.
+    const asFloats = node === this.#logits || consumers.length > asRows.length || asRows.some((consumer) => consumer.inputs.indexOf(node, 1) > 0);
+    const value = { float: asFloats ? this.#slotOf(node) : null, quantized: asRows.length > 0 ? quantizedSlot(node) : null };
+    this.#values.set(node, value);
+    return { out: value.float, quantized: value.quantized };
+  }
+
+  #newFloat(node: Node): Slot {
+    const float = this.#slotOf(node);
+    this.#values.set(node, { float, quantized: null });
+    return float;
+  }
+
+  /** A value as f32; an input of the graph gets its buffer when it is first used. */
+  #float(node: Node): Slot {
+    const float = this.#values.get(node)?.float;
+    if (float) return float;
+    if (inputName(node) === null) throw new Error(`${node.operation.name} was not planned as f32`);
+    return this.#newFloat(node);
+  }
+
+  #quantizedRows(node: Node): Slot {
+    const x = this.#float.bind(this);
+    const value = this.#values.get(node);
+    if (value?.quantized) return value.quantized;
+    const quantized = quantizedSlot(node);
+    this.#emit({ op: 'quantizeRows', x: x(node), quantized, rows: rowsOf(node), columns: node.shape[1] });
+    (this.#values.get(node) as Value).quantized = quantized;
+    return quantized;
+  }
+
+  #slotOf({ shape }: Node): Slot {
+    return floats(shape.reduce((product, size) => product * size, 1));
+  }
+
+  get #isInt8(): boolean {
+    return [...this.#tensors.values()].some(({ dtype }) => dtype === 'I8');
+  }
+
+  #hasInt8(node: Node, i: number): boolean {
+    return tensorNamed(this.#tensors, this.#tensorName(node, i)).dtype === 'I8';
+  }
+
+  #scales(node: Node, i: number): string | null {
+    return this.#hasInt8(node, i) ? scaleName(this.#tensorName(node, i)) : null;
   }
 
   #emit(step: Draft): void {
     this.#steps.push(step);
-  }
-
-  #value(node: Node): Slot {
-    const known = this.#values.get(node);
-    if (known) return known;
-    const made = floats(elementCount(node.shape));
-    this.#values.set(node, made);
-    return made;
   }
 
   #tensorName(node: Node, i: number): string {
@@ -145,18 +251,35 @@ class Planner {
   }
 }
 
-/** Widens each buffer's life to the steps that use it, and tells all buffers. What `once` writes lives for ever. */
-function liveness(once: readonly Draft[], steps: readonly Draft[]): Set<Slot> {
+const DTYPES = { f32: 'F32', i32: 'I32' } as const satisfies Record<Node['dtype'], PlanInput['dtype']>;
+
+function isLinear({ operation }: Node): boolean {
+  return operation.name === 'linear' || operation.name === 'lowRankLinear';
+}
+
+function isPlainAdd({ operation, inputs, shape }: Node): boolean {
+  return operation.name === 'add' && inputs.every((x) => sameShape(x.shape, shape));
+}
+
+/** How many rows a value has: a fixed number, or as many as the text has tokens. */
+function rowsOf(node: Node): Rows {
+  let at = node;
+  while (at.operation.name !== 'textEmbedding') {
+    if (at.operation.name === 'selectToken' || at.inputs.length === 0) return node.shape[0];
+    at = at.inputs[0];
+  }
+  return 'tokens';
+}
+
+/** Widens each buffer's life to the steps that use it, and tells all buffers. */
+function liveness(steps: readonly Draft[]): Set<Slot> {
   const buffers = new Set<Slot>();
-  const use = (step: Draft, at: number): void => {
+  steps.forEach((step, at) => {
     for (const buffer of slotsOf(step)) {
       extend(buffer, at);
       buffers.add(buffer);
     }
-  };
-  once.forEach((step) => use(step, 0));
-  steps.forEach((step, at) => use(step, at));
-  for (const step of once) for (const buffer of slotsOf(step)) extend(buffer, steps.length);
+  });
   return buffers;
 }
 
@@ -165,13 +288,18 @@ function extend(buffer: Slot, at: number): void {
   buffer.last = Math.max(buffer.last, at);
 }
 
+function isSlot(value: unknown): value is Slot {
+  return typeof value === 'object' && value !== null;
+}
+
 function slotsOf(step: Draft): Slot[] {
-  return Object.entries(STEP_FIELDS[step.op]).flatMap(([field, kind]) =>
-    kind === 'offset' ? [(step as unknown as Record<string, Slot>)[field]] : []);
+  return Object.entries(STEP_FIELDS[step.op]).flatMap(([field, kind]) => {
+    const value = (step as unknown as Record<string, unknown>)[field];
+    return (kind === 'offset' || kind === 'offset?') && isSlot(value) ? [value] : [];
+  });
 }
 
 function placed(step: Draft, place: (buffer: Slot) => number): Step {
-  const isSlot = (value: unknown): value is Slot => typeof value === 'object' && value !== null;
   return Object.fromEntries(Object.entries(step).map(([field, value]) => [field, isSlot(value) ? place(value) : value])) as Step;
 }
 
@@ -180,11 +308,13 @@ function bytes(count: number): Slot {
 }
 
 /** A buffer of 4-byte elements. */
-function words(count: number): Slot {
+function floats(count: number): Slot {
   return bytes(4 * count);
 }
 
-const floats = words;
+function quantizedSlot({ shape: [rows, columns] }: Node): Slot {
+  return bytes(rows * quantizedRowBytes(columns));
+}
 
 function attribute(node: Node, name: string): number {
   const value = node.attributes[name];

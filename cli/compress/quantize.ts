@@ -1,5 +1,5 @@
 /**
- * Int8 weights: symmetric, with a scale for each output channel, w ≈ scale · q and q in -127..127. Activations are quantized
+ * Int8 weights: symmetric, with a scale for each output channel, w ≈ scale · q and q in -127..127; rows of embedding tables likewise. Activations are quantized
  * when the model runs (runtime/kernels), so no calibration data is needed.
  */
 import type { Node } from '../graph/graph.ts';
@@ -14,12 +14,12 @@ export function scaleName(weight: string): string {
 }
 
 /**
- * Quantizes the weights of all linear layers that the graph of `logits` uses, A and B of the low-rank ones included; everything
- * else stays f32. Each quantized weight (out, in) becomes I8 with F32 scales (out) beside it.
+ * Quantizes the weights of all linear layers that the graph of `logits` uses, A and B of the low-rank ones included, and its embedding
+ * tables; everything else stays f32. Each quantized weight (out, in) becomes I8 with F32 scales (out) beside it.
  * @throws RangeError naming a weight that is not finite.
  */
 export function quantizeTensors(tensors: StoredTensors, logits: Node): Map<string, Tensor> {
-  const weights = linearWeights(logits);
+  const weights = new Set([...linearWeights(logits), ...tables(logits)]);
   const result = new Map<string, Tensor>();
   for (const [name, tensor] of tensors) {
     if (!weights.has(name)) {
@@ -71,16 +71,19 @@ export function quantizeWeight(
 }
 
 /** The names of the weight matrices in a graph's linear layers. */
-function linearWeights(logits: Node): Set<string> {
-  const names = new Set<string>();
-  for (const { operation, inputs } of topological([logits])) {
-    const weights = operation.name === 'linear' ? [inputs[1]] : operation.name === 'lowRankLinear' ? [inputs[1], inputs[2]] : [];
-    for (const weight of weights) {
-      const name = inputName(weight);
-      if (name !== null) names.add(name);
-    }
-  }
-  return names;
+export function linearWeights(logits: Node): Set<string> {
+  return namesOf(logits, { linear: [1], lowRankLinear: [1, 2] });
+}
+
+/** The names of the tables whose rows a graph looks up or adds. */
+function tables(logits: Node): Set<string> {
+  return namesOf(logits, { tokens: [2], textEmbedding: [0, 1, 2] });
+}
+
+/** The names of those inputs of those operations. */
+function namesOf(logits: Node, operands: Readonly<Record<string, readonly number[]>>): Set<string> {
+  const nodes = topological([logits]).flatMap(({ operation, inputs }) => (operands[operation.name] ?? []).map((i) => inputs[i]));
+  return new Set(nodes.map(inputName).filter((name) => name !== null));
 }
 
 function isScale(name: string, tensors: StoredTensors): boolean {

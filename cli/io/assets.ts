@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { loadKernels } from '../../runtime/hosts/node.ts';
 
 /**
  * The URL of a file that `npm run build` made (kernels.wasm, a worker). The bundled command line lies beside them in dist/;
@@ -8,4 +9,9 @@ import { fileURLToPath } from 'node:url';
 export function builtAsset(name: string): URL {
   const here = dirname(fileURLToPath(import.meta.url));
   return new URL(basename(here) === 'dist' ? name : `../../dist/${name}`, import.meta.url);
+}
+
+/** Compiles the kernels for this host. */
+export function builtKernels(): Promise<WebAssembly.Module> {
+  return loadKernels({ simd128: builtAsset('kernels.wasm'), relaxed: builtAsset('kernels-relaxed.wasm') });
 }

@@ -5,9 +5,12 @@ import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { ArtifactError } from '../../runtime/artifact/errors.ts';
 import { readSafetensors, writeSafetensors } from '../../runtime/artifact/safetensors.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { absorbAttention } from '../compress/absorb.ts';
 import { scaleName } from '../compress/quantize.ts';
 import { f32Tensor, f32Values, type StoredTensors } from '../compress/stored-tensors.ts';
+import { inputsOf } from '../graph/cost.ts';
 import { sameShape, type Node } from '../graph/graph.ts';
+import { inputName } from '../graph/ops/leaf.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import { writeFileAtomic } from '../io/files.ts';
 import { adaptedLayers, tensorsOf, type TensorSpec } from '../models/layers.ts';
@@ -48,7 +51,7 @@ export async function loadTrainedModel(folder: string): Promise<TrainedModel> {
   const { architecture, config, preprocess } = await loadDescription(folder);
   const model = architecture.create(config);
   const stored = await readStored(path);
-  checkStored(path, stored, weightSpecs(model, record.compression));
+  checkStored(path, stored, storedSpecs(model, record));
   const precision = [...stored.values()].some(({ dtype }) => dtype === 'I8') ? 'int8' : 'f32';
   return { architecture, config, model, preprocess, compression: record.compression, precision, stored, record, source };
 }
@@ -85,16 +88,31 @@ export function weightSpecs(model: Model, compression: Compression | null): Tens
   return [...tensorsOf(model.layers.filter((layer) => !adapted.has(layer))), ...adapterTensors(model.layers, ranks)];
 }
 
+/** What a run's weights hold: a quantized one's are those of the graph that gets deployed. */
+function storedSpecs(model: Model, { kind, compression }: RunRecord): readonly { readonly name: string; readonly shape: readonly number[] }[] {
+  if (kind !== 'quantize') return weightSpecs(model, compression);
+  const given = model.batchInputs(1);
+  const { logits } = absorbAttention(logitsOf({ model, compression }));
+  return inputsOf({ outputs: { logits } }).map((node) => ({ name: inputName(node) as string, shape: node.shape })).filter(({ name }) => !(name in given));
+}
+
 /** Where a forward pass of this model takes its tensors from. */
 export function partsOf({ model, compression }: Pick<TrainedModel, 'model' | 'compression'>): Parts {
   const specs = weightSpecs(model, compression);
   return compression ? adaptersOnlyParts(specs, compression.scaling) : denseParts(specs);
 }
 
-/** The logits of one sample: what gets quantized and packed. */
+/** The logits of one sample. */
 export function logitsOf(trained: Pick<TrainedModel, 'model' | 'compression'>): Node {
   const { model } = trained;
   return model.forward(model.batchInputs(1), 1, partsOf(trained)).logits;
+}
+
+/** The logits of one sample as the runtime computes them, and the tensors for that: what gets quantized and packed. */
+export function deployable(trained: Pick<TrainedModel, 'model' | 'compression' | 'precision' | 'stored'>): { readonly logits: Node; readonly tensors: StoredTensors } {
+  const { logits, derive } = absorbAttention(logitsOf(trained));
+  // Int8 tensors are those of the absorbed graph already.
+  return { logits, tensors: trained.precision === 'int8' ? trained.stored : derive(trained.stored) };
 }
 
 /** Float values by name, for the training engines. */
@@ -111,7 +129,7 @@ async function readStored(path: string): Promise<StoredTensors> {
   }
 }
 
-function checkStored(path: string, stored: StoredTensors, specs: readonly TensorSpec[]): void {
+function checkStored(path: string, stored: StoredTensors, specs: ReturnType<typeof storedSpecs>): void {
   for (const { name, shape } of specs) {
     const tensor = stored.get(name);
     if (!tensor) throw new UserError(`tensor ${name} is missing in ${path}`);

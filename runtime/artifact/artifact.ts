@@ -6,7 +6,7 @@ import { ArtifactError, shown } from './errors.ts';
 import { canonicalJson, parseJsonObject } from './json.ts';
 import { readManifest, type Manifest } from './manifest.ts';
 import { checkPlan } from './plan-check.ts';
-import { DEFAULT_LIMITS, type Limits } from './plan.ts';
+import { DEFAULT_LIMITS, type Limits, type Step } from './plan.ts';
 import { parseSafetensorsHeader, writeSafetensors, type Tensor, type TensorEntry } from './safetensors.ts';
 
 const MANIFEST_KEY = 'slim';
@@ -53,20 +53,32 @@ export async function writeArtifact(
   return writeSafetensors(tensors, new Map([[MANIFEST_KEY, canonicalJson({ ...manifest, digest })]]));
 }
 
-/** The plan's input and output must be what the task and the labels promise. */
-function checkInterface({ plan, labels }: Manifest): void {
-  const { input, output } = plan;
-  if (input.shape.length !== 4 || input.shape[0] !== 1) {
-    throw new ArtifactError('plan', `plan.input: expected pixels of shape [1, channels, height, width], got [${input.shape}]`);
+/** What the plan's inputs must be for each task; * stands for any size. */
+const INPUTS = {
+  'image-classification': { pixels: ['F32', [1, '*', '*', '*']] },
+  'text-classification': { ids: ['I32', [1, 'tokens']], types: ['I32', [1, 'tokens']] },
+} as const satisfies Record<Manifest['task'], Record<string, readonly [string, readonly (number | string)[]]>>;
+
+/** The plan's inputs and output must be what the task and the labels promise. */
+function checkInterface({ task, plan: { inputs, output, tokens }, labels }: Manifest): void {
+  const expected: Readonly<Record<string, readonly [string, readonly (number | string)[]]>> = INPUTS[task];
+  const names = Object.keys(expected);
+  if (inputs.length !== names.length || !names.every((name, i) => inputs[i].name === name)) {
+    throw new ArtifactError('plan', `plan.inputs: expected ${names.join(', ')} for ${task}, got ${shown(inputs.map(({ name }) => name))}`);
+  }
+  for (const { name, dtype, shape } of inputs) {
+    const [wanted, sizes] = expected[name];
+    const fits = shape.length === sizes.length && sizes.every((size, i) => size === '*' || shape[i] === (size === 'tokens' ? tokens : size));
+    if (dtype !== wanted || !fits) throw new ArtifactError('plan', `plan.inputs ${name}: expected ${wanted} of shape [${sizes}], got ${dtype} of shape [${shape}]`);
   }
   if (output.shape.length !== 2 || output.shape[0] !== 1 || output.shape[1] !== labels.length) {
     throw new ArtifactError('plan', `plan.output: expected shape [1, ${labels.length}], one for each label, got [${output.shape}]`);
   }
 }
 
-/** Every weight scale is a finite number of at least 0. */
+/** Every scale is a finite number of at least 0. */
 function checkScales({ plan }: Manifest, entries: ReadonlyMap<string, TensorEntry>, data: Uint8Array): void {
-  const names = new Set([...plan.once, ...plan.steps].flatMap((step) => (step.op === 'linearInt8' ? [step.weightScales] : [])));
+  const names = new Set(plan.steps.flatMap(scalesOf));
   const view = new DataView(data.buffer, data.byteOffset, data.length);
   for (const name of names) {
     const { begin, end } = entries.get(name) as TensorEntry;
@@ -77,6 +89,11 @@ function checkScales({ plan }: Manifest, entries: ReadonlyMap<string, TensorEntr
       }
     }
   }
+}
+
+/** The tensors of a step that hold scales: the fields' names tell. */
+function scalesOf(step: Step): string[] {
+  return Object.entries(step).flatMap(([field, value]) => (/scales/i.test(field) && typeof value === 'string' ? [value] : []));
 }
 
 async function digestOf(data: Uint8Array): Promise<string> {

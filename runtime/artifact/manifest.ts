@@ -4,11 +4,13 @@ import { isObject, type JsonObject } from './json.ts';
 import type { Plan } from './plan.ts';
 import { readPlan } from './plan-read.ts';
 
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
+
+const TASKS = ['image-classification', 'text-classification'] as const;
 
 export interface Manifest {
   readonly formatVersion: typeof FORMAT_VERSION;
-  readonly task: 'image-classification';
+  readonly task: (typeof TASKS)[number];
   /** One for each logit. */
   readonly labels: readonly string[];
   readonly source: Source;
@@ -81,7 +83,7 @@ export function readManifest(json: JsonObject): Manifest {
   ]);
   return {
     formatVersion: FORMAT_VERSION,
-    task: oneOf('task', fields.task, ['image-classification']),
+    task: oneOf('task', fields.task, TASKS),
     labels: list('labels', fields.labels, text),
     source: readSource(fields.source),
     compression: fields.compression === null ? null : readCompression(fields.compression),

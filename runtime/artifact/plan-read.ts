@@ -1,21 +1,26 @@
 import { ArtifactError, shown } from './errors.ts';
 import { isObject, type JsonObject } from './json.ts';
-import { STEP_FIELDS, type FieldKind, type Plan, type PlanBuffer, type Step, type StepOp } from './plan.ts';
+import { ACTIVATIONS, STEP_FIELDS, type FieldKind, type Plan, type PlanBuffer, type PlanInput, type Step, type StepOp } from './plan.ts';
 
 const MAX_STEPS = 10_000;
+const MAX_INPUTS = 8;
 const MAX_SIZE = 2 ** 24;
 
 /** Reads a plan from JSON. @throws ArtifactError (plan) naming the step and field that is missing, unknown or of the wrong type. */
 export function readPlan(json: unknown): Plan {
   if (!isObject(json)) throw new ArtifactError('plan', `plan: expected an object, got ${shown(json)}`);
-  const { arenaBytes, input, output, once, steps, ...rest } = json;
+  const { arenaBytes, tokens, inputs, output, steps, ...rest } = json;
   refuseUnknown('plan', rest);
   if (!isWhole(arenaBytes)) throw new ArtifactError('plan', `plan.arenaBytes: expected a whole number, got ${shown(arenaBytes)}`);
+  if (tokens !== null) readField('plan.tokens', 'size', tokens);
+  if (!Array.isArray(inputs) || inputs.length === 0 || inputs.length > MAX_INPUTS) {
+    throw new ArtifactError('plan', `plan.inputs: expected a list of 1 to ${MAX_INPUTS} inputs, got ${shown(inputs)}`);
+  }
   return {
     arenaBytes,
-    input: readBuffer('plan.input', input),
+    tokens: tokens as number | null,
+    inputs: inputs.map((input, i) => readInput(`plan.inputs[${i}]`, input)),
     output: readBuffer('plan.output', output),
-    once: readSteps('plan.once', once),
     steps: readSteps('plan.steps', steps),
   };
 }
@@ -41,13 +46,24 @@ function readStep(where: string, json: unknown): Step {
 function readField(where: string, kind: FieldKind, value: unknown): void {
   const [holds, expected] = {
     offset: [isWhole(value), 'a byte offset'],
+    'offset?': [isWhole(value) || value === null, 'a byte offset, or null'],
+    rows: [isSize(value) || value === 'tokens', `a size from 1 to ${MAX_SIZE}, or "tokens"`],
     index: [isWhole(value), 'an index'],
-    size: [isWhole(value) && value >= 1 && value <= MAX_SIZE, `a size from 1 to ${MAX_SIZE}`],
+    size: [isSize(value), `a size from 1 to ${MAX_SIZE}`],
     number: [typeof value === 'number' && Number.isFinite(value), 'a finite number'],
     tensor: [typeof value === 'string', 'the name of a tensor'],
     'tensor?': [typeof value === 'string' || value === null, 'the name of a tensor, or null'],
+    activation: [ACTIVATIONS.some((known) => known === value), `an activation of ${ACTIVATIONS.join(', ')}`],
   }[kind];
   if (!holds) throw new ArtifactError('plan', `${where}: expected ${expected}, got ${shown(value)}`);
+}
+
+function readInput(where: string, json: unknown): PlanInput {
+  if (!isObject(json)) throw new ArtifactError('plan', `${where}: expected an object, got ${shown(json)}`);
+  const { name, dtype, ...buffer } = json;
+  if (typeof name !== 'string') throw new ArtifactError('plan', `${where}.name: expected a string, got ${shown(name)}`);
+  if (dtype !== 'F32' && dtype !== 'I32') throw new ArtifactError('plan', `${where}.dtype: expected F32 or I32, got ${shown(dtype)}`);
+  return { name, dtype, ...readBuffer(where, buffer) };
 }
 
 function readBuffer(where: string, json: unknown): PlanBuffer {
@@ -69,6 +85,10 @@ function refuseUnknown(where: string, rest: JsonObject): void {
 
 function isStepOp(value: unknown): value is StepOp {
   return typeof value === 'string' && Object.hasOwn(STEP_FIELDS, value);
+}
+
+function isSize(value: unknown): boolean {
+  return isWhole(value) && value >= 1 && value <= MAX_SIZE;
 }
 
 function isWhole(value: unknown): value is number {

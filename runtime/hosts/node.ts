@@ -2,10 +2,17 @@
 import { readFile } from 'node:fs/promises';
 import { readArtifact, type Artifact } from '../artifact/artifact.ts';
 import type { Limits } from '../artifact/plan.ts';
+import { supportsRelaxedSimd } from '../kernels/select.ts';
 
-/** Compiles the kernels (dist/kernels.wasm) from a file. */
-export async function loadKernels(file: string | URL): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(await readFile(file));
+/** The two builds of the kernels. */
+export interface KernelFiles {
+  readonly simd128: string | URL;
+  readonly relaxed: string | URL;
+}
+
+/** Compiles the build of the kernels that this host runs. */
+export async function loadKernels({ simd128, relaxed }: KernelFiles): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(await readFile(supportsRelaxedSimd() ? relaxed : simd128));
 }
 
 /** Reads and checks an artifact. @throws ArtifactError, or the system's error when the file can't be read. */

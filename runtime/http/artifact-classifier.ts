@@ -14,7 +14,7 @@ export function createClassifier({ manifest, fileBytes }: Artifact, engine: Engi
     info: () => ({ name: source.model, task, labels, parameters: costs.model.whole.parameters, macs: costs.model.whole.macs, bytes: fileBytes, preprocessing }),
     async classify(bytes, topK) {
       const pixels = prepareImage(await decodePicture(bytes, decoders), spec);
-      const logits = engine.infer(pixels);
+      const logits = engine.infer({ pixels });
       // Weights that overflow are no fault of the picture, and NaN would be `null` in JSON: better no answer than that one.
       if (!logits.every(Number.isFinite)) throw new Error('the model computed values that are not finite: its weights are damaged');
       return topPredictions(logits, labels, topK);

@@ -1,29 +1,54 @@
 /**
  * The kernels as functions on one linear memory. Operands are addresses in bytes, sizes count elements; what each computes is
- * told beside its step (../artifact/plan.ts). Two implementations: WebAssembly (assembly/), and scalar TypeScript, the oracle
- * (reference.ts).
+ * told beside its step (../artifact/plan.ts). Where an operand may be missing, 0 says so. `scratch` is memory of the kernel's own while it runs
+ * (../artifact/plan-memory.ts). Two implementations: WebAssembly (assembly/), and scalar TypeScript, the oracle (reference.ts).
  */
 export interface Kernels {
   patchify(pixels: number, out: number, channels: number, height: number, width: number, patch: number): void;
-  /** `bias` may be 0: none. */
-  linear(x: number, weight: number, bias: number, out: number, rows: number, inputs: number, outputs: number): void;
-  quantizeRows(x: number, quantized: number, scales: number, zeros: number, rows: number, columns: number): void;
-  sumRows(weight: number, out: number, rows: number, columns: number): void;
-  /** `bias` may be 0: none. */
+  quantizeRows(x: number, quantized: number, rows: number, columns: number): void;
+  /** `bias`, `residual` may be 0. `activation` is its place among ACTIVATIONS. */
+  linear(
+    x: number, weight: number, bias: number, residual: number, out: number, scratch: number, rows: number, inputs: number, outputs: number,
+    activation: number,
+  ): void;
+  /** Lays out scales, sums of weights and biases for the kernels below, once for each int8 weight. `bias` may be 0. */
+  prepareColumns(weight: number, scales: number, bias: number, columns: number, inputs: number, outputs: number): void;
+  /** `residual`, `out`, `quantized` may be 0. */
   linearInt8(
-    quantized: number, scales: number, zeros: number, weight: number, weightScales: number, weightSums: number, bias: number,
-    out: number, rows: number, inputs: number, outputs: number,
+    x: number, weight: number, columns: number, residual: number, out: number, quantized: number, scratch: number, rows: number,
+    inputs: number, outputs: number, activation: number,
   ): void;
-  tokens(patches: number, cls: number, position: number, out: number, patchCount: number, columns: number): void;
-  layerNorm(x: number, gamma: number, beta: number, out: number, rows: number, columns: number, epsilon: number): void;
-  attention(
-    q: number, k: number, v: number, scores: number, out: number, tokens: number, columns: number, heads: number,
+  /** `residual`, `out`, `quantized` may be 0. */
+  lowRankInt8(
+    x: number, loraA: number, columnsA: number, loraB: number, columnsB: number, residual: number, out: number, quantized: number,
+    scratch: number, rows: number, inputs: number, rank: number, outputs: number, activation: number,
   ): void;
+  /** `positionScales` is 0 where positions are f32. */
+  tokens(
+    patches: number, cls: number, position: number, positionScales: number, out: number, patchCount: number, columns: number,
+  ): void;
+  /** Scales are 0 where a table is f32. */
+  textEmbedding(
+    ids: number, types: number, word: number, wordScales: number, position: number, positionScales: number, type: number,
+    typeScales: number, out: number, tokens: number, columns: number, words: number, kinds: number,
+  ): void;
+  /** `out`, `quantized` may be 0. */
+  layerNorm(
+    x: number, gamma: number, beta: number, out: number, quantized: number, scratch: number, rows: number, columns: number,
+    epsilon: number,
+  ): void;
+  attention: AttentionKernel;
+  attentionInt16: AttentionKernel;
   gelu(x: number, out: number, count: number): void;
   tanh(x: number, out: number, count: number): void;
   add(a: number, b: number, out: number, count: number): void;
   copy(x: number, out: number, count: number): void;
 }
+
+type AttentionKernel = (
+  q: number, k: number, v: number, out: number, scratch: number, queries: number, tokens: number, heads: number, keyHeads: number,
+  keySize: number, valueSize: number, scale: number,
+) => void;
 
 /** Binds a compiled module of the kernels to a memory. The host compiles it: some hosts forbid compiling from bytes. */
 export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {

@@ -2,11 +2,13 @@
  * The kernels once more, scalar and plain: the oracle that the fast ones are tested against. Integer results must agree exactly,
  * so whatever decides an integer is computed in f32 here as there; sums of f32 are taken in f64, nearer to the truth.
  */
+import { columnBytes, quantizedRowBytes } from '../artifact/plan-memory.ts';
+import { ACTIVATIONS, alignUp, GROUP, packedShape, PANEL, type Activation } from '../artifact/plan.ts';
 import type { Kernels } from './kernels.ts';
 
 const f32 = Math.fround;
 
-/** The kernels on `memory`, which must not grow. */
+/** The kernels on `memory`, which must not grow. They need no scratch. */
 export function referenceKernels(memory: WebAssembly.Memory): Kernels {
   const floats = new Float32Array(memory.buffer);
   const ints = new Int32Array(memory.buffer);
@@ -14,6 +16,69 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
   const signedBytes = new Int8Array(memory.buffer);
   /** Element i of the f32 values at an address. */
   const f = (address: number, i: number): number => floats[address / 4 + i];
+  const rowAt = (address: number, row: number, columns: number): Float32Array =>
+    floats.subarray(address / 4 + row * columns, address / 4 + (row + 1) * columns);
+
+  function quantizeRows(x: number, quantized: number, rows: number, columns: number): void {
+    for (let r = 0; r < rows; r++) {
+      const out = quantized + r * quantizedRowBytes(columns);
+      const row = rowAt(x, r, columns);
+      const low = row.reduce((a, b) => Math.min(a, b), 0);
+      const range = f32(row.reduce((a, b) => Math.max(a, b), 0) - low);
+      const inverse = range > f32(1e-30) ? f32(127 / range) : 0;
+      const zero = toInt32(roundToEven(f32(-low * inverse)));
+      bytes.fill(0, out, out + alignUp(columns));
+      row.forEach((v, i) => {
+        bytes[out + i] = clamp(toInt32(roundToEven(f32(v * inverse))) + zero, 0, 127);
+      });
+      const trailer = (out + alignUp(columns)) / 4;
+      floats[trailer] = f32(range / 127);
+      ints.set([zero, 0, 0], trailer + 1);
+    }
+  }
+
+  /** Activation, residual and quantizing, as every linear layer ends. y (rows, columns) in f64 or f32. */
+  function finish(y: Float64Array | Float32Array, residual: number, out: number, quantized: number, rows: number, columns: number, activation: number): void {
+    const apply = ACTIVATION_FUNCTIONS[ACTIVATIONS[activation]];
+    const result = Float32Array.from(y, (v, i) => apply(v) + (residual === 0 ? 0 : f(residual, i)));
+    if (out !== 0) floats.set(result, out / 4);
+    if (quantized === 0) return;
+    // The rows lie where f32 fits, so that quantizeRows can read them: at the end of the memory.
+    const place = memory.buffer.byteLength - 4 * result.length;
+    const kept = floats.slice(place / 4);
+    floats.set(result, place / 4);
+    quantizeRows(place, quantized, rows, columns);
+    floats.set(kept, place / 4);
+  }
+
+  /** Int8 products, exact, then scaled and shifted in f32 as the kernels do. (rows, outputs) */
+  function multiplyInt8(x: number, weight: number, columns: number, rows: number, inputs: number, outputs: number): Float32Array {
+    const groups = packedShape('I8', outputs, inputs)[1];
+    const y = new Float32Array(rows * outputs);
+    for (let r = 0; r < rows; r++) {
+      const row = x + r * quantizedRowBytes(inputs);
+      const trailer = (row + alignUp(inputs)) / 4;
+      for (let o = 0; o < outputs; o++) {
+        const [panel, lane] = [Math.floor(o / PANEL), o % PANEL];
+        const at = (columns + panel * columnBytes(PANEL)) / 4 + lane;
+        let sum = -ints[trailer + 1] * ints[at + 8];
+        for (let i = 0; i < inputs; i++) {
+          sum += bytes[row + i] * signedBytes[weight + ((panel * groups + (i >> 2)) * PANEL + lane) * 4 + (i & 3)];
+        }
+        y[r * outputs + o] = f32(f32(f32(sum) * f32(floats[at] * floats[trailer])) + floats[at + 16]);
+      }
+    }
+    return y;
+  }
+
+  /** Attention of one head's query, given how scores become weights (which need not sum to 1). */
+  function attend(
+    scores: readonly number[], weigh: (scores: readonly number[]) => readonly number[], value: (token: number, i: number) => number, size: number,
+  ): number[] {
+    const weights = weigh(scores);
+    const total = weights.reduce((a, b) => a + b, 0);
+    return Array.from({ length: size }, (_, i) => weights.reduce((sum, w, t) => sum + w * value(t, i), 0) / total);
+  }
 
   return {
     patchify(pixels, out, channels, height, width, patch) {
@@ -25,86 +90,118 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
               for (let dx = 0; dx < patch; dx++) floats[at++] = f(pixels, (c * height + y + dy) * width + x + dx);
     },
 
-    linear(x, weight, bias, out, rows, inputs, outputs) {
+    quantizeRows,
+
+    linear(x, weight, bias, residual, out, _scratch, rows, inputs, outputs, activation) {
+      const y = new Float64Array(rows * outputs);
       for (let r = 0; r < rows; r++) {
         for (let o = 0; o < outputs; o++) {
           let sum = bias === 0 ? 0 : f(bias, o);
-          for (let i = 0; i < inputs; i++) sum += f(x, r * inputs + i) * f(weight, o * inputs + i);
-          floats[out / 4 + r * outputs + o] = sum;
+          for (let i = 0; i < inputs; i++) sum += f(x, r * inputs + i) * f(weight, (Math.floor(o / PANEL) * inputs + i) * PANEL + (o % PANEL));
+          y[r * outputs + o] = sum;
         }
       }
+      finish(y, residual, out, 0, rows, outputs, activation);
     },
 
-    quantizeRows(x, quantized, scales, zeros, rows, columns) {
-      for (let r = 0; r < rows; r++) {
-        const row = floats.subarray(x / 4 + r * columns, x / 4 + (r + 1) * columns);
-        const low = row.reduce((a, b) => Math.min(a, b), 0);
-        const range = f32(row.reduce((a, b) => Math.max(a, b), 0) - low);
-        const inverse = range > f32(1e-30) ? f32(127 / range) : 0;
-        const zero = toInt32(roundToEven(f32(-low * inverse)));
-        floats[scales / 4 + r] = f32(range / 127);
-        ints[zeros / 4 + r] = zero;
-        row.forEach((v, i) => {
-          bytes[quantized + r * columns + i] = clamp(toInt32(roundToEven(f32(v * inverse))) + zero, 0, 127);
-        });
+    prepareColumns(weight, scales, bias, columns, inputs, outputs) {
+      const [panels, groups] = packedShape('I8', outputs, inputs);
+      for (let o = 0; o < panels * PANEL; o++) {
+        const [panel, lane] = [Math.floor(o / PANEL), o % PANEL];
+        const at = (columns + panel * columnBytes(PANEL)) / 4 + lane;
+        let sum = 0;
+        for (let i = 0; i < groups * GROUP; i++) sum += signedBytes[weight + ((panel * groups + (i >> 2)) * PANEL + lane) * 4 + (i & 3)];
+        floats[at] = o < outputs ? f(scales, o) : 0;
+        ints[at + 8] = sum;
+        floats[at + 16] = o < outputs && bias !== 0 ? f(bias, o) : 0;
       }
     },
 
-    sumRows(weight, out, rows, columns) {
+    linearInt8(x, weight, columns, residual, out, quantized, _scratch, rows, inputs, outputs, activation) {
+      finish(multiplyInt8(x, weight, columns, rows, inputs, outputs), residual, out, quantized, rows, outputs, activation);
+    },
+
+    lowRankInt8(x, loraA, columnsA, loraB, columnsB, residual, out, quantized, scratch, rows, inputs, rank, outputs, activation) {
       for (let r = 0; r < rows; r++) {
-        const row = signedBytes.subarray(weight + r * columns, weight + (r + 1) * columns);
-        ints[out / 4 + r] = row.reduce((sum, w) => sum + w, 0);
+        const inner = multiplyInt8(x + r * quantizedRowBytes(inputs), loraA, columnsA, 1, inputs, rank);
+        floats.set(inner, scratch / 4);
+        const place = alignUp(scratch + 4 * rank);
+        quantizeRows(scratch, place, 1, rank);
+        const y = multiplyInt8(place, loraB, columnsB, 1, rank, outputs);
+        const after = (address: number, bytesOfRow: number): number => (address === 0 ? 0 : address + r * bytesOfRow);
+        finish(y, after(residual, 4 * outputs), after(out, 4 * outputs), after(quantized, quantizedRowBytes(outputs)), 1, outputs, activation);
       }
     },
 
-    linearInt8(quantized, scales, zeros, weight, weightScales, weightSums, bias, out, rows, inputs, outputs) {
-      for (let r = 0; r < rows; r++) {
-        for (let o = 0; o < outputs; o++) {
-          let sum = -ints[zeros / 4 + r] * ints[weightSums / 4 + o];
-          for (let i = 0; i < inputs; i++) sum += bytes[quantized + r * inputs + i] * signedBytes[weight + o * inputs + i];
-          floats[out / 4 + r * outputs + o] = sum * f(scales, r) * f(weightScales, o) + (bias === 0 ? 0 : f(bias, o));
-        }
-      }
-    },
-
-    tokens(patches, cls, position, out, patchCount, columns) {
+    tokens(patches, cls, position, positionScales, out, patchCount, columns) {
       for (let i = 0; i < (patchCount + 1) * columns; i++) {
-        floats[out / 4 + i] = (i < columns ? f(cls, i) : f(patches, i - columns)) + f(position, i);
+        const row = Math.floor(i / columns);
+        floats[out / 4 + i] = (i < columns ? f(cls, i) : f(patches, i - columns)) + tableValue(position, positionScales, i, row);
       }
     },
 
-    layerNorm(x, gamma, beta, out, rows, columns, epsilon) {
+    textEmbedding(ids, types, word, wordScales, position, positionScales, type, typeScales, out, tokens, columns, words, kinds) {
+      for (let t = 0; t < tokens; t++) {
+        const [id, kind] = [Math.min(ints[ids / 4 + t] >>> 0, words - 1), Math.min(ints[types / 4 + t] >>> 0, kinds - 1)];
+        for (let i = 0; i < columns; i++) {
+          floats[out / 4 + t * columns + i] =
+            tableValue(word, wordScales, id * columns + i, id) +
+            tableValue(position, positionScales, t * columns + i, t) +
+            tableValue(type, typeScales, kind * columns + i, kind);
+        }
+      }
+    },
+
+    layerNorm(x, gamma, beta, out, quantized, _scratch, rows, columns, epsilon) {
+      const y = new Float64Array(rows * columns);
       for (let r = 0; r < rows; r++) {
-        const row = Array.from(floats.subarray(x / 4 + r * columns, x / 4 + (r + 1) * columns));
+        const row = Array.from(rowAt(x, r, columns));
         const mean = row.reduce((sum, v) => sum + v, 0) / columns;
         const variance = row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / columns;
         row.forEach((v, i) => {
-          floats[out / 4 + r * columns + i] = ((v - mean) / Math.sqrt(variance + epsilon)) * f(gamma, i) + f(beta, i);
+          y[r * columns + i] = ((v - mean) / Math.sqrt(variance + epsilon)) * f(gamma, i) + f(beta, i);
         });
+      }
+      finish(y, 0, out, quantized, rows, columns, 0);
+    },
+
+    attention(q, k, v, out, _scratch, queries, tokens, heads, keyHeads, keySize, valueSize, scale) {
+      for (let t = 0; t < queries; t++) {
+        for (let h = 0; h < heads; h++) {
+          const kv = keyHeads === 1 ? 0 : h;
+          const scores = Array.from({ length: tokens }, (_, s) => {
+            let score = 0;
+            for (let i = 0; i < keySize; i++) score += f(q, (t * heads + h) * keySize + i) * f(k, (s * keyHeads + kv) * keySize + i);
+            return score * scale;
+          });
+          const softmax = (row: readonly number[]): number[] => row.map((score) => Math.exp(score - Math.max(...row)));
+          floats.set(attend(scores, softmax, (s, i) => f(v, (s * keyHeads + kv) * valueSize + i), valueSize), out / 4 + (t * heads + h) * valueSize);
+        }
       }
     },
 
-    attention(q, k, v, _scores, out, tokens, columns, heads) {
-      const perHead = columns / heads;
-      for (let t = 0; t < tokens; t++) {
-        for (let head = 0; head < columns; head += perHead) {
-          const weights = Array.from({ length: tokens }, (_, s) => {
-            let score = 0;
-            for (let i = head; i < head + perHead; i++) score += f(q, t * columns + i) * f(k, s * columns + i);
-            return score / Math.sqrt(perHead);
-          });
-          const largest = Math.max(...weights);
-          const total = weights.reduce((sum, w) => sum + Math.exp(w - largest), 0);
-          for (let i = head; i < head + perHead; i++) {
-            floats[out / 4 + t * columns + i] =
-              weights.reduce((sum, w, s) => sum + Math.exp(w - largest) * f(v, s * columns + i), 0) / total;
-          }
+    attentionInt16(q, k, v, out, _scratch, queries, tokens, heads, keyHeads, keySize, valueSize, scale) {
+      // What is quantized here as there: rows of q and k, columns of v, probabilities. All sums are exact.
+      const limit = Math.min(32767, Math.floor(f32(Math.sqrt(f32(2 ** 30 / (2 * Math.ceil(keySize / 4)))))) - 1);
+      const factor = f32(f32(scale) * f32(Math.LOG2E));
+      const rowOf = (address: number, row: number): Rounded => rounded(rowAt(address, row, keySize), limit);
+      for (let h = 0; h < heads; h++) {
+        const kv = keyHeads === 1 ? 0 : h;
+        const keys = Array.from({ length: tokens }, (_, s) => rowOf(k, s * keyHeads + kv));
+        const values = Array.from({ length: valueSize }, (_, i) =>
+          rounded(Float32Array.from({ length: tokens }, (_, s) => f(v, (s * keyHeads + kv) * valueSize + i)), 32767, f32(1 / 32767)));
+        for (let t = 0; t < queries; t++) {
+          const query = rowOf(q, t * heads + h);
+          const scores = keys.map((key) =>
+            f32(query.values.reduce((sum, a, i) => sum + a * key.values[i], 0) * f32(key.scale * f32(query.scale * factor))));
+          floats.set(
+            attend(scores, softmaxInt15, (s, i) => values[i].values[s] * values[i].scale, valueSize), out / 4 + (t * heads + h) * valueSize);
         }
       }
     },
 
     gelu(x, out, count) {
-      for (let i = 0; i < count; i++) floats[out / 4 + i] = 0.5 * f(x, i) * (1 + erf(f(x, i) / Math.SQRT2));
+      for (let i = 0; i < count; i++) floats[out / 4 + i] = gelu(f(x, i));
     },
 
     tanh(x, out, count) {
@@ -119,6 +216,52 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
       for (let i = 0; i < count; i++) floats[out / 4 + i] = f(x, i);
     },
   };
+
+  /** Element `at` of a table: f32, or int8 with the scale of its row. */
+  function tableValue(table: number, scales: number, at: number, row: number): number {
+    return scales === 0 ? f(table, at) : signedBytes[table + at] * f(scales, row);
+  }
+}
+
+const ACTIVATION_FUNCTIONS: Readonly<Record<Activation, (x: number) => number>> = { none: (x) => x, gelu, tanh: Math.tanh };
+
+function gelu(x: number): number {
+  return 0.5 * x * (1 + erf(x / Math.SQRT2));
+}
+
+/** Integers within ±limit, and what to multiply them with. */
+interface Rounded {
+  readonly values: readonly number[];
+  readonly scale: number;
+}
+
+/** x ≈ scale · values. `step` is 1 / limit where the scale is computed with it. */
+function rounded(x: Float32Array, limit: number, step: number | null = null): Rounded {
+  const most = x.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  const inverse = most > f32(1e-30) ? f32(limit / most) : 0;
+  const values = Array.from(x, (v) => roundToEven(f32(v * inverse)));
+  return { values, scale: step === null ? f32(most / limit) : f32(most * step) };
+}
+
+/** 32767 · 2^x / Σ 2^x, rounded: the sum in f32 in the order of the kernels' four lanes, since it decides integers. */
+function softmaxInt15(scores: readonly number[]): number[] {
+  const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
+  const powers = scores.map((score) => exp2(f32(score - most)));
+  // What pads the row to a multiple of eight adds 2^-126 each.
+  while (powers.length % 8 !== 0) powers.push(2 ** -126);
+  const lanes = [0, 1, 2, 3].map((lane) => powers.reduce((sum, power, i) => (i % 4 === lane ? f32(sum + power) : sum), 0));
+  const sum = f32(f32(lanes[0] + lanes[1]) + f32(lanes[2] + lanes[3]));
+  const factor = f32(32767 / sum);
+  return powers.slice(0, scores.length).map((power) => roundToEven(f32(power * factor)));
+}
+
+/** 2^x for x <= 0 as the kernels compute it, to the bit. */
+function exp2(x: number): number {
+  const kept = Math.max(x, -126);
+  const whole = roundToEven(kept);
+  const r = f32(kept - whole);
+  const coefficients = [1.5403530393381608e-4, 1.3333558146428441e-3, 9.618129107628477e-3, 5.550410866482158e-2, 0.2402265069591007, 0.6931471805599453, 1];
+  return coefficients.map(f32).reduce((p, c) => f32(f32(p * r) + c)) * 2 ** whole;
 }
 
 /** Rounds to the nearest integer, halves to even, as WebAssembly's `nearest`. */

@@ -11,19 +11,20 @@ const linearOperation: Operation<LayerAttributes> = {
   name: 'linear',
   infer(inputs) {
     const [x, weight, bias] = inputs;
-    const fits = x.shape.length === 2 && weight.shape.length === 2 && x.shape[1] === weight.shape[1] && bias.shape.length === 1 && bias.shape[0] === weight.shape[0];
+    const hasBias = bias === undefined || (bias.shape.length === 1 && bias.shape[0] === weight.shape[0]);
+    const fits = x.shape.length === 2 && weight.shape.length === 2 && x.shape[1] === weight.shape[1] && hasBias;
     expectShapes(fits, 'linear', 'x (rows, in), weight (out, in), bias (out)', inputs);
     return { dtype: 'f32', shape: [x.shape[0], weight.shape[0]] };
   },
-  expand: ([x, weight, bias]) => gemm(x, weight, bias, { transB: true }),
+  expand: ([x, weight, bias]) => gemm(x, weight, bias ?? null, { transB: true }),
 };
 
-/** y = x·Wᵀ + b. x (rows, in), weight (out, in), bias (out) → (rows, out). */
-export function linear(x: Node, weight: Node, bias: Node, layer: string): Node {
-  return apply(linearOperation, [x, weight, bias], { layer });
+/** y = x·Wᵀ + b. x (rows, in), weight (out, in), bias (out) or null → (rows, out). */
+export function linear(x: Node, weight: Node, bias: Node | null, layer: string): Node {
+  return apply(linearOperation, bias ? [x, weight, bias] : [x, weight], { layer });
 }
 
-interface LowRankAttributes extends LayerAttributes {
+export interface LowRankAttributes extends LayerAttributes {
   readonly scaling: number;
 }
 

@@ -1,98 +1,84 @@
-import { exp, expScalar } from './exp';
-import { dot, dotFour, LANES, REGISTER, sumF32 } from './lanes';
+import { exp2Rows } from './exp2';
+import { alignUp, BLOCK, maxF32, PANEL, REGISTER, sumF32 } from './lanes';
+import { tileRows } from './tile-f32';
 
 /**
- * out = softmax(q · kᵀ / sqrt(d)) · v per head, heads side by side: q, k, v, out (tokens, columns), d = columns / heads.
- * One row of scores (tokens) is all the scratch it takes.
+ * out = softmax(scale · q · kᵀ) · v per head. q (queries, heads · keySize), k (tokens, kvHeads · keySize), v (tokens, kvHeads · valueSize),
+ * out (queries, heads · valueSize), heads side by side; kvHeads is heads, or 1 where all share keys and values. All f32.
  */
 export function attention(
-  q: usize, k: usize, v: usize, scores: usize, out: usize, tokens: i32, columns: i32, heads: i32,
+  q: usize, k: usize, v: usize, out: usize, scratch: usize, queries: i32, tokens: i32, heads: i32, kvHeads: i32, keySize: i32,
+  valueSize: i32, scale: f32,
 ): void {
-  const perHead = columns / heads;
-  const stride = <usize>columns << 2;
-  const scale: f32 = 1 / sqrt(<f32>perHead);
+  const padded = (tokens + PANEL - 1) & -PANEL;
+  const start = scratch; // eight zeros
+  const tile = start + 32; // (4, 8)
+  const query = tile + 128; // (4, keySize), scaled
+  const scores = query + alignUp(<usize>keySize << 4); // (4, padded)
+  const keys = scores + (<usize>padded << 4); // (padded / 8, keySize, 8)
+  const values = keys + ((<usize>padded * <usize>keySize) << 2); // (valueSize / 8, tokens, 8)
+  const outStride = <usize>(heads * valueSize) << 2;
+  memory.fill(start, 0, 32);
   for (let h = 0; h < heads; h++) {
-    const head = <usize>(h * perHead) << 2;
-    for (let t = 0; t < tokens; t++) {
-      const row = head + <usize>t * stride;
-      score(q + row, k + head, scores, tokens, stride, perHead, scale);
-      softmax(scores, tokens);
-      mix(scores, v + head, out + row, tokens, stride, perHead);
+    if (h < kvHeads) {
+      packKeys(k + (<usize>(h * keySize) << 2), keys, tokens, kvHeads * keySize, keySize);
+      packValues(v + (<usize>(h * valueSize) << 2), values, tokens, kvHeads * valueSize, valueSize);
+    }
+    for (let t = 0; t < queries; t += BLOCK) {
+      const rows = min(BLOCK, queries - t);
+      scaleRows(q + (<usize>((t * heads + h) * keySize) << 2), query, rows, heads * keySize, keySize, scale * LOG2_E);
+      for (let s = 0; s < padded; s += PANEL) {
+        const panel = keys + (<usize>(s * keySize) << 2);
+        tileRows(query, <usize>keySize << 2, panel, start, scores + (<usize>s << 2), <usize>padded << 2, rows, keySize);
+      }
+      for (let r = 0; r < rows; r++) softmax(scores + (<usize>(r * padded) << 2), tokens, padded);
+      for (let d = 0; d < valueSize; d += PANEL) {
+        const panel = values + (<usize>(d * tokens) << 2);
+        tileRows(scores, <usize>padded << 2, panel, start, tile, 32, rows, tokens);
+        const bytes = <usize>min(PANEL, valueSize - d) << 2;
+        const target = out + (<usize>((t * heads + h) * valueSize + d) << 2);
+        for (let r = 0; r < rows; r++) memory.copy(target + <usize>r * outStride, tile + (<usize>r << 5), bytes);
+      }
     }
   }
 }
 
-/** scores[t] = q · k[t] · scale. */
-function score(q: usize, k: usize, scores: usize, tokens: i32, stride: usize, perHead: i32, scale: f32): void {
-  let t = 0;
-  for (; t + LANES <= tokens; t += LANES, k += stride << 2, scores += REGISTER) {
-    v128.store(scores, f32x4.mul(dotFour(q, k, stride, perHead), f32x4.splat(scale)));
-  }
-  for (; t < tokens; t++, k += stride, scores += 4) store<f32>(scores, dot(q, k, perHead) * scale);
-}
+const LOG2_E: f32 = 1.4426950408889634;
 
-/** x = e^(x - max) / Σ e^(x - max), in place. */
-function softmax(x: usize, count: i32): void {
-  let largest = load<f32>(x);
-  for (let i = 1; i < count; i++) largest = max(largest, load<f32>(x + (<usize>i << 2)));
-  let total = f32x4.splat(0);
-  let i = 0;
-  for (; i + LANES <= count; i += LANES) {
-    const at = x + (<usize>i << 2);
-    const e = exp(f32x4.sub(v128.load(at), f32x4.splat(largest)));
-    v128.store(at, e);
-    total = f32x4.add(total, e);
-  }
-  let sum = sumF32(total);
-  for (; i < count; i++) {
-    const at = x + (<usize>i << 2);
-    const e = expScalar(load<f32>(at) - largest);
-    store<f32>(at, e);
-    sum += e;
-  }
-  const inverse: f32 = 1 / sum;
-  for (i = 0; i < count; i++) {
-    const at = x + (<usize>i << 2);
-    store<f32>(at, load<f32>(at) * inverse);
+/** keys (tokens / 8, size, 8): eight keys side by side, the last panel padded with zeros. */
+function packKeys(k: usize, keys: usize, tokens: i32, columns: i32, size: i32): void {
+  memory.fill(keys, 0, <usize>(((tokens + PANEL - 1) & -PANEL) * size) << 2);
+  for (let t = 0; t < tokens; t++) {
+    const row = k + (<usize>(t * columns) << 2);
+    const panel = keys + (<usize>((t & -PANEL) * size + (t & (PANEL - 1))) << 2);
+    for (let i = 0; i < size; i++) store<f32>(panel + (<usize>i << 5), load<f32>(row + (<usize>i << 2)));
   }
 }
 
-/** out (perHead) = Σ weights[t] · v[t], sixteen columns at a time in registers. */
-function mix(weights: usize, v: usize, out: usize, tokens: i32, stride: usize, perHead: i32): void {
-  let c = 0;
-  for (; c + 16 <= perHead; c += 16) mixSixteen(weights, v + (<usize>c << 2), out + (<usize>c << 2), tokens, stride);
-  for (; c + LANES <= perHead; c += LANES) mixFour(weights, v + (<usize>c << 2), out + (<usize>c << 2), tokens, stride);
-  for (; c < perHead; c++) {
-    let sum: f32 = 0;
-    for (let t = 0; t < tokens; t++) {
-      sum += load<f32>(weights + (<usize>t << 2)) * load<f32>(v + (<usize>c << 2) + <usize>t * stride);
+/** values (size / 8, tokens, 8): eight columns side by side, the last panel padded with zeros. */
+function packValues(v: usize, values: usize, tokens: i32, columns: i32, size: i32): void {
+  for (let d = 0; d < size; d += PANEL) {
+    const bytes = <usize>min(PANEL, size - d) << 2;
+    for (let t = 0; t < tokens; t++, values += 32) {
+      if (bytes < 32) memory.fill(values, 0, 32);
+      memory.copy(values, v + (<usize>(t * columns + d) << 2), bytes);
     }
-    store<f32>(out + (<usize>c << 2), sum);
   }
 }
 
-function mixSixteen(weights: usize, v: usize, out: usize, tokens: i32, stride: usize): void {
-  let s0 = f32x4.splat(0);
-  let s1 = f32x4.splat(0);
-  let s2 = f32x4.splat(0);
-  let s3 = f32x4.splat(0);
-  for (let t = 0; t < tokens; t++, weights += 4, v += stride) {
-    const weight = v128.load32_splat(weights);
-    s0 = f32x4.add(s0, f32x4.mul(weight, v128.load(v)));
-    s1 = f32x4.add(s1, f32x4.mul(weight, v128.load(v, 16)));
-    s2 = f32x4.add(s2, f32x4.mul(weight, v128.load(v, 32)));
-    s3 = f32x4.add(s3, f32x4.mul(weight, v128.load(v, 48)));
+function scaleRows(q: usize, out: usize, rows: i32, columns: i32, size: i32, scale: f32): void {
+  for (let r = 0; r < rows; r++) {
+    const row = q + (<usize>(r * columns) << 2);
+    for (let i = 0; i < size; i++, out += 4) store<f32>(out, load<f32>(row + (<usize>i << 2)) * scale);
   }
-  v128.store(out, s0);
-  v128.store(out, s1, 16);
-  v128.store(out, s2, 32);
-  v128.store(out, s3, 48);
 }
 
-function mixFour(weights: usize, v: usize, out: usize, tokens: i32, stride: usize): void {
-  let sum = f32x4.splat(0);
-  for (let t = 0; t < tokens; t++, weights += 4, v += stride) {
-    sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(weights), v128.load(v)));
-  }
-  v128.store(out, sum);
+/** x (padded) = 2^(x - max) / Σ 2^(x - max) for `count` scores, in place. */
+function softmax(x: usize, count: i32, padded: i32): void {
+  for (let i = count; i < padded; i++) store<f32>(x + (<usize>i << 2), f32.MIN_VALUE);
+  const end = x + (<usize>padded << 2);
+  let largest = v128.load(x);
+  for (let at = x; at < end; at += REGISTER) largest = f32x4.pmax(largest, v128.load(at));
+  const inverse = f32x4.splat(1 / sumF32(exp2Rows(x, end, maxF32(largest))));
+  for (let at = x; at < end; at += REGISTER) v128.store(at, f32x4.mul(v128.load(at), inverse));
 }

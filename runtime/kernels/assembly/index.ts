@@ -2,11 +2,13 @@
 // Nothing here allocates, and nothing is checked: a plan is checked before it runs.
 export { patchify } from './patchify';
 export { linear } from './linear';
-export { quantizeRows, sumRows } from './quantize';
-export { linearInt8 } from './linear-int8';
-export { tokens } from './tokens';
+export { quantizeRows } from './quantize';
+export { prepareColumns } from './tile';
+export { linearInt8, lowRankInt8 } from './linear-int8';
+export { tokens, textEmbedding } from './tokens';
 export { layerNorm } from './layer-norm';
 export { attention } from './attention';
+export { attentionInt16 } from './attention-int16';
 export { gelu } from './gelu';
 export { tanh } from './tanh';
 export { add } from './add';

@@ -1,15 +1,26 @@
 import { LANES, sumF32 } from './lanes';
+import { quantizeRow, quantizedRowBytes } from './quantize';
 
-/** out = gamma · (x - mean) / sqrt(variance + epsilon) + beta for each row of x (rows, columns); the variance is the biased one. */
-export function layerNorm(x: usize, gamma: usize, beta: usize, out: usize, rows: i32, columns: i32, epsilon: f32): void {
+/**
+ * y = gamma · (x - mean) / sqrt(variance + epsilon) + beta for each row of x (rows, columns); the variance is the biased one. y goes to
+ * `out` (or 0) as f32 and to `quantized` (or 0). scratch holds one row.
+ */
+export function layerNorm(
+  x: usize, gamma: usize, beta: usize, out: usize, quantized: usize, scratch: usize, rows: i32, columns: i32, epsilon: f32,
+): void {
   const stride = <usize>columns << 2;
-  for (let r = 0; r < rows; r++, x += stride, out += stride) {
+  for (let r = 0; r < rows; r++, x += stride) {
     const mean = sum(x, columns) / <f32>columns;
     const variance = sumOfSquares(x, mean, columns) / <f32>columns;
-    normalize(x, gamma, beta, out, columns, mean, 1 / sqrt(variance + epsilon));
+    const y = out ? out : scratch;
+    normalize(x, gamma, beta, y, columns, mean, 1 / sqrt(variance + epsilon));
+    if (out) out += stride;
+    if (quantized) {
+      quantizeRow(y, quantized, columns);
+      quantized += quantizedRowBytes(columns);
+    }
   }
 }
-
 function sum(x: usize, count: i32): f32 {
   let total = f32x4.splat(0);
   let i = 0;
@@ -22,9 +33,10 @@ function sum(x: usize, count: i32): f32 {
 /** Σ (x - mean)²: a second pass over the row, because Σ x² - mean² cancels. */
 function sumOfSquares(x: usize, mean: f32, count: i32): f32 {
   let total = f32x4.splat(0);
+  const centre = f32x4.splat(mean);
   let i = 0;
   for (; i + LANES <= count; i += LANES) {
-    const centred = f32x4.sub(v128.load(x + (<usize>i << 2)), f32x4.splat(mean));
+    const centred = f32x4.sub(v128.load(x + (<usize>i << 2)), centre);
     total = f32x4.add(total, f32x4.mul(centred, centred));
   }
   let result = sumF32(total);
@@ -36,10 +48,12 @@ function sumOfSquares(x: usize, mean: f32, count: i32): f32 {
 }
 
 function normalize(x: usize, gamma: usize, beta: usize, out: usize, count: i32, mean: f32, inverse: f32): void {
+  const centre = f32x4.splat(mean);
+  const factor = f32x4.splat(inverse);
   let i = 0;
   for (; i + LANES <= count; i += LANES) {
     const at = <usize>i << 2;
-    const standard = f32x4.mul(f32x4.sub(v128.load(x + at), f32x4.splat(mean)), f32x4.splat(inverse));
+    const standard = f32x4.mul(f32x4.sub(v128.load(x + at), centre), factor);
     v128.store(out + at, f32x4.add(f32x4.mul(standard, v128.load(gamma + at)), v128.load(beta + at)));
   }
   for (; i < count; i++) {

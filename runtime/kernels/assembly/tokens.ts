@@ -1,8 +1,35 @@
-import { add } from './add';
+import { addRow } from './rows';
 
-/** out (patchCount + 1, columns) = [cls; patches] + position. */
-export function tokens(patches: usize, cls: usize, position: usize, out: usize, patchCount: i32, columns: i32): void {
+/**
+ * out (patchCount + 1, columns) = [cls; patches] + position. position (patchCount + 1, columns) is f32, or int8 where positionScales
+ * (patchCount + 1) is not 0.
+ */
+export function tokens(
+  patches: usize, cls: usize, position: usize, positionScales: usize, out: usize, patchCount: i32, columns: i32,
+): void {
   const row = <usize>columns << 2;
-  add(cls, position, out, columns);
-  add(patches, position + row, out + row, patchCount * columns);
+  memory.copy(out, cls, row);
+  memory.copy(out + row, patches, <usize>patchCount * row);
+  for (let i = 0; i <= patchCount; i++) addRow(out + <usize>i * row, position, positionScales, i, columns);
+}
+
+/**
+ * out (tokens, columns) = word[ids] + position + type[types]. Each table is f32, or int8 with a scale a row. What lies beyond a table
+ * is its last row: no id reads outside.
+ */
+export function textEmbedding(
+  ids: usize, types: usize, word: usize, wordScales: usize, position: usize, positionScales: usize, type: usize, typeScales: usize,
+  out: usize, tokens: i32, columns: i32, words: i32, kinds: i32,
+): void {
+  const row = <usize>columns << 2;
+  memory.fill(out, 0, <usize>tokens * row);
+  for (let i = 0; i < tokens; i++, out += row) {
+    addRow(out, word, wordScales, within(ids, i, words), columns);
+    addRow(out, position, positionScales, i, columns);
+    addRow(out, type, typeScales, within(types, i, kinds), columns);
+  }
+}
+
+function within(indices: usize, i: i32, count: i32): i32 {
+  return <i32>min(load<u32>(indices + (<usize>i << 2)), <u32>(count - 1));
 }

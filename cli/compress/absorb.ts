@@ -1,0 +1,170 @@
+/**
+ * Attention through low-rank layers, with the products of constants made ahead. With q = B_q·a_q + c_q and k = B_k·a_k + c_k, where
+ * a = A·x has r entries, the score of head h is
+ *   q_h·k_h = (B_kh^T·B_qh·a_q + B_kh^T·c_qh)·a_k + (a term without k, which softmax ignores),
+ * so a query of r entries against keys that all heads share. Likewise Σ p·v_h = B_vh·(Σ p·a_v) + c_vh, since Σ p = 1, and what follows
+ * takes B_v in: A_o·B_v is (r, heads·r). The same function with smaller attention and fewer weights, wherever r is below the width
+ * of a head (the absorption of Multi-head Latent Attention, DeepSeek-V2, arXiv 2405.04434, section 2.1.2).
+ */
+import { inputsOf } from '../graph/cost.ts';
+import { elementCount, topological, type Node } from '../graph/graph.ts';
+import { attention, type AttentionAttributes } from '../graph/ops/attention.ts';
+import { input, inputName } from '../graph/ops/leaf.ts';
+import { linear, lowRankLinear, type LowRankAttributes } from '../graph/ops/linear.ts';
+import { rewrite } from '../graph/rewrite.ts';
+import { f32Tensor, f32Values, tensorNamed, type StoredTensors } from './stored-tensors.ts';
+import type { Tensor } from '../../runtime/artifact/safetensors.ts';
+
+export interface Absorbed {
+  /** The rewritten graph; the one that was given where nothing could be absorbed. */
+  readonly logits: Node;
+  /** The f32 tensors of the rewritten graph from those of the one that was given. */
+  derive(tensors: StoredTensors): StoredTensors;
+}
+
+/** Rewrites every attention whose query, key, value and following layer are low-rank, with ranks below the heads' width. */
+export function absorbAttention(logits: Node): Absorbed {
+  const sites = sitesIn(topological([logits]));
+  const rewritten = rewrite({ outputs: { logits } }, (node, [mixed]) => {
+    const site = sites.get(node);
+    return site ? absorbed(site, mixed) : null;
+  });
+  return {
+    logits: rewritten.outputs.logits,
+    derive(tensors) {
+      const all = new Map([...tensors, ...[...sites.values()].flatMap((site) => products(site, tensors))]);
+      const used = new Set(inputsOf(rewritten).map(inputName));
+      return new Map([...all].filter(([name]) => used.has(name)));
+    },
+  };
+}
+
+/** One attention and the low-rank layers around it. */
+interface Site {
+  readonly attention: Node<AttentionAttributes>;
+  readonly query: Node<LowRankAttributes>;
+  readonly key: Node<LowRankAttributes>;
+  readonly value: Node<LowRankAttributes>;
+  readonly output: Node<LowRankAttributes>;
+}
+
+/** By the node that each replaces: the layer that follows the attention. */
+function sitesIn(order: readonly Node[]): Map<Node, Site> {
+  const consumers = new Map<Node, Node[]>();
+  for (const node of order) for (const x of node.inputs) consumers.set(x, [...(consumers.get(x) ?? []), node]);
+  const sites = new Map<Node, Site>();
+  for (const node of order) {
+    if (node.operation.name !== 'attention' || node.inputs.length > 3) continue;
+    const [output, ...others] = consumers.get(node) ?? [];
+    const layers = [...node.inputs, output];
+    const alone = others.length === 0 && node.inputs.every((x) => consumers.get(x)?.length === 1);
+    if (!alone || !layers.every((layer) => layer?.operation.name === 'lowRankLinear') || output.inputs[0] !== node) continue;
+    const [query, key, value] = node.inputs as Node<LowRankAttributes>[];
+    const site = { attention: node as Node<AttentionAttributes>, query, key, value, output: output as Node<LowRankAttributes> };
+    if (paysOff(site)) sites.set(output, site);
+  }
+  return sites;
+}
+
+function paysOff({ attention: { attributes }, key, value }: Site): boolean {
+  const { heads, keyHeads } = attributes;
+  return keyHeads === heads && rankOf(key) < key.shape[1] / heads && rankOf(value) < value.shape[1] / heads;
+}
+
+/** The layer after the attention, on smaller queries, keys and values. `mixed` is the attention after its inputs' own replacement. */
+function absorbed({ query, key, value, output, attention: { attributes } }: Site, mixed: Node): Node {
+  const [q, k, v] = mixed.inputs;
+  const { heads } = attributes;
+  const [queries, outputs] = [query, output].map((node) => node.attributes.layer);
+  const width = heads * rankOf(key);
+  const queryB = input(absorbedName(queries, 'loraB'), [width, rankOf(query)]);
+  const queryC = input(absorbedName(queries, 'loraC'), [width]);
+  const shared = attention(
+    lowRankLinear(q.inputs[0], q.inputs[1], queryB, queryC, 1, queries),
+    linear(k.inputs[0], k.inputs[1], null, key.attributes.layer),
+    linear(v.inputs[0], v.inputs[1], null, value.attributes.layer),
+    null,
+    { ...attributes, keyHeads: 1 },
+  );
+  const outputA = input(absorbedName(outputs, 'loraA'), [rankOf(output), shared.shape[1]]);
+  const outputC = input(absorbedName(outputs, 'loraC'), output.inputs[3].shape);
+  return lowRankLinear(shared, outputA, output.inputs[2], outputC, output.attributes.scaling, outputs);
+}
+
+/** The tensor that holds a product: `block.0.query.absorbed.loraB`. */
+function absorbedName(layer: string, tensor: string): string {
+  return `${layer}.absorbed.${tensor}`;
+}
+
+function products({ attention: { attributes: { heads } }, query, key, value, output }: Site, tensors: StoredTensors): [string, Tensor][] {
+  const matrixOf = (node: Node): Matrix => matrix(f32Values(tensorNamed(tensors, inputName(node) as string)), node.shape);
+  const [, queryB, queryC] = query.inputs.slice(1).map(matrixOf);
+  const [, keyB] = key.inputs.slice(1).map(matrixOf);
+  const [, valueB, valueC] = value.inputs.slice(1).map(matrixOf);
+  const [outputA, outputB, outputC] = output.inputs.slice(1).map(matrixOf);
+  const [rk, rv, ro] = [key, value, output].map(rankOf);
+  const perHead = keyB.rows / heads;
+
+  const loraB = zeros(heads * rk, queryB.columns);
+  const loraC = zeros(heads * rk, 1);
+  const loraA = zeros(ro, heads * rv);
+  for (let h = 0; h < heads; h++) {
+    for (let i = h * perHead; i < (h + 1) * perHead; i++) {
+      for (let k = 0; k < rk; k++) {
+        const factor = key.attributes.scaling * keyB.at(i, k);
+        for (let q = 0; q < queryB.columns; q++) loraB.add(h * rk + k, q, factor * query.attributes.scaling * queryB.at(i, q));
+        loraC.add(h * rk + k, 0, factor * queryC.at(i, 0));
+      }
+      for (let o = 0; o < ro; o++) {
+        for (let v = 0; v < rv; v++) loraA.add(o, h * rv + v, value.attributes.scaling * outputA.at(o, i) * valueB.at(i, v));
+      }
+    }
+  }
+  // C + s·B·(A·c_v)
+  const inner = Array.from({ length: ro }, (_, o) => sumOf(valueC.rows, (i) => outputA.at(o, i) * valueC.at(i, 0)));
+  const bias = zeros(outputC.rows, 1);
+  for (let d = 0; d < outputC.rows; d++) bias.add(d, 0, outputC.at(d, 0) + output.attributes.scaling * sumOf(ro, (o) => outputB.at(d, o) * inner[o]));
+
+  const [queries, outputs] = [query, output].map((node) => node.attributes.layer);
+  return [
+    [absorbedName(queries, 'loraB'), loraB.tensor([heads * rk, queryB.columns])],
+    [absorbedName(queries, 'loraC'), loraC.tensor([heads * rk])],
+    [absorbedName(outputs, 'loraA'), loraA.tensor([ro, heads * rv])],
+    [absorbedName(outputs, 'loraC'), bias.tensor([outputC.rows])],
+  ];
+}
+
+function rankOf(layer: Node): number {
+  return layer.inputs[1].shape[0];
+}
+
+/** Sums in f64, stored as f32. A vector is a column. */
+interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  at(row: number, column: number): number;
+  add(row: number, column: number, value: number): void;
+  tensor(shape: readonly number[]): Tensor;
+}
+
+function matrix(values: Float32Array | Float64Array, [rows, columns = 1]: readonly number[]): Matrix {
+  return {
+    rows,
+    columns,
+    at: (row, column) => values[row * columns + column],
+    add(row, column, value) {
+      values[row * columns + column] += value;
+    },
+    tensor: (shape) => f32Tensor(Float32Array.from(values), shape),
+  };
+}
+
+function zeros(rows: number, columns: number): Matrix {
+  return matrix(new Float64Array(elementCount([rows, columns])), [rows, columns]);
+}
+
+function sumOf(count: number, term: (i: number) => number): number {
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += term(i);
+  return sum;
+}

@@ -1,0 +1,52 @@
+/**
+ * Where only one token of the last block is used, nothing but keys and values needs the others: `selectToken` moves up through whatever
+ * works row by row, and through attention to its queries. The same logits; of a ViT-B's twelve blocks, most of one falls away.
+ */
+import { apply, sameShape, topological, type Node } from '../graph/graph.ts';
+import { attention, type AttentionAttributes } from '../graph/ops/attention.ts';
+import { selectToken } from '../graph/ops/vision.ts';
+import { rewrite } from '../graph/rewrite.ts';
+
+/** Rewrites the graph of a batch of one. */
+export function selectEarly(logits: Node): Node {
+  return rewrite({ outputs: { logits } }, ({ operation, attributes }, [x]) =>
+    operation.name === 'selectToken' && attributes.batch === 1 ? rowsAlone(x, attributes.index as number)(x) : null).outputs.logits;
+}
+
+/** What keys and values need of all tokens, and so there is no use in computing a row of it apart. */
+function neededWhole(x: Node): ReadonlySet<Node> {
+  const rowwise = topological([x], (node) => (node.operation.name === 'attention' ? [] : node.inputs));
+  return new Set(topological(rowwise.filter(({ operation }) => operation.name === 'attention').flatMap(({ inputs }) => inputs.slice(1))));
+}
+
+/** Gives row `index` of values that `x` is made of, computed of as few other rows as possible, once each. */
+function rowsAlone(x: Node, index: number): (node: Node) => Node {
+  const whole = neededWhole(x);
+  const made = new Map<Node, Node>();
+  function make(node: Node): Node {
+    const [first, ...others] = node.inputs;
+    if (whole.has(node)) return selectToken(node, 1, index);
+    switch (node.operation.name) {
+      case 'linear':
+      case 'lowRankLinear':
+      case 'layerNorm':
+      case 'gelu':
+      case 'tanh':
+        return apply(node.operation, [row(first), ...others], node.attributes);
+      case 'add':
+        return node.inputs.every(({ shape }) => sameShape(shape, node.shape)) ? apply(node.operation, node.inputs.map(row), node.attributes) : selectToken(node, 1, index);
+      case 'attention': {
+        const [key, value, bias = null] = others;
+        return attention(row(first), key, value, bias, { ...(node.attributes as AttentionAttributes), queries: 1 });
+      }
+      default:
+        return selectToken(node, 1, index);
+    }
+  }
+  function row(node: Node): Node {
+    const known = made.get(node) ?? make(node);
+    made.set(node, known);
+    return known;
+  }
+  return row;
+}

@@ -1,0 +1,25 @@
+import { add } from './add';
+import { gelu } from './gelu';
+import { quantizeRow, quantizedRowBytes } from './quantize';
+import { tanh } from './tanh';
+
+/** What follows a linear layer in the same call. 0: nothing. */
+export const GELU: i32 = 1;
+export const TANH: i32 = 2;
+
+/**
+ * Finishes rows of y (rows, columns) in place while they are still in the cache: activation, + residual (or 0: none); then quantizes
+ * them into `quantized` (or 0: not).
+ */
+export function finishRows(y: usize, residual: usize, quantized: usize, rows: i32, columns: i32, activation: i32): void {
+  const count = rows * columns;
+  if (activation == GELU) gelu(y, y, count);
+  else if (activation == TANH) tanh(y, y, count);
+  if (residual) add(y, residual, y, count);
+  if (!quantized) return;
+  for (let r = 0; r < rows; r++) {
+    quantizeRow(y, quantized, columns);
+    y += <usize>columns << 2;
+    quantized += quantizedRowBytes(columns);
+  }
+}

@@ -1,0 +1,19 @@
+import { LANES } from './lanes';
+import { add } from './add';
+
+/** out (columns) += row `index` of a table (…, columns): f32, or int8 where scales (a scale a row) is not 0. */
+export function addRow(out: usize, table: usize, scales: usize, index: i32, columns: i32): void {
+  if (!scales) return add(out, table + (<usize>(index * columns) << 2), out, columns);
+  const row = table + <usize>(index * columns);
+  const scale = f32x4.splat(load<f32>(scales + (<usize>index << 2)));
+  let i = 0;
+  for (; i + LANES <= columns; i += LANES) {
+    const values = i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(row + i)));
+    const at = out + (<usize>i << 2);
+    v128.store(at, f32x4.add(v128.load(at), f32x4.mul(f32x4.convert_i32x4_s(values), scale)));
+  }
+  for (; i < columns; i++) {
+    const at = out + (<usize>i << 2);
+    store<f32>(at, load<f32>(at) + <f32>load<i8>(row + i) * f32x4.extract_lane(scale, 0));
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Products of quantized rows and one panel of packed int8 weights, four rows or one at a time. A panel holds eight outputs; its bytes
+ * lie as (groups, 8, 4), in groups of four inputs, so that a register is four inputs of four outputs and each lane adds up one output. Beside it lie its
+ * columns (`prepareColumns`): what the epilogue needs.
+ *   out = scale · weightScale · (Σ value · weight - zero · Σ weight) + bias
+ * The sum is exact, so that every build and host computes the same bits.
+ */
+import { tileFourPairs, tileOnePairs } from './tile-relaxed';
+import { tileOneWide, tileTwoWide, widen } from './tile-simd128';
+import { alignUp, BLOCK, groupsOf, PANEL } from './lanes';
+import { quantizedRowBytes } from './quantize';
+
+/** Bytes that a panel's columns take: eight scales, sums and biases. */
+export const COLUMNS_BYTES: usize = 96;
+
+/**
+ * out (rows, outputs) f32 = x · weightᵀ + bias for at most four quantized rows. `tile` (128 bytes) and `wide` (four rows of
+ * 16-bit values) are scratch.
+ */
+export function multiplyRows(
+  x: usize, weight: usize, columns: usize, out: usize, tile: usize, wide: usize, rows: i32, inputs: i32, outputs: i32,
+): void {
+  const groups = groupsOf(inputs);
+  const outStride = <usize>outputs << 2;
+  if (!ASC_FEATURE_RELAXED_SIMD) widen(x, wide, rows, inputs);
+  for (let o = 0; o < outputs; o += PANEL) {
+    const left = outputs - o;
+    if (left >= PANEL) {
+      multiplyPanel(x, wide, weight, columns, out, outStride, rows, inputs, groups);
+      out += 32;
+    } else {
+      multiplyPanel(x, wide, weight, columns, tile, 32, rows, inputs, groups);
+      for (let r = 0; r < rows; r++) memory.copy(out + <usize>r * outStride, tile + (<usize>r << 5), <usize>left << 2);
+    }
+    weight += <usize>groups << 5;
+    columns += COLUMNS_BYTES;
+  }
+}
+
+function multiplyPanel(
+  x: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize, rows: i32, inputs: i32, groups: i32,
+): void {
+  const stride = quantizedRowBytes(inputs);
+  const trailer = alignUp(<usize>inputs);
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    if (rows == BLOCK) return tileFourPairs(x, stride, trailer, weight, columns, out, outStride, groups);
+    for (let r = 0; r < rows; r++, x += stride, out += outStride) tileOnePairs(x, trailer, weight, columns, out, groups);
+  } else {
+    let r = 0;
+    const wideStride = <usize>groups << 3;
+    for (; r + 2 <= rows; r += 2, x += stride << 1, wide += wideStride << 1, out += outStride << 1) {
+      tileTwoWide(x, stride, trailer, wide, weight, columns, out, outStride, groups);
+    }
+    if (r < rows) tileOneWide(x, trailer, wide, weight, columns, out, groups);
+  }
+}
+
+/**
+ * Lays out what the epilogue needs of each panel, side by side: eight scales (f32), sums of weights (i32) and biases (f32).
+ * scales (outputs), bias (outputs) or 0. What pads the last panel is 0.
+ */
+export function prepareColumns(weight: usize, scales: usize, bias: usize, columns: usize, inputs: i32, outputs: i32): void {
+  const groups = groupsOf(inputs);
+  for (let o = 0; o < outputs; o += PANEL, columns += COLUMNS_BYTES) {
+    let low = i32x4.splat(0);
+    let high = i32x4.splat(0);
+    for (let g = 0; g < groups; g++, weight += 32) {
+      low = i32x4.add(low, sumsOfFours(v128.load(weight)));
+      high = i32x4.add(high, sumsOfFours(v128.load(weight, 16)));
+    }
+    memory.fill(columns, 0, COLUMNS_BYTES);
+    const bytes = <usize>min(PANEL, outputs - o) << 2;
+    memory.copy(columns, scales + (<usize>o << 2), bytes);
+    v128.store(columns, low, 32);
+    v128.store(columns, high, 48);
+    if (bias) memory.copy(columns + 64, bias + (<usize>o << 2), bytes);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function sumsOfFours(v: v128): v128 {
+  return i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_s(v));
+}
