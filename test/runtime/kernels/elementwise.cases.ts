@@ -1,0 +1,72 @@
+/** `gelu`, `tanh`, `add`, `copy`, and `patchify`, which copies too. */
+import { ACTIVATION_ERROR, EXTREMES, normals, SIZES, type KernelCase } from './harness.ts';
+
+/** Around zero, where GELU and tanh stop bending, and far out. */
+const SPECIAL = Float32Array.of(0, -0, 1e-6, -1e-6, 1e-41, 0.5, -3, 4, -4.999, 5.001, -5.5, 7, -9.1, 19.9, -20.1, 100, -100);
+const HUGE = Float32Array.of(1e30, -1e30, 3e38, -3e38, 1);
+
+function activation(kernel: 'gelu' | 'tanh', name: string, values: Float32Array): KernelCase {
+  return {
+    kernel, name: `${name} (${values.length})`, run: (side) => {
+      const out = side.floats(values.length);
+      side.kernels[kernel](side.put(values), out.byteOffset, values.length);
+      // In place, as after a linear layer.
+      const inPlace = side.floats(values.length);
+      inPlace.set(values);
+      side.kernels[kernel](inPlace.byteOffset, inPlace.byteOffset, values.length);
+      return { close: [out, inPlace], absolute: ACTIVATION_ERROR[kernel] };
+    },
+  };
+}
+
+function add(name: string, a: Float32Array): KernelCase {
+  return {
+    kernel: 'add', name: `${name} (${a.length})`, run: (side) => {
+      const [first, second] = [side.put(a), side.put(normals(a.length, 2))];
+      const outs = [0, 1, 2].map(() => side.floats(a.length));
+      const [out, intoFirst, intoSecond] = outs;
+      intoFirst.set(a);
+      intoSecond.set(a);
+      side.kernels.add(first, second, out.byteOffset, a.length);
+      side.kernels.add(intoFirst.byteOffset, second, intoFirst.byteOffset, a.length);
+      side.kernels.add(first, intoSecond.byteOffset, intoSecond.byteOffset, a.length);
+      return { exact: outs };
+    },
+  };
+}
+
+function copy(name: string, x: Float32Array): KernelCase {
+  return {
+    kernel: 'copy', name: `${name} (${x.length})`, run: (side) => {
+      const out = side.floats(x.length);
+      side.kernels.copy(side.put(x), out.byteOffset, x.length);
+      return { exact: [out] };
+    },
+  };
+}
+
+function patchify(channels: number, height: number, width: number, patch: number): KernelCase {
+  return {
+    kernel: 'patchify', name: `(${channels}, ${height}, ${width}) in patches of ${patch}`, run: (side) => {
+      const out = side.floats(channels * height * width);
+      side.kernels.patchify(side.put(normals(out.length, 1)), out.byteOffset, channels, height, width, patch);
+      return { exact: [out] };
+    },
+  };
+}
+
+export const ELEMENTWISE_CASES: readonly KernelCase[] = [
+  ...(['gelu', 'tanh'] as const).flatMap((kernel) => [
+    ...SIZES.map((count) => activation(kernel, 'normal', normals(count, 1).map((v) => 3 * v))),
+    ...Object.entries(EXTREMES).map(([name, make]) => activation(kernel, name, make(33))),
+    activation(kernel, 'special', SPECIAL),
+    // Apart, since what is close is measured against the largest.
+    activation(kernel, 'huge', HUGE),
+  ]),
+  ...SIZES.flatMap((count) => [add('normal', normals(count, 1)), copy('normal', normals(count, 1))]),
+  ...Object.entries(EXTREMES).flatMap(([name, make]) => [add(name, make(33)), copy(name, make(33))]),
+  ...[1, 3, 4, 5, 15, 16, 17, 31, 32, 33].flatMap((patch) => [patchify(3, 2 * patch, 3 * patch, patch), patchify(1, patch, patch, patch)]),
+  patchify(1, 197, 197, 197),
+  patchify(3, 224, 224, 16),
+  ...SIZES.map((width) => patchify(2, 1, width, 1)),
+];
