@@ -34,7 +34,7 @@ describe.each([['dense', 1], ['low-rank', 1], ['low-rank', 0.5]] as const)('a %s
   it('in f32 gives the logits of onnxruntime', async () => {
     const artifact = await readArtifact(await pack(logits, tensors, description));
     expect(artifact.manifest.precision).toBe('f32');
-    const got = createEngine(artifact, module).infer(pixels);
+    const got = createEngine(artifact, module).infer({ pixels });
     expect(difference(got, await onnxLogits(logits, tensors, pixels))).toBeLessThan(1e-5);
   });
 
@@ -42,7 +42,7 @@ describe.each([['dense', 1], ['low-rank', 1], ['low-rank', 0.5]] as const)('a %s
     const quantized = quantizeTensors(tensors, logits);
     const artifact = await readArtifact(await pack(logits, quantized, description));
     expect(artifact.manifest.precision).toBe('int8');
-    const got = createEngine(artifact, module).infer(pixels);
+    const got = createEngine(artifact, module).infer({ pixels });
     expect(difference(got, await onnxLogits(logits, dequantizeTensors(quantized), pixels))).toBeLessThan(0.05);
     expect(difference(got, await onnxLogits(logits, tensors, pixels))).toBeLessThan(0.06);
   });
@@ -50,8 +50,8 @@ describe.each([['dense', 1], ['low-rank', 1], ['low-rank', 0.5]] as const)('a %s
   it('gives the same on the scalar kernels', async () => {
     for (const stored of [tensors, quantizeTensors(tensors, logits)]) {
       const artifact = await readArtifact(await pack(logits, stored, description));
-      const expected = createEngineWith(artifact, referenceKernels).infer(pixels);
-      expect(difference(createEngine(artifact, module).infer(pixels), expected)).toBeLessThan(stored === tensors ? 1e-5 : 1e-3);
+      const expected = createEngineWith(artifact, referenceKernels).infer({ pixels });
+      expect(difference(createEngine(artifact, module).infer({ pixels }), expected)).toBeLessThan(stored === tensors ? 1e-5 : 1e-3);
     }
   });
 
@@ -59,8 +59,8 @@ describe.each([['dense', 1], ['low-rank', 1], ['low-rank', 0.5]] as const)('a %s
     const [first, second] = [await pack(logits, tensors, description), await pack(logits, new Map([...tensors].reverse()), description)];
     expect(Buffer.compare(first, second)).toBe(0);
     const engine = createEngine(await readArtifact(first), module);
-    const once = engine.infer(pixels);
-    engine.infer(pixels.map((v) => -v));
-    expect(engine.infer(pixels)).toEqual(once);
+    const once = engine.infer({ pixels });
+    engine.infer({ pixels: pixels.map((v) => -v) });
+    expect(engine.infer({ pixels })).toEqual(once);
   });
 });

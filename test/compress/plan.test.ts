@@ -6,6 +6,8 @@ import { storedTensors } from '../../cli/compress/stored-tensors.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
 import { softmax } from '../../cli/graph/ops/softmax.ts';
 import { random } from '../../runtime/random.ts';
+import type { Step } from '../../runtime/artifact/plan.ts';
+import { smallBert } from './small-bert.ts';
 import { smallVit } from './small-vit.ts';
 
 describe('the arena', () => {
@@ -37,24 +39,41 @@ describe('the arena', () => {
 });
 
 describe('the plan', () => {
-  it('of a dense f32 model is one kernel call a node', () => {
+  it('of a dense f32 model runs activations and sums in the calls of linear layers', () => {
     const { logits, values } = smallVit('dense');
-    const { once, steps } = planOf(logits, storedTensors(logits, values));
-    expect(once).toEqual([]);
-    const block = [
-      'layerNorm', 'linear', 'linear', 'linear', 'attention', 'linear', 'add', 'layerNorm', 'linear', 'gelu', 'linear', 'add',
-    ];
-    expect(steps.map(({ op }) => op)).toEqual([
-      'patchify', 'linear', 'tokens', ...block, ...block, ...block, 'selectRow', 'layerNorm', 'linear',
-    ]);
+    const { steps, inputs, tokens } = planOf(logits, storedTensors(logits, values));
+    const block = ['layerNorm', 'linear', 'linear', 'linear', 'attention', 'linear', 'layerNorm', 'linear', 'linear'];
+    expect(steps.map(({ op }) => op)).toEqual(['patchify', 'linear', 'tokens', ...block, ...block, ...block, 'selectRow', 'layerNorm', 'linear']);
+    const [up, down] = steps.slice(10, 12) as Step<'linear'>[];
+    expect([up.activation, up.residual, down.activation]).toEqual(['gelu', null, 'none']);
+    expect(down.residual).toBe((steps[9] as Step<'layerNorm'>).x);
+    expect(inputs).toEqual([{ name: 'pixels', dtype: 'F32', offset: expect.any(Number) as number, shape: [1, 3, 12, 20] }]);
+    expect(tokens).toBeNull();
   });
 
-  it('of an int8 model quantizes the input of query, key and value once', () => {
-    const { logits, values } = smallVit('dense');
-    const { once, steps } = planOf(logits, quantizeTensors(storedTensors(logits, values), logits));
-    expect(once).toHaveLength(20);
-    expect(steps.slice(5, 9).map(({ op }) => op)).toEqual(['quantizeRows', 'linearInt8', 'linearInt8', 'linearInt8']);
-    expect(steps.filter(({ op }) => op === 'quantizeRows')).toHaveLength(2 + 3 * 4);
+  it('of an int8 model quantizes in the call that computes, and only what int8 layers read', () => {
+    const { logits, values } = smallVit('low-rank');
+    const { steps } = planOf(logits, quantizeTensors(storedTensors(logits, values), logits));
+    const block = ['layerNorm', 'lowRankInt8', 'lowRankInt8', 'lowRankInt8', 'attentionInt16', 'quantizeRows', 'lowRankInt8', 'layerNorm', 'lowRankInt8', 'lowRankInt8'];
+    expect(steps.map(({ op }) => op)).toEqual(['patchify', 'quantizeRows', 'linearInt8', 'tokens', ...block, ...block, ...block, 'selectRow', 'layerNorm', 'linearInt8']);
+    const [norm, query, , , , , out, , up, down] = steps.slice(4) as [Step<'layerNorm'>, ...Step<'lowRankInt8'>[]];
+    expect(norm.out).toBeNull();
+    expect(query.x).toBe(norm.quantized);
+    expect([query.out === null, query.quantized]).toEqual([false, null]);
+    expect([out.out === null, out.quantized]).toEqual([false, null]);
+    expect([up.out, up.activation, up.quantized === down.x]).toEqual([null, 'gelu', true]);
+  });
+
+  it('of a text follows its length', () => {
+    const { logits, values } = smallBert();
+    const { steps, tokens, inputs } = planOf(logits, quantizeTensors(storedTensors(logits, values), logits));
+    expect(tokens).toBe(11);
+    expect(inputs.map(({ name, dtype, shape }) => [name, dtype, shape])).toEqual([['ids', 'I32', [1, 11]], ['types', 'I32', [1, 11]]]);
+    expect(steps.find(({ op }) => op === 'attentionInt16')).toMatchObject({ queries: 'tokens', tokens: 'tokens' });
+    // Post-norm: what a layer norm gives is both an int8 layer's input and a residual.
+    const norm = steps.find(({ op }) => op === 'layerNorm') as Step<'layerNorm'>;
+    expect([norm.rows, norm.out === null, norm.quantized === null]).toEqual(['tokens', false, false]);
+    expect(steps.slice(-2)).toMatchObject([{ op: 'linearInt8', rows: 1, activation: 'tanh' }, { op: 'linearInt8', rows: 1, out: expect.any(Number) as number }]);
   });
 
   it('names what the runtime has no kernel for', () => {

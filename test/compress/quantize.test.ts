@@ -19,12 +19,12 @@ it.each([NaN, Infinity])('refuses %d, naming the weight', (bad) => {
   expect(() => quantizeWeight(Float32Array.of(1, 2, bad, 3), 2, 'block.0.up.weight')).toThrow('block.0.up.weight: row 1');
 });
 
-it('quantizes the weights of linear layers, and nothing else', () => {
+it('quantizes the weights of linear layers and the rows of tables, and nothing else', () => {
   const { logits, values } = smallVit('low-rank');
   const quantized = quantizeTensors(storedTensors(logits, values), logits);
   const int8 = [...quantized].filter(([, { dtype }]) => dtype === 'I8').map(([name]) => name);
-  expect(int8).toHaveLength(2 + 3 * 6 * 2);
-  expect(int8.every((name) => /^(patch|head)\.weight$|\.lora[AB]$/.test(name))).toBe(true);
+  expect(int8).toHaveLength(3 + 3 * 6 * 2);
+  expect(int8.every((name) => /^(patch|head)\.weight$|^embedding\.position$|\.lora[AB]$/.test(name))).toBe(true);
   expect(quantized.get(scaleName('block.1.up.loraB'))?.shape).toEqual([70]);
   expect(quantized.get('block.1.up.loraC')?.dtype).toBe('F32');
 });

@@ -27,8 +27,9 @@ const model = createVit({
   labels: LABELS,
 });
 
-export function smallVit(kind: 'dense' | 'low-rank', scaling = 1): SmallVit {
-  const ranks = new Map(adaptedLayers(model.layers).map(({ name }) => [name, 7]));
+/** Heads are 9 wide: ranks below that can be absorbed. */
+export function smallVit(kind: 'dense' | 'low-rank', scaling = 1, rank = 7): SmallVit {
+  const ranks = new Map(adaptedLayers(model.layers).map(({ name }) => [name, rank]));
   const specs = [...tensorsOf(model.layers), ...adapterTensors(model.layers, ranks)];
   const parts = kind === 'dense' ? denseParts(specs) : adaptersOnlyParts(specs, scaling);
   const source = random(1);

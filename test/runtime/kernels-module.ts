@@ -1,7 +1,9 @@
-import { fileURLToPath } from 'node:url';
-import { loadKernels } from '../../runtime/hosts/node.ts';
+import { readFile } from 'node:fs/promises';
+import { supportsRelaxedSimd } from '../../runtime/kernels/select.ts';
 
-/** The kernels that `npm run build` compiled. */
-export function kernelsModule(): Promise<WebAssembly.Module> {
-  return loadKernels(fileURLToPath(new URL('../../dist/kernels.wasm', import.meta.url)));
+/** The builds of the kernels that `npm run build` made and this host runs. */
+export const BUILDS = ['kernels', ...(supportsRelaxedSimd() ? ['kernels-relaxed'] : [])] as const;
+
+export async function kernelsModule(build: string = BUILDS[BUILDS.length - 1]): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(await readFile(new URL(`../../dist/${build}.wasm`, import.meta.url)));
 }

@@ -48,10 +48,10 @@ it('refuses a checkpoint, saying what to do', async () => {
 
 describe('a manifest is refused', () => {
   const cases: [name: string, change: (manifest: Loose) => void, code: ArtifactErrorCode, message: RegExp][] = [
-    ['of another version', (m) => (m.formatVersion = 2), 'version', /reads 1, got 2/],
+    ['of another version', (m) => (m.formatVersion = 3), 'version', /reads 2, got 3/],
     ['without labels', (m) => delete m.labels, 'manifest', /labels is missing/],
     ['with an unknown field', (m) => (m.extra = 1), 'manifest', /unknown field "extra"/],
-    ['of an unknown task', (m) => (m.task = 'mining'), 'manifest', /task: expected image-classification, got "mining"/],
+    ['of an unknown task', (m) => (m.task = 'mining'), 'manifest', /task: expected image-classification or text-classification, got "mining"/],
     ['with a label that is a number', (m) => (m.labels[1] = 7), 'manifest', /labels\[1\]: expected a string, got 7/],
     ['with fewer labels than logits', (m) => m.labels.pop(), 'plan', /expected shape \[1, 4\]/],
     ['with an accuracy over 1', (m) => (m.accuracy[0].accuracy = 74), 'manifest', /from 0 to 1, got 74/],
@@ -66,19 +66,26 @@ describe('a manifest is refused', () => {
     ['with an offset between registers', (m) => (m.plan.steps[0].out += 4), 'plan', /multiple of 16/],
     ['with a size of 0', (m) => (firstStep(m, 'layerNorm').rows = 0), 'plan', /a size from 1/],
     ['with sizes whose product overflows', (m) => Object.assign(firstStep(m, 'layerNorm'), { rows: 2 ** 24, columns: 2 ** 24 }), 'plan', /do not fit/],
-    ['with an output over an input', (m) => (firstStep(m, 'layerNorm').out = firstStep(m, 'layerNorm').x), 'plan', /out at \d+ overlaps x/],
-    ['with scratch over an output', (m) => (firstStep(m, 'attention').scores = firstStep(m, 'attention').out), 'plan', /overlaps/],
+    ['with an output over an input', (m) => (firstStep(m, 'layerNorm').quantized = firstStep(m, 'layerNorm').x), 'plan', /quantized at \d+ overlaps x/],
+    ['with rows over their own floats', (m) => (firstStep(m, 'quantizeRows').quantized = firstStep(m, 'quantizeRows').x), 'plan', /quantized at \d+ overlaps x/],
+    ['with a residual over its output', (m) => (firstStep(m, 'linearInt8').residual = firstStep(m, 'linearInt8').out), 'plan', /overlaps residual/],
+    ['with a layer that gives nothing', (m) => Object.assign(firstStep(m, 'layerNorm'), { out: null, quantized: null }), 'plan', /expected out or quantized, got neither/],
+    ['with an unknown activation', (m) => (firstStep(m, 'linearInt8').activation = 'relu'), 'plan', /an activation of none, gelu, tanh, got "relu"/],
+    ['with rows that follow a text where there is none', (m) => (firstStep(m, 'layerNorm').rows = 'tokens'), 'plan', /plan.tokens is null/],
     ['with an epsilon below 0', (m) => (firstStep(m, 'layerNorm').epsilon = -1), 'plan', /epsilon of at least 0/],
-    ['with heads that do not divide', (m) => (firstStep(m, 'attention').heads = 5), 'plan', /heads to divide columns/],
+    ['with keys for some heads', (m) => (firstStep(m, 'attentionInt16').keyHeads = 2), 'plan', /keyHeads to be heads or 1/],
     ['with a patch that does not divide', (m) => (firstStep(m, 'patchify').patch = 5), 'plan', /multiples of patch/],
     ['with a row past the end', (m) => (firstStep(m, 'selectRow').index = 99), 'plan', /index below rows/],
     ['naming no tensor', (m) => (firstStep(m, 'layerNorm').gamma = 'nothing'), 'name', /no tensor is named "nothing"/],
     ['naming a tensor of the prototype', (m) => (firstStep(m, 'layerNorm').gamma = '__proto__'), 'name', /__proto__/],
-    ['naming a tensor of another dtype', (m) => (firstStep(m, 'linearInt8').weightScales = 'patch.weight'), 'dtype', /as F32, got I8/],
+    ['naming a tensor of another dtype', (m) => (firstStep(m, 'linearInt8').scales = 'patch.weight'), 'dtype', /as F32, got I8/],
     ['naming a tensor of another shape', (m) => (firstStep(m, 'layerNorm').gamma = 'head.bias'), 'shape', /of shape \[36\], got \[5\]/],
-    ['that reads a smaller weight than it has', (m) => (firstStep(m, 'linearInt8').outputs -= 1), 'shape', /of shape \[35,48\], got \[36,48\]/],
+    ['that reads a smaller weight than it has', (m) => (firstStep(m, 'linearInt8').outputs -= 4), 'shape', /of shape \[4,12,8,4\], got \[5,12,8,4\]/],
     ['that needs too much memory', (m) => (m.plan.arenaBytes = 2 ** 40), 'memory', /the limit is 1073741824/],
-    ['with an input past the arena', (m) => (m.plan.input.shape = [1, 3, 4096, 4096]), 'plan', /plan\.input.*do not fit/],
+    ['with an input past the arena', (m) => (m.plan.inputs[0].shape = [1, 3, 4096, 4096]), 'plan', /plan\.inputs.*do not fit/],
+    ['with another input', (m) => (m.plan.inputs[0].name = 'ids'), 'plan', /expected pixels for image-classification, got \["ids"\]/],
+    ['with an input of another dtype', (m) => (m.plan.inputs[0].dtype = 'I32'), 'plan', /expected F32 of shape/],
+    ['with no input', (m) => (m.plan.inputs = []), 'plan', /a list of 1 to 8 inputs/],
     ['with another digest', (m) => (m.digest = `sha256:${'0'.repeat(64)}`), 'digest', /changed after packing/],
   ];
 
@@ -91,8 +98,8 @@ describe('a manifest is refused', () => {
   it('that is not JSON, holds a name twice or reaches a prototype', async () => {
     const codeOf = async (text: string) => (await errorOf(writeSafetensors(tensors, new Map([['slim', text]])))).code;
     expect(await codeOf('{')).toBe('manifest');
-    expect(await codeOf('{"formatVersion":1,"formatVersion":1}')).toBe('name');
-    expect(await codeOf('{"formatVersion":1,"configuration":{"__proto__":{}}}')).toBe('name');
+    expect(await codeOf('{"formatVersion":2,"formatVersion":2}')).toBe('name');
+    expect(await codeOf('{"formatVersion":2,"configuration":{"__proto__":{}}}')).toBe('name');
   });
 });
 

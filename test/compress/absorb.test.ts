@@ -1,0 +1,68 @@
+/** The rewritten graphs compute what the given ones do, told by onnxruntime in f32, and less of it. */
+import { describe, expect, it } from 'vitest';
+import { absorbAttention } from '../../cli/compress/absorb.ts';
+import { selectEarly } from '../../cli/compress/select-early.ts';
+import { f32Values, storedTensors, type StoredTensors } from '../../cli/compress/stored-tensors.ts';
+import { evaluate, floats, integers, type HostTensor } from '../../cli/engines/engine.ts';
+import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
+import { inputsOf, macsOf } from '../../cli/graph/cost.ts';
+import { topological, type Node } from '../../cli/graph/graph.ts';
+import { inputName } from '../../cli/graph/ops/leaf.ts';
+import { expectClose } from '../support/compare.ts';
+import { smallBert, smallText, TOKENS } from './small-bert.ts';
+import { smallVit } from './small-vit.ts';
+
+const onnx = createOnnxEngine({ threads: 1 });
+
+async function logitsOf(logits: Node, tensors: StoredTensors, sample: Readonly<Record<string, HostTensor>>): Promise<Float32Array> {
+  const weights = Object.fromEntries([...tensors].map(([name, tensor]) => [name, floats(f32Values(tensor), tensor.shape)]));
+  return (await evaluate(onnx, { outputs: { logits } }, { ...weights, ...sample })).logits.data as Float32Array;
+}
+
+const { ids, types } = smallText(TOKENS);
+const text = { ids: integers(ids, [1, TOKENS]), types: integers(types, [1, TOKENS]) };
+const { pixels } = smallVit('dense');
+const picture = { pixels: floats(pixels, [1, 3, 12, 20]) };
+
+describe.each([
+  ['a low-rank ViT', smallVit('low-rank'), picture],
+  ['a low-rank ViT with scaling 0.5', smallVit('low-rank', 0.5), picture],
+  ['a low-rank BERT', smallBert(), text],
+] as const)('%s', (_, { logits, values }, sample) => {
+  const tensors = storedTensors(logits, values);
+  const { logits: absorbed, derive } = absorbAttention(logits);
+
+  it('gives the same logits with attention absorbed', async () => {
+    expectClose(await logitsOf(absorbed, derive(tensors), sample), await logitsOf(logits, tensors, sample), 1e-5, 'logits');
+  });
+
+  it('shares keys and values between heads, and needs fewer products and weights', () => {
+    const attentions = topological([absorbed]).filter(({ operation }) => operation.name === 'attention');
+    expect(attentions.map(({ attributes }) => attributes.keyHeads)).toEqual([1, 1, 1]);
+    expect(macsOf({ outputs: { absorbed } }).total).toBeLessThan(macsOf({ outputs: { logits } }).total);
+    const bytes = (stored: StoredTensors): number => [...stored.values()].reduce((sum, { data }) => sum + data.length, 0);
+    expect(bytes(derive(tensors))).toBeLessThan(bytes(tensors));
+  });
+
+  it('keeps exactly the tensors that the rewritten graph reads', () => {
+    const names = inputsOf({ outputs: { absorbed } }).map((node) => inputName(node) as string).filter((name) => !(name in sample));
+    expect([...derive(tensors).keys()].sort()).toEqual(names.sort());
+  });
+
+  it('gives the same logits where only the first row of the last block is computed', async () => {
+    const early = selectEarly(absorbed);
+    expectClose(await logitsOf(early, derive(tensors), sample), await logitsOf(absorbed, derive(tensors), sample), 1e-5, 'logits');
+    const queries = topological([early]).filter(({ operation }) => operation.name === 'attention').map(({ attributes }) => attributes.queries);
+    expect(queries.slice(-1)).toEqual([1]);
+    expect(queries.slice(0, -1).every((count) => (count as number) > 1)).toBe(true);
+    // Nothing but the rows that fall away has changed: each attention is computed once.
+    expect(queries).toHaveLength(3);
+  });
+});
+
+it('leaves a dense model, and ranks that reach the width of a head, as they are', () => {
+  const { logits } = smallVit('dense');
+  expect(absorbAttention(logits).logits).toBe(logits);
+  const wide = smallVit('low-rank', 1, 9).logits;
+  expect(absorbAttention(wide).logits).toBe(wide);
+});
