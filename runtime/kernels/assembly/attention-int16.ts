@@ -170,7 +170,7 @@ function largestOfColumns(column: usize, stride: usize, tokens: i32, left: i32):
  * multiplied with: 1 / Σ out.
  */
 function softmax(x: usize, out: usize, count: i32, padded: i32): f32 {
-  for (let i = count; i < padded; i++) store<f32>(x + (<usize>i << 2), -f32.MAX_VALUE);
+  for (let i = count; i < padded; i++) store<f32>(x + (<usize>i << 2), -Infinity);
   const end = x + (<usize>padded << 2);
   let largest = v128.load(x);
   for (let at = x; at < end; at += REGISTER) largest = f32x4.pmax(largest, v128.load(at));

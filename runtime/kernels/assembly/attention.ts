@@ -75,7 +75,7 @@ function scaleRows(q: usize, out: usize, rows: i32, columns: i32, size: i32, sca
 
 /** x (padded) = 2^(x - max) / Σ 2^(x - max) for `count` scores, in place. */
 function softmax(x: usize, count: i32, padded: i32): void {
-  for (let i = count; i < padded; i++) store<f32>(x + (<usize>i << 2), -f32.MAX_VALUE);
+  for (let i = count; i < padded; i++) store<f32>(x + (<usize>i << 2), -Infinity);
   const end = x + (<usize>padded << 2);
   let largest = v128.load(x);
   for (let at = x; at < end; at += REGISTER) largest = f32x4.pmax(largest, v128.load(at));
