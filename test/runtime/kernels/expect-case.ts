@@ -1,7 +1,6 @@
 /** Runs cases on each build of the kernels that this host has, and on the reference, and compares what they wrote. */
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { supportsRelaxedSimd } from '../../../runtime/kernels/select.ts';
+import { BUILDS as BUILD_NAMES, kernelsModule } from '../kernels-module.ts';
 import { compiledSide, referenceSide, type KernelCase, type Outputs, type Side } from './harness.ts';
 
 /** Float results may differ by this much of the largest of them: sums of f32 in another order. */
@@ -9,17 +8,11 @@ const TOLERANCE = 1e-5;
 /** The smallest normal number: below it f32 has no relative precision left. */
 const SMALLEST_NORMAL = 2 ** -126;
 
-export function distFile(name: string): URL {
-  return new URL(`../../../dist/${name}`, import.meta.url);
-}
-
-const build = (name: string): Side => compiledSide(new WebAssembly.Module(readFileSync(distFile(name))));
 const reference = referenceSide();
 
 /** The builds that this host runs; builds.test.ts has another host run the relaxed one. */
-export const BUILDS: readonly { readonly name: string; readonly side: Side }[] = ['kernels.wasm', 'kernels-relaxed.wasm']
-  .filter((name) => name === 'kernels.wasm' || supportsRelaxedSimd())
-  .map((name) => ({ name, side: build(name) }));
+export const BUILDS: readonly { readonly name: string; readonly side: Side }[] = await Promise.all(
+  BUILD_NAMES.map(async (name) => ({ name, side: compiledSide(await kernelsModule(name)) })));
 
 /** One test for each case and build. */
 export function testCases(cases: readonly KernelCase[]): void {

@@ -2,6 +2,7 @@
  * What the tests of the kernels share: a memory in which operands are placed and watched, cases that run on any implementation, and
  * values that are hard. Nothing here needs a test runner: other hosts run the cases too (builds-program.ts).
  */
+import { createHash } from 'node:crypto';
 import { packWeight } from '../../../cli/compress/packed-weights.ts';
 import { f32Tensor, i8Tensor } from '../../../cli/compress/stored-tensors.ts';
 import { memoryLayout } from '../../../runtime/artifact/plan-memory.ts';
@@ -37,6 +38,16 @@ export interface Outputs {
   readonly quantized?: readonly { readonly rows: Uint8Array; readonly of: Float32Array; readonly columns: number }[];
   /** Nothing but NaN. */
   readonly nan?: readonly Float32Array[];
+}
+
+/** Tells outputs apart that differ in a bit; of NaNs, only where they are. */
+export function digestOf({ exact = [], close = [], quantized = [], nan = [] }: Outputs): string {
+  const hash = createHash('sha1');
+  for (const values of [...exact, ...close, ...quantized.map(({ rows }) => rows)]) {
+    hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+  for (const values of nan) hash.update(Uint8Array.from(values, (v) => Number(Number.isNaN(v))));
+  return hash.digest('base64');
 }
 
 const PAGES = 96;
