@@ -1,15 +1,16 @@
-// Builds everything that Node runs into dist/: the command line and its workers (esbuild), the kernels (AssemblyScript).
+// Builds into dist/: the command line and its workers, the web API for edge hosts (esbuild), the kernels (AssemblyScript).
 // Quiet when all is well; about two seconds.
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
+import { buildEdge } from './edge-bundle.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
 
 const { metafile } = await build({
-  entryPoints: { slim: 'cli/slim.ts', 'picture-worker': 'cli/data/picture-worker.ts' },
+  entryPoints: { slim: 'cli/slim.ts', 'picture-worker': 'cli/data/picture-worker.ts', 'engine-worker': 'runtime/hosts/engine-worker.ts' },
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,
@@ -28,6 +29,8 @@ const { metafile } = await build({
 for (const name of readdirSync('dist')) {
   if (/\.mjs(\.map)?$/.test(name) && !(`dist/${name}` in metafile.outputs)) rmSync(`dist/${name}`);
 }
+
+await buildEdge('runtime/hosts/edge.ts', 'dist/edge.mjs');
 
 const { error, stderr } = await asc.main([
   'runtime/kernels/assembly/index.ts',

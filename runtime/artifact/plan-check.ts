@@ -1,5 +1,5 @@
 import { ArtifactError, shown } from './errors.ts';
-import { ALIGNMENT, memoryLayout, type Limits, type Plan, type Step } from './plan.ts';
+import { ALIGNMENT, memoryLayout, STEP_FIELDS, type Limits, type Plan, type Step } from './plan.ts';
 import { elementCount, type Dtype, type TensorEntry } from './safetensors.ts';
 
 /** Keeps 127 · 128 · inputs, twice, inside an int32. */
@@ -7,8 +7,8 @@ const MAX_INT8_INPUTS = 65_536;
 
 /**
  * Checks that a plan can run safely: operands aligned and inside the arena, outputs apart from inputs, tensors present with
- * the dtype and shape that the step needs, and weights and arena within the limit.
- * @throws ArtifactError (plan, name, dtype, shape or memory) naming the step.
+ * the dtype and shape that the step needs, and memory and work within the limits.
+ * @throws ArtifactError (plan, name, dtype, shape, memory or work) naming the step.
  */
 export function checkPlan(plan: Plan, entries: ReadonlyMap<string, TensorEntry>, weightBytes: number, limits: Limits): void {
   const { bytes } = memoryLayout(weightBytes, plan.arenaBytes);
@@ -20,6 +20,17 @@ export function checkPlan(plan: Plan, entries: ReadonlyMap<string, TensorEntry>,
   checkRegion('plan.output', { what: 'offset', offset: plan.output.offset, bytes: 4 * elementCount(plan.output.shape) }, plan.arenaBytes);
   plan.once.forEach((step, i) => checkStep(`plan.once[${i}] (${step.op})`, step, plan.arenaBytes, entries));
   plan.steps.forEach((step, i) => checkStep(`plan.steps[${i}] (${step.op})`, step, plan.arenaBytes, entries));
+  const operations = [...plan.once, ...plan.steps].reduce((sum, step) => sum + operationsOf(step), 0);
+  if (operations > limits.operations) {
+    throw new ArtifactError('work', `an answer would take ${operations} operations, the limit is ${limits.operations}`);
+  }
+}
+
+/** How much a step computes, from above: the product of its sizes, which is exact for linear layers. */
+function operationsOf(step: Step): number {
+  const sizes = Object.entries(STEP_FIELDS[step.op]).filter(([, kind]) => kind === 'size');
+  const product = sizes.reduce((count, [field]) => count * (step as unknown as Record<string, number>)[field], 1);
+  return step.op === 'attention' ? product * step.tokens : product;
 }
 
 interface Region {

@@ -73,9 +73,11 @@ export interface Plan {
 export interface Limits {
   /** Weights and arena together. */
   readonly memoryBytes: number;
+  /** Of one answer: multiply-accumulates, or values touched; see `operationsOf`. */
+  readonly operations: number;
 }
 
-export const DEFAULT_LIMITS: Limits = { memoryBytes: 1024 * 1024 * 1024 };
+export const DEFAULT_LIMITS: Limits = { memoryBytes: 1024 * 1024 * 1024, operations: 1e12 };
 
 /** Buffers and weights begin at multiples of this: the width of a SIMD register. */
 export const ALIGNMENT = 16;

@@ -1,6 +1,6 @@
 import { Hono } from 'hono/tiny';
 import { bodyLimit } from 'hono/body-limit';
-import { PreprocessError } from '../preprocess/error.ts';
+import { isPreprocessError } from '../preprocess/error.ts';
 import type { Classifier } from './classifier.ts';
 import { readPredictRequest } from './predict-request.ts';
 import { Problem, problemResponse } from './problem.ts';
@@ -44,7 +44,7 @@ export function createApp(model: Classifier, { maxBodyBytes = defaultMaxBodyByte
 
   app.onError((error, c) => {
     if (error instanceof Problem) return problemResponse(c, error);
-    if (error instanceof PreprocessError) return problemResponse(c, new Problem(422, error.message, error.code));
+    if (isPreprocessError(error)) return problemResponse(c, new Problem(422, error.message, error.code));
     onFailure?.(error);
     return problemResponse(c, new Problem(500, 'the prediction failed'));
   });

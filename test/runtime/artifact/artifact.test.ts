@@ -78,6 +78,10 @@ describe('a manifest is refused', () => {
     ['naming a tensor of another shape', (m) => (firstStep(m, 'layerNorm').gamma = 'head.bias'), 'shape', /of shape \[36\], got \[5\]/],
     ['that reads a smaller weight than it has', (m) => (firstStep(m, 'linearInt8').outputs -= 1), 'shape', /of shape \[35,48\], got \[36,48\]/],
     ['that needs too much memory', (m) => (m.plan.arenaBytes = 2 ** 40), 'memory', /the limit is 1073741824/],
+    ['that computes for too long', (m) => {
+      m.plan.arenaBytes = 2 ** 29;
+      Object.assign(firstStep(m, 'attention'), { q: 0, k: 0, v: 0, scores: 2 ** 28, out: 2 ** 28 + 2 ** 22, tokens: 2 ** 20 });
+    }, 'work', /an answer would take \d+ operations, the limit is 1000000000000/],
     ['with an input past the arena', (m) => (m.plan.input.shape = [1, 3, 4096, 4096]), 'plan', /plan\.input.*do not fit/],
     ['with another digest', (m) => (m.digest = `sha256:${'0'.repeat(64)}`), 'digest', /changed after packing/],
   ];
