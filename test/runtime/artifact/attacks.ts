@@ -3,7 +3,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import { writeArtifact } from '../../../runtime/artifact/artifact.ts';
 import type { Manifest } from '../../../runtime/artifact/manifest.ts';
 import { readSafetensors, writeSafetensors, type Tensor } from '../../../runtime/artifact/safetensors.ts';
-import { mutate, mutateEverywhere, type Json, type Mutation } from './json-mutations.ts';
+import { grow, mutate, mutateEverywhere, type Json, type Mutation } from './json-mutations.ts';
 
 export interface Attack {
   readonly name: string;
@@ -27,7 +27,8 @@ export const ATTACKS: readonly Attack[] = [
   { name: 'a changed safetensors header', weight: 3, spoil: (artifact) => someMutations.map(async (mutations) => changedHeader(artifact, mutations)) },
   { name: 'a changed manifest', weight: 8, spoil: (artifact) => someMutations.map((mutations) => changedManifest(artifact, (manifest) => mutations.forEach((one) => mutate(manifest, one)))) },
   { name: 'a changed plan', weight: 8, spoil: (artifact) => someMutations.map((mutations) => changedManifest(artifact, ({ plan }) => mutations.forEach((one) => mutate(plan, one)))) },
-  { name: 'a changed plan in a roomy arena', weight: 4, spoil: roomyArena },
+  { name: 'a changed plan in a roomy arena', weight: 3, spoil: roomyArena },
+  { name: 'a plan grown', weight: 1, spoil: (artifact) => mutation.map((one) => changedManifest(artifact, ({ plan }) => grow(plan, one))) },
   { name: 'a number changed everywhere', weight: 4, spoil: (artifact) => mutation.map((one) => changedManifest(artifact, ({ plan }) => mutateEverywhere([plan], one))) },
   { name: 'hostile values in tensors', weight: 2, spoil: hostileTensors },
   { name: 'tensors lost, renamed or reshaped', weight: 2, spoil: otherTensors },
@@ -79,7 +80,7 @@ async function changedManifest(artifact: Uint8Array, change: (manifest: LooseMan
   return writeSafetensors(tensors, new Map([['slim', JSON.stringify(manifest)]]));
 }
 
-/** With room in the arena, sizes may grow and offsets go anywhere: such plans are often valid, and heavy. */
+/** With room in the arena, sizes may grow and offsets go anywhere. */
 function roomyArena(artifact: Uint8Array): Arbitrary<Promise<Uint8Array>> {
   return fc.tuple(fc.integer({ min: 1, max: 26 }), someMutations).map(([bits, mutations]) => changedManifest(artifact, ({ plan }) => {
     for (const one of mutations) mutate(plan, one);

@@ -35,7 +35,7 @@ export function mutate(document: Json, { where, how, which }: Mutation): void {
 
 /** Replaces every number that equals a drawn one, so that a lie is told the same everywhere. */
 export function mutateEverywhere(documents: readonly Json[], { where, how, which }: Mutation): void {
-  const places = documents.flatMap(placesIn).filter((place) => typeof valueAt(place) === 'number');
+  const places = documents.flatMap((document) => placesIn(document)).filter((place) => typeof valueAt(place) === 'number');
   const numbers = [...new Set(places.map(valueAt))] as number[];
   const old = numbers[where % numbers.length];
   const options = [old + 1, old - 1, old * 2, old * 16, old * 256, Math.floor(old / 2), old + 16, old + 4, ...HOSTILE_NUMBERS];
@@ -43,13 +43,30 @@ export function mutateEverywhere(documents: readonly Json[], { where, how, which
   for (const place of places) if (valueAt(place) === old) set(place, changed);
 }
 
-function placesIn(document: Json): Place[] {
-  if (typeof document !== 'object' || document === null) return [];
-  const keys = Array.isArray(document) ? [...document.keys()] : Object.keys(document);
-  return keys.flatMap((key) => {
+/**
+ * Multiplies one of a plan's small numbers, wherever it stands, and with it all that may be an offset or the arena's size: what was apart
+ * stays apart, so that such a plan is often valid, and heavy.
+ */
+export function grow(plan: Json, { where, how }: Mutation): void {
+  const places = placesIn(plan).filter((place) => typeof valueAt(place) === 'number');
+  const isOffset = (value: number): boolean => value % 16 === 0 && value >= 256;
+  const sizes = [...new Set(places.map((place) => valueAt(place) as number).filter((value) => Number.isInteger(value) && !isOffset(value)))];
+  const size = sizes[where % sizes.length];
+  const factor = 2 ** (how % 14);
+  for (const place of places) {
+    const value = valueAt(place) as number;
+    if (value === size || isOffset(value)) set(place, value * factor);
+  }
+}
+
+function placesIn(document: Json, found: Place[] = []): Place[] {
+  if (typeof document !== 'object' || document === null) return found;
+  for (const key of Array.isArray(document) ? document.keys() : Object.keys(document)) {
     const place: Place = { holder: document, key };
-    return [place, ...placesIn(valueAt(place))];
-  });
+    found.push(place);
+    placesIn(valueAt(place), found);
+  }
+  return found;
 }
 
 function changesOf(place: Place, document: Json): ((which: number) => void)[] {
