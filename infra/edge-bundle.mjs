@@ -1,9 +1,10 @@
 // Bundles the web API for hosts that run one module with a `fetch` handler: small, and nothing but the standard web APIs.
 import { build } from 'esbuild';
 
-/** Parts of Hono that its core links to but the app never calls: mounting apps, parsing forms, writing HTML. A tenth of the bundle. */
+/** Parts of Hono that its core links to but the app never calls: mounting apps, chains of middleware, parsing forms, writing HTML. A tenth of the bundle. */
 const LEFT_OUT = {
   mount: ['createMountedRequest'],
+  compose: ['compose'],
   body: ['parseBody'],
   html: ['resolveCallback', 'HtmlEscapedCallbackPhase'],
 };
@@ -11,7 +12,7 @@ const LEFT_OUT = {
 const leaveOut = {
   name: 'leave-out',
   setup(build) {
-    build.onLoad({ filter: /\/hono\/dist\/utils\/(mount|body|html)\.js$/ }, ({ path }) => {
+    build.onLoad({ filter: /\/hono\/dist\/(compose|utils\/(mount|body|html))\.js$/ }, ({ path }) => {
       const file = path.match(/(\w+)\.js$/)[1];
       const message = JSON.stringify(`hono's ${file} is left out of the edge bundle`);
       // A name that Hono adds is missing here, so that the build fails rather than the bundle.
