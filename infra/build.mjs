@@ -1,6 +1,6 @@
 // Builds into dist/: the command line and its workers, the web API for edge hosts (esbuild), the kernels (AssemblyScript).
 // Quiet when all is well; about two seconds.
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
@@ -30,7 +30,8 @@ for (const name of readdirSync('dist')) {
   if (/\.mjs(\.map)?$/.test(name) && !(`dist/${name}` in metafile.outputs)) rmSync(`dist/${name}`);
 }
 
-await buildEdge('runtime/hosts/edge.ts', 'dist/edge.mjs');
+const edge = await buildEdge('runtime/hosts/edge.ts', 'dist/edge.mjs');
+writeFileSync('dist/edge.meta.json', JSON.stringify(edge.metafile)); // what it is made of: esbuild.github.io/analyze
 
 const { error, stderr } = await asc.main([
   'runtime/kernels/assembly/index.ts',
