@@ -54,10 +54,10 @@ describe.sequential('every host', () => {
 });
 
 describe.each(builds)('the %s build', (build) => {
-  it.each(cases)('gives the logits of the scalar kernels for a $name', async ({ name, artifact, inputs }) => {
+  it.for(cases)('gives the logits of the scalar kernels for a $name', async ({ name, artifact, inputs }, { skip }) => {
+    const answered = firstAnswer(build)?.[name].map(floatsOf) ?? skip('no host that runs this build is installed');
     const reference = createEngineWith(await readArtifact(artifact), referenceKernels);
-    const answered = firstAnswer(build)?.[name].map(floatsOf);
-    inputs.forEach((input, i) => expectClose(answered![i], reference.infer(input), 1e-5, `input ${i}`));
+    inputs.forEach((input, i) => expectClose(answered[i], reference.infer(input), 1e-5, `input ${i}`));
   });
 });
 

@@ -11,7 +11,7 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 /** Bundles the program for each kind of host into a folder, beside the kernels. Returns the builds of the kernels that exist. */
 export async function buildPrograms(folder: string): Promise<Build[]> {
   await build({
-    entryPoints: ['command-line', 'worker', 'page'].map((name) => here(`./${name}.ts`)),
+    entryPoints: ['command-line', 'worker', 'page', 'edge-app'].map((name) => here(`./${name}.ts`)),
     outdir: folder,
     outExtension: { '.js': '.mjs' },
     bundle: true,

@@ -1,13 +1,12 @@
 /** workerd, the runtime of Cloudflare's workers. */
 import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { hostFile } from './installed.ts';
 import type { Host } from './host.ts';
-import type { HostAnswer, HostRequest } from './program.ts';
+import type { HostAnswer } from './program.ts';
 
 const file = hostFile(...['linux-64', 'linux-arm64', 'darwin-arm64', 'darwin-64'].map((platform) => `@cloudflare/workerd-${platform}/bin/workerd`));
 
@@ -16,57 +15,52 @@ export const workerd: Host = {
   absent: file === null ? 'not installed: npm run hosts' : null,
   builds: ['simd128', 'relaxed'],
   async run(folder, request) {
-    const port = await freePort();
-    const config = join(folder, 'config.capnp');
-    await writeFile(config, configOf(request, port));
-    const child = spawn(file!, ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] });
-    const failed = new Promise<never>((_, reject) => {
-      child.on('error', reject);
-      void text(child.stderr).then((stderr) => reject(new Error(`workerd ended: ${stderr}`)));
-    });
+    const worker = await startWorker(folder, ['worker.mjs', ...request.builds.map((build) => `${build}.wasm`)]);
     try {
-      return await Promise.race([ask(`http://127.0.0.1:${port}/`, request), failed]);
+      const response = await fetch(worker.url, { method: 'POST', body: JSON.stringify(request) });
+      if (!response.ok) throw new Error(`the worker answered ${response.status}: ${await response.text()}`);
+      return (await response.json()) as HostAnswer;
     } finally {
-      child.kill();
+      worker.stop();
     }
   },
 };
 
+const MODULE_KINDS: Readonly<Record<string, string>> = { mjs: 'esModule', wasm: 'wasm', slim: 'data' };
+
+/** Serves a worker made of files of a folder, the first its main module. */
+export async function startWorker(folder: string, modules: readonly string[]): Promise<{ readonly url: string; stop(): void }> {
+  const config = join(folder, 'config.capnp');
+  await writeFile(config, configOf(modules));
+  const child = spawn(file!, ['serve', config, '--control-fd=3'], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
+  const stderr = text(child.stderr!);
+  const failed = new Promise<never>((_, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code) => void stderr.then((reason) => reject(new Error(`workerd ended with ${code}: ${reason}`))));
+  });
+  failed.catch(() => undefined); // of interest until it listens
+  const port = await Promise.race([portOf(child.stdio[3] as Readable), failed]);
+  return { url: `http://127.0.0.1:${port}`, stop: () => void child.kill() };
+}
+
 /** https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp */
-function configOf({ builds }: HostRequest, port: number): string {
-  const modules = [
-    '(name = "worker.mjs", esModule = embed "worker.mjs")',
-    ...builds.map((build) => `(name = "${build}.wasm", wasm = embed "${build}.wasm")`),
-  ];
+function configOf(modules: readonly string[]): string {
+  const embedded = modules.map((name) => `(name = "${name}", ${MODULE_KINDS[name.split('.').at(-1)!]} = embed "${name}")`);
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [(name = "main", worker = .worker)],
-  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
-const worker :Workerd.Worker = (modules = [${modules.join(', ')}], compatibilityDate = "2026-01-01");
+const worker :Workerd.Worker = (modules = [${embedded.join(', ')}], compatibilityDate = "2026-01-01");
 `;
 }
 
-/** Asks once it listens. */
-async function ask(url: string, request: HostRequest): Promise<HostAnswer> {
-  for (const deadline = Date.now() + 20_000; ;) {
-    try {
-      const response = await fetch(url, { method: 'POST', body: JSON.stringify(request) });
-      if (!response.ok) throw new Error(`the worker answered ${response.status}: ${await response.text()}`);
-      return (await response.json()) as HostAnswer;
-    } catch (error) {
-      const refused = error instanceof TypeError; // fetch failed: nobody listens yet
-      if (!refused || Date.now() > deadline) throw error;
-      await sleep(50);
-    }
-  }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject).listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
+/** Where it listens, once it does: workerd tells on its control pipe. */
+function portOf(control: Readable): Promise<number> {
+  return new Promise((resolve) => {
+    control.on('data', (data: Buffer) => {
+      const listening = /"event":"listen".*"port":(\d+)/.exec(data.toString());
+      if (listening !== null) resolve(Number(listening[1]));
     });
   });
 }

@@ -12,13 +12,9 @@ import { decodePicture } from '../../../runtime/preprocess/decode.ts';
 import { prepareImage } from '../../../runtime/preprocess/normalize.ts';
 import { readImagePreprocess } from '../../../runtime/preprocess/spec.ts';
 import { topPredictions } from '../../../runtime/http/artifact-classifier.ts';
-import { description, smallVit } from '../../compress/small-vit.ts';
+import { description, preprocessing, smallVit } from '../../compress/small-vit.ts';
 import { kernelsModule } from '../kernels-module.ts';
 
-const preprocessing = {
-  size: { height: 12, width: 20 }, resize: { mode: 'exact', height: 12, width: 20 }, resample: 'bilinear',
-  rescaleFactor: 1 / 255, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5],
-};
 const { logits, values } = smallVit('low-rank');
 const packed = await pack(logits, quantizeTensors(storedTensors(logits, values), logits), { ...description, preprocessing });
 const picture = new Uint8Array(await sharp({ create: { width: 40, height: 30, channels: 3, background: '#a04020' } }).png().toBuffer());
