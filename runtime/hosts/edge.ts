@@ -6,7 +6,7 @@ import { createClassifier, type DecodePicture } from '../http/artifact-classifie
 
 /**
  * Reads the artifact, makes its engine and the app that answers with it: `app.fetch` is the host's handler. Decoding pictures is left
- * to the caller, since its codecs weigh more than all the rest.
+ * to the caller, since codecs weigh more than all the rest: `(bytes) => decodePicture(bytes, jsquashDecoders(modules))`, or less.
  * @throws ArtifactError or PreprocessError saying what is wrong with the artifact.
  */
 export async function createEdgeApp(
