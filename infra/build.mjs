@@ -1,15 +1,16 @@
-// Builds everything that Node runs into dist/: the command line and its workers (esbuild), the kernels (AssemblyScript).
+// Builds into dist/: the command line and its workers, the web API for edge hosts (esbuild), the kernels (AssemblyScript).
 // Quiet when all is well; about two seconds.
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
+import { buildEdge } from './edge-bundle.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
 
 const { metafile } = await build({
-  entryPoints: { slim: 'cli/slim.ts', 'picture-worker': 'cli/data/picture-worker.ts' },
+  entryPoints: { slim: 'cli/slim.ts', 'picture-worker': 'cli/data/picture-worker.ts', 'engine-worker': 'runtime/hosts/engine-worker.ts' },
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,
@@ -28,6 +29,9 @@ const { metafile } = await build({
 for (const name of readdirSync('dist')) {
   if (/\.mjs(\.map)?$/.test(name) && !(`dist/${name}` in metafile.outputs)) rmSync(`dist/${name}`);
 }
+
+const edge = await buildEdge('runtime/hosts/edge.ts', 'dist/edge.mjs');
+writeFileSync('dist/edge.meta.json', JSON.stringify(edge.metafile)); // what it is made of: esbuild.github.io/analyze
 
 // The kernels twice: with SIMD128, which every host runs, and with relaxed SIMD. Their constants lie from address 16 on.
 for (const [file, ...features] of [['kernels.wasm'], ['kernels-relaxed.wasm', '--enable', 'relaxed-simd']]) {

@@ -1,12 +1,9 @@
 import { Option, type Command } from 'commander';
-import { createEngine } from '../../runtime/engine/engine.ts';
-import { createClassifier } from '../../runtime/http/artifact-classifier.ts';
-import type { Classifier, Prediction } from '../../runtime/http/classifier.ts';
+import type { Prediction } from '../../runtime/http/classifier.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { readFile } from 'node:fs/promises';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
-import { openArtifact } from '../io/artifact.ts';
-import { builtKernels } from '../io/assets.ts';
+import { openClassifier } from '../io/classifier.ts';
 import { messageOf, usageError, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { percent, printResult, table } from './result.ts';
@@ -35,7 +32,7 @@ export function predictCommand(io: Io): Command {
 /** `slim predict` */
 export async function runPredict(path: string, input: string, topK: number): Promise<{ predictions: readonly Prediction[]; latencyMs: number }> {
   if (input.endsWith('.slim') && !path.endsWith('.slim')) throw usageError('the artifact comes first', `slim predict ${input} ${path}`);
-  const classifier = await openClassifier(path);
+  const { classifier } = await openClassifier(path);
   const bytes = await readFile(input).catch((error: unknown) => {
     throw new UserError(`can't read ${input}: ${messageOf(error)}`);
   });
@@ -47,11 +44,4 @@ export async function runPredict(path: string, input: string, topK: number): Pro
     if (error instanceof PreprocessError) throw new UserError(`${input}: ${error.message}`);
     throw error;
   }
-}
-
-/** Loads an artifact for classifying on this machine. */
-export async function openClassifier(path: string): Promise<Classifier> {
-  const artifact = await openArtifact(path);
-  const { nodeDecoders } = await import('../../runtime/hosts/node-decoders.ts');
-  return createClassifier(artifact, createEngine(artifact, await builtKernels()), nodeDecoders());
 }

@@ -1,13 +1,15 @@
 import { Option, type Command } from 'commander';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
+import { openClassifier } from '../io/classifier.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
-import { openClassifier } from './predict.ts';
+import type { RunningServer } from '../../runtime/hosts/node-server.ts';
 
 interface ServeFlags {
   readonly port: number;
   readonly host: string;
   readonly maxBodyBytes: number;
+  readonly workers: number;
   readonly json: boolean;
 }
 
@@ -27,7 +29,8 @@ Errors are problem details (RFC 9457).`,
     .argument('<artifact>', 'a .slim file')
     .addOption(new Option('--port <n>', '0 takes a free one').argParser(integer(0, 65535)).default(8080))
     .option('--host <address>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
-    .addOption(new Option('--max-body-bytes <n>', 'larger requests are refused').argParser(integer(1024, 1 << 30)).default(4 * 1024 ** 2));
+    .addOption(new Option('--max-body-bytes <n>', 'larger requests are refused').argParser(integer(1024, 1 << 30)).default(4 * 1024 ** 2))
+    .addOption(new Option('--workers <n>', 'threads with an engine (and the weights) each; 0 for none beside the main one').argParser(integer(0, 256)).default(0));
   addResultOptions(command);
   return command.action(async (path: string) => {
     const flags = await resolveFlags<ServeFlags>(command);
@@ -39,13 +42,15 @@ Errors are problem details (RFC 9457).`,
 }
 
 /** Starts serving an artifact. */
-export async function startServer(path: string, { port, host, maxBodyBytes }: Pick<ServeFlags, 'port' | 'host' | 'maxBodyBytes'>, io: Io) {
-  const classifier = await openClassifier(path);
+export async function startServer(path: string, { port, host, maxBodyBytes, workers }: Omit<ServeFlags, 'json'>, io: Io): Promise<RunningServer> {
+  const { classifier, close } = await openClassifier(path, workers);
   const [{ serve }, { createApp }] = await Promise.all([import('../../runtime/hosts/node-server.ts'), import('../../runtime/http/app.ts')]);
   const app = createApp(classifier, { maxBodyBytes, onFailure: (error) => io.stderr.write(`failed: ${error.message}\n`) });
-  return serve(app, { port, host }).catch((error: unknown) => {
+  const server = await serve(app, { port, host }).catch(async (error: unknown) => {
+    await close();
     throw new UserError(messageOf(error));
   });
+  return { url: server.url, close: (graceMs) => server.close(graceMs).then(close) };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

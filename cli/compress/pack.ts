@@ -6,7 +6,8 @@ import { FORMAT_VERSION, type Manifest } from '../../runtime/artifact/manifest.t
 import type { Tensor } from '../../runtime/artifact/safetensors.ts';
 import { packWeight } from './packed-weights.ts';
 import { planOf } from './plan.ts';
-import { linearWeights, scaleName } from './quantize.ts';
+import { linearWeights } from './quantize.ts';
+import { scaleName } from '../../runtime/artifact/steps.ts';
 import { selectEarly } from './select-early.ts';
 import { f32Tensor, f32Values, tensorNamed, type StoredTensors } from './stored-tensors.ts';
 

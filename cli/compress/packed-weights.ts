@@ -1,6 +1,6 @@
 /** Weights as the kernels read them: what `packedShape` says, so that loading an artifact is one copy. */
 import { elementCount } from '../graph/graph.ts';
-import { GROUP, packedShape, PANEL } from '../../runtime/artifact/plan.ts';
+import { GROUP, packedShape, PANEL } from '../../runtime/artifact/steps.ts';
 import { f32Tensor, f32Values, i8Tensor, i8Values } from './stored-tensors.ts';
 import type { Tensor } from '../../runtime/artifact/safetensors.ts';
 

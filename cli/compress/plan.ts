@@ -5,10 +5,9 @@
  */
 import { sameShape, topological, type Node } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
-import { quantizedRowBytes } from '../../runtime/artifact/plan-memory.ts';
-import { STEP_FIELDS, type Activation, type Plan, type PlanInput, type Rows, type Step, type StepOp } from '../../runtime/artifact/plan.ts';
+import type { Activation, Plan, PlanInput, Rows, Step } from '../../runtime/artifact/plan.ts';
+import { fieldsOf, quantizedRowBytes, type StepOp } from '../../runtime/artifact/steps.ts';
 import { layOut, type Slot } from './arena.ts';
-import { scaleName } from './quantize.ts';
 import { tensorNamed, type StoredTensors } from './stored-tensors.ts';
 
 /** A step whose buffers have no place yet. */
@@ -74,13 +73,11 @@ class Planner {
       }
       case 'tokens':
         return this.#emit({
-          op: 'tokens', patches: value(0), cls: tensor(1), position: tensor(2), positionScales: this.#scales(node, 2), out: float(),
-          patchCount: node.shape[0] - 1, columns,
+          op: 'tokens', patches: value(0), cls: tensor(1), position: tensor(2), out: float(), rows: node.shape[0], columns,
         });
       case 'textEmbedding':
         return this.#emit({
-          op: 'textEmbedding', ids: value(3), types: value(4), word: tensor(0), wordScales: this.#scales(node, 0), position: tensor(1),
-          positionScales: this.#scales(node, 1), type: tensor(2), typeScales: this.#scales(node, 2), out: float(), tokens: 'tokens', columns,
+          op: 'textEmbedding', ids: value(3), types: value(4), word: tensor(0), position: tensor(1), type: tensor(2), out: float(), tokens: 'tokens', columns,
           words: node.inputs[0].shape[0], positions: node.inputs[1].shape[0], kinds: node.inputs[2].shape[0],
         });
       case 'layerNorm':
@@ -169,7 +166,7 @@ class Planner {
         });
       }
       return this.#emit({
-        op: 'linearInt8', x: this.#quantizedRows(x), weight: tensor(1), scales: scaleName(tensor(1)), bias: bias(2), residual: added,
+        op: 'linearInt8', x: this.#quantizedRows(x), weight: tensor(1), bias: bias(2), residual: added,
         ...this.#outputs(node), rows, inputs, outputs, activation,
       });
     }
@@ -177,7 +174,7 @@ class Planner {
     const [loraA, loraB] = [tensor(1), tensor(2)];
     if (this.#hasInt8(linear, 1) && this.#hasInt8(linear, 2)) {
       return this.#emit({
-        op: 'lowRankInt8', x: this.#quantizedRows(x), loraA, scalesA: scaleName(loraA), loraB, scalesB: scaleName(loraB), bias: bias(3),
+        op: 'lowRankInt8', x: this.#quantizedRows(x), loraA, loraB, bias: bias(3),
         residual: added, ...this.#outputs(node), rows, inputs, rank, outputs, activation,
       });
     }
@@ -235,10 +232,6 @@ class Planner {
     return tensorNamed(this.#tensors, this.#tensorName(node, i)).dtype === 'I8';
   }
 
-  #scales(node: Node, i: number): string | null {
-    return this.#hasInt8(node, i) ? scaleName(this.#tensorName(node, i)) : null;
-  }
-
   #emit(step: Draft): void {
     this.#steps.push(step);
   }
@@ -293,7 +286,7 @@ function isSlot(value: unknown): value is Slot {
 }
 
 function slotsOf(step: Draft): Slot[] {
-  return Object.entries(STEP_FIELDS[step.op]).flatMap(([field, kind]) => {
+  return fieldsOf(step.op).flatMap(([field, { kind }]) => {
     const value = (step as unknown as Record<string, unknown>)[field];
     return (kind === 'offset' || kind === 'offset?') && isSlot(value) ? [value] : [];
   });

@@ -7,11 +7,7 @@ import { topological } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 import { f32Tensor, f32Values, i8Tensor, i8Values, tensorNamed, type StoredTensors } from './stored-tensors.ts';
 import type { Tensor } from '../../runtime/artifact/safetensors.ts';
-
-/** The tensor that holds an int8 weight's scales. */
-export function scaleName(weight: string): string {
-  return `${weight}.scale`;
-}
+import { scaleName } from '../../runtime/artifact/steps.ts';
 
 /**
  * Quantizes the weights of all linear layers that the graph of `logits` uses, A and B of the low-rank ones included, and its embedding

@@ -6,7 +6,7 @@ import { ArtifactError } from '../../runtime/artifact/errors.ts';
 import { readSafetensors, writeSafetensors } from '../../runtime/artifact/safetensors.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { absorbAttention } from '../compress/absorb.ts';
-import { scaleName } from '../compress/quantize.ts';
+import { scaleName } from '../../runtime/artifact/steps.ts';
 import { f32Tensor, f32Values, type StoredTensors } from '../compress/stored-tensors.ts';
 import { inputsOf } from '../graph/cost.ts';
 import { sameShape, type Node } from '../graph/graph.ts';

@@ -6,8 +6,9 @@ import { ArtifactError, shown } from './errors.ts';
 import { canonicalJson, parseJsonObject } from './json.ts';
 import { readManifest, type Manifest } from './manifest.ts';
 import { checkPlan } from './plan-check.ts';
-import { DEFAULT_LIMITS, type Limits, type Step } from './plan.ts';
+import { DEFAULT_LIMITS, type Limits } from './plan.ts';
 import { parseSafetensorsHeader, writeSafetensors, type Tensor, type TensorEntry } from './safetensors.ts';
+import { scaleName } from './steps.ts';
 
 const MANIFEST_KEY = 'slim';
 
@@ -35,7 +36,7 @@ export async function readArtifact(bytes: Uint8Array, limits: Limits = DEFAULT_L
   const data = bytes.subarray(dataOffset);
   checkInterface(manifest);
   checkPlan(manifest.plan, entries, data.length, limits);
-  checkScales(manifest, entries, data);
+  checkScales(entries, data);
   const digest = await digestOf(data);
   if (digest !== manifest.digest) {
     throw new ArtifactError('digest', `the tensors were changed after packing: expected ${shown(manifest.digest)}, got ${digest}`);
@@ -76,24 +77,20 @@ function checkInterface({ task, plan: { inputs, output, tokens }, labels }: Mani
   }
 }
 
-/** Every scale is a finite number of at least 0. */
-function checkScales({ plan }: Manifest, entries: ReadonlyMap<string, TensorEntry>, data: Uint8Array): void {
-  const names = new Set(plan.steps.flatMap(scalesOf));
+/** Every scale of an int8 tensor is a finite number of at least 0. */
+function checkScales(entries: ReadonlyMap<string, TensorEntry>, data: Uint8Array): void {
   const view = new DataView(data.buffer, data.byteOffset, data.length);
-  for (const name of names) {
-    const { begin, end } = entries.get(name) as TensorEntry;
-    for (let at = begin; at < end; at += 4) {
+  for (const [name, { dtype }] of entries) {
+    const scales = dtype === 'I8' ? entries.get(scaleName(name)) : undefined;
+    // A tensor that no step reads may be of any kind.
+    if (scales?.dtype !== 'F32') continue;
+    for (let at = scales.begin; at < scales.end; at += 4) {
       const scale = view.getFloat32(at, true);
       if (!(scale >= 0 && scale < Infinity)) {
-        throw new ArtifactError('value', `${shown(name)}[${(at - begin) / 4}]: expected a finite scale of at least 0, got ${scale}`);
+        throw new ArtifactError('value', `${shown(scaleName(name))}[${(at - scales.begin) / 4}]: expected a finite scale of at least 0, got ${scale}`);
       }
     }
   }
-}
-
-/** The tensors of a step that hold scales: the fields' names tell. */
-function scalesOf(step: Step): string[] {
-  return Object.entries(step).flatMap(([field, value]) => (/scales/i.test(field) && typeof value === 'string' ? [value] : []));
 }
 
 async function digestOf(data: Uint8Array): Promise<string> {

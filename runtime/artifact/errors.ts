@@ -11,7 +11,8 @@ export type ArtifactErrorCode =
   | 'manifest'
   | 'digest' // the tensor bytes are not those that were packed
   | 'plan' // a step whose operands lie outside the arena or do not fit its tensors
-  | 'memory'; // needs more than the limit allows
+  | 'memory' // needs more than the limit allows
+  | 'work'; // would compute for longer than the limit allows
 
 /** A file that is not a valid artifact. Its message says what, what was expected, and what was found. */
 export class ArtifactError extends Error {

@@ -1,6 +1,9 @@
 import { ArtifactError, shown } from './errors.ts';
 import { isObject, type JsonObject } from './json.ts';
-import { ACTIVATIONS, STEP_FIELDS, type FieldKind, type Plan, type PlanBuffer, type PlanInput, type Step, type StepOp } from './plan.ts';
+import type { Plan, PlanBuffer, PlanInput, Step } from './plan.ts';
+import { ACTIVATIONS, fieldsOf, STEPS, type Field, type StepOp } from './steps.ts';
+
+type FieldKind = Exclude<Field['kind'], 'scratch'>;
 
 const MAX_STEPS = 10_000;
 const MAX_INPUTS = 8;
@@ -36,10 +39,11 @@ function readStep(where: string, json: unknown): Step {
   if (!isObject(json)) throw new ArtifactError('plan', `${where}: expected an object, got ${shown(json)}`);
   const { op, ...fields } = json;
   if (!isStepOp(op)) {
-    throw new ArtifactError('plan', `${where}: expected an op of ${Object.keys(STEP_FIELDS).join(', ')}, got ${shown(op)}`);
+    throw new ArtifactError('plan', `${where}: expected an op of ${Object.keys(STEPS).join(', ')}, got ${shown(op)}`);
   }
-  for (const [field, kind] of Object.entries(STEP_FIELDS[op])) readField(`${where}.${field}`, kind, fields[field]);
-  refuseUnknown(where, Object.fromEntries(Object.entries(fields).filter(([field]) => !(field in STEP_FIELDS[op]))));
+  const known = fieldsOf(op).flatMap(([name, { kind }]) => (kind === 'scratch' ? [] : [[name, kind] as const]));
+  for (const [name, kind] of known) readField(`${where}.${name}`, kind, fields[name]);
+  refuseUnknown(where, Object.fromEntries(Object.entries(fields).filter(([field]) => !known.some(([name]) => name === field))));
   return json as unknown as Step;
 }
 
@@ -84,7 +88,7 @@ function refuseUnknown(where: string, rest: JsonObject): void {
 }
 
 function isStepOp(value: unknown): value is StepOp {
-  return typeof value === 'string' && Object.hasOwn(STEP_FIELDS, value);
+  return typeof value === 'string' && Object.hasOwn(STEPS, value);
 }
 
 function isSize(value: unknown): boolean {

@@ -1,9 +1,10 @@
 /** The plan's interpreter: weights and arena in one linear memory, and a list of kernel calls bound to their operands. */
 import type { Artifact } from '../artifact/artifact.ts';
 import { ArtifactError } from '../artifact/errors.ts';
-import { columnBytes, int8Weights, memoryLayout, type MemoryLayout } from '../artifact/plan-memory.ts';
+import { columnBytes, memoryLayout, sizesOf, type MemoryLayout } from '../artifact/plan-memory.ts';
 import type { Plan, PlanInput, Step } from '../artifact/plan.ts';
 import { elementCount } from '../artifact/safetensors.ts';
+import { fieldsOf, scaleName } from '../artifact/steps.ts';
 import { instantiateKernels, type Kernels } from '../kernels/kernels.ts';
 import { bindStep, type Addresses, type Call } from './bind.ts';
 
@@ -89,32 +90,41 @@ function allocate(bytes: number): WebAssembly.Memory {
 }
 
 function addressesOf({ manifest: { plan }, entries }: Artifact, layout: MemoryLayout): Addresses {
-  const columns = new Map<Step, number[]>();
+  const columns = new Map<Step, Record<string, number>>();
   let next = layout.columns;
   for (const step of plan.steps) {
-    columns.set(step, int8Weights(step).map(({ outputs }) => {
-      const at = next;
+    const places: Record<string, number> = {};
+    for (const { name, outputs } of int8Weights(step)) {
+      places[name] = next;
       next += columnBytes(outputs);
-      return at;
-    }));
+    }
+    columns.set(step, places);
   }
+  const tensor = (name: string): number => layout.weights + entries.get(name)!.begin;
   return {
-    arena: (offset) => (offset === null ? 0 : layout.arena + offset),
-    tensor(name) {
-      if (name === null) return 0;
-      const entry = entries.get(name);
-      if (entry === undefined) throw new Error(`the plan was not checked: no tensor ${name}`);
-      return layout.weights + entry.begin;
-    },
-    columns: (step, index) => columns.get(step)![index],
+    arena: (offset) => layout.arena + offset,
+    tensor,
+    scales: (name) => (entries.get(name)!.dtype === 'I8' ? tensor(scaleName(name)) : 0),
+    columns: (step, name) => columns.get(step)![name],
     scratch: layout.scratch,
   };
 }
 
-function prepareStep(step: Step, kernels: Kernels, { tensor, columns }: Addresses): void {
-  int8Weights(step).forEach(({ weight, scales, bias, inputs, outputs }, i) => {
-    kernels.prepareColumns(tensor(weight), tensor(scales), tensor(bias), columns(step, i), inputs, outputs);
+/** The int8 weights of a step, by field. A step's bias belongs to the last of them. */
+function int8Weights(step: Step): { readonly name: string; readonly weight: string; readonly bias: string | null; readonly outputs: number; readonly inputs: number }[] {
+  const values = step as unknown as Readonly<Record<string, string | null>>;
+  const weights = fieldsOf(step.op).flatMap(([name, field]) => {
+    if (field.kind !== 'tensor' || field.role !== 'int8') return [];
+    const [outputs, inputs] = field.shape(sizesOf(step, null));
+    return [{ name, weight: values[name] as string, bias: null as string | null, outputs, inputs }];
   });
+  return weights.map((weight, i) => (i === weights.length - 1 ? { ...weight, bias: values.bias } : weight));
+}
+
+function prepareStep(step: Step, kernels: Kernels, { tensor, scales, columns }: Addresses): void {
+  for (const { name, weight, bias, outputs, inputs } of int8Weights(step)) {
+    kernels.prepareColumns(tensor(weight), scales(weight), bias === null ? 0 : tensor(bias), columns(step, name), inputs, outputs);
+  }
 }
 
 /** Where the host writes an input. */

@@ -1,7 +1,7 @@
-import { Hono } from 'hono/tiny';
-import { bodyLimit } from 'hono/body-limit';
-import { PreprocessError } from '../preprocess/error.ts';
+import { HonoBase } from 'hono/hono-base';
+import { isPreprocessError } from '../preprocess/error.ts';
 import type { Classifier } from './classifier.ts';
+import { ExactRouter } from './exact-router.ts';
 import { readPredictRequest } from './predict-request.ts';
 import { Problem, problemResponse } from './problem.ts';
 
@@ -19,19 +19,15 @@ const defaultMaxBodyBytes = 4 * 1024 ** 2;
  * `GET /healthz` · `GET /v1/model` · `POST /v1/predict` (a picture as the body, or JSON {image, topK}; `?topK=`).
  * Errors are problem details (RFC 9457). It runs wherever `fetch` handlers run.
  */
-export function createApp(model: Classifier, { maxBodyBytes = defaultMaxBodyBytes, onFailure }: AppOptions = {}): Hono {
-  const app = new Hono();
+export function createApp(model: Classifier, { maxBodyBytes = defaultMaxBodyBytes, onFailure }: AppOptions = {}): HonoBase {
+  const app = new HonoBase({ router: new ExactRouter() });
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
 
   app.get('/v1/model', (c) => c.json(model.info()));
 
-  const limit = bodyLimit({
-    maxSize: maxBodyBytes,
-    onError: (c) => problemResponse(c, new Problem(413, `the body is larger than ${maxBodyBytes} bytes`)),
-  });
-  app.post('/v1/predict', limit, async (c) => {
-    const { image, topK } = await readPredictRequest(c.req);
+  app.post('/v1/predict', async (c) => {
+    const { image, topK } = await readPredictRequest(c.req, maxBodyBytes);
     const start = performance.now();
     const predictions = await model.classify(image, topK);
     return c.json({ predictions, latencyMs: performance.now() - start });
@@ -40,11 +36,11 @@ export function createApp(model: Classifier, { maxBodyBytes = defaultMaxBodyByte
   for (const [path, methods] of [['/healthz', 'GET, HEAD'], ['/v1/model', 'GET, HEAD'], ['/v1/predict', 'POST']] as const) {
     app.all(path, (c) => problemResponse(c, new Problem(405, `${c.req.method} is not supported here: use ${methods}`), { allow: methods }));
   }
-  app.notFound((c) => problemResponse(c, new Problem(404, `there is no ${c.req.path}`)));
+  app.all('/*', (c) => problemResponse(c, new Problem(404, `there is no ${c.req.path}`)));
 
   app.onError((error, c) => {
     if (error instanceof Problem) return problemResponse(c, error);
-    if (error instanceof PreprocessError) return problemResponse(c, new Problem(422, error.message, error.code));
+    if (isPreprocessError(error)) return problemResponse(c, new Problem(422, error.message, error.code));
     onFailure?.(error);
     return problemResponse(c, new Problem(500, 'the prediction failed'));
   });

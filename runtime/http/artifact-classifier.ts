@@ -1,20 +1,28 @@
 /** A packed model as a classifier: decode, prepare, infer, softmax. The route of every request. */
 import type { Artifact } from '../artifact/artifact.ts';
-import type { Engine } from '../engine/engine.ts';
-import { decodePicture, type Decoders } from '../preprocess/decode.ts';
+import type { Inputs } from '../engine/engine.ts';
 import { prepareImage } from '../preprocess/normalize.ts';
+import type { Picture } from '../preprocess/picture.ts';
 import { readImagePreprocess } from '../preprocess/spec.ts';
 import type { Classifier, Prediction } from './classifier.ts';
 
-/** Joins an artifact, an engine made of it and the host's picture codecs. @throws PreprocessError where the preprocessing is invalid */
-export function createClassifier({ manifest, fileBytes }: Artifact, engine: Engine, decoders: Decoders): Classifier {
+/** What computes logits: an engine, or a pool of them. */
+export interface Inference {
+  infer(inputs: Inputs): Float32Array | Promise<Float32Array>;
+}
+
+/** Makes a picture of an encoded file, e.g. `decodePicture` with the host's codecs. Rejects with PreprocessError where it can't. */
+export type DecodePicture = (bytes: Uint8Array) => Promise<Picture>;
+
+/** Joins an artifact, an engine made of it and the host's way to decode pictures. @throws PreprocessError where the preprocessing is invalid */
+export function createClassifier({ manifest, fileBytes }: Artifact, engine: Inference, decode: DecodePicture): Classifier {
   const spec = readImagePreprocess(manifest.preprocessing);
   const { labels, task, source, costs, preprocessing } = manifest;
   return {
     info: () => ({ name: source.model, task, labels, parameters: costs.model.whole.parameters, macs: costs.model.whole.macs, bytes: fileBytes, preprocessing }),
     async classify(bytes, topK) {
-      const pixels = prepareImage(await decodePicture(bytes, decoders), spec);
-      const logits = engine.infer({ pixels });
+      const pixels = prepareImage(await decode(bytes), spec);
+      const logits = await engine.infer({ pixels });
       // Weights that overflow are no fault of the picture, and NaN would be `null` in JSON: better no answer than that one.
       if (!logits.every(Number.isFinite)) throw new Error('the model computed values that are not finite: its weights are damaged');
       return topPredictions(logits, labels, topK);

@@ -12,22 +12,33 @@ const defaultTopK = 5;
 const maxTopK = 1000;
 const accepted = 'send the picture as the body (image/jpeg, image/png, image/webp or application/octet-stream), or JSON {"image": base64}';
 
-/** Reads the picture from the body, or from the field `image` of a JSON body. Throws Problem 400 or 415. */
-export async function readPredictRequest(request: HonoRequest): Promise<PredictRequest> {
+/** Reads the picture from the body, or from the field `image` of a JSON body. Throws Problem 400, 413 or 415. */
+export async function readPredictRequest(request: HonoRequest, maxBodyBytes: number): Promise<PredictRequest> {
   const type = (request.header('content-type') ?? '').split(';', 1)[0].trim().toLowerCase();
-  const queryTopK = request.query('topK');
-  if (type === 'application/json') {
-    const body = parseJson(await request.text());
-    const topK = readTopK(queryTopK === undefined ? body.topK : Number(queryTopK || NaN));
-    return { image: readImageField(body.image), topK };
-  }
-  if (!type.startsWith('image/') && type !== 'application/octet-stream') {
+  const isJson = type === 'application/json';
+  if (!isJson && !type.startsWith('image/') && type !== 'application/octet-stream') {
     throw new Problem(415, `${type === '' ? 'no Content-Type' : `Content-Type ${type}`}: ${accepted}`);
   }
-  const topK = readTopK(queryTopK === undefined ? undefined : Number(queryTopK || NaN));
-  const image = new Uint8Array(await request.arrayBuffer());
-  if (image.length === 0) throw new Problem(400, `the body is empty: ${accepted}`);
-  return { image, topK };
+  const body = await readBody(request.raw, maxBodyBytes);
+  if (body.length === 0) throw new Problem(400, `the body is empty: ${accepted}`);
+  const { image, topK } = isJson ? parseJson(new TextDecoder().decode(body)) : { image: body };
+  const queryTopK = request.query('topK');
+  return { topK: readTopK(queryTopK === undefined ? topK : Number(queryTopK || NaN)), image: image === body ? body : readImageField(image) };
+}
+
+/** Refuses a body as soon as it is known to be too long: by its header, or while it comes. */
+async function readBody({ headers, body }: Request, maxBytes: number): Promise<Uint8Array> {
+  const refuseAbove = (length: number): void => {
+    if (length > maxBytes) throw new Problem(413, `the body is larger than ${maxBytes} bytes`);
+  };
+  refuseAbove(Number(headers.get('content-length')));
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const reader = body?.getReader();
+  for (let part = await reader?.read(), length = 0; part?.value !== undefined; part = await reader?.read()) {
+    refuseAbove((length += part.value.length));
+    parts.push(part.value);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
 function parseJson(text: string): Readonly<Record<string, unknown>> {

@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 
-type ProblemStatus = 400 | 404 | 405 | 413 | 415 | 422 | 500;
+type ProblemStatus = 400 | 404 | 405 | 413 | 415 | 422 | 500 | 503;
 
 const titles: Readonly<Record<ProblemStatus, string>> = {
   400: 'Bad Request',
@@ -10,6 +10,7 @@ const titles: Readonly<Record<ProblemStatus, string>> = {
   415: 'Unsupported Media Type',
   422: 'Unprocessable Content',
   500: 'Internal Server Error',
+  503: 'Service Unavailable',
 };
 
 /** An error that the client is told of, as problem details (RFC 9457). */

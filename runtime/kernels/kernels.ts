@@ -1,7 +1,6 @@
 /**
  * The kernels as functions on one linear memory. Operands are addresses in bytes, sizes count elements; what each computes is
- * told beside its step (../artifact/plan.ts). Where an operand may be missing, 0 says so. `scratch` is memory of the kernel's own while it runs
- * (../artifact/plan-memory.ts). Two implementations: WebAssembly (assembly/), and scalar TypeScript, the oracle (reference.ts).
+ * told beside its step (../artifact/steps.ts), whose fields come in this order. Where an operand may be missing, 0 says so. Two implementations: WebAssembly (assembly/), and scalar TypeScript, the oracle (reference.ts).
  */
 export interface Kernels {
   patchify(pixels: number, out: number, channels: number, height: number, width: number, patch: number): void;
@@ -25,12 +24,13 @@ export interface Kernels {
   ): void;
   /** `positionScales` is 0 where positions are f32. */
   tokens(
-    patches: number, cls: number, position: number, positionScales: number, out: number, patchCount: number, columns: number,
+    patches: number, cls: number, position: number, positionScales: number, out: number, rows: number, columns: number,
   ): void;
   /** Scales are 0 where a table is f32. */
   textEmbedding(
     ids: number, types: number, word: number, wordScales: number, position: number, positionScales: number, type: number,
-    typeScales: number, out: number, tokens: number, columns: number, words: number, kinds: number,
+    typeScales: number, out: number, tokens: number, columns: number, words: number, positions: number,
+    kinds: number,
   ): void;
   /** `out`, `quantized` may be 0. */
   layerNorm(
@@ -39,10 +39,10 @@ export interface Kernels {
   ): void;
   attention: AttentionKernel;
   attentionInt16: AttentionKernel;
-  gelu(x: number, out: number, count: number): void;
-  tanh(x: number, out: number, count: number): void;
-  add(a: number, b: number, out: number, count: number): void;
-  copy(x: number, out: number, count: number): void;
+  gelu(x: number, out: number, rows: number, columns: number): void;
+  tanh(x: number, out: number, rows: number, columns: number): void;
+  add(a: number, b: number, out: number, rows: number, columns: number): void;
+  selectRow(x: number, out: number, rows: number, columns: number, index: number): void;
 }
 
 type AttentionKernel = (

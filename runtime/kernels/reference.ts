@@ -2,8 +2,9 @@
  * The kernels once more, scalar and plain: the oracle that the fast ones are tested against. Integer results must agree exactly,
  * so whatever decides an integer is computed in f32 here as there; sums of f32 are taken in f64, nearer to the truth.
  */
-import { columnBytes, quantizedRowBytes } from '../artifact/plan-memory.ts';
-import { ACTIVATIONS, alignUp, GROUP, packedShape, PANEL, type Activation } from '../artifact/plan.ts';
+import { columnBytes } from '../artifact/plan-memory.ts';
+import type { Activation } from '../artifact/plan.ts';
+import { ACTIVATIONS, alignUp, GROUP, packedShape, PANEL, quantizedRowBytes } from '../artifact/steps.ts';
 import type { Kernels } from './kernels.ts';
 
 const f32 = Math.fround;
@@ -133,14 +134,14 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
       }
     },
 
-    tokens(patches, cls, position, positionScales, out, patchCount, columns) {
-      for (let i = 0; i < (patchCount + 1) * columns; i++) {
+    tokens(patches, cls, position, positionScales, out, rows, columns) {
+      for (let i = 0; i < rows * columns; i++) {
         const row = Math.floor(i / columns);
         floats[out / 4 + i] = (i < columns ? f(cls, i) : f(patches, i - columns)) + tableValue(position, positionScales, i, row);
       }
     },
 
-    textEmbedding(ids, types, word, wordScales, position, positionScales, type, typeScales, out, tokens, columns, words, kinds) {
+    textEmbedding(ids, types, word, wordScales, position, positionScales, type, typeScales, out, tokens, columns, words, _positions, kinds) {
       for (let t = 0; t < tokens; t++) {
         const [id, kind] = [Math.min(ints[ids / 4 + t] >>> 0, words - 1), Math.min(ints[types / 4 + t] >>> 0, kinds - 1)];
         for (let i = 0; i < columns; i++) {
@@ -200,20 +201,20 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
       }
     },
 
-    gelu(x, out, count) {
-      for (let i = 0; i < count; i++) floats[out / 4 + i] = gelu(f(x, i));
+    gelu(x, out, rows, columns) {
+      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = gelu(f(x, i));
     },
 
-    tanh(x, out, count) {
-      for (let i = 0; i < count; i++) floats[out / 4 + i] = Math.tanh(f(x, i));
+    tanh(x, out, rows, columns) {
+      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = Math.tanh(f(x, i));
     },
 
-    add(a, b, out, count) {
-      for (let i = 0; i < count; i++) floats[out / 4 + i] = f(a, i) + f(b, i);
+    add(a, b, out, rows, columns) {
+      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = f(a, i) + f(b, i);
     },
 
-    copy(x, out, count) {
-      for (let i = 0; i < count; i++) floats[out / 4 + i] = f(x, i);
+    selectRow(x, out, _rows, columns, index) {
+      floats.set(rowAt(x, index, columns).slice(), out / 4);
     },
   };
 

@@ -11,3 +11,8 @@ export class PreprocessError extends Error {
     this.code = code;
   }
 }
+
+/** Told by its name: a host's decoders may be bundled apart from the app, with a class of their own. */
+export function isPreprocessError(error: Error): error is PreprocessError {
+  return error.name === 'PreprocessError';
+}

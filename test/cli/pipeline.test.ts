@@ -180,16 +180,19 @@ describe('slim quantize and slim pack', () => {
     expect(predictions.every(({ label, score }) => TINY_LABELS.includes(label) && score > 0 && score < 1)).toBe(true);
     expect(predicted.latencyMs).toBeGreaterThan(0);
 
-    const stop = new AbortController();
-    let listening = (_: string): void => undefined;
-    const url = new Promise<string>((resolve) => { listening = resolve; });
-    const served = slim(['serve', work.path('int8.slim'), '--port', '0', '--json'], { signal: stop.signal, onStdout: (text) => listening((JSON.parse(text) as { url: string }).url) });
-    const base = await url;
-    expect(await (await fetch(`${base}/healthz`)).json()).toEqual({ status: 'ok' });
-    const response = await fetch(`${base}/v1/predict?topK=2`, { method: 'POST', headers: { 'content-type': 'image/png' }, body: readFileSync(picture) });
-    expect(await response.json()).toEqual({ predictions, latencyMs: expect.any(Number) });
-    stop.abort();
-    expect(await served).toMatchObject({ code: 0, stderr: '' });
-    await expect(fetch(`${base}/healthz`)).rejects.toThrow();
+    for (const workers of ['0', '2']) {
+      const stop = new AbortController();
+      let listening = (_: string): void => undefined;
+      const url = new Promise<string>((resolve) => { listening = resolve; });
+      const served = slim(['serve', work.path('int8.slim'), '--port', '0', '--workers', workers, '--json'], { signal: stop.signal, onStdout: (text) => listening((JSON.parse(text) as { url: string }).url) });
+      const base = await url;
+      expect(await (await fetch(`${base}/healthz`)).json()).toEqual({ status: 'ok' });
+      const ask = async (): Promise<unknown> => (await fetch(`${base}/v1/predict?topK=2`, { method: 'POST', headers: { 'content-type': 'image/png' }, body: readFileSync(picture) })).json();
+      const answer = { predictions, latencyMs: expect.any(Number) };
+      expect(await Promise.all([ask(), ask(), ask()])).toEqual([answer, answer, answer]);
+      stop.abort();
+      expect(await served).toMatchObject({ code: 0, stderr: '' });
+      await expect(fetch(`${base}/healthz`)).rejects.toThrow();
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { dequantizeTensors, quantizeTensors, quantizeWeight, scaleName } from '../../cli/compress/quantize.ts';
+import { dequantizeTensors, quantizeTensors, quantizeWeight } from '../../cli/compress/quantize.ts';
+import { scaleName } from '../../runtime/artifact/steps.ts';
 import { f32Values, i8Values, storedTensors, tensorNamed } from '../../cli/compress/stored-tensors.ts';
 import { smallVit } from './small-vit.ts';
 

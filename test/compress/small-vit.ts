@@ -51,3 +51,9 @@ export const description: Description = {
   costs: { teacher: null, model: { blocks: { parameters: 1, macs: 2 }, whole: { parameters: 3, macs: 4 } } },
   configuration: { seed: 1 },
 };
+
+/** What `runtime/preprocess` needs of a model that pictures are prepared for. */
+export const preprocessing = {
+  size: { height: 12, width: 20 }, resize: { mode: 'exact', height: 12, width: 20 }, resample: 'bilinear',
+  rescaleFactor: 1 / 255, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5],
+};

@@ -123,8 +123,8 @@ describe('signals', () => {
     expect(await running.exit).toMatchObject({ code: 130, stdout: '', stderr: expect.stringMatching(/\ninterrupted\n$/) });
   });
 
-  it('slim serve answers until it is told to stop, and ends well', async () => {
-    const running = start(['serve', artifact, '--port', '0', '--json']);
+  it.each(['0', '2'])('slim serve with %s workers answers until it is told to stop, and ends well', async (workers) => {
+    const running = start(['serve', artifact, '--port', '0', '--workers', workers, '--json']);
     const [, url] = await running.saw(/"url":"([^"]+)"/);
     expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ status: 'ok' });
     running.child.kill('SIGTERM');

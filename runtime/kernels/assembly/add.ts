@@ -1,7 +1,8 @@
 import { LANES } from './lanes';
 
 /** out = a + b; out may be a or b. */
-export function add(a: usize, b: usize, out: usize, count: i32): void {
+export function add(a: usize, b: usize, out: usize, rows: i32, columns: i32): void {
+  const count = rows * columns;
   let i = 0;
   for (; i + LANES <= count; i += LANES) {
     const at = <usize>i << 2;

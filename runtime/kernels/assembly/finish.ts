@@ -12,10 +12,9 @@ export const TANH: i32 = 2;
  * them into `quantized` (or 0: not).
  */
 export function finishRows(y: usize, residual: usize, quantized: usize, rows: i32, columns: i32, activation: i32): void {
-  const count = rows * columns;
-  if (activation == GELU) gelu(y, y, count);
-  else if (activation == TANH) tanh(y, y, count);
-  if (residual) add(y, residual, y, count);
+  if (activation == GELU) gelu(y, y, rows, columns);
+  else if (activation == TANH) tanh(y, y, rows, columns);
+  if (residual) add(y, residual, y, rows, columns);
   if (!quantized) return;
   for (let r = 0; r < rows; r++) {
     quantizeRow(y, quantized, columns);

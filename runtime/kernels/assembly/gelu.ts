@@ -9,7 +9,8 @@ const TABLE: usize = memory.data<f32>([
 ]);
 
 /** out = x · Φ(x), the GELU by the normal distribution's Φ; out may be x. */
-export function gelu(x: usize, out: usize, count: i32): void {
+export function gelu(x: usize, out: usize, rows: i32, columns: i32): void {
+  const count = rows * columns;
   const low = constant(TABLE, 0);
   const high = constant(TABLE, 1);
   const p3 = constant(TABLE, 2);

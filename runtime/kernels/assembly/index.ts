@@ -1,4 +1,4 @@
-// The kernels that a plan may call (../../artifact/plan.ts). Operands are addresses in the one linear memory; sizes count elements.
+// The kernels that a plan may call (../../artifact/steps.ts). Operands are addresses in the one linear memory; sizes count elements.
 // Nothing here allocates, and nothing is checked: a plan is checked before it runs.
 export { patchify } from './patchify';
 export { linear } from './linear';
@@ -12,4 +12,4 @@ export { attentionInt16 } from './attention-int16';
 export { gelu } from './gelu';
 export { tanh } from './tanh';
 export { add } from './add';
-export { copy } from './copy';
+export { selectRow } from './rows';

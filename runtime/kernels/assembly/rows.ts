@@ -3,7 +3,7 @@ import { add } from './add';
 
 /** out (columns) += row `index` of a table (…, columns): f32, or int8 where scales (a scale a row) is not 0. */
 export function addRow(out: usize, table: usize, scales: usize, index: i32, columns: i32): void {
-  if (!scales) return add(out, table + (<usize>(index * columns) << 2), out, columns);
+  if (!scales) return add(out, table + (<usize>(index * columns) << 2), out, 1, columns);
   const row = table + <usize>(index * columns);
   const scale = f32x4.splat(load<f32>(scales + (<usize>index << 2)));
   let i = 0;
@@ -16,4 +16,9 @@ export function addRow(out: usize, table: usize, scales: usize, index: i32, colu
     const at = out + (<usize>i << 2);
     store<f32>(at, load<f32>(at) + <f32>load<i8>(row + i) * f32x4.extract_lane(scale, 0));
   }
+}
+
+/** out (columns) = row `index` of x (rows, columns). */
+export function selectRow(x: usize, out: usize, rows: i32, columns: i32, index: i32): void {
+  memory.copy(out, x + (<usize>(index * columns) << 2), <usize>columns << 2);
 }

@@ -2,7 +2,8 @@ import { exp2 } from './exp2';
 import { LANES, loadPart, storePart } from './lanes';
 
 /** out = tanh(x) = 1 - 2 / (e^2x + 1), within 3e-7, though not to the last bit near 0; out may be x. */
-export function tanh(x: usize, out: usize, count: i32): void {
+export function tanh(x: usize, out: usize, rows: i32, columns: i32): void {
+  const count = rows * columns;
   for (let i = 0; i < count; i += LANES) {
     const at = <usize>i << 2;
     const left = count - i;

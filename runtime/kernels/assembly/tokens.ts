@@ -1,16 +1,15 @@
 import { addRow } from './rows';
 
 /**
- * out (patchCount + 1, columns) = [cls; patches] + position. position (patchCount + 1, columns) is f32, or int8 where positionScales
- * (patchCount + 1) is not 0.
+ * out (rows, columns) = [cls; patches] + position. position (rows, columns) is f32, or int8 where positionScales (rows) is not 0.
  */
 export function tokens(
-  patches: usize, cls: usize, position: usize, positionScales: usize, out: usize, patchCount: i32, columns: i32,
+  patches: usize, cls: usize, position: usize, positionScales: usize, out: usize, rows: i32, columns: i32,
 ): void {
   const row = <usize>columns << 2;
   memory.copy(out, cls, row);
-  memory.copy(out + row, patches, <usize>patchCount * row);
-  for (let i = 0; i <= patchCount; i++) addRow(out + <usize>i * row, position, positionScales, i, columns);
+  memory.copy(out + row, patches, <usize>(rows - 1) * row);
+  for (let i = 0; i < rows; i++) addRow(out + <usize>i * row, position, positionScales, i, columns);
 }
 
 /**
@@ -19,13 +18,14 @@ export function tokens(
  */
 export function textEmbedding(
   ids: usize, types: usize, word: usize, wordScales: usize, position: usize, positionScales: usize, type: usize, typeScales: usize,
-  out: usize, tokens: i32, columns: i32, words: i32, kinds: i32,
+  out: usize, tokens: i32, columns: i32, words: i32, positions: i32,
+  kinds: i32,
 ): void {
   const row = <usize>columns << 2;
   memory.fill(out, 0, <usize>tokens * row);
   for (let i = 0; i < tokens; i++, out += row) {
     addRow(out, word, wordScales, within(ids, i, words), columns);
-    addRow(out, position, positionScales, i, columns);
+    addRow(out, position, positionScales, min(i, positions - 1), columns);
     addRow(out, type, typeScales, within(types, i, kinds), columns);
   }
 }

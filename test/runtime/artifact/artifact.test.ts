@@ -1,7 +1,8 @@
 /** The artifact's reader: every part of a manifest that could make the runtime read or write where it must not is refused. */
 import { describe, expect, it } from 'vitest';
 import { pack } from '../../../cli/compress/pack.ts';
-import { quantizeTensors, scaleName } from '../../../cli/compress/quantize.ts';
+import { quantizeTensors } from '../../../cli/compress/quantize.ts';
+import { scaleName } from '../../../runtime/artifact/steps.ts';
 import { f32Tensor, storedTensors } from '../../../cli/compress/stored-tensors.ts';
 import { readArtifact, writeArtifact } from '../../../runtime/artifact/artifact.ts';
 import { ArtifactError, type ArtifactErrorCode } from '../../../runtime/artifact/errors.ts';
@@ -66,9 +67,9 @@ describe('a manifest is refused', () => {
     ['with an offset between registers', (m) => (m.plan.steps[0].out += 4), 'plan', /multiple of 16/],
     ['with a size of 0', (m) => (firstStep(m, 'layerNorm').rows = 0), 'plan', /a size from 1/],
     ['with sizes whose product overflows', (m) => Object.assign(firstStep(m, 'layerNorm'), { rows: 2 ** 24, columns: 2 ** 24 }), 'plan', /do not fit/],
-    ['with an output over an input', (m) => (firstStep(m, 'layerNorm').quantized = firstStep(m, 'layerNorm').x), 'plan', /quantized at \d+ overlaps x/],
-    ['with rows over their own floats', (m) => (firstStep(m, 'quantizeRows').quantized = firstStep(m, 'quantizeRows').x), 'plan', /quantized at \d+ overlaps x/],
-    ['with a residual over its output', (m) => (firstStep(m, 'linearInt8').residual = firstStep(m, 'linearInt8').out), 'plan', /overlaps residual/],
+    ['with an output over an input', (m) => (firstStep(m, 'layerNorm').quantized = firstStep(m, 'layerNorm').x), 'plan', /x at \d+ overlaps quantized/],
+    ['with rows over their own floats', (m) => (firstStep(m, 'quantizeRows').quantized = firstStep(m, 'quantizeRows').x), 'plan', /x at \d+ overlaps quantized/],
+    ['with a residual over its output', (m) => (firstStep(m, 'linearInt8').residual = firstStep(m, 'linearInt8').out), 'plan', /residual at \d+ overlaps out/],
     ['with a layer that gives nothing', (m) => Object.assign(firstStep(m, 'layerNorm'), { out: null, quantized: null }), 'plan', /expected out or quantized, got neither/],
     ['with an unknown activation', (m) => (firstStep(m, 'linearInt8').activation = 'relu'), 'plan', /an activation of none, gelu, tanh, got "relu"/],
     ['with rows that follow a text where there is none', (m) => (firstStep(m, 'layerNorm').rows = 'tokens'), 'plan', /plan.tokens is null/],
@@ -78,7 +79,8 @@ describe('a manifest is refused', () => {
     ['with a row past the end', (m) => (firstStep(m, 'selectRow').index = 99), 'plan', /index below rows/],
     ['naming no tensor', (m) => (firstStep(m, 'layerNorm').gamma = 'nothing'), 'name', /no tensor is named "nothing"/],
     ['naming a tensor of the prototype', (m) => (firstStep(m, 'layerNorm').gamma = '__proto__'), 'name', /__proto__/],
-    ['naming a tensor of another dtype', (m) => (firstStep(m, 'linearInt8').scales = 'patch.weight'), 'dtype', /as F32, got I8/],
+    ['naming a tensor of another dtype', (m) => (firstStep(m, 'layerNorm').gamma = 'patch.weight'), 'dtype', /as F32, got I8/],
+    ['naming an int8 weight whose scales are of another size', (m) => Object.assign(firstStep(m, 'linearInt8'), { weight: 'head.weight', outputs: 5, inputs: 36, bias: 'patch.bias' }), 'shape', /"patch.bias" of shape \[5\], got \[36\]/],
     ['naming a tensor of another shape', (m) => (firstStep(m, 'layerNorm').gamma = 'head.bias'), 'shape', /of shape \[36\], got \[5\]/],
     ['that reads a smaller weight than it has', (m) => (firstStep(m, 'linearInt8').outputs -= 4), 'shape', /of shape \[4,12,8,4\], got \[5,12,8,4\]/],
     ['that needs too much memory', (m) => (m.plan.arenaBytes = 2 ** 40), 'memory', /the limit is 1073741824/],
@@ -86,6 +88,10 @@ describe('a manifest is refused', () => {
     ['with another input', (m) => (m.plan.inputs[0].name = 'ids'), 'plan', /expected pixels for image-classification, got \["ids"\]/],
     ['with an input of another dtype', (m) => (m.plan.inputs[0].dtype = 'I32'), 'plan', /expected F32 of shape/],
     ['with no input', (m) => (m.plan.inputs = []), 'plan', /a list of 1 to 8 inputs/],
+    ['that computes for too long', (m) => {
+      m.plan.arenaBytes = 2 ** 29;
+      Object.assign(firstStep(m, 'attentionInt16'), { q: 0, k: 2 ** 27, v: 2 ** 28, out: 2 ** 27 + 2 ** 26, heads: 1, keyHeads: 1, keySize: 64, valueSize: 64, queries: 2 ** 18, tokens: 2 ** 15 });
+    }, 'work', /an answer would take \d+ operations, the limit is 1000000000000/],
     ['with another digest', (m) => (m.digest = `sha256:${'0'.repeat(64)}`), 'digest', /changed after packing/],
   ];
 

