@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { packWeight } from '../../cli/compress/packed-weights.ts';
 import { f32Tensor, f32Values, i8Tensor, i8Values } from '../../cli/compress/stored-tensors.ts';
-import { packedShape } from '../../runtime/artifact/plan.ts';
+import { packedShape } from '../../runtime/artifact/steps.ts';
 
 /** Around a panel of eight outputs and two groups of four inputs. */
 const SIZES = [1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33];

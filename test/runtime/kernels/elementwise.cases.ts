@@ -1,5 +1,5 @@
-/** `gelu`, `tanh`, `add`, `copy`, and `patchify`, which copies too. */
-import { ACTIVATION_ERROR, EXTREMES, normals, SIZES, type KernelCase } from './harness.ts';
+/** `gelu`, `tanh`, `add`, and what copies: `selectRow`, `patchify`. */
+import { ACTIVATION_ERROR, EXTREMES, normals, ROWS, SIZES, type KernelCase } from './harness.ts';
 
 /** Around zero, where GELU and tanh stop bending, and far out. */
 const SPECIAL = Float32Array.of(0, -0, 1e-6, -1e-6, 1e-41, 0.5, -3, 4, -4.999, 5.001, -5.5, 7, -9.1, 19.9, -20.1, 100, -100);
@@ -9,11 +9,11 @@ function activation(kernel: 'gelu' | 'tanh', name: string, values: Float32Array)
   return {
     kernel, name: `${name} (${values.length})`, run: (side) => {
       const out = side.floats(values.length);
-      side.kernels[kernel](side.put(values), out.byteOffset, values.length);
+      side.kernels[kernel](side.put(values), out.byteOffset, 1, values.length);
       // In place, as after a linear layer.
       const inPlace = side.floats(values.length);
       inPlace.set(values);
-      side.kernels[kernel](inPlace.byteOffset, inPlace.byteOffset, values.length);
+      side.kernels[kernel](inPlace.byteOffset, inPlace.byteOffset, 1, values.length);
       return { close: [out, inPlace], absolute: ACTIVATION_ERROR[kernel] };
     },
   };
@@ -27,22 +27,35 @@ function add(name: string, a: Float32Array): KernelCase {
       const [out, intoFirst, intoSecond] = outs;
       intoFirst.set(a);
       intoSecond.set(a);
-      side.kernels.add(first, second, out.byteOffset, a.length);
-      side.kernels.add(intoFirst.byteOffset, second, intoFirst.byteOffset, a.length);
-      side.kernels.add(first, intoSecond.byteOffset, intoSecond.byteOffset, a.length);
+      side.kernels.add(first, second, out.byteOffset, 1, a.length);
+      side.kernels.add(intoFirst.byteOffset, second, intoFirst.byteOffset, 1, a.length);
+      side.kernels.add(first, intoSecond.byteOffset, intoSecond.byteOffset, 1, a.length);
       return { exact: outs };
     },
   };
 }
 
-function copy(name: string, x: Float32Array): KernelCase {
+function selectRow(rows: number, columns: number, index: number, x = normals(rows * columns, 1)): KernelCase {
   return {
-    kernel: 'copy', name: `${name} (${x.length})`, run: (side) => {
-      const out = side.floats(x.length);
-      side.kernels.copy(side.put(x), out.byteOffset, x.length);
+    kernel: 'selectRow', name: `${index} of (${rows}, ${columns})`, run: (side) => {
+      const out = side.floats(columns);
+      side.kernels.selectRow(side.put(x), out.byteOffset, rows, columns, index);
       return { exact: [out] };
     },
   };
+}
+
+/** Several rows at once: the count is their product. */
+function ofRows(rows: number, columns: number): KernelCase[] {
+  const x = normals(rows * columns, 1);
+  return (['gelu', 'tanh', 'add'] as const).map((kernel) => ({
+    kernel, name: `(${rows}, ${columns})`, run: (side) => {
+      const [at, out] = [side.put(x), side.floats(x.length)];
+      if (kernel === 'add') side.kernels.add(at, side.put(normals(x.length, 2)), out.byteOffset, rows, columns);
+      else side.kernels[kernel](at, out.byteOffset, rows, columns);
+      return { close: [out], absolute: kernel === 'add' ? 0 : ACTIVATION_ERROR[kernel] };
+    },
+  }));
 }
 
 function patchify(channels: number, height: number, width: number, patch: number): KernelCase {
@@ -63,8 +76,10 @@ export const ELEMENTWISE_CASES: readonly KernelCase[] = [
     // Apart, since what is close is measured against the largest.
     activation(kernel, 'huge', HUGE),
   ]),
-  ...SIZES.flatMap((count) => [add('normal', normals(count, 1)), copy('normal', normals(count, 1))]),
-  ...Object.entries(EXTREMES).flatMap(([name, make]) => [add(name, make(33)), copy(name, make(33))]),
+  ...SIZES.map((count) => add('normal', normals(count, 1))),
+  ...SIZES.flatMap((columns) => [0, 2, 4].map((index) => selectRow(5, columns, index))),
+  ...ROWS.flatMap((rows) => ofRows(rows, 17)),
+  ...Object.entries(EXTREMES).flatMap(([name, make]) => [add(name, make(33)), selectRow(1, 33, 0, make(33))]),
   ...[1, 3, 4, 5, 15, 16, 17, 31, 32, 33].flatMap((patch) => [patchify(3, 2 * patch, 3 * patch, patch), patchify(1, patch, patch, patch)]),
   patchify(1, 197, 197, 197),
   patchify(3, 224, 224, 16),

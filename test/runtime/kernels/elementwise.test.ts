@@ -18,7 +18,7 @@ describe.each(BUILDS)('$name', ({ side }) => {
     const { close } = side.run({
       kernel, name: 'sweep', run: () => {
         const out = side.floats(x.length);
-        side.kernels[kernel](side.put(x), out.byteOffset, x.length);
+        side.kernels[kernel](side.put(x), out.byteOffset, 1, x.length);
         return { close: [out] };
       },
     });

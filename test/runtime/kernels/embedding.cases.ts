@@ -8,13 +8,13 @@ function placeTable(side: Side, rows: number, columns: number, isInt8: boolean, 
   return { table: side.put(table), scales: side.put(normals(rows, seed + 1).map((v) => Math.abs(v) / 100)) };
 }
 
-function tokens(name: string, patchCount: number, columns: number, isInt8: boolean, patches = normals(patchCount * columns, 1)): KernelCase {
+function tokens(name: string, rows: number, columns: number, isInt8: boolean, patches = normals((rows - 1) * columns, 1)): KernelCase {
   return {
-    kernel: 'tokens', name: `${name}: ${patchCount} patches, ${columns} columns, ${isInt8 ? 'int8' : 'f32'}`, run: (side) => {
-      const position = placeTable(side, patchCount + 1, columns, isInt8, 3);
+    kernel: 'tokens', name: `${name}: ${rows} rows, ${columns} columns, ${isInt8 ? 'int8' : 'f32'}`, run: (side) => {
+      const position = placeTable(side, rows, columns, isInt8, 3);
       const [x, cls] = [side.put(patches), side.put(normals(columns, 2))];
-      const out = side.floats((patchCount + 1) * columns);
-      side.kernels.tokens(x, cls, position.table, position.scales, out.byteOffset, patchCount, columns);
+      const out = side.floats(rows * columns);
+      side.kernels.tokens(x, cls, position.table, position.scales, out.byteOffset, rows, columns);
       return { close: [out] };
     },
   };
@@ -42,7 +42,7 @@ function textEmbedding(
       const out = side.floats(count * columns);
       side.kernels.textEmbedding(
         idsAt, typesAt, word.table, word.scales, position.table, position.scales, type.table, type.scales, out.byteOffset, count, columns, WORDS,
-        KINDS);
+        count, KINDS);
       return { close: [out] };
     },
   };
@@ -51,8 +51,8 @@ function textEmbedding(
 const EITHER = [false, true] as const;
 
 export const EMBEDDING_CASES: readonly KernelCase[] = [
-  ...SIZES.flatMap((size) => EITHER.flatMap((isInt8) => [tokens('sizes', size, 5, isInt8), tokens('sizes', 3, size, isInt8)])),
-  ...Object.entries(EXTREMES).map(([name, make]) => tokens(name, 3, 17, true, make(3 * 17))),
+  ...SIZES.flatMap((size) => EITHER.flatMap((isInt8) => [tokens('sizes', size, 5, isInt8), tokens('sizes', 4, size, isInt8)])),
+  ...Object.entries(EXTREMES).map(([name, make]) => tokens(name, 4, 17, true, make(3 * 17))),
   ...SMALL_SIZES.map((count) => textEmbedding('sizes', count, 17)),
   ...SIZES.map((columns) => textEmbedding('sizes', 5, columns, { int8: [true, true, true] })),
   ...EITHER.flatMap((word) => EITHER.flatMap((position) => EITHER.map((type) =>

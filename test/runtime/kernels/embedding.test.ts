@@ -13,7 +13,7 @@ describe.each(BUILDS)('$name', ({ side }) => {
         const position = side.put(Float32Array.of(1, 2));
         const type = side.put(Float32Array.of(100, 200));
         const out = side.floats(2);
-        side.kernels.textEmbedding(ids, types, word, 0, position, 0, type, 0, out.byteOffset, 2, 1, 3, 2);
+        side.kernels.textEmbedding(ids, types, word, 0, position, 0, type, 0, out.byteOffset, 2, 1, 3, 2, 2);
         expect([...out]).toEqual([10 + 1 + 100, 30 + 2 + 200]);
         return {};
       },

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { digestOf, referenceSide, type Outputs, type Side } from './harness.ts';
 
 const side = referenceSide();
-const run = (what: (side: Side) => Outputs): Outputs => side.run({ kernel: 'copy', name: 'a case', run: what });
+const run = (what: (side: Side) => Outputs): Outputs => side.run({ kernel: 'selectRow', name: 'a case', run: what });
 
 describe('a side', () => {
   it('lets kernels write their outputs and scratch', () => {

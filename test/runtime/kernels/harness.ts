@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
 import { packWeight } from '../../../cli/compress/packed-weights.ts';
 import { f32Tensor, i8Tensor } from '../../../cli/compress/stored-tensors.ts';
 import { memoryLayout } from '../../../runtime/artifact/plan-memory.ts';
-import { ACTIVATIONS, alignUp, type Activation, type Plan, type Step, type StepOp } from '../../../runtime/artifact/plan.ts';
+import type { Activation, Plan, Step } from '../../../runtime/artifact/plan.ts';
+import { ACTIVATIONS, alignUp, type StepOp } from '../../../runtime/artifact/steps.ts';
 import { instantiateKernels, type Kernels } from '../../../runtime/kernels/kernels.ts';
 import { referenceKernels } from '../../../runtime/kernels/reference.ts';
 import { random } from '../../../runtime/random.ts';
@@ -134,8 +135,15 @@ export function referenceSide(): Side {
   return new Side(referenceKernels);
 }
 
-export function compiledSide(module: WebAssembly.Module): Side {
-  return new Side((memory) => instantiateKernels(module, memory));
+/** The sides of a build: one, or one for each way in which it can add up products. */
+export function compiledSides(module: WebAssembly.Module): Side[] {
+  const sides = [0, 1].map((inPairs) => {
+    const side = new Side((memory) => instantiateKernels(module, memory));
+    const { addInPairs } = side.kernels as Kernels & { addInPairs?(yes: number): void };
+    addInPairs?.(inPairs);
+    return { side, isChoice: addInPairs !== undefined };
+  });
+  return sides.filter(({ isChoice }, inPairs) => isChoice || inPairs === 0).map(({ side }) => side);
 }
 
 export function activationIndex(activation: Activation): number {

@@ -1,6 +1,7 @@
 /** `linearInt8`, `lowRankInt8`, and the columns that they need. Without an activation all floats are exact: sums are integers. */
-import { columnBytes, quantizedRowBytes } from '../../../runtime/artifact/plan-memory.ts';
-import { ACTIVATIONS, alignUp, type Activation } from '../../../runtime/artifact/plan.ts';
+import { columnBytes } from '../../../runtime/artifact/plan-memory.ts';
+import type { Activation } from '../../../runtime/artifact/plan.ts';
+import { ACTIVATIONS, alignUp, quantizedRowBytes } from '../../../runtime/artifact/steps.ts';
 import {
   ACTIVATION_ERROR, activationIndex, EXTREMES, integers, normals, packedI8, ROWS, SIZES, SMALL_SIZES, type KernelCase, type Outputs, type Side,
 } from './harness.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { columnBytes, quantizedRowBytes } from '../../../runtime/artifact/plan-memory.ts';
+import { columnBytes } from '../../../runtime/artifact/plan-memory.ts';
+import { quantizedRowBytes } from '../../../runtime/artifact/steps.ts';
 import { BUILDS, expectNear, testCases } from './expect-case.ts';
 import { integers, normals, packedI8, SIZES } from './harness.ts';
 import { LINEAR_INT8_CASES, LOW_RANK_INT8_CASES } from './linear-int8.cases.ts';

@@ -1,4 +1,5 @@
-import { ACTIVATIONS, type Activation } from '../../../runtime/artifact/plan.ts';
+import type { Activation } from '../../../runtime/artifact/plan.ts';
+import { ACTIVATIONS } from '../../../runtime/artifact/steps.ts';
 import { ACTIVATION_ERROR, activationIndex, EXTREMES, normals, packedF32, ROWS, SMALL_SIZES, type KernelCase } from './harness.ts';
 
 interface Options {

@@ -1,4 +1,4 @@
-import { quantizedRowBytes } from '../../../runtime/artifact/plan-memory.ts';
+import { quantizedRowBytes } from '../../../runtime/artifact/steps.ts';
 import { EXTREMES, normals, ROWS, SIZES, type KernelCase } from './harness.ts';
 
 function quantizeRows(name: string, rows: number, columns: number, values: Float32Array): KernelCase {

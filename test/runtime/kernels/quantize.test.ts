@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { quantizedRowBytes } from '../../../runtime/artifact/plan-memory.ts';
-import { alignUp } from '../../../runtime/artifact/plan.ts';
+import { alignUp, quantizedRowBytes } from '../../../runtime/artifact/steps.ts';
 import { BUILDS, testCases } from './expect-case.ts';
 import { normals, SIZES } from './harness.ts';
 import { QUANTIZE_CASES } from './quantize.cases.ts';
