@@ -34,9 +34,9 @@ const edge = await buildEdge('runtime/hosts/edge.ts', 'dist/edge.mjs');
 writeFileSync('dist/edge.meta.json', JSON.stringify(edge.metafile)); // what it is made of: esbuild.github.io/analyze
 
 // The kernels twice: with SIMD128, which every host runs, and with relaxed SIMD. Their constants lie from address 16 on.
-for (const [file, ...features] of [['kernels.wasm'], ['kernels-relaxed.wasm', '--enable', 'relaxed-simd']]) {
+for (const [entry, file, ...features] of [['index.ts', 'kernels.wasm'], ['index-relaxed.ts', 'kernels-relaxed.wasm', '--enable', 'relaxed-simd']]) {
   const { error, stderr } = await asc.main([
-    'runtime/kernels/assembly/index.ts',
+    `runtime/kernels/assembly/${entry}`,
     '--outFile', `dist/${file}`,
     '-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--memoryBase', '16', '--enable', 'simd', ...features,
     '--importMemory', '--noExportMemory',

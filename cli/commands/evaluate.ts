@@ -81,7 +81,7 @@ async function packed(trained: TrainedModel): Promise<Artifact> {
 }
 
 /** Which of the model's classes each of the data's is: by name, or by place where the model's names are made up. */
-function classMap(model: readonly string[], data: readonly string[]): number[] {
+export function classMap(model: readonly string[], data: readonly string[]): number[] {
   const madeUp = model.length === data.length && model.every((label, i) => label === `LABEL_${i}`);
   return data.map((label, i) => {
     const index = madeUp ? i : model.indexOf(label);

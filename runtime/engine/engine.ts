@@ -7,6 +7,7 @@ import { elementCount } from '../artifact/safetensors.ts';
 import { fieldsOf, scaleName } from '../artifact/steps.ts';
 import { instantiateKernels, type Kernels } from '../kernels/kernels.ts';
 import { bindStep, type Addresses, type Call } from './bind.ts';
+import { tune } from './tune.ts';
 
 /** One sample: the values of each of the plan's inputs, row by row. */
 export type Inputs = Readonly<Record<string, Float32Array | Int32Array>>;
@@ -61,6 +62,8 @@ export function createEngineWith(artifact: Artifact, kernelsOn: (memory: WebAsse
   const addresses = addressesOf(artifact, layout);
   for (const step of plan.steps) prepareStep(step, kernels, addresses);
   const calls = plan.steps.map((step) => bindStep(step, kernels, addresses));
+  const sample = calls[plan.steps.findIndex(({ op }) => op === 'linearInt8')];
+  if (sample) tune(kernels, () => sample(1));
   const inputs = plan.inputs.map((input) => inputView(memory, layout.arena, input, plan));
   const output = new Float32Array(memory.buffer, layout.arena + plan.output.offset, elementCount(plan.output.shape));
 

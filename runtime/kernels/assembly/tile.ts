@@ -5,10 +5,17 @@
  *   out = scale · weightScale · (Σ value · weight - zero · Σ weight) + bias
  * The sum is exact, so that every build and host computes the same bits.
  */
-import { tileFourPairs, tileOnePairs } from './tile-relaxed';
+import { tileFourRelaxed, tileOneRelaxed } from './tile-relaxed';
 import { tileOneWide, tileTwoWide, widen } from './tile-simd128';
 import { alignUp, BLOCK, groupsOf, PANEL } from './lanes';
 import { quantizedRowBytes } from './quantize';
+
+/** Which way the relaxed tiles add up their products: a host's measurement tells (`timeTiles`). */
+let inPairs: bool = false;
+
+export function addInPairs(yes: bool): void {
+  inPairs = yes;
+}
 
 /** Bytes that a panel's columns take: eight scales, sums and biases. */
 export const COLUMNS_BYTES: usize = 96;
@@ -43,8 +50,12 @@ function multiplyPanel(
   const stride = quantizedRowBytes(inputs);
   const trailer = alignUp(<usize>inputs);
   if (ASC_FEATURE_RELAXED_SIMD) {
-    if (rows == BLOCK) return tileFourPairs(x, stride, trailer, weight, columns, out, outStride, groups);
-    for (let r = 0; r < rows; r++, x += stride, out += outStride) tileOnePairs(x, trailer, weight, columns, out, groups);
+    if (rows == BLOCK) {
+      if (inPairs) tileFourRelaxed<i16>(x, stride, trailer, weight, columns, out, outStride, groups);
+      else tileFourRelaxed<i32>(x, stride, trailer, weight, columns, out, outStride, groups);
+      return;
+    }
+    for (let r = 0; r < rows; r++, x += stride, out += outStride) tileOneRelaxed<i16>(x, trailer, weight, columns, out, groups);
   } else {
     let r = 0;
     const wideStride = <usize>groups << 3;

@@ -1,0 +1,52 @@
+import { Option, type Command } from 'commander';
+import { addDataOptions, addResultOptions, createCommand, inheritSplit, openData, required, resolveFlags, type DataFlags } from '../args.ts';
+import { benchAgreement } from '../bench/agreement.ts';
+import { createEngine } from '../engines/create.ts';
+import { UserError } from '../io/errors.ts';
+import { throwIfInterrupted, type Io } from '../io/io.ts';
+import { createProgress } from '../io/progress.ts';
+import { loadTrainedModel } from '../train/trained-model.ts';
+import { classMap } from './evaluate.ts';
+import { formatBytes, percent, printResult } from './result.ts';
+
+const PARTS = ['test', 'train', 'all'] as const;
+
+interface AgreementFlags extends Partial<DataFlags> {
+  readonly model?: string;
+  readonly part: (typeof PARTS)[number];
+  readonly json: boolean;
+}
+
+export function agreementCommand(io: Io): Command {
+  const command = createCommand(
+    'agreement',
+    'how often the packed int8 model says what the f32 model says',
+    `Packs a model in int8 in memory and runs every picture through both: the f32 model on onnxruntime, the artifact on the runtime that serves it. Accuracy is
+told too where the model knows the data's classes.`,
+    ['slim bench agreement --model runs/small --data pets/', 'slim bench agreement --model vit-tiny-imagenet/ --data photos/ --part all --json'],
+  )
+    .option('--model <folder>', 'a run that is not quantized yet, or a Hugging Face folder')
+    .addOption(new Option('--part <which>', "the data's part").choices(PARTS).default('test'));
+  addResultOptions(addDataOptions(command, { inherited: true }));
+  return command.action(async () => {
+    const flags = await resolveFlags<AgreementFlags>(command);
+    const path = required(flags.model, '--model');
+    const trained = await loadTrainedModel(path);
+    if (trained.precision === 'int8') throw new UserError(`${path} is quantized already: there is no f32 model to compare with`, 'Give the run that it was quantized from.');
+    const data = await openData(required(flags.data, '--data'), inheritSplit(flags, trained.record?.configuration));
+    const splits = { test: [data.test], train: [data.train], all: [data.train, data.test] }[flags.part];
+    const knows = data.labels.some((label) => trained.config.labels.includes(label));
+    const progress = createProgress(io.stderr, 'batch');
+    const result = await benchAgreement(trained, splits, await createEngine({ engine: 'onnx', device: 'cpu' }), {
+      classOf: knows || trained.config.labels.length === data.labels.length ? classMap(trained.config.labels, data.labels) : null,
+      onBatch(done, total) {
+        throwIfInterrupted(io.signal);
+        progress.update(done, total, 'compared');
+      },
+    });
+    progress.end();
+    const { samples, agreement, accuracy, bytes } = result;
+    const accuracies = accuracy === null ? '' : `; accuracy ${percent(accuracy.f32)} in f32, ${percent(accuracy.int8)} in int8`;
+    printResult(io, flags.json, { model: path, part: flags.part, ...result }, `the int8 artifact (${formatBytes(bytes)}) agrees on ${percent(agreement)} of ${samples} samples${accuracies}`);
+  });
+}
