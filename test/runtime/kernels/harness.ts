@@ -139,9 +139,8 @@ export function referenceSide(): Side {
 export function compiledSides(module: WebAssembly.Module): Side[] {
   const sides = [0, 1].map((inPairs) => {
     const side = new Side((memory) => instantiateKernels(module, memory));
-    const { addInPairs } = side.kernels as Kernels & { addInPairs?(yes: number): void };
-    addInPairs?.(inPairs);
-    return { side, isChoice: addInPairs !== undefined };
+    side.kernels.addInPairs?.(inPairs);
+    return { side, isChoice: side.kernels.addInPairs !== undefined };
   });
   return sides.filter(({ isChoice }, inPairs) => isChoice || inPairs === 0).map(({ side }) => side);
 }
