@@ -71,9 +71,12 @@ export function linearWeights(logits: Node): Set<string> {
   return namesOf(logits, { linear: [1], lowRankLinear: [1, 2] });
 }
 
-/** The names of the tables whose rows a graph looks up or adds. */
+/**
+ * The names of the tables whose rows texts look up. Positions of pictures stay f32: few bytes, and in int8 they cost half a percent of a small ViT's
+ * answers (98.5 instead of 99.0 % agreement with f32).
+ */
 function tables(logits: Node): Set<string> {
-  return namesOf(logits, { tokens: [2], textEmbedding: [0, 1, 2] });
+  return namesOf(logits, { textEmbedding: [0, 1, 2] });
 }
 
 /** The names of those inputs of those operations. */

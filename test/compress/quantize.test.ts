@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { dequantizeTensors, quantizeTensors, quantizeWeight } from '../../cli/compress/quantize.ts';
 import { scaleName } from '../../runtime/artifact/steps.ts';
 import { f32Values, i8Values, storedTensors, tensorNamed } from '../../cli/compress/stored-tensors.ts';
+import { smallBert } from './small-bert.ts';
 import { smallVit } from './small-vit.ts';
 
 it('scales each row by its largest value', () => {
@@ -20,12 +21,12 @@ it.each([NaN, Infinity])('refuses %d, naming the weight', (bad) => {
   expect(() => quantizeWeight(Float32Array.of(1, 2, bad, 3), 2, 'block.0.up.weight')).toThrow('block.0.up.weight: row 1');
 });
 
-it('quantizes the weights of linear layers and the rows of tables, and nothing else', () => {
+it('quantizes the weights of linear layers, and nothing else of a ViT', () => {
   const { logits, values } = smallVit('low-rank');
   const quantized = quantizeTensors(storedTensors(logits, values), logits);
   const int8 = [...quantized].filter(([, { dtype }]) => dtype === 'I8').map(([name]) => name);
-  expect(int8).toHaveLength(3 + 3 * 6 * 2);
-  expect(int8.every((name) => /^(patch|head)\.weight$|^embedding\.position$|\.lora[AB]$/.test(name))).toBe(true);
+  expect(int8).toHaveLength(2 + 3 * 6 * 2);
+  expect(int8.every((name) => /^(patch|head)\.weight$|\.lora[AB]$/.test(name))).toBe(true);
   expect(quantized.get(scaleName('block.1.up.loraB'))?.shape).toEqual([70]);
   expect(quantized.get('block.1.up.loraC')?.dtype).toBe('F32');
 });
@@ -44,4 +45,13 @@ it('comes back within half a step', () => {
     expect(worst).toBeLessThanOrEqual(half);
   }
   expect(i8Values(tensorNamed(quantized, 'patch.weight')).some((q) => Math.abs(q) === 127)).toBe(true);
+});
+
+it('quantizes the rows of the tables that texts look up', () => {
+  const { logits, values } = smallBert();
+  const quantized = quantizeTensors(storedTensors(logits, values), logits);
+  for (const name of ['embedding.word', 'embedding.position', 'embedding.type']) {
+    expect(quantized.get(name)?.dtype).toBe('I8');
+    expect(quantized.get(scaleName(name))?.shape).toEqual([quantized.get(name)?.shape[0]]);
+  }
 });

@@ -73,12 +73,11 @@ describe.sequential('every host', () => {
 });
 
 describe.each(builds)('the %s build', (build) => {
-  it.for(cases)('gives the logits of the scalar kernels for a $name', async ({ name, artifact, inputs }, { skip }) => {
+  // In int8 a rounding that falls the other way moves all that follows: ./steps.test.ts compares each call by itself.
+  it.for(cases.filter(({ name }) => name.endsWith('f32')))('gives the logits of the scalar kernels for a $name', async ({ name, artifact, inputs }, { skip }) => {
     const answered = firstAnswer(build)?.[name].map(floatsOf) ?? skip('no host that runs this build is installed');
     const reference = createEngineWith(await readArtifact(artifact), referenceKernels);
-    // In int8 a rounding that falls the other way somewhere moves the logits by up to a part of a 127th.
-    const tolerance = name.endsWith('f32') ? 1e-5 : 1e-3;
-    inputs.forEach((input, i) => expectClose(answered[i], reference.infer(input), tolerance, `input ${i}`));
+    inputs.forEach((input, i) => expectClose(answered[i], reference.infer(input), 1e-5, `input ${i}`));
   });
 });
 
