@@ -62,8 +62,7 @@ export function createEngineWith(artifact: Artifact, kernelsOn: (memory: WebAsse
   const addresses = addressesOf(artifact, layout);
   for (const step of plan.steps) prepareStep(step, kernels, addresses);
   const calls = plan.steps.map((step) => bindStep(step, kernels, addresses));
-  const sample = calls[plan.steps.findIndex(({ op }) => op === 'linearInt8')];
-  if (sample) tune(kernels, () => sample(1));
+  tune(kernels, plan, calls);
   const inputs = plan.inputs.map((input) => inputView(memory, layout.arena, input, plan));
   const output = new Float32Array(memory.buffer, layout.arena + plan.output.offset, elementCount(plan.output.shape));
 

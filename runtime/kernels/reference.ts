@@ -261,7 +261,7 @@ function exp2(x: number): number {
   const kept = Math.max(x, -126);
   const whole = roundToEven(kept);
   const r = f32(kept - whole);
-  const coefficients = [1.5403530393381608e-4, 1.3333558146428441e-3, 9.618129107628477e-3, 5.550410866482158e-2, 0.2402265069591007, 0.6931471805599453, 1];
+  const coefficients = [0.001327647129073739, 0.009675541892647743, 0.05550713092088699, 0.24022120237350464, 0.6931469440460205, 1.0000001192092896];
   return coefficients.map(f32).reduce((p, c) => f32(f32(p * r) + c)) * 2 ** whole;
 }
 

@@ -39,26 +39,20 @@ export function attentionInt16(
         const rowScale = quantizeRow16(row, query + <usize>r * queryStride, keySize, limit);
         store<f32>(factors + (<usize>r << 2), rowScale * (scale * LOG2_E));
       }
-      for (let s = 0; s < padded; s += PANEL) {
-        const panel = keys + (<usize>(s * keyPairs) << 2);
-        tileFour16(query, queryStride, panel, factors, keyScales + (<usize>s << 2), scores + (<usize>s << 2), <usize>padded << 2, keyPairs);
-      }
+      tileFour16(query, queryStride, keys, factors, keyScales, scores, <usize>padded << 2, keyPairs, padded / PANEL);
       for (let r = 0; r < rows; r++) {
         const factor = softmax(scores + (<usize>(r * padded) << 2), probabilities + (<usize>(r * padded) << 1), tokens, padded);
         store<f32>(factors + (<usize>r << 2), factor);
       }
-      for (let p = 0; p < valuePanels; p++) {
+      const target = out + (<usize>((t * heads + h) * valueSize) << 2);
+      const wholePanels = rows == BLOCK ? valueSize / PANEL : 0;
+      const stride = <usize>padded << 1;
+      tileFour16(probabilities, stride, values, factors, valueScales, target, outStride, padded >> 1, wholePanels);
+      for (let p = wholePanels; p < valuePanels; p++) {
         const panel = values + (<usize>(p * padded) << 4);
-        const d = p * PANEL;
-        const left = valueSize - d;
-        const target = out + (<usize>((t * heads + h) * valueSize + d) << 2);
-        const whole = left >= PANEL && rows == BLOCK;
-        tileFour16(
-          probabilities, <usize>padded << 1, panel, factors, valueScales + (<usize>p << 5),
-          whole ? target : tile, whole ? outStride : 32, padded >> 1,
-        );
-        if (whole) continue;
-        for (let r = 0; r < rows; r++) memory.copy(target + <usize>r * outStride, tile + (<usize>r << 5), <usize>min(PANEL, left) << 2);
+        tileFour16(probabilities, stride, panel, factors, valueScales + (<usize>p << 5), tile, 32, padded >> 1, 1);
+        const bytes = <usize>min(PANEL, valueSize - p * PANEL) << 2;
+        for (let r = 0; r < rows; r++) memory.copy(target + <usize>r * outStride + (<usize>p << 5), tile + (<usize>r << 5), bytes);
       }
     }
   }

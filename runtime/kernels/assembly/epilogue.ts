@@ -1,3 +1,6 @@
+/** Bytes that a panel's columns take: eight scales, sums and biases. */
+export const COLUMNS_BYTES: usize = 96;
+
 /** Where the sums of a row start: at -zero · Σ weight, which corrects for the row's zero point. */
 // @ts-ignore: decorator
 @inline

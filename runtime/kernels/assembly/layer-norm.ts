@@ -22,24 +22,34 @@ export function layerNorm(
   }
 }
 function sum(x: usize, count: i32): f32 {
-  let total = f32x4.splat(0);
+  // Two sums at a time: one alone waits for each addition.
+  let even = f32x4.splat(0);
+  let odd = f32x4.splat(0);
   let i = 0;
-  for (; i + LANES <= count; i += LANES) total = f32x4.add(total, v128.load(x + (<usize>i << 2)));
-  let result = sumF32(total);
+  for (; i + 2 * LANES <= count; i += 2 * LANES) {
+    const at = x + (<usize>i << 2);
+    even = f32x4.add(even, v128.load(at));
+    odd = f32x4.add(odd, v128.load(at, 16));
+  }
+  let result = sumF32(f32x4.add(even, odd));
   for (; i < count; i++) result += load<f32>(x + (<usize>i << 2));
   return result;
 }
 
 /** Σ (x - mean)²: a second pass over the row, because Σ x² - mean² cancels. */
 function sumOfSquares(x: usize, mean: f32, count: i32): f32 {
-  let total = f32x4.splat(0);
   const centre = f32x4.splat(mean);
+  let even = f32x4.splat(0);
+  let odd = f32x4.splat(0);
   let i = 0;
-  for (; i + LANES <= count; i += LANES) {
-    const centred = f32x4.sub(v128.load(x + (<usize>i << 2)), centre);
-    total = f32x4.add(total, f32x4.mul(centred, centred));
+  for (; i + 2 * LANES <= count; i += 2 * LANES) {
+    const at = x + (<usize>i << 2);
+    const first = f32x4.sub(v128.load(at), centre);
+    const second = f32x4.sub(v128.load(at, 16), centre);
+    even = f32x4.add(even, f32x4.mul(first, first));
+    odd = f32x4.add(odd, f32x4.mul(second, second));
   }
-  let result = sumF32(total);
+  let result = sumF32(f32x4.add(even, odd));
   for (; i < count; i++) {
     const centred = load<f32>(x + (<usize>i << 2)) - mean;
     result += centred * centred;

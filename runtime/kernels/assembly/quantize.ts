@@ -36,23 +36,26 @@ export function quantizeRows(x: usize, quantized: usize, rows: i32, columns: i32
 export function quantizeRow(x: usize, quantized: usize, columns: i32): void {
   let low = f32x4.splat(0);
   let high = f32x4.splat(0);
-  // pmin and pmax are single instructions, but drop NaN; the sum keeps it.
-  let sums = f32x4.splat(0);
+  // pmin and pmax are single instructions, but drop NaN; sums keep it. Two of them: one alone waits for each addition.
+  let even = f32x4.splat(0);
+  let odd = f32x4.splat(0);
   let i = 0;
-  for (; i + LANES <= columns; i += LANES) {
-    const v = v128.load(x + (<usize>i << 2));
-    low = f32x4.pmin(low, v);
-    high = f32x4.pmax(high, v);
-    sums = f32x4.add(sums, v);
+  for (; i + 2 * LANES <= columns; i += 2 * LANES) {
+    const first = v128.load(x + (<usize>i << 2));
+    const second = v128.load(x + (<usize>i << 2), 16);
+    low = f32x4.pmin(f32x4.pmin(low, first), second);
+    high = f32x4.pmax(f32x4.pmax(high, first), second);
+    even = f32x4.add(even, first);
+    odd = f32x4.add(odd, second);
   }
   for (; i < columns; i++) {
     const v = v128.load32_zero(x + (<usize>i << 2));
     low = f32x4.pmin(low, v);
     high = f32x4.pmax(high, v);
-    sums = f32x4.add(sums, v);
+    even = f32x4.add(even, v);
   }
   const least = minF32(low);
-  const range = maxF32(high) - least + sumF32(sums) * 0;
+  const range = maxF32(high) - least + sumF32(f32x4.add(even, odd)) * 0;
   const inverse: f32 = range > TINY ? 127 / range : 0;
   const zero = <i32>nearest(-least * inverse);
   const trailer = quantized + alignUp(<usize>columns);

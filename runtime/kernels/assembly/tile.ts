@@ -7,6 +7,7 @@
  */
 import { tileFourRelaxed, tileOneRelaxed } from './tile-relaxed';
 import { tileOneWide, tileTwoWide, widen } from './tile-simd128';
+import { COLUMNS_BYTES } from './epilogue';
 import { alignUp, BLOCK, groupsOf, PANEL } from './lanes';
 import { quantizedRowBytes } from './quantize';
 
@@ -17,9 +18,6 @@ export function addInPairs(yes: bool): void {
   inPairs = yes;
 }
 
-/** Bytes that a panel's columns take: eight scales, sums and biases. */
-export const COLUMNS_BYTES: usize = 96;
-
 /**
  * out (rows, outputs) f32 = x · weightᵀ + bias for at most four quantized rows. `tile` (128 bytes) and `wide` (four rows of
  * 16-bit values) are scratch.
@@ -27,42 +25,49 @@ export const COLUMNS_BYTES: usize = 96;
 export function multiplyRows(
   x: usize, weight: usize, columns: usize, out: usize, tile: usize, wide: usize, rows: i32, inputs: i32, outputs: i32,
 ): void {
-  const groups = groupsOf(inputs);
+  const whole = outputs / PANEL;
+  const left = outputs % PANEL;
   const outStride = <usize>outputs << 2;
   if (!ASC_FEATURE_RELAXED_SIMD) widen(x, wide, rows, inputs);
-  for (let o = 0; o < outputs; o += PANEL) {
-    const left = outputs - o;
-    if (left >= PANEL) {
-      multiplyPanel(x, wide, weight, columns, out, outStride, rows, inputs, groups);
-      out += 32;
-    } else {
-      multiplyPanel(x, wide, weight, columns, tile, 32, rows, inputs, groups);
-      for (let r = 0; r < rows; r++) memory.copy(out + <usize>r * outStride, tile + (<usize>r << 5), <usize>left << 2);
-    }
-    weight += <usize>groups << 5;
-    columns += COLUMNS_BYTES;
-  }
+  multiplyPanels(x, wide, weight, columns, out, outStride, rows, inputs, whole);
+  if (left == 0) return;
+  const panelBytes = <usize>groupsOf(inputs) << 5;
+  multiplyPanels(x, wide, weight + <usize>whole * panelBytes, columns + <usize>whole * COLUMNS_BYTES, tile, 32, rows, inputs, 1);
+  out += <usize>whole << 5;
+  for (let r = 0; r < rows; r++) memory.copy(out + <usize>r * outStride, tile + (<usize>r << 5), <usize>left << 2);
 }
 
-function multiplyPanel(
-  x: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize, rows: i32, inputs: i32, groups: i32,
+/** `multiplyRows` for whole panels. */
+function multiplyPanels(
+  x: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize, rows: i32, inputs: i32, panels: i32,
 ): void {
+  const groups = groupsOf(inputs);
   const stride = quantizedRowBytes(inputs);
   const trailer = alignUp(<usize>inputs);
   if (ASC_FEATURE_RELAXED_SIMD) {
     if (rows == BLOCK) {
-      if (inPairs) tileFourRelaxed<i16>(x, stride, trailer, weight, columns, out, outStride, groups);
-      else tileFourRelaxed<i32>(x, stride, trailer, weight, columns, out, outStride, groups);
+      if (inPairs) tileFourRelaxed<i16>(x, stride, trailer, weight, columns, out, outStride, groups, panels);
+      else tileFourRelaxed<i32>(x, stride, trailer, weight, columns, out, outStride, groups, panels);
       return;
     }
-    for (let r = 0; r < rows; r++, x += stride, out += outStride) tileOneRelaxed<i16>(x, trailer, weight, columns, out, groups);
-  } else {
-    let r = 0;
-    const wideStride = <usize>groups << 3;
-    for (; r + 2 <= rows; r += 2, x += stride << 1, wide += wideStride << 1, out += outStride << 1) {
-      tileTwoWide(x, stride, trailer, wide, weight, columns, out, outStride, groups);
+    for (let r = 0; r < rows; r++, x += stride, out += outStride) {
+      for (let p = 0; p < panels; p++) {
+        tileOneRelaxed<i16>(x, trailer, weight + ((<usize>(p * groups)) << 5), columns + <usize>p * COLUMNS_BYTES, out + (<usize>p << 5), groups);
+      }
     }
-    if (r < rows) tileOneWide(x, trailer, wide, weight, columns, out, groups);
+  } else {
+    const wideStride = <usize>groups << 3;
+    for (; panels > 0; panels--, weight += <usize>groups << 5, columns += COLUMNS_BYTES, out += 32) {
+      let r = 0;
+      for (; r + 2 <= rows; r += 2) {
+        tileTwoWide(
+          x + <usize>r * stride, stride, trailer, wide + <usize>r * wideStride, weight, columns, out + <usize>r * outStride, outStride, groups,
+        );
+      }
+      if (r < rows) {
+        tileOneWide(x + <usize>r * stride, trailer, wide + <usize>r * wideStride, weight, columns, out + <usize>r * outStride, groups);
+      }
+    }
   }
 }
 
