@@ -10,7 +10,12 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
 
 const { metafile } = await build({
-  entryPoints: { slim: 'cli/slim.ts', 'picture-worker': 'cli/data/picture-worker.ts', 'engine-worker': 'runtime/hosts/engine-worker.ts' },
+  entryPoints: {
+    slim: 'cli/slim.ts',
+    'picture-worker': 'cli/data/picture-worker.ts',
+    'engine-worker': 'runtime/hosts/engine-worker.ts',
+    'load-probe': 'cli/bench/load-probe.ts',
+  },
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,

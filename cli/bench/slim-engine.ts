@@ -10,10 +10,9 @@ import type { Subject } from './latency.ts';
 import type { Variant } from './variant.ts';
 
 /** Packs a model in memory and loads what came out, as a server would. */
-export async function openSlim({ logits, tensors, inputs, ...about }: Variant, dtype: 'f32' | 'int8'): Promise<Subject> {
-  const { logits: deployed, derive } = absorbAttention(logits);
-  const stored = derive(storedTensors(logits, tensors));
-  const bytes = await pack(deployed, dtype === 'int8' ? quantizeTensors(stored, deployed) : stored, description(about));
+export async function openSlim(variant: Variant, dtype: 'f32' | 'int8'): Promise<Subject> {
+  const { inputs } = variant;
+  const bytes = await packVariant(variant, dtype);
   const engine = createEngine(await readArtifact(bytes), await builtKernels());
   const values = Object.fromEntries(Object.entries(inputs).map(([name, { data }]) => [name, data]));
   return {
@@ -22,6 +21,13 @@ export async function openSlim({ logits, tensors, inputs, ...about }: Variant, d
     profile: () => engine.profile(values),
     close: async () => {},
   };
+}
+
+/** The artifact of a model with random weights. */
+export function packVariant({ logits, tensors, ...about }: Variant, dtype: 'f32' | 'int8'): Promise<Uint8Array> {
+  const { logits: deployed, derive } = absorbAttention(logits);
+  const stored = derive(storedTensors(logits, tensors));
+  return pack(deployed, dtype === 'int8' ? quantizeTensors(stored, deployed) : stored, description(about));
 }
 
 function description({ model, cost }: Pick<Variant, 'model' | 'cost'>): Description {

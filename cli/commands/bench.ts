@@ -4,14 +4,16 @@ import type { Io } from '../io/io.ts';
 import { agreementCommand } from './bench-agreement.ts';
 import { costCommand } from './bench-cost.ts';
 import { latencyCommand } from './bench-latency.ts';
+import { loadCommand } from './bench-load.ts';
 import { trainStepCommand } from './bench-train-step.ts';
 
 export function benchCommand(io: Io): Command {
   const command = createCommand('bench', 'what a model costs and what compression saves', 'Counts and timings. Counts are exact; timings are medians of one run on this machine.', [
     'slim bench cost --model vit-b16 --classes 10 --rank 32',
     'slim bench latency --model vit-b16 --rank 32 --threads 1',
+    'slim bench load --model vit-b16 --rank 32',
     'slim bench agreement --model runs/small --data pets/',
     'slim bench train-step --model vit-b16 --rank 32 --batch-size 4',
   ]);
-  return command.addCommand(costCommand(io)).addCommand(latencyCommand(io)).addCommand(agreementCommand(io)).addCommand(trainStepCommand(io));
+  return command.addCommand(costCommand(io)).addCommand(latencyCommand(io)).addCommand(loadCommand(io)).addCommand(agreementCommand(io)).addCommand(trainStepCommand(io));
 }
