@@ -1,6 +1,7 @@
 /** Slim's own runtime as a case of the latency bench. */
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
 import { createEngine } from '../../runtime/engine/engine.ts';
+import { profileArtifact } from '../../runtime/engine/profile.ts';
 import { absorbAttention } from '../compress/absorb.ts';
 import { pack, type Description } from '../compress/pack.ts';
 import { quantizeTensors } from '../compress/quantize.ts';
@@ -14,12 +15,13 @@ export async function openSlim({ logits, tensors, inputs, ...about }: Variant, d
   const { logits: deployed, derive } = absorbAttention(logits);
   const stored = derive(storedTensors(logits, tensors));
   const bytes = await pack(deployed, dtype === 'int8' ? quantizeTensors(stored, deployed) : stored, description(about));
-  const engine = createEngine(await readArtifact(bytes), await builtKernels());
+  const [artifact, kernels] = [await readArtifact(bytes), await builtKernels()];
+  const engine = createEngine(artifact, kernels);
   const values = Object.fromEntries(Object.entries(inputs).map(([name, { data }]) => [name, data]));
   return {
     bytes: bytes.length,
     run: () => engine.infer(values),
-    profile: () => engine.profile(values),
+    profile: () => profileArtifact(artifact, kernels, values),
     close: async () => {},
   };
 }

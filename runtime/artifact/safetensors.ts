@@ -4,7 +4,8 @@
  * with no holes. This reader trusts nothing; what it returns has been checked against the file's size.
  */
 import { ArtifactError, shown } from './errors.ts';
-import { isObject, parseJsonObject } from './json.ts';
+import { parseJsonObject } from './json.ts';
+import { count, list, mapOf, ofArtifact, oneOf, record, text } from './schema.ts';
 
 /** Bytes of one element. */
 export const DTYPE_BYTES = {
@@ -45,6 +46,7 @@ export interface Safetensors {
 
 const LENGTH_BYTES = 8;
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
+const MAX_AXES = 32;
 const METADATA = '__metadata__';
 
 /**
@@ -53,7 +55,7 @@ const METADATA = '__metadata__';
  */
 export function safetensorsPrefixBytes(prefix: Uint8Array): number {
   if (prefix.length < LENGTH_BYTES) {
-    throw new ArtifactError('truncated', `expected a safetensors file of at least 8 bytes, got ${prefix.length}`);
+    throw new ArtifactError('truncated', `expected a safetensors file of at least ${LENGTH_BYTES} bytes, got ${prefix.length}`);
   }
   const length = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   if (length > MAX_HEADER_BYTES) {
@@ -71,11 +73,11 @@ export function parseSafetensorsHeader(prefix: Uint8Array, fileBytes: number = p
   if (dataOffset > prefix.length) {
     throw new ArtifactError('truncated', `the header ends at byte ${dataOffset}, but only ${prefix.length} bytes are there`);
   }
-  const { [METADATA]: metadata, ...tensors } = parseJsonObject(
+  const { [METADATA]: metadata = {}, ...tensors } = parseJsonObject(
     decodeUtf8(prefix.subarray(LENGTH_BYTES, dataOffset)), 'the safetensors header', 'header');
-  const entries = new Map(Object.entries(tensors).map(([name, entry]) => [name, readEntry(name, entry)]));
+  const entries = new Map(Object.entries(tensors).map(([name, entry]) => [name, entryOf(name, entry)]));
   checkCoverage(entries, fileBytes - dataOffset);
-  return { metadata: readMetadata(metadata), entries, dataOffset };
+  return { metadata: new Map(Object.entries(readMetadata(METADATA, metadata))), entries, dataOffset };
 }
 
 /**
@@ -107,10 +109,7 @@ export function writeSafetensors(
   let end = 0;
   for (const [name, { dtype, shape, data }] of ordered) {
     if (name === METADATA) throw new ArtifactError('name', `a tensor can't be named ${METADATA}: the format reserves it`);
-    const expected = tensorBytes(name, dtype, shape);
-    if (data.length !== expected) {
-      throw new ArtifactError('shape', `tensor ${shown(name)}: [${shape}] of ${dtype} takes ${expected} bytes, got ${data.length}`);
-    }
+    checkBytes(name, dtype, shape, data.length);
     header.push([name, { dtype, shape, data_offsets: [end, end += data.length] }]);
   }
   const json = `{${header.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
@@ -150,37 +149,17 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-function readMetadata(json: unknown): ReadonlyMap<string, string> {
-  if (json === undefined) return new Map();
-  if (!isObject(json)) throw new ArtifactError('header', `${METADATA}: expected an object, got ${shown(json)}`);
-  const metadata = new Map<string, string>();
-  for (const [key, value] of Object.entries(json)) {
-    if (typeof value !== 'string') {
-      throw new ArtifactError('header', `${METADATA} ${shown(key)}: expected a string, got ${shown(value)}`);
-    }
-    metadata.set(key, value);
-  }
-  return metadata;
-}
+const readMetadata = ofArtifact('header', mapOf(text));
 
-function readEntry(name: string, json: unknown): TensorEntry {
-  if (!isObject(json)) throw new ArtifactError('header', `tensor ${shown(name)}: expected an object, got ${shown(json)}`);
-  const { dtype, shape, data_offsets: offsets, ...rest } = json;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw new ArtifactError('header', `tensor ${shown(name)}: unknown field ${shown(unknown)}`);
-  if (!isDtype(dtype)) {
-    throw new ArtifactError('dtype', `tensor ${shown(name)}: expected a dtype of ${Object.keys(DTYPE_BYTES).join(', ')}, got ${shown(dtype)}`);
-  }
-  if (!isSizes(shape)) throw new ArtifactError('shape', `tensor ${shown(name)}: expected a shape of whole numbers, got ${shown(shape)}`);
-  if (!isSizes(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
-    throw new ArtifactError('offsets', `tensor ${shown(name)}: expected data_offsets [begin, end], got ${shown(offsets)}`);
-  }
-  const [begin, end] = offsets;
-  const expected = tensorBytes(name, dtype, shape);
-  if (end - begin !== expected) {
-    const place = `its data_offsets ${shown(offsets)} hold ${end - begin}`;
-    throw new ArtifactError('shape', `tensor ${shown(name)}: [${shape}] of ${dtype} takes ${expected} bytes, ${place}`);
-  }
+const readEntry = ofArtifact('header', record({
+  dtype: ofArtifact('dtype', oneOf(...(Object.keys(DTYPE_BYTES) as Dtype[]))),
+  shape: ofArtifact('shape', list(count, 0, MAX_AXES)),
+  data_offsets: ofArtifact('offsets', list(count, 2, 2)),
+}));
+
+function entryOf(name: string, json: unknown): TensorEntry {
+  const { dtype, shape, data_offsets: [begin, end] } = readEntry(`tensor ${shown(name)}`, json);
+  checkBytes(name, dtype, shape, end - begin);
   return { dtype, shape, begin, end };
 }
 
@@ -199,20 +178,14 @@ function checkCoverage(entries: ReadonlyMap<string, TensorEntry>, dataBytes: num
   if (covered < dataBytes) throw new ArtifactError('offsets', `${dataBytes - covered} bytes at the end belong to no tensor`);
 }
 
-/** The bytes that a tensor takes. Sizes are multiplied one at a time, so that a product that overflows is caught. */
-function tensorBytes(name: string, dtype: Dtype, shape: readonly number[]): number {
-  let bytes: number = DTYPE_BYTES[dtype];
+/** Sizes are multiplied one at a time, so that a product that overflows is caught. */
+function checkBytes(name: string, dtype: Dtype, shape: readonly number[], bytes: number): void {
+  let expected: number = DTYPE_BYTES[dtype];
   for (const size of shape) {
-    bytes *= size;
-    if (!Number.isSafeInteger(bytes)) throw new ArtifactError('shape', `tensor ${shown(name)}: shape ${shown(shape)} is too large`);
+    expected *= size;
+    if (!Number.isSafeInteger(expected)) throw new ArtifactError('shape', `tensor ${shown(name)}: shape ${shown(shape)} is too large`);
   }
-  return bytes;
-}
-
-function isDtype(value: unknown): value is Dtype {
-  return typeof value === 'string' && Object.hasOwn(DTYPE_BYTES, value);
-}
-
-function isSizes(value: unknown): value is readonly number[] {
-  return Array.isArray(value) && value.length <= 32 && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+  if (bytes !== expected) {
+    throw new ArtifactError('shape', `tensor ${shown(name)}: expected ${expected} bytes for ${shown(shape)} of ${dtype}, got ${bytes}`);
+  }
 }

@@ -20,7 +20,7 @@ const defaultMaxBodyBytes = 4 * 1024 ** 2;
  * Errors are problem details (RFC 9457). It runs wherever `fetch` handlers run.
  */
 export function createApp(model: Classifier, { maxBodyBytes = defaultMaxBodyBytes, onFailure }: AppOptions = {}): HonoBase {
-  const app = new HonoBase({ router: new ExactRouter() });
+  const app = new HonoBase({ router: new ExactRouter(), getPath: ({ url }) => new URL(url).pathname });
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
 

@@ -22,8 +22,8 @@ export async function readPredictRequest(request: HonoRequest, maxBodyBytes: num
   const body = await readBody(request.raw, maxBodyBytes);
   if (body.length === 0) throw new Problem(400, `the body is empty: ${accepted}`);
   const { image, topK } = isJson ? parseJson(new TextDecoder().decode(body)) : { image: body };
-  const queryTopK = request.query('topK');
-  return { topK: readTopK(queryTopK === undefined ? topK : Number(queryTopK || NaN)), image: image === body ? body : readImageField(image) };
+  const queryTopK = new URL(request.url).searchParams.get('topK');
+  return { topK: readTopK(queryTopK === null ? topK : Number(queryTopK || NaN)), image: image === body ? body : readImageField(image) };
 }
 
 /** Refuses a body as soon as it is known to be too long: by its header, or while it comes. */

@@ -5,6 +5,7 @@ import { storedTensors } from '../../../cli/compress/stored-tensors.ts';
 import { readArtifact } from '../../../runtime/artifact/artifact.ts';
 import { memoryLayout } from '../../../runtime/artifact/plan-memory.ts';
 import { createEngine } from '../../../runtime/engine/engine.ts';
+import { profileArtifact } from '../../../runtime/engine/profile.ts';
 import { description, smallVit } from '../../compress/small-vit.ts';
 import { smallBert, smallText, textDescription, TOKENS, VOCABULARY } from '../../compress/small-bert.ts';
 import { kernelsModule } from '../kernels-module.ts';
@@ -90,7 +91,7 @@ describe('an engine for texts', async () => {
   });
 
   it('tells where its time goes', () => {
-    const profile = createEngine(textArtifacts[1], module).profile(smallText(5));
+    const profile = profileArtifact(textArtifacts[1], module, smallText(5));
     expect(profile.reduce((sum, { calls }) => sum + calls, 0)).toBe(textArtifacts[1].manifest.plan.steps.length);
     expect(profile.every(({ ms }, i) => ms >= 0 && (i === 0 || ms <= profile[i - 1].ms))).toBe(true);
   });
