@@ -17,7 +17,7 @@ const LEFT_OUT = {
 const leaveOut = {
   name: 'leave-out',
   setup(build) {
-    build.onResolve({ filter: /^left-out$/ }, () => ({ path: 'left-out', namespace: 'left-out' }));
+    build.onResolve({ filter: /^left-out$/ }, () => ({ path: 'node_modules/hono/left-out', namespace: 'left-out' }));
     build.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({
       contents: 'export function leftOut() { throw new Error("this part of Hono is left out of the edge bundle"); }',
     }));

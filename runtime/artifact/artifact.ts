@@ -54,26 +54,19 @@ export async function writeArtifact(
   return writeSafetensors(tensors, new Map([[MANIFEST_KEY, canonicalJson({ ...manifest, digest })]]));
 }
 
-/** What the plan's inputs must be for each task; * stands for any size. */
-const INPUTS = {
-  'image-classification': { pixels: ['F32', [1, '*', '*', '*']] },
-  'text-classification': { ids: ['I32', [1, 'tokens']], types: ['I32', [1, 'tokens']] },
-} as const satisfies Record<Manifest['task'], Record<string, readonly [string, readonly (number | string)[]]>>;
-
 /** The plan's inputs and output must be what the task and the labels promise. */
 function checkInterface({ task, plan: { inputs, output, tokens }, labels }: Manifest): void {
-  const expected: Readonly<Record<string, readonly [string, readonly (number | string)[]]>> = INPUTS[task];
-  const names = Object.keys(expected);
-  if (inputs.length !== names.length || !names.every((name, i) => inputs[i].name === name)) {
-    throw new ArtifactError('plan', `plan.inputs: expected ${names.join(', ')} for ${task}, got ${shown(inputs.map(({ name }) => name))}`);
-  }
-  for (const { name, dtype, shape } of inputs) {
-    const [wanted, sizes] = expected[name];
-    const fits = shape.length === sizes.length && sizes.every((size, i) => size === '*' || shape[i] === (size === 'tokens' ? tokens : size));
-    if (dtype !== wanted || !fits) throw new ArtifactError('plan', `plan.inputs ${name}: expected ${wanted} of shape [${sizes}], got ${dtype} of shape [${shape}]`);
-  }
-  if (output.shape.length !== 2 || output.shape[0] !== 1 || output.shape[1] !== labels.length) {
-    throw new ArtifactError('plan', `plan.output: expected shape [1, ${labels.length}], one for each label, got [${output.shape}]`);
+  const text = ['I32', 1, tokens];
+  const wanted = task === 'image-classification' ? ['pixels', 'F32', 1, ANY, ANY, ANY] : ['ids', ...text, 'types', ...text];
+  expectInterface('inputs', wanted, inputs.flatMap(({ name, dtype, shape }) => [name, dtype, ...shape]));
+  expectInterface('output', [1, labels.length], output.shape);
+}
+
+const ANY = '*';
+
+function expectInterface(what: string, wanted: readonly unknown[], got: readonly unknown[]): void {
+  if (got.length !== wanted.length || !wanted.every((word, i) => word === ANY || word === got[i])) {
+    throw new ArtifactError('plan', `plan.${what}: expected ${shown(wanted)}, got ${shown(got)}`);
   }
 }
 
