@@ -1,7 +1,6 @@
 /** What an artifact says of itself: JSON in the safetensors metadata under the key `slim`. */
-import type { JsonObject } from './json.ts';
 import { readPlan } from './plan-read.ts';
-import { count, list, mapOf, nullable, number, object, ofArtifact, oneOf, record, text, valueThat, type Parsed } from './schema.ts';
+import { count, list, mapOf, nullable, number, object, ofArtifact, oneOf, record, text, valueThat, type JsonObject, type Parsed } from './schema.ts';
 
 export const FORMAT_VERSION = 2;
 

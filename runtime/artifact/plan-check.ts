@@ -12,8 +12,8 @@ type Entries = ReadonlyMap<string, TensorEntry>;
  * @throws ArtifactError (plan, name, dtype, shape, memory or work) naming the step.
  */
 export function checkPlan(plan: Plan, entries: Entries, weightBytes: number, limits: Limits): void {
-  for (const { offset, shape } of [...plan.inputs, plan.output]) {
-    checkInside({ what: 'plan.inputs or plan.output', offset, bytes: 4 * elementCount(shape) }, plan.arenaBytes);
+  for (const [i, { offset, shape }] of [plan.output, ...plan.inputs].entries()) {
+    checkInside({ what: i === 0 ? 'plan.output' : `plan.inputs[${i - 1}]`, offset, bytes: 4 * elementCount(shape) }, plan.arenaBytes);
   }
   const work = plan.steps.reduce((sum, step, i) => sum + checkStep(`plan.steps[${i}] (${step.op})`, step, plan, entries), 0);
   checkLimit('memory', 'bytes', memoryLayout(weightBytes, plan).bytes, limits.memoryBytes);

@@ -5,7 +5,7 @@
  */
 import { ArtifactError, shown } from './errors.ts';
 import { parseJsonObject } from './json.ts';
-import { count, list, mapOf, ofArtifact, oneOf, record, text } from './schema.ts';
+import { count, list, madeBy, mapOf, ofArtifact, oneOf, record, text } from './schema.ts';
 
 /** Bytes of one element. */
 export const DTYPE_BYTES = {
@@ -46,6 +46,7 @@ export interface Safetensors {
 
 const LENGTH_BYTES = 8;
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
+const HEADER = 'the safetensors header';
 const MAX_AXES = 32;
 const METADATA = '__metadata__';
 
@@ -74,7 +75,7 @@ export function parseSafetensorsHeader(prefix: Uint8Array, fileBytes: number = p
     throw new ArtifactError('truncated', `the header ends at byte ${dataOffset}, but only ${prefix.length} bytes are there`);
   }
   const { [METADATA]: metadata = {}, ...tensors } = parseJsonObject(
-    decodeUtf8(prefix.subarray(LENGTH_BYTES, dataOffset)), 'the safetensors header', 'header');
+    decodeUtf8(HEADER, prefix.subarray(LENGTH_BYTES, dataOffset)), HEADER, 'header');
   const entries = new Map(Object.entries(tensors).map(([name, entry]) => [name, entryOf(name, entry)]));
   checkCoverage(entries, fileBytes - dataOffset);
   return { metadata: new Map(Object.entries(readMetadata(METADATA, metadata))), entries, dataOffset };
@@ -141,13 +142,7 @@ function concatenate(head: Uint8Array, parts: readonly Uint8Array[], partBytes: 
   return bytes;
 }
 
-function decodeUtf8(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new ArtifactError('header', 'the safetensors header is not UTF-8');
-  }
-}
+const decodeUtf8 = ofArtifact('header', madeBy((bytes: Uint8Array) => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), 'UTF-8'));
 
 const readMetadata = ofArtifact('header', mapOf(text));
 
@@ -169,8 +164,7 @@ function checkCoverage(entries: ReadonlyMap<string, TensorEntry>, dataBytes: num
   let covered = 0;
   for (const [name, { begin, end }] of ordered) {
     if (begin !== covered) {
-      const what = begin < covered ? 'overlaps the tensor before it' : 'leaves a hole before it';
-      throw new ArtifactError('offsets', `tensor ${shown(name)} ${what}: expected it to begin at ${covered}, got ${begin}`);
+      throw new ArtifactError('offsets', `tensor ${shown(name)}: expected it to begin at ${covered}, where the one before ends, got ${begin}`);
     }
     covered = end;
   }
@@ -178,14 +172,14 @@ function checkCoverage(entries: ReadonlyMap<string, TensorEntry>, dataBytes: num
   if (covered < dataBytes) throw new ArtifactError('offsets', `${dataBytes - covered} bytes at the end belong to no tensor`);
 }
 
-/** Sizes are multiplied one at a time, so that a product that overflows is caught. */
 function checkBytes(name: string, dtype: Dtype, shape: readonly number[], bytes: number): void {
-  let expected: number = DTYPE_BYTES[dtype];
-  for (const size of shape) {
-    expected *= size;
-    if (!Number.isSafeInteger(expected)) throw new ArtifactError('shape', `tensor ${shown(name)}: shape ${shown(shape)} is too large`);
-  }
+  const expected = shape.reduce(timesSize, DTYPE_BYTES[dtype]);
   if (bytes !== expected) {
     throw new ArtifactError('shape', `tensor ${shown(name)}: expected ${expected} bytes for ${shown(shape)} of ${dtype}, got ${bytes}`);
   }
+}
+
+/** A product that overflows is Infinity, and stays it even when the next size is 0. */
+function timesSize(product: number, size: number): number {
+  return Number.isSafeInteger(product * size) ? product * size : Infinity;
 }

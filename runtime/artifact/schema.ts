@@ -3,7 +3,8 @@
  * type, or throws a `Mismatch`. Tables of them describe the manifest, the plan, a tensor's entry and the preprocessing.
  */
 import { ArtifactError, shown, span, type ArtifactErrorCode } from './errors.ts';
-import { isObject, type JsonObject } from './json.ts';
+
+export type JsonObject = Readonly<Record<string, unknown>>;
 
 export type Read<T> = (where: string, json: unknown) => T;
 
@@ -44,6 +45,21 @@ export function valueThat<T>(expected: string, holds: (json: any) => boolean): R
     if (!holds(json)) throw mismatch(where, expected, json);
     return json as T;
   };
+}
+
+/** A reader of what the host makes of a text or bytes, such as JSON; it throws where it can't. */
+export function madeBy<T>(make: (given: any) => T, expected: string): Read<T> {
+  return (where, given) => {
+    try {
+      return make(given);
+    } catch {
+      throw mismatch(where, expected, given);
+    }
+  };
+}
+
+export function isObject(json: unknown): json is JsonObject {
+  return typeof json === 'object' && json !== null && !Array.isArray(json);
 }
 
 export const text = valueThat<string>('a string', (json) => typeof json === 'string');

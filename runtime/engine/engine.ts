@@ -59,7 +59,7 @@ export function createEngineWith(artifact: Artifact, kernelsOn: (memory: WebAsse
   }
 
   return {
-    inputs: inputs.map(({ name, dtype, shape, vocabulary }) => ({ name, dtype, shape, vocabulary })),
+    inputs: inputs.map(({ input }) => input),
     weightBytes: artifact.data.length,
     memoryBytes: memory.buffer.byteLength,
     infer,
@@ -77,7 +77,8 @@ function allocate(bytes: number): WebAssembly.Memory {
 }
 
 /** Where the host writes an input. */
-interface InputView extends EngineInput {
+interface InputView {
+  readonly input: EngineInput;
   readonly values: Float32Array | Int32Array;
   /** Whether it may be shorter than its shape. */
   readonly varies: boolean;
@@ -86,7 +87,7 @@ interface InputView extends EngineInput {
 function inputView({ buffer }: WebAssembly.Memory, arena: number, { name, dtype, offset, shape }: PlanInput, plan: Plan): InputView {
   const View = dtype === 'I32' ? Int32Array : Float32Array;
   const values = new View(buffer, arena + offset, elementCount(shape));
-  return { name, dtype, shape, values, vocabulary: vocabularyOf(plan, offset), varies: dtype === 'I32' && plan.tokens !== null };
+  return { input: { name, dtype, shape, vocabulary: vocabularyOf(plan, offset) }, values, varies: dtype === 'I32' && plan.tokens !== null };
 }
 
 /** How many rows the table has that an input's values look up; null where they look up nothing. */
@@ -102,7 +103,7 @@ function vocabularyOf({ steps }: Plan, offset: number): number | null {
 /** Writes all inputs and returns the sequence's length, 1 where there is none. */
 function writeInputs(inputs: readonly InputView[], given: Inputs): number {
   let tokens: number | null = null;
-  for (const { name, shape, values, vocabulary, varies } of inputs) {
+  for (const { input: { name, shape, vocabulary }, values, varies } of inputs) {
     const value = given[name];
     const most = varies && tokens !== null ? tokens : values.length;
     const least = varies && tokens === null ? 1 : most;

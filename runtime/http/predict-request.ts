@@ -1,5 +1,5 @@
 import type { HonoRequest } from 'hono';
-import { failing, mismatch, object, text, wholeFrom, type Read } from '../artifact/schema.ts';
+import { failing, madeBy, object, text, wholeFrom, type Read } from '../artifact/schema.ts';
 import { Problem } from './problem.ts';
 
 /** What a client asks of `POST /v1/predict`, whichever way it sent it. */
@@ -31,21 +31,14 @@ const ofRequest = <T>(read: Read<T>): Read<T> => failing((message) => new Proble
 
 const readTopK = ofRequest(wholeFrom(1, 1000));
 
-const readJson = ofRequest((where, json) => object(where, attempt(JSON.parse, where, 'JSON', json as string)));
+const parseJson = madeBy(JSON.parse, 'JSON');
+const readJson = ofRequest((where, json) => object(where, parseJson(where, json)));
 
+const decodeBase64 = madeBy(atob, 'base64, or a data: URL of it');
 const readBase64 = ofRequest((where, json) => {
-  const base64 = text(where, json).replace(/^data:[^,]*;base64,/, '');
-  return Uint8Array.from(attempt(atob, where, 'base64, or a data: URL of it', base64), (character) => character.charCodeAt(0));
+  const binary = decodeBase64(where, text(where, json).replace(/^data:[^,]*;base64,/, ''));
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 });
-
-/** What a function of the platform makes of a text, or a mismatch where it throws. */
-function attempt<T>(parse: (text: string) => T, where: string, expected: string, given: string): T {
-  try {
-    return parse(given);
-  } catch {
-    throw mismatch(where, expected, given);
-  }
-}
 
 /** Refuses a body as soon as it is known to be too long: by its header, or while it comes. */
 async function readBody({ headers, body }: Request, maxBytes: number): Promise<Uint8Array> {
