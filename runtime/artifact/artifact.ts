@@ -72,17 +72,13 @@ function expectInterface(what: string, wanted: readonly unknown[], got: readonly
 
 /** Every scale of an int8 tensor is a finite number of at least 0. */
 function checkScales(entries: ReadonlyMap<string, TensorEntry>, data: Uint8Array): void {
-  const view = new DataView(data.buffer, data.byteOffset, data.length);
   for (const [name, { dtype }] of entries) {
     const scales = dtype === 'I8' ? entries.get(scaleName(name)) : undefined;
     // A tensor that no step reads may be of any kind.
     if (scales?.dtype !== 'F32') continue;
-    for (let at = scales.begin; at < scales.end; at += 4) {
-      const scale = view.getFloat32(at, true);
-      if (!(scale >= 0 && scale < Infinity)) {
-        throw new ArtifactError('value', `${shown(scaleName(name))}[${(at - scales.begin) / 4}]: expected a finite scale of at least 0, got ${scale}`);
-      }
-    }
+    const values = new Float32Array(data.slice(scales.begin, scales.end).buffer);
+    const bad = values.findIndex((scale) => !(scale >= 0 && scale < Infinity));
+    if (bad >= 0) throw new ArtifactError('value', `${shown(scaleName(name))}[${bad}]: expected a finite scale of at least 0, got ${values[bad]}`);
   }
 }
 

@@ -82,12 +82,10 @@ function checkTensor(where: string, name: string, role: TensorRole, shape: reado
   const entry = entries.get(name);
   if (entry === undefined) throw new ArtifactError('name', `${where}: no tensor is named ${shown(name)}`);
   const dtype = role === 'int8' || (role === 'table' && entry.dtype === 'I8') ? 'I8' : 'F32';
-  if (entry.dtype !== dtype) throw new ArtifactError('dtype', `${where}: expected ${shown(name)} as ${dtype}, got ${entry.dtype}`);
   const [outputs, inputs] = shape;
   if (role === 'int8' && inputs > MAX_INT8_INPUTS) throw new ArtifactError('plan', `${where}: expected at most ${MAX_INT8_INPUTS} inputs, got ${inputs}`);
-  const expected = isWeight(role) ? packedShape(dtype, outputs, inputs) : shape;
-  if (`${entry.shape}` !== `${expected}`) {
-    throw new ArtifactError('shape', `${where}: expected ${shown(name)} of shape [${expected}], got [${entry.shape}]`);
-  }
+  const expected = `${dtype} [${isWeight(role) ? packedShape(dtype, outputs, inputs) : shape}]`;
+  const got = `${entry.dtype} [${entry.shape}]`;
+  if (got !== expected) throw new ArtifactError(entry.dtype === dtype ? 'shape' : 'dtype', `${where}: expected ${shown(name)} as ${expected}, got ${got}`);
   if (dtype === 'I8') checkTensor(where, scaleName(name), 'plain', [outputs], entries);
 }

@@ -55,9 +55,7 @@ const METADATA = '__metadata__';
  * @throws ArtifactError when they are fewer, or announce a header over 16 MiB.
  */
 export function safetensorsPrefixBytes(prefix: Uint8Array): number {
-  if (prefix.length < LENGTH_BYTES) {
-    throw new ArtifactError('truncated', `expected a safetensors file of at least ${LENGTH_BYTES} bytes, got ${prefix.length}`);
-  }
+  expectBytes(LENGTH_BYTES, prefix.length);
   const length = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   if (length > MAX_HEADER_BYTES) {
     throw new ArtifactError('header', `expected a header of at most ${MAX_HEADER_BYTES} bytes, got ${length}; not a safetensors file?`);
@@ -71,13 +69,11 @@ export function safetensorsPrefixBytes(prefix: Uint8Array): number {
  */
 export function parseSafetensorsHeader(prefix: Uint8Array, fileBytes: number = prefix.length): SafetensorsHeader {
   const dataOffset = safetensorsPrefixBytes(prefix);
-  if (dataOffset > prefix.length) {
-    throw new ArtifactError('truncated', `the header ends at byte ${dataOffset}, but only ${prefix.length} bytes are there`);
-  }
+  expectBytes(dataOffset, prefix.length);
   const { [METADATA]: metadata = {}, ...tensors } = parseJsonObject(
     decodeUtf8(HEADER, prefix.subarray(LENGTH_BYTES, dataOffset)), HEADER, 'header');
   const entries = new Map(Object.entries(tensors).map(([name, entry]) => [name, entryOf(name, entry)]));
-  checkCoverage(entries, fileBytes - dataOffset);
+  checkCoverage(entries, dataOffset, fileBytes);
   return { metadata: new Map(Object.entries(readMetadata(METADATA, metadata))), entries, dataOffset };
 }
 
@@ -159,17 +155,21 @@ function entryOf(name: string, json: unknown): TensorEntry {
 }
 
 /** Every byte of the data belongs to exactly one tensor: in order, each begins where the one before ends. */
-function checkCoverage(entries: ReadonlyMap<string, TensorEntry>, dataBytes: number): void {
-  const ordered = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+function checkCoverage(entries: ReadonlyMap<string, TensorEntry>, dataOffset: number, fileBytes: number): void {
   let covered = 0;
-  for (const [name, { begin, end }] of ordered) {
+  for (const [name, { begin, end }] of [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== covered) {
       throw new ArtifactError('offsets', `tensor ${shown(name)}: expected it to begin at ${covered}, where the one before ends, got ${begin}`);
     }
     covered = end;
   }
-  if (covered > dataBytes) throw new ArtifactError('truncated', `the tensors take ${covered} bytes, but only ${dataBytes} are there`);
-  if (covered < dataBytes) throw new ArtifactError('offsets', `${dataBytes - covered} bytes at the end belong to no tensor`);
+  const end = dataOffset + covered;
+  expectBytes(end, fileBytes);
+  if (fileBytes > end) throw new ArtifactError('offsets', `${fileBytes - end} bytes at the end belong to no tensor`);
+}
+
+function expectBytes(least: number, got: number): void {
+  if (got < least) throw new ArtifactError('truncated', `expected a safetensors file of at least ${least} bytes, got ${got}`);
 }
 
 function checkBytes(name: string, dtype: Dtype, shape: readonly number[], bytes: number): void {

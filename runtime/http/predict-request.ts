@@ -10,19 +10,19 @@ export interface PredictRequest {
 }
 
 const DEFAULT_TOP_K = 5;
-const accepted = 'send the picture as the body (image/jpeg, image/png, image/webp or application/octet-stream), or JSON {"image": base64}';
+const ACCEPTED = 'send a picture as image/* or application/octet-stream, or as JSON {"image": base64}';
 
 /** Reads the picture from the body, or from the field `image` of a JSON body. Throws Problem 400, 413 or 415. */
 export async function readPredictRequest(request: HonoRequest, maxBodyBytes: number): Promise<PredictRequest> {
   const type = (request.header('content-type') ?? '').split(';', 1)[0].trim().toLowerCase();
   const isJson = type === 'application/json';
   if (!isJson && !type.startsWith('image/') && type !== 'application/octet-stream') {
-    throw new Problem(415, `${type === '' ? 'no Content-Type' : `Content-Type ${type}`}: ${accepted}`);
+    throw new Problem(415, `${type === '' ? 'no Content-Type' : `Content-Type ${type}`}: ${ACCEPTED}`);
   }
   const body = await readBody(request.raw, maxBodyBytes);
   const given = isJson ? readJson('the body', new TextDecoder().decode(body)) : { image: body };
   const image = given.image === body ? body : readBase64('image', given.image);
-  if (image.length === 0) throw new Problem(400, `the picture is empty: ${accepted}`);
+  if (image.length === 0) throw new Problem(400, `the picture is empty: ${ACCEPTED}`);
   const queryTopK = new URL(request.url).searchParams.get('topK');
   return { image, topK: readTopK('topK', queryTopK === null ? given.topK ?? DEFAULT_TOP_K : Number(queryTopK)) };
 }
