@@ -64,12 +64,13 @@ export function isObject(json: unknown): json is JsonObject {
 
 export const text = valueThat<string>('a string', (json) => typeof json === 'string');
 export const number = valueThat<number>('a finite number', Number.isFinite);
-export const count = valueThat<number>('a whole number', (json) => Number.isSafeInteger(json) && json >= 0);
 export const object = valueThat<JsonObject>('an object', isObject);
 
 export function wholeFrom(least: number, most: number): Read<number> {
   return valueThat(`a whole number from ${span(least, most)}`, (json) => Number.isInteger(json) && json >= least && json <= most);
 }
+
+export const count = wholeFrom(0, Number.MAX_SAFE_INTEGER);
 
 export function oneOf<const T extends string | number>(...allowed: readonly T[]): Read<T> {
   return valueThat(allowed.join(' or '), (json) => allowed.includes(json));

@@ -26,8 +26,8 @@ const precisionBits = 32 - 8 - 2;
 export function resizePicture(picture: Picture, size: Size, resample: Resample): Picture {
   if (picture.width === size.width && picture.height === size.height) return picture;
   const tapsOf = (source: number, target: number): Taps => (resample === 'nearest' ? nearestTaps(source, target) : filterTaps(source, target, filters[resample]));
-  const narrowed = picture.width === size.width ? picture : resizeColumns(picture, size.width, tapsOf(picture.width, size.width));
-  return picture.height === size.height ? narrowed : resizeRows(narrowed, size.height, tapsOf(picture.height, size.height));
+  const narrowed = picture.width === size.width ? picture : resizeAxis(picture, { height: picture.height, width: size.width }, tapsOf(picture.width, size.width), 'x');
+  return picture.height === size.height ? narrowed : resizeAxis(narrowed, size, tapsOf(picture.height, size.height), 'y');
 }
 
 interface Taps {
@@ -84,45 +84,29 @@ function toFixedPoint(weight: number): number {
   return Math.trunc(weight * (1 << precisionBits) + (weight < 0 ? -0.5 : 0.5));
 }
 
-function resizeColumns(picture: Picture, width: number, { stride, first, count, weights }: Taps): Picture {
-  const resized = blankPicture({ height: picture.height, width });
-  const source = picture.data;
+/** Resizes one axis; the other has its size already. Three sums in registers, or it takes three times as long. */
+function resizeAxis({ width, data }: Picture, size: Size, { stride, first, count, weights }: Taps, axis: 'x' | 'y'): Picture {
+  const resized = blankPicture(size);
+  const step = axis === 'x' ? 3 : 3 * width;
   let out = 0;
-  for (let y = 0; y < picture.height; y++) {
-    for (let x = 0; x < width; x++) {
-      let at = (y * picture.width + first[x]) * 3;
-      const end = x * stride + count[x];
+  for (let y = 0; y < size.height; y++) {
+    for (let x = 0; x < size.width; x++) {
+      const target = axis === 'x' ? x : y;
+      let at = 3 * (axis === 'x' ? y * width + first[x] : first[y] * width + x);
+      const end = target * stride + count[target];
       let red = 1 << (precisionBits - 1);
       let green = red;
       let blue = red;
-      for (let tap = x * stride; tap < end; tap++, at += 3) {
+      for (let tap = target * stride; tap < end; tap++, at += step) {
         const weight = weights[tap];
-        red = (red + Math.imul(source[at], weight)) | 0;
-        green = (green + Math.imul(source[at + 1], weight)) | 0;
-        blue = (blue + Math.imul(source[at + 2], weight)) | 0;
+        red = (red + Math.imul(data[at], weight)) | 0;
+        green = (green + Math.imul(data[at + 1], weight)) | 0;
+        blue = (blue + Math.imul(data[at + 2], weight)) | 0;
       }
       resized.data[out++] = clipToByte(red);
       resized.data[out++] = clipToByte(green);
       resized.data[out++] = clipToByte(blue);
     }
-  }
-  return resized;
-}
-
-function resizeRows(picture: Picture, height: number, { stride, first, count, weights }: Taps): Picture {
-  const resized = blankPicture({ height, width: picture.width });
-  const rowBytes = picture.width * 3;
-  const sums = new Int32Array(rowBytes);
-  // Row by row rather than pixel by pixel, so that memory is read and written in order.
-  for (let y = 0; y < height; y++) {
-    sums.fill(1 << (precisionBits - 1));
-    for (let i = 0; i < count[y]; i++) {
-      const weight = weights[y * stride + i];
-      const source = picture.data.subarray((first[y] + i) * rowBytes, (first[y] + i + 1) * rowBytes);
-      for (let x = 0; x < rowBytes; x++) sums[x] += Math.imul(source[x], weight);
-    }
-    const target = resized.data.subarray(y * rowBytes, (y + 1) * rowBytes);
-    for (let x = 0; x < rowBytes; x++) target[x] = clipToByte(sums[x]);
   }
   return resized;
 }
