@@ -19,7 +19,7 @@ const leaveOut = {
   setup(build) {
     build.onResolve({ filter: /^left-out$/ }, () => ({ path: 'node_modules/hono/left-out', namespace: 'left-out' }));
     build.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({
-      contents: 'export function leftOut() { throw new Error("this part of Hono is left out of the edge bundle"); }',
+      contents: 'export function leftOut() { throw new Error("left out of the edge bundle"); }',
     }));
     build.onLoad({ filter: /\/hono\/dist\/.*\.js$/ }, ({ path, suffix }) => {
       const names = LEFT_OUT[path.match(/\/hono\/dist\/(.*)\.js$/)[1]];

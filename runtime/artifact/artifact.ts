@@ -30,7 +30,7 @@ export async function readArtifact(bytes: Uint8Array, limits: Limits = DEFAULT_L
   const { metadata, entries, dataOffset } = parseSafetensorsHeader(bytes);
   const text = metadata.get(MANIFEST_KEY);
   if (text === undefined) {
-    throw new ArtifactError('manifest', `not a Slim artifact: its metadata has no key ${MANIFEST_KEY} (a checkpoint has none: pack it first)`);
+    throw new ArtifactError('manifest', `expected a Slim artifact, got a safetensors file without ${MANIFEST_KEY} in its metadata: pack it first`);
   }
   const manifest = readManifest(parseJsonObject(text, 'the manifest', 'manifest'));
   const data = bytes.subarray(dataOffset);

@@ -58,7 +58,7 @@ export function safetensorsPrefixBytes(prefix: Uint8Array): number {
   expectBytes(LENGTH_BYTES, prefix.length);
   const length = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   if (length > MAX_HEADER_BYTES) {
-    throw new ArtifactError('header', `expected a header of at most ${MAX_HEADER_BYTES} bytes, got ${length}; not a safetensors file?`);
+    throw new ArtifactError('header', `expected a header of at most ${MAX_HEADER_BYTES} bytes, got ${length}`);
   }
   return LENGTH_BYTES + Number(length);
 }
@@ -165,7 +165,7 @@ function checkCoverage(entries: ReadonlyMap<string, TensorEntry>, dataOffset: nu
   }
   const end = dataOffset + covered;
   expectBytes(end, fileBytes);
-  if (fileBytes > end) throw new ArtifactError('offsets', `${fileBytes - end} bytes at the end belong to no tensor`);
+  if (fileBytes > end) throw new ArtifactError('offsets', `expected a safetensors file of ${end} bytes, got ${fileBytes}`);
 }
 
 function expectBytes(least: number, got: number): void {

@@ -10,26 +10,26 @@ export interface PredictRequest {
 }
 
 const DEFAULT_TOP_K = 5;
-const ACCEPTED = 'send a picture as image/* or application/octet-stream, or as JSON {"image": base64}';
+const MAX_TOP_K = 1000;
 
 /** Reads the picture from the body, or from the field `image` of a JSON body. Throws Problem 400, 413 or 415. */
 export async function readPredictRequest(request: HonoRequest, maxBodyBytes: number): Promise<PredictRequest> {
-  const type = (request.header('content-type') ?? '').split(';', 1)[0].trim().toLowerCase();
+  const type = (request.header('content-type') ?? 'none').split(';', 1)[0].trim().toLowerCase();
   const isJson = type === 'application/json';
   if (!isJson && !type.startsWith('image/') && type !== 'application/octet-stream') {
-    throw new Problem(415, `${type === '' ? 'no Content-Type' : `Content-Type ${type}`}: ${ACCEPTED}`);
+    throw new Problem(415, `Content-Type: expected a picture as image/* or application/octet-stream, or application/json {"image": base64}, got ${type}`);
   }
   const body = await readBody(request.raw, maxBodyBytes);
-  const given = isJson ? readJson('the body', new TextDecoder().decode(body)) : { image: body };
-  const image = given.image === body ? body : readBase64('image', given.image);
-  if (image.length === 0) throw new Problem(400, `the picture is empty: ${ACCEPTED}`);
+  const given = isJson ? readJson('the body', new TextDecoder().decode(body)) : {};
+  const image = isJson ? readBase64('image', given.image) : body;
+  if (image.length === 0) throw new Problem(400, 'the picture is empty');
   const queryTopK = new URL(request.url).searchParams.get('topK');
   return { image, topK: readTopK('topK', queryTopK === null ? given.topK ?? DEFAULT_TOP_K : Number(queryTopK)) };
 }
 
 const ofRequest = <T>(read: Read<T>): Read<T> => failing((message) => new Problem(400, message), read);
 
-const readTopK = ofRequest(wholeFrom(1, 1000));
+const readTopK = ofRequest(wholeFrom(1, MAX_TOP_K));
 
 const parseJson = madeBy(JSON.parse, 'JSON');
 const readJson = ofRequest((where, json) => object(where, parseJson(where, json)));
@@ -42,15 +42,15 @@ const readBase64 = ofRequest((where, json) => {
 
 /** Refuses a body as soon as it is known to be too long: by its header, or while it comes. */
 async function readBody({ headers, body }: Request, maxBytes: number): Promise<Uint8Array> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
   const refuseAbove = (length: number): void => {
     if (length > maxBytes) throw new Problem(413, `the body is larger than ${maxBytes} bytes`);
   };
   refuseAbove(Number(headers.get('content-length')));
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  const reader = body?.getReader();
-  for (let part = await reader?.read(), length = 0; part?.value !== undefined; part = await reader?.read()) {
-    refuseAbove((length += part.value.length));
-    parts.push(part.value);
+  let length = 0;
+  for await (const part of body ?? []) {
+    refuseAbove((length += part.length));
+    parts.push(part);
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
