@@ -84,8 +84,8 @@ describe('an engine for texts', async () => {
     ['a negative id', { ids: Int32Array.of(1, -1), types: Int32Array.of(0, 0) }, 'expected ids from 0'],
     ['a text that is too long', smallText(TOKENS + 1), `expected 1 to ${TOKENS} values for ids`],
     ['no token', { ids: new Int32Array(), types: new Int32Array() }, `expected 1 to ${TOKENS} values for ids`],
-    ['inputs of two lengths', { ids: Int32Array.of(1, 2), types: Int32Array.of(0) }, 'expected 2 values for types, as many as for the input before, got 1'],
-    ['a missing input', { ids: Int32Array.of(1) }, 'the input types is missing'],
+    ['inputs of two lengths', { ids: Int32Array.of(1, 2), types: Int32Array.of(0) }, 'expected 2 values for types of shape [1,11], got 1'],
+    ['a missing input', { ids: Int32Array.of(1) }, 'expected 1 values for types of shape [1,11], got none'],
   ])('refuses %s', (_, inputs, message) => {
     expect(() => createEngine(textArtifacts[0], module).infer(inputs)).toThrow(message);
   });
