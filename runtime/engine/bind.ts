@@ -42,16 +42,13 @@ export function bindSteps({ manifest: { plan }, entries }: Artifact, layout: Mem
   }
 
   return plan.steps.map((step) => {
-    const args = operandsOf(step, plan.tokens).flatMap((operand) => argumentsOf(operand, 'bias' in step ? step.bias : null)) as (number | 'tokens')[];
-    return callOf(kernels[step.op] as (...args: number[]) => void, args);
+    const operands = operandsOf(step, plan.tokens).flatMap((operand) => argumentsOf(operand, 'bias' in step ? step.bias : null));
+    const args = operands.map(Number);
+    const varying = [...operands.keys()].filter((i) => operands[i] === 'tokens');
+    const kernel = kernels[step.op] as (...args: number[]) => void;
+    return (tokens) => {
+      for (const i of varying) args[i] = tokens;
+      kernel(...args);
+    };
   });
-}
-
-function callOf(kernel: (...args: number[]) => void, operands: readonly (number | 'tokens')[]): Call {
-  const varying = operands.flatMap((operand, i) => (operand === 'tokens' ? [i] : []));
-  const args = operands.map(Number);
-  return (tokens) => {
-    for (const i of varying) args[i] = tokens;
-    kernel(...args);
-  };
 }
