@@ -47,10 +47,10 @@ function checkStep(where: string, step: Step, { tokens, arenaBytes }: Plan, entr
     if (field.kind === 'buffer') {
       const region = { what: `${where}.${name}`, offset: value as number, bytes };
       checkInside(region, arenaBytes);
-      for (const other of field.access === 'writes' ? [...read, ...written] : written) {
+      for (const other of field.writes ? [...read, ...written] : written) {
         if (!(elementwise && region.offset === other.offset)) checkApart(other, region);
       }
-      (field.access === 'writes' ? written : read).push(region);
+      (field.writes ? written : read).push(region);
       operations += bytes;
     } else if (field.kind === 'tensor') {
       checkTensor(where, value as string, field.role, shape, entries);

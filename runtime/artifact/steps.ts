@@ -15,7 +15,7 @@ type Axis = string | Count;
 /** Bytes of the arena, for f32 or quantized rows of that shape. */
 interface BufferField {
   readonly kind: 'buffer';
-  readonly access: 'reads' | 'writes';
+  readonly writes: boolean;
   readonly quantized: boolean;
   readonly shape: readonly Axis[];
   readonly optional?: true;
@@ -102,8 +102,8 @@ const rows = { kind: 'rows' } as const;
 const number = { kind: 'number' } as const;
 const activation = { kind: 'activation' } as const;
 
-const reads = (...shape: readonly Axis[]): BufferField => ({ kind: 'buffer', access: 'reads', quantized: false, shape });
-const writes = (...shape: readonly Axis[]): BufferField => ({ ...reads(...shape), access: 'writes' });
+const reads = (...shape: readonly Axis[]): BufferField => ({ kind: 'buffer', writes: false, quantized: false, shape });
+const writes = (...shape: readonly Axis[]): BufferField => ({ ...reads(...shape), writes: true });
 const quantizedRows = (field: BufferField): BufferField => ({ ...field, quantized: true });
 const tensor = (role: TensorRole, ...shape: readonly Axis[]): TensorField => ({ kind: 'tensor', role, shape });
 const optional = <F extends Field>(field: F) => ({ ...field, optional: true }) as const;
