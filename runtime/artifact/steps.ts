@@ -5,6 +5,7 @@
  * Buffers lie in the arena and are f32, but for `quantized` ones: rows of bytes in 0..127, each with a scale and a zero point,
  * x ≈ scale · (byte - zero). Int8 tensors have their scales, one for each output or row, in the tensor `NAME.scale`.
  */
+
 /** A step's sizes by field; rows that follow the sequence at their most. */
 export type Sizes = Readonly<Record<string, number>>;
 type Count = (sizes: Sizes) => number;
