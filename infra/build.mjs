@@ -38,11 +38,14 @@ for (const name of readdirSync('dist')) {
 const edge = await buildEdge('runtime/hosts/edge.ts', 'dist/edge.mjs');
 writeFileSync('dist/edge.meta.json', JSON.stringify(edge.metafile)); // what it is made of: esbuild.github.io/analyze
 
-// The kernels twice: with SIMD128, which every host runs, and with relaxed SIMD. Their constants lie from address 16 on.
-for (const [entry, file, ...features] of [['index.ts', 'kernels.wasm'], ['index-relaxed.ts', 'kernels-relaxed.wasm', '--enable', 'relaxed-simd']]) {
+// The kernels: with SIMD128, which every host runs, and with relaxed SIMD, which adds up products in one of two ways. Their constants lie from
+// address 16 on.
+const RELAXED = ['--enable', 'relaxed-simd'];
+const BUILDS = { kernels: [], 'kernels-relaxed': RELAXED, 'kernels-relaxed-pairs': [...RELAXED, '--use', 'ADD_IN_PAIRS=memory'] };
+for (const [name, features] of Object.entries(BUILDS)) {
   const { error, stderr } = await asc.main([
-    `runtime/kernels/assembly/${entry}`,
-    '--outFile', `dist/${file}`,
+    'runtime/kernels/assembly/index.ts',
+    '--outFile', `dist/${name}.wasm`,
     '-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--memoryBase', '16', '--enable', 'simd', ...features,
     '--importMemory', '--noExportMemory',
   ]);

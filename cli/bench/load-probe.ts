@@ -1,4 +1,4 @@
-// A process of its own that times how an artifact gets loaded and gives its first answer: `node load-probe.mjs FILE KERNELS RELAXED`.
+// A process of its own that times how an artifact gets loaded and gives its first answer: `node load-probe.mjs FILE`, and the kernels' files.
 import { readFileSync } from 'node:fs';
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
 import { elementCount } from '../../runtime/artifact/safetensors.ts';
@@ -6,7 +6,7 @@ import { createEngine } from '../../runtime/engine/engine.ts';
 import { loadKernels } from '../../runtime/hosts/node.ts';
 import type { LoadTimes } from './load.ts';
 
-const [file, simd128, relaxed] = process.argv.slice(2);
+const [file, simd128, relaxed, relaxedPairs] = process.argv.slice(2);
 const bytes = readFileSync(file);
 globalThis.gc?.();
 const before = process.memoryUsage();
@@ -14,7 +14,7 @@ const before = process.memoryUsage();
 const started = performance.now();
 const artifact = await readArtifact(bytes);
 const read = performance.now();
-const engine = createEngine(artifact, await loadKernels({ simd128, relaxed }));
+const engine = createEngine(artifact, await loadKernels({ simd128, relaxed, relaxedPairs }));
 const made = performance.now();
 const inputs = Object.fromEntries(engine.inputs.map(({ name, dtype, shape }) => [name, new (dtype === 'I32' ? Int32Array : Float32Array)(elementCount(shape))]));
 const ready = performance.now();

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { builtAsset } from '../io/assets.ts';
+import { builtAsset, KERNEL_FILES } from '../io/assets.ts';
 
 /** Of one process. */
 export interface LoadTimes {
@@ -30,10 +30,10 @@ export async function benchLoad(artifact: Uint8Array, processes: number, onProce
   try {
     const file = join(folder, 'model.slim');
     await writeFile(file, artifact);
-    const assets = ['load-probe.mjs', 'kernels.wasm', 'kernels-relaxed.wasm'].map((name) => fileURLToPath(builtAsset(name)));
+    const [probe, ...kernels] = ['load-probe.mjs', ...KERNEL_FILES].map((name) => fileURLToPath(builtAsset(name)));
     const times: LoadTimes[] = [];
     for (let i = 0; i < processes; i++) {
-      const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', assets[0], file, assets[1], assets[2]]);
+      const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', probe, file, ...kernels]);
       times.push(JSON.parse(stdout) as LoadTimes);
       onProcess?.(i + 1, processes);
     }

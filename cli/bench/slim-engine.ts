@@ -1,6 +1,7 @@
 /** Slim's own runtime as a case of the latency bench. */
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
 import { createEngine } from '../../runtime/engine/engine.ts';
+import { profileArtifact } from '../../runtime/engine/profile.ts';
 import { absorbAttention } from '../compress/absorb.ts';
 import { pack, type Description } from '../compress/pack.ts';
 import { quantizeTensors } from '../compress/quantize.ts';
@@ -13,12 +14,13 @@ import type { Variant } from './variant.ts';
 export async function openSlim(variant: Variant, dtype: 'f32' | 'int8'): Promise<Subject> {
   const { inputs } = variant;
   const bytes = await packVariant(variant, dtype);
-  const engine = createEngine(await readArtifact(bytes), await builtKernels());
+  const [artifact, kernels] = [await readArtifact(bytes), await builtKernels()];
+  const engine = createEngine(artifact, kernels);
   const values = Object.fromEntries(Object.entries(inputs).map(([name, { data }]) => [name, data]));
   return {
     bytes: bytes.length,
     run: () => engine.infer(values),
-    profile: () => engine.profile(values),
+    profile: () => profileArtifact(artifact, kernels, values),
     close: async () => {},
   };
 }

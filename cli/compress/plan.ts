@@ -288,7 +288,7 @@ function isSlot(value: unknown): value is Slot {
 function slotsOf(step: Draft): Slot[] {
   return fieldsOf(step.op).flatMap(([field, { kind }]) => {
     const value = (step as unknown as Record<string, unknown>)[field];
-    return (kind === 'offset' || kind === 'offset?') && isSlot(value) ? [value] : [];
+    return kind === 'buffer' && isSlot(value) ? [value] : [];
   });
 }
 

@@ -11,7 +11,11 @@ export function builtAsset(name: string): URL {
   return new URL(basename(here) === 'dist' ? name : `../../dist/${name}`, import.meta.url);
 }
 
+/** The builds of the kernels: SIMD128, relaxed, relaxed in pairs. */
+export const KERNEL_FILES = ['kernels.wasm', 'kernels-relaxed.wasm', 'kernels-relaxed-pairs.wasm'] as const;
+
 /** Compiles the kernels for this host. */
 export function builtKernels(): Promise<WebAssembly.Module> {
-  return loadKernels({ simd128: builtAsset('kernels.wasm'), relaxed: builtAsset('kernels-relaxed.wasm') });
+  const [simd128, relaxed, relaxedPairs] = KERNEL_FILES.map(builtAsset);
+  return loadKernels({ simd128, relaxed, relaxedPairs });
 }

@@ -1,7 +1,7 @@
 /** Hugging Face's preprocessor_config.json, read and written. */
 import type { Size } from '../../runtime/preprocess/picture.ts';
-import { badSpec, finite, positive, readSize, record, side, triple } from '../../runtime/preprocess/spec.ts';
-import type { ImagePreprocess, Resample, Resize } from '../../runtime/preprocess/spec.ts';
+import { mismatch, number, object } from '../../runtime/artifact/schema.ts';
+import { ofSpec, positive, readSize, side, triple, type ImagePreprocess, type Resample, type Resize } from '../../runtime/preprocess/spec.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -13,13 +13,17 @@ const RESAMPLES: readonly Resample[] = ['nearest', 'lanczos', 'bilinear', 'bicub
  * normalise). Missing fields get ViTImageProcessor's defaults. Throws PreprocessError `bad-spec`.
  */
 export function imagePreprocessFromHuggingFace(json: unknown): ImagePreprocess {
-  const config = record(json, 'preprocessor_config.json');
+  return ofSpec(readConfig)('preprocessor_config.json', json);
+}
+
+function readConfig(where: string, json: unknown): ImagePreprocess {
+  const config = object(where, json);
   const resize = readResize(config);
   return {
     size: readNetworkSize(config, resize),
     resize,
     resample: readResample(config.resample ?? 2),
-    rescaleFactor: flag(config, 'do_rescale', true) ? positive(config.rescale_factor ?? 1 / 255, 'rescale_factor') : 1,
+    rescaleFactor: flag(config, 'do_rescale', true) ? positive('rescale_factor', config.rescale_factor ?? 1 / 255) : 1,
     ...readNormalization(config),
   };
 }
@@ -29,33 +33,39 @@ function readResize(config: Json): Resize {
   const size = config.size ?? { height: 224, width: 224 };
   // Before 2022 the size was one number: a square for ViT, the shorter edge for processors that crop afterwards.
   if (typeof size === 'number') {
-    const edge = side(size, 'size');
+    const edge = side('size', size);
     return cropsToCentre(config) ? { mode: 'shortest-edge', edge } : { mode: 'exact', height: edge, width: edge };
   }
-  const fields = record(size, 'size');
+  const fields = object('size', size);
   if (fields.shortest_edge !== undefined) {
-    return { mode: 'shortest-edge', edge: side(fields.shortest_edge, 'size.shortest_edge') };
+    return { mode: 'shortest-edge', edge: side('size.shortest_edge', fields.shortest_edge) };
   }
-  return { mode: 'exact', ...readSize(fields, 'size') };
+  return { mode: 'exact', ...sizeOf('size', fields) };
 }
 
 function readNetworkSize(config: Json, resize: Resize): Size {
-  if (cropsToCentre(config)) return squareOrSize(config.crop_size, 'crop_size');
+  if (cropsToCentre(config)) return squareOrSize('crop_size', config.crop_size);
   switch (resize.mode) {
     case 'none':
-      return squareOrSize(config.size ?? 224, 'size');
+      return squareOrSize('size', config.size ?? 224);
     case 'exact':
       return { height: resize.height, width: resize.width };
     case 'shortest-edge':
-      throw badSpec('do_center_crop', 'true where size.shortest_edge is given (the network needs one size)', false);
+      throw mismatch('do_center_crop', 'true where size.shortest_edge is given (the network needs one size)', false);
     default:
       return resize satisfies never;
   }
 }
 
-function squareOrSize(json: unknown, field: string): Size {
-  if (typeof json !== 'number') return readSize(json, field);
-  return { height: side(json, field), width: side(json, field) };
+function squareOrSize(where: string, json: unknown): Size {
+  if (typeof json !== 'number') return sizeOf(where, json);
+  return { height: side(where, json), width: side(where, json) };
+}
+
+/** Other processors have more fields. */
+function sizeOf(where: string, json: unknown): Size {
+  const { height, width } = object(where, json);
+  return readSize(where, { height, width });
 }
 
 function cropsToCentre(config: Json): boolean {
@@ -64,21 +74,21 @@ function cropsToCentre(config: Json): boolean {
 
 function readResample(json: unknown): Resample {
   const resample = typeof json === 'number' ? RESAMPLES[json] : undefined;
-  if (resample === undefined) throw badSpec('resample', '0 (nearest), 1 (lanczos), 2 (bilinear) or 3 (bicubic)', json);
+  if (resample === undefined) throw mismatch('resample', '0 (nearest), 1 (lanczos), 2 (bilinear) or 3 (bicubic)', json);
   return resample;
 }
 
 function readNormalization(config: Json): Pick<ImagePreprocess, 'mean' | 'std'> {
   if (!flag(config, 'do_normalize', true)) return { mean: [0, 0, 0], std: [1, 1, 1] };
   return {
-    mean: triple(config.image_mean ?? [0.5, 0.5, 0.5], 'image_mean', finite),
-    std: triple(config.image_std ?? [0.5, 0.5, 0.5], 'image_std', positive),
+    mean: triple(number)('image_mean', config.image_mean ?? [0.5, 0.5, 0.5]),
+    std: triple(positive)('image_std', config.image_std ?? [0.5, 0.5, 0.5]),
   };
 }
 
 function flag(config: Json, field: string, otherwise: boolean): boolean {
   const value = config[field] ?? otherwise;
-  if (typeof value !== 'boolean') throw badSpec(field, 'true or false', value);
+  if (typeof value !== 'boolean') throw mismatch(field, 'true or false', value);
   return value;
 }
 

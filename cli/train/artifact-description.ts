@@ -1,6 +1,6 @@
 /** What an artifact tells of the model it holds. */
 import type { Manifest } from '../../runtime/artifact/manifest.ts';
-import type { JsonObject } from '../../runtime/artifact/json.ts';
+import type { JsonObject } from '../../runtime/artifact/schema.ts';
 import { denseCost } from '../pclora/cost.ts';
 import type { Description } from '../compress/pack.ts';
 import type { TrainedModel } from './trained-model.ts';

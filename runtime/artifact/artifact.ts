@@ -28,16 +28,19 @@ export interface Artifact {
  */
 export async function readArtifact(bytes: Uint8Array, limits: Limits = DEFAULT_LIMITS): Promise<Artifact> {
   const { metadata, entries, dataOffset } = parseSafetensorsHeader(bytes);
+  // No Buffer, whose slices share their memory.
+  const data = new Uint8Array(bytes.buffer, bytes.byteOffset + dataOffset, bytes.length - dataOffset);
+  // Takes as long as all the rest, beside it.
+  const hashing = digestOf(data);
   const text = metadata.get(MANIFEST_KEY);
   if (text === undefined) {
-    throw new ArtifactError('manifest', `not a Slim artifact: its metadata has no key ${MANIFEST_KEY} (a checkpoint has none: pack it first)`);
+    throw new ArtifactError('manifest', `expected ${MANIFEST_KEY} in the metadata, got a safetensors file without: pack it first`);
   }
   const manifest = readManifest(parseJsonObject(text, 'the manifest', 'manifest'));
-  const data = bytes.subarray(dataOffset);
   checkInterface(manifest);
   checkPlan(manifest.plan, entries, data.length, limits);
   checkScales(entries, data);
-  const digest = await digestOf(data);
+  const digest = await hashing;
   if (digest !== manifest.digest) {
     throw new ArtifactError('digest', `the tensors were changed after packing: expected ${shown(manifest.digest)}, got ${digest}`);
   }
@@ -54,42 +57,31 @@ export async function writeArtifact(
   return writeSafetensors(tensors, new Map([[MANIFEST_KEY, canonicalJson({ ...manifest, digest })]]));
 }
 
-/** What the plan's inputs must be for each task; * stands for any size. */
-const INPUTS = {
-  'image-classification': { pixels: ['F32', [1, '*', '*', '*']] },
-  'text-classification': { ids: ['I32', [1, 'tokens']], types: ['I32', [1, 'tokens']] },
-} as const satisfies Record<Manifest['task'], Record<string, readonly [string, readonly (number | string)[]]>>;
-
 /** The plan's inputs and output must be what the task and the labels promise. */
 function checkInterface({ task, plan: { inputs, output, tokens }, labels }: Manifest): void {
-  const expected: Readonly<Record<string, readonly [string, readonly (number | string)[]]>> = INPUTS[task];
-  const names = Object.keys(expected);
-  if (inputs.length !== names.length || !names.every((name, i) => inputs[i].name === name)) {
-    throw new ArtifactError('plan', `plan.inputs: expected ${names.join(', ')} for ${task}, got ${shown(inputs.map(({ name }) => name))}`);
-  }
-  for (const { name, dtype, shape } of inputs) {
-    const [wanted, sizes] = expected[name];
-    const fits = shape.length === sizes.length && sizes.every((size, i) => size === '*' || shape[i] === (size === 'tokens' ? tokens : size));
-    if (dtype !== wanted || !fits) throw new ArtifactError('plan', `plan.inputs ${name}: expected ${wanted} of shape [${sizes}], got ${dtype} of shape [${shape}]`);
-  }
-  if (output.shape.length !== 2 || output.shape[0] !== 1 || output.shape[1] !== labels.length) {
-    throw new ArtifactError('plan', `plan.output: expected shape [1, ${labels.length}], one for each label, got [${output.shape}]`);
+  const text = ['I32', 1, tokens];
+  const wanted = task === 'image-classification' ? ['pixels', 'F32', 1, ANY, ANY, ANY] : ['ids', ...text, 'types', ...text];
+  expectInterface('inputs', wanted, inputs.flatMap(({ name, dtype, shape }) => [name, dtype, ...shape]));
+  expectInterface('output', [1, labels.length], output.shape);
+}
+
+const ANY = '*';
+
+function expectInterface(what: string, wanted: readonly unknown[], got: readonly unknown[]): void {
+  if (got.length !== wanted.length || !wanted.every((word, i) => word === ANY || word === got[i])) {
+    throw new ArtifactError('plan', `plan.${what}: expected ${shown(wanted)}, got ${shown(got)}`);
   }
 }
 
 /** Every scale of an int8 tensor is a finite number of at least 0. */
 function checkScales(entries: ReadonlyMap<string, TensorEntry>, data: Uint8Array): void {
-  const view = new DataView(data.buffer, data.byteOffset, data.length);
   for (const [name, { dtype }] of entries) {
     const scales = dtype === 'I8' ? entries.get(scaleName(name)) : undefined;
     // A tensor that no step reads may be of any kind.
     if (scales?.dtype !== 'F32') continue;
-    for (let at = scales.begin; at < scales.end; at += 4) {
-      const scale = view.getFloat32(at, true);
-      if (!(scale >= 0 && scale < Infinity)) {
-        throw new ArtifactError('value', `${shown(scaleName(name))}[${(at - scales.begin) / 4}]: expected a finite scale of at least 0, got ${scale}`);
-      }
-    }
+    const values = new Float32Array(data.slice(scales.begin, scales.end).buffer);
+    const bad = values.findIndex((scale) => !(scale >= 0 && scale < Infinity));
+    if (bad >= 0) throw new ArtifactError('value', `${shown(scaleName(name))}[${bad}]: expected a finite scale of at least 0, got ${values[bad]}`);
   }
 }
 

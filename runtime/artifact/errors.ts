@@ -30,3 +30,8 @@ export function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
+
+/** How many there may be, as an error message says it. */
+export function span(least: number, most: number): string {
+  return least === most ? `${most}` : `${least} to ${most}`;
+}

@@ -1,8 +1,8 @@
 import { ArtifactError, shown } from './errors.ts';
-import { memoryLayout, sizesOf } from './plan-memory.ts';
+import { memoryLayout, operandsOf, sizesOf } from './plan-memory.ts';
 import type { Limits, Plan, Step } from './plan.ts';
 import { elementCount, type TensorEntry } from './safetensors.ts';
-import { ALIGNMENT, fieldsOf, packedShape, ROLE_DTYPES, scaleName, STEPS, type Sizes, type TensorRole } from './steps.ts';
+import { ALIGNMENT, MAX_INT8_INPUTS, packedShape, scaleName, STEPS, type StepDefinition, type TensorRole } from './steps.ts';
 
 type Entries = ReadonlyMap<string, TensorEntry>;
 
@@ -12,79 +12,80 @@ type Entries = ReadonlyMap<string, TensorEntry>;
  * @throws ArtifactError (plan, name, dtype, shape, memory or work) naming the step.
  */
 export function checkPlan(plan: Plan, entries: Entries, weightBytes: number, limits: Limits): void {
-  const buffer = (where: string, { offset, shape }: Plan['output']): void =>
-    checkRegion(where, { what: 'offset', offset, bytes: 4 * elementCount(shape), writes: true }, plan.arenaBytes);
-  plan.inputs.forEach((input) => buffer(`plan.inputs ${shown(input.name)}`, input));
-  buffer('plan.output', plan.output);
-  let work = 0;
-  plan.steps.forEach((step, i) => {
-    const sizes = sizesOf(step, plan.tokens);
-    checkStep(`plan.steps[${i}] (${step.op})`, step, sizes, plan.arenaBytes, entries);
-    work += STEPS[step.op].work(sizes);
-  });
-  const { bytes } = memoryLayout(weightBytes, plan);
-  if (!(bytes <= limits.memoryBytes)) {
-    const parts = `weights ${weightBytes}, arena ${plan.arenaBytes}`;
-    throw new ArtifactError('memory', `the model needs ${bytes} bytes of memory (${parts}), the limit is ${limits.memoryBytes}`);
+  for (const [i, { offset, shape }] of [plan.output, ...plan.inputs].entries()) {
+    checkInside({ what: i === 0 ? 'plan.output' : `plan.inputs[${i - 1}]`, offset, bytes: 4 * elementCount(shape) }, plan.arenaBytes);
   }
-  if (!(work <= limits.operations)) throw new ArtifactError('work', `an answer would take ${work} operations, the limit is ${limits.operations}`);
+  const work = plan.steps.reduce((sum, step, i) => sum + checkStep(`plan.steps[${i}] (${step.op})`, step, plan, entries), 0);
+  checkLimit('memory', 'bytes', memoryLayout(weightBytes, plan).bytes, limits.memoryBytes);
+  checkLimit('work', 'operations for an answer', work, limits.operations);
 }
 
+function checkLimit(code: 'memory' | 'work', unit: string, needed: number, limit: number): void {
+  if (!(needed <= limit)) throw new ArtifactError(code, `the model needs ${needed} ${unit}, the limit is ${limit}`);
+}
+
+/** A part of the arena. */
 interface Region {
   readonly what: string;
   readonly offset: number;
   readonly bytes: number;
-  readonly writes: boolean;
 }
 
-function checkStep(where: string, step: Step, sizes: Sizes, arenaBytes: number, entries: Entries): void {
-  const { wrong, elementwise }: (typeof STEPS)[keyof typeof STEPS] & { wrong?: (s: Sizes) => string | null; elementwise?: true } = STEPS[step.op];
-  const problem = Object.values(sizes).some(Number.isNaN) ? 'no rows that follow the tokens where plan.tokens is null' : wrong?.(sizes);
-  if (problem) throw new ArtifactError('plan', `${where}: expected ${problem}, got ${shown(step)}`);
-  const values = step as unknown as Readonly<Record<string, unknown>>;
-  const regions: Region[] = [];
-  for (const [what, field] of fieldsOf(step.op)) {
-    const value = values[what];
-    if (value === null || value === undefined) continue;
-    if (field.kind === 'offset' || field.kind === 'offset?') {
-      regions.push({ what, offset: value as number, bytes: field.bytes(sizes), writes: field.writes });
-      checkRegion(where, regions[regions.length - 1], arenaBytes);
-    } else if (field.kind === 'tensor' || field.kind === 'tensor?') {
-      checkTensor(where, value as string, field.role, field.shape(sizes), entries);
+/** Tells about how many operations the step takes, so that a plan can't compute for ever. */
+function checkStep(where: string, step: Step, { tokens, arenaBytes }: Plan, entries: Entries): number {
+  const { must = {}, work, elementwise }: StepDefinition = STEPS[step.op];
+  const sizes = sizesOf(step, tokens);
+  const broken = Object.values(sizes).some(Number.isNaN)
+    ? 'no rows that follow the tokens where plan.tokens is null'
+    : Object.keys(must).find((words) => !must[words](sizes));
+  if (broken) throw new ArtifactError('plan', `${where}: expected ${broken}, got ${shown(step)}`);
+  const read: Region[] = [];
+  const written: Region[] = [];
+  let operations = work?.(sizes) ?? 0;
+  for (const { name, field, value, shape, bytes } of operandsOf(step, tokens)) {
+    if (value === null) continue;
+    if (field.kind === 'buffer') {
+      const region = { what: `${where}.${name}`, offset: value as number, bytes };
+      checkInside(region, arenaBytes);
+      for (const other of field.writes ? [...read, ...written] : written) {
+        if (!(elementwise && region.offset === other.offset)) checkApart(other, region);
+      }
+      (field.writes ? written : read).push(region);
+      operations += bytes;
+    } else if (field.kind === 'tensor') {
+      checkTensor(where, value as string, field.role, shape, entries);
+      if (isWeight(field.role)) operations += sizes.rows * elementCount(shape);
     }
   }
-  if (!regions.some(({ writes }) => writes)) throw new ArtifactError('plan', `${where}: expected out or quantized, got neither`);
-  regions.forEach((region, i) => {
-    for (const other of regions.slice(i + 1)) {
-      const coincide = elementwise && region.offset === other.offset;
-      if ((region.writes || other.writes) && !coincide) checkApart(where, region, other);
-    }
-  });
+  if (written.length === 0) throw new ArtifactError('plan', `${where}: expected out or quantized, got neither`);
+  return operations;
 }
 
-function checkRegion(where: string, { what, offset, bytes }: Region, arenaBytes: number): void {
-  if (offset % ALIGNMENT !== 0) throw new ArtifactError('plan', `${where}.${what}: expected a multiple of ${ALIGNMENT}, got ${offset}`);
-  if (!(offset + bytes <= arenaBytes)) {
-    throw new ArtifactError('plan', `${where}.${what}: ${bytes} bytes at ${offset} do not fit the arena of ${arenaBytes}`);
+function checkInside({ what, offset, bytes }: Region, arenaBytes: number): void {
+  if (offset % ALIGNMENT !== 0 || !(offset + bytes <= arenaBytes)) {
+    throw new ArtifactError('plan', `${what}: expected ${bytes} bytes at a multiple of ${ALIGNMENT} in the arena of ${arenaBytes}, got offset ${offset}`);
   }
 }
 
-function checkApart(where: string, a: Region, b: Region): void {
+function checkApart(a: Region, b: Region): void {
   if (a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes) {
-    throw new ArtifactError('plan', `${where}: ${a.what} at ${a.offset} overlaps ${b.what} at ${b.offset}`);
+    throw new ArtifactError('plan', `${a.what} at ${a.offset} overlaps ${b.what} at ${b.offset}`);
   }
+}
+
+function isWeight(role: TensorRole): boolean {
+  return role === 'packed' || role === 'int8';
 }
 
 /** A tensor in its role; int8 ones with the scales that belong to them. */
 function checkTensor(where: string, name: string, role: TensorRole, shape: readonly number[], entries: Entries): void {
   const entry = entries.get(name);
   if (entry === undefined) throw new ArtifactError('name', `${where}: no tensor is named ${shown(name)}`);
-  const dtype = ROLE_DTYPES[role] ?? (entry.dtype === 'I8' ? 'I8' : 'F32');
-  if (entry.dtype !== dtype) throw new ArtifactError('dtype', `${where}: expected ${shown(name)} as ${dtype}, got ${entry.dtype}`);
+  const dtype = role === 'int8' || (role === 'table' && entry.dtype === 'I8') ? 'I8' : 'F32';
   const [outputs, inputs] = shape;
-  const expected = role === 'packed' || role === 'int8' ? packedShape(dtype as 'F32' | 'I8', outputs, inputs) : shape;
-  if (entry.shape.length !== expected.length || entry.shape.some((size, i) => size !== expected[i])) {
-    throw new ArtifactError('shape', `${where}: expected ${shown(name)} of shape [${expected}], got [${entry.shape}]`);
-  }
+  if (role === 'int8' && inputs > MAX_INT8_INPUTS) throw new ArtifactError('plan', `${where}: expected at most ${MAX_INT8_INPUTS} inputs, got ${inputs}`);
+  const expected = `${dtype} [${isWeight(role) ? packedShape(dtype, outputs, inputs) : shape}]`;
+  const got = `${entry.dtype} [${entry.shape}]`;
+  if (got !== expected) throw new ArtifactError(entry.dtype === dtype ? 'shape' : 'dtype', `${where}: expected ${shown(name)} as ${expected}, got ${got}`);
   if (dtype === 'I8') checkTensor(where, scaleName(name), 'plain', [outputs], entries);
 }

@@ -1,10 +1,42 @@
-/** What memory a plan needs beside its weights and its arena, and where all lies. */
+/** What a step works on, and what memory a plan needs beside its weights and its arena. */
 import type { Plan, Step } from './plan.ts';
-import { alignUp, fieldsOf, PANEL, type Sizes } from './steps.ts';
+import { elementCount } from './safetensors.ts';
+import { alignUp, fieldsOf, PANEL, quantizedRowBytes, type Field, type Sizes } from './steps.ts';
 
 /** The kernels' constants lie below this address. 0 is never an operand: to a kernel it means that there is none. */
 const KERNEL_BYTES = 1024;
 
+/** A field of a step with its value; scratch has none. */
+export interface Operand {
+  readonly name: string;
+  readonly field: Field;
+  readonly value: unknown;
+  /** Of a buffer or a tensor, with rows that follow the sequence at its longest. */
+  readonly shape: readonly number[];
+  /** Of a buffer or of scratch. */
+  readonly bytes: number;
+}
+
+/** A step's operands, in the order in which its kernel takes them. Sizes are NaN where rows follow a sequence that there isn't. */
+export function operandsOf(step: Step, tokens: number | null): readonly Operand[] {
+  const sizes = sizesOf(step, tokens);
+  return fieldsOf(step.op).map(([name, field]) => {
+    const shape = 'shape' in field ? field.shape.map((axis) => (typeof axis === 'string' ? sizes[axis] : axis(sizes))) : [];
+    return { name, field, value: (step as unknown as Readonly<Record<string, unknown>>)[name], shape, bytes: bytesOf(field, shape, sizes) };
+  });
+}
+
+function bytesOf(field: Field, shape: readonly number[], sizes: Sizes): number {
+  if (field.kind === 'scratch') return field.bytes(sizes);
+  return field.kind === 'buffer' && field.quantized ? shape[0] * quantizedRowBytes(shape[1]) : 4 * elementCount(shape);
+}
+
+/** A step's numbers by field, with rows that follow the sequence at its longest; NaN where there is no sequence. */
+export function sizesOf({ op: _, ...values }: Step, tokens: number | null): Sizes {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value === 'tokens' ? (tokens ?? NaN) : (value as number)]));
+}
+
+/** Where all lies in memory. */
 export interface MemoryLayout {
   readonly weights: number;
   readonly columns: number;
@@ -18,12 +50,9 @@ export function memoryLayout(weightBytes: number, { steps, arenaBytes, tokens }:
   const columns = weights + alignUp(weightBytes);
   let arena = columns;
   let scratchBytes = 0;
-  for (const step of steps) {
-    const sizes = sizesOf(step, tokens);
-    for (const [, field] of fieldsOf(step.op)) {
-      if (field.kind === 'scratch') scratchBytes = Math.max(scratchBytes, field.bytes(sizes));
-      else if (field.kind === 'tensor' && field.role === 'int8') arena += columnBytes(field.shape(sizes)[0]);
-    }
+  for (const { field, shape, bytes } of steps.flatMap((step) => operandsOf(step, tokens))) {
+    if (field.kind === 'scratch') scratchBytes = Math.max(scratchBytes, bytes);
+    else if (field.kind === 'tensor' && field.role === 'int8') arena += columnBytes(shape[0]);
   }
   const scratch = arena + alignUp(arenaBytes);
   return { weights, columns, arena, scratch, bytes: scratch + scratchBytes };
@@ -32,9 +61,4 @@ export function memoryLayout(weightBytes: number, { steps, arenaBytes, tokens }:
 /** Bytes of an int8 weight's columns, which are made with the engine: for each panel eight scales, sums of weights and biases. */
 export function columnBytes(outputs: number): number {
   return Math.ceil(outputs / PANEL) * 96;
-}
-
-/** A step's numbers by field, with rows that follow the sequence at its longest; NaN where there is no sequence. */
-export function sizesOf(step: Step, tokens: number | null): Sizes {
-  return Object.fromEntries(Object.entries(step).map(([name, value]) => [name, value === 'tokens' && name !== 'op' ? (tokens ?? NaN) : value])) as Sizes;
 }

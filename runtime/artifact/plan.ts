@@ -11,26 +11,26 @@ export type Activation = (typeof ACTIVATIONS)[number];
 /** A number of rows, or as many as the sequence has tokens. */
 export type Rows = number | 'tokens';
 
-type FieldValue<Kind, Place> = Kind extends 'offset'
-  ? Place
-  : Kind extends 'offset?'
-    ? Place | null
-    : Kind extends 'tensor'
-      ? string
-      : Kind extends 'tensor?'
-        ? string | null
+type FieldValue<F, Place> = F extends { readonly optional: true }
+  ? FieldValue<Omit<F, 'optional'>, Place> | null
+  : F extends { readonly kind: infer Kind }
+    ? Kind extends 'buffer'
+      ? Place
+      : Kind extends 'tensor'
+        ? string
         : Kind extends 'rows'
           ? Rows
           : Kind extends 'activation'
             ? Activation
-            : number;
+            : number
+    : never;
 
 type Fields<Op extends StepOp> = (typeof STEPS)[Op]['fields'];
 
 /** One kernel call, e.g. `Step<'linear'>`. Its buffers are byte offsets; while packing they are still without a place. */
 export type Step<Op extends StepOp = StepOp, Place = number> = {
   [O in Op]: { readonly op: O } & {
-    readonly [F in keyof Fields<O> as F extends 'scratch' ? never : F]: Fields<O>[F] extends { readonly kind: infer Kind } ? FieldValue<Kind, Place> : never;
+    readonly [F in keyof Fields<O> as F extends 'scratch' ? never : F]: FieldValue<Fields<O>[F], Place>;
   };
 }[Op];
 

@@ -4,7 +4,8 @@
  * with no holes. This reader trusts nothing; what it returns has been checked against the file's size.
  */
 import { ArtifactError, shown } from './errors.ts';
-import { isObject, parseJsonObject } from './json.ts';
+import { parseJsonObject } from './json.ts';
+import { count, list, madeBy, mapOf, ofArtifact, oneOf, record, text } from './schema.ts';
 
 /** Bytes of one element. */
 export const DTYPE_BYTES = {
@@ -45,6 +46,8 @@ export interface Safetensors {
 
 const LENGTH_BYTES = 8;
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
+const HEADER = 'the safetensors header';
+const MAX_AXES = 32;
 const METADATA = '__metadata__';
 
 /**
@@ -52,12 +55,10 @@ const METADATA = '__metadata__';
  * @throws ArtifactError when they are fewer, or announce a header over 16 MiB.
  */
 export function safetensorsPrefixBytes(prefix: Uint8Array): number {
-  if (prefix.length < LENGTH_BYTES) {
-    throw new ArtifactError('truncated', `expected a safetensors file of at least 8 bytes, got ${prefix.length}`);
-  }
+  expectBytes(LENGTH_BYTES, prefix.length);
   const length = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   if (length > MAX_HEADER_BYTES) {
-    throw new ArtifactError('header', `expected a header of at most ${MAX_HEADER_BYTES} bytes, got ${length}; not a safetensors file?`);
+    throw new ArtifactError('header', `expected a header of at most ${MAX_HEADER_BYTES} bytes, got ${length}`);
   }
   return LENGTH_BYTES + Number(length);
 }
@@ -68,14 +69,12 @@ export function safetensorsPrefixBytes(prefix: Uint8Array): number {
  */
 export function parseSafetensorsHeader(prefix: Uint8Array, fileBytes: number = prefix.length): SafetensorsHeader {
   const dataOffset = safetensorsPrefixBytes(prefix);
-  if (dataOffset > prefix.length) {
-    throw new ArtifactError('truncated', `the header ends at byte ${dataOffset}, but only ${prefix.length} bytes are there`);
-  }
-  const { [METADATA]: metadata, ...tensors } = parseJsonObject(
-    decodeUtf8(prefix.subarray(LENGTH_BYTES, dataOffset)), 'the safetensors header', 'header');
-  const entries = new Map(Object.entries(tensors).map(([name, entry]) => [name, readEntry(name, entry)]));
-  checkCoverage(entries, fileBytes - dataOffset);
-  return { metadata: readMetadata(metadata), entries, dataOffset };
+  expectBytes(dataOffset, prefix.length);
+  const { [METADATA]: metadata = {}, ...tensors } = parseJsonObject(
+    decodeUtf8(HEADER, prefix.subarray(LENGTH_BYTES, dataOffset)), HEADER, 'header');
+  const entries = new Map(Object.entries(tensors).map(([name, entry]) => [name, entryOf(name, entry)]));
+  checkCoverage(entries, dataOffset, fileBytes);
+  return { metadata: new Map(Object.entries(readMetadata(METADATA, metadata))), entries, dataOffset };
 }
 
 /**
@@ -107,10 +106,7 @@ export function writeSafetensors(
   let end = 0;
   for (const [name, { dtype, shape, data }] of ordered) {
     if (name === METADATA) throw new ArtifactError('name', `a tensor can't be named ${METADATA}: the format reserves it`);
-    const expected = tensorBytes(name, dtype, shape);
-    if (data.length !== expected) {
-      throw new ArtifactError('shape', `tensor ${shown(name)}: [${shape}] of ${dtype} takes ${expected} bytes, got ${data.length}`);
-    }
+    checkBytes(name, dtype, shape, data.length);
     header.push([name, { dtype, shape, data_offsets: [end, end += data.length] }]);
   }
   const json = `{${header.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
@@ -142,77 +138,48 @@ function concatenate(head: Uint8Array, parts: readonly Uint8Array[], partBytes: 
   return bytes;
 }
 
-function decodeUtf8(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new ArtifactError('header', 'the safetensors header is not UTF-8');
-  }
-}
+const decodeUtf8 = ofArtifact('header', madeBy((bytes: Uint8Array) => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), 'UTF-8'));
 
-function readMetadata(json: unknown): ReadonlyMap<string, string> {
-  if (json === undefined) return new Map();
-  if (!isObject(json)) throw new ArtifactError('header', `${METADATA}: expected an object, got ${shown(json)}`);
-  const metadata = new Map<string, string>();
-  for (const [key, value] of Object.entries(json)) {
-    if (typeof value !== 'string') {
-      throw new ArtifactError('header', `${METADATA} ${shown(key)}: expected a string, got ${shown(value)}`);
-    }
-    metadata.set(key, value);
-  }
-  return metadata;
-}
+const readMetadata = ofArtifact('header', mapOf(text));
 
-function readEntry(name: string, json: unknown): TensorEntry {
-  if (!isObject(json)) throw new ArtifactError('header', `tensor ${shown(name)}: expected an object, got ${shown(json)}`);
-  const { dtype, shape, data_offsets: offsets, ...rest } = json;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw new ArtifactError('header', `tensor ${shown(name)}: unknown field ${shown(unknown)}`);
-  if (!isDtype(dtype)) {
-    throw new ArtifactError('dtype', `tensor ${shown(name)}: expected a dtype of ${Object.keys(DTYPE_BYTES).join(', ')}, got ${shown(dtype)}`);
-  }
-  if (!isSizes(shape)) throw new ArtifactError('shape', `tensor ${shown(name)}: expected a shape of whole numbers, got ${shown(shape)}`);
-  if (!isSizes(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
-    throw new ArtifactError('offsets', `tensor ${shown(name)}: expected data_offsets [begin, end], got ${shown(offsets)}`);
-  }
-  const [begin, end] = offsets;
-  const expected = tensorBytes(name, dtype, shape);
-  if (end - begin !== expected) {
-    const place = `its data_offsets ${shown(offsets)} hold ${end - begin}`;
-    throw new ArtifactError('shape', `tensor ${shown(name)}: [${shape}] of ${dtype} takes ${expected} bytes, ${place}`);
-  }
+const readEntry = ofArtifact('header', record({
+  dtype: ofArtifact('dtype', oneOf(...(Object.keys(DTYPE_BYTES) as Dtype[]))),
+  shape: ofArtifact('shape', list(count, 0, MAX_AXES)),
+  data_offsets: ofArtifact('offsets', list(count, 2, 2)),
+}));
+
+function entryOf(name: string, json: unknown): TensorEntry {
+  const { dtype, shape, data_offsets: [begin, end] } = readEntry(`tensor ${shown(name)}`, json);
+  checkBytes(name, dtype, shape, end - begin);
   return { dtype, shape, begin, end };
 }
 
 /** Every byte of the data belongs to exactly one tensor: in order, each begins where the one before ends. */
-function checkCoverage(entries: ReadonlyMap<string, TensorEntry>, dataBytes: number): void {
-  const ordered = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+function checkCoverage(entries: ReadonlyMap<string, TensorEntry>, dataOffset: number, fileBytes: number): void {
   let covered = 0;
-  for (const [name, { begin, end }] of ordered) {
+  for (const [name, { begin, end }] of [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== covered) {
-      const what = begin < covered ? 'overlaps the tensor before it' : 'leaves a hole before it';
-      throw new ArtifactError('offsets', `tensor ${shown(name)} ${what}: expected it to begin at ${covered}, got ${begin}`);
+      throw new ArtifactError('offsets', `tensor ${shown(name)}: expected it to begin at ${covered}, where the one before ends, got ${begin}`);
     }
     covered = end;
   }
-  if (covered > dataBytes) throw new ArtifactError('truncated', `the tensors take ${covered} bytes, but only ${dataBytes} are there`);
-  if (covered < dataBytes) throw new ArtifactError('offsets', `${dataBytes - covered} bytes at the end belong to no tensor`);
+  const end = dataOffset + covered;
+  expectBytes(end, fileBytes);
+  if (fileBytes > end) throw new ArtifactError('offsets', `expected a safetensors file of ${end} bytes, got ${fileBytes}`);
 }
 
-/** The bytes that a tensor takes. Sizes are multiplied one at a time, so that a product that overflows is caught. */
-function tensorBytes(name: string, dtype: Dtype, shape: readonly number[]): number {
-  let bytes: number = DTYPE_BYTES[dtype];
-  for (const size of shape) {
-    bytes *= size;
-    if (!Number.isSafeInteger(bytes)) throw new ArtifactError('shape', `tensor ${shown(name)}: shape ${shown(shape)} is too large`);
+function expectBytes(least: number, got: number): void {
+  if (got < least) throw new ArtifactError('truncated', `expected a safetensors file of at least ${least} bytes, got ${got}`);
+}
+
+function checkBytes(name: string, dtype: Dtype, shape: readonly number[], bytes: number): void {
+  const expected = shape.reduce(timesSize, DTYPE_BYTES[dtype]);
+  if (bytes !== expected) {
+    throw new ArtifactError('shape', `tensor ${shown(name)}: expected ${expected} bytes for ${shown(shape)} of ${dtype}, got ${bytes}`);
   }
-  return bytes;
 }
 
-function isDtype(value: unknown): value is Dtype {
-  return typeof value === 'string' && Object.hasOwn(DTYPE_BYTES, value);
-}
-
-function isSizes(value: unknown): value is readonly number[] {
-  return Array.isArray(value) && value.length <= 32 && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+/** A product that overflows is Infinity, and stays it even when the next size is 0. */
+function timesSize(product: number, size: number): number {
+  return Number.isSafeInteger(product * size) ? product * size : Infinity;
 }

@@ -5,24 +5,29 @@
  * Buffers lie in the arena and are f32, but for `quantized` ones: rows of bytes in 0..127, each with a scale and a zero point,
  * x ≈ scale · (byte - zero). Int8 tensors have their scales, one for each output or row, in the tensor `NAME.scale`.
  */
-import type { Dtype } from './safetensors.ts';
 
 /** A step's sizes by field; rows that follow the sequence at their most. */
 export type Sizes = Readonly<Record<string, number>>;
 type Count = (sizes: Sizes) => number;
 
-/** Bytes of the arena. */
-interface BufferField<Kind extends 'offset' | 'offset?'> {
-  readonly kind: Kind;
+/** An axis: as long as a field of the step says, or as told by several. */
+type Axis = string | Count;
+
+/** Bytes of the arena, for f32 or quantized rows of that shape. */
+interface BufferField {
+  readonly kind: 'buffer';
   readonly writes: boolean;
-  readonly bytes: Count;
+  readonly quantized: boolean;
+  readonly shape: readonly Axis[];
+  readonly optional?: true;
 }
 
 /** A tensor of the artifact, by name. */
-interface TensorField<Kind extends 'tensor' | 'tensor?'> {
-  readonly kind: Kind;
+interface TensorField {
+  readonly kind: 'tensor';
   readonly role: TensorRole;
-  readonly shape: (sizes: Sizes) => readonly number[];
+  readonly shape: readonly Axis[];
+  readonly optional?: true;
 }
 
 /**
@@ -38,20 +43,18 @@ interface ScratchField {
 }
 
 /** A number: sizes count elements, from 1; `rows` is a size or `tokens`, as many as the sequence has. */
-interface NumberField<Kind extends 'rows' | 'size' | 'index' | 'number' | 'activation'> {
-  readonly kind: Kind;
+interface NumberField {
+  readonly kind: 'rows' | 'size' | 'index' | 'number' | 'activation';
 }
 
-export type Field =
-  | BufferField<'offset'> | BufferField<'offset?'> | TensorField<'tensor'> | TensorField<'tensor?'> | ScratchField
-  | NumberField<'rows'> | NumberField<'size'> | NumberField<'index'> | NumberField<'number'> | NumberField<'activation'>;
+export type Field = BufferField | TensorField | ScratchField | NumberField;
 
-interface StepDefinition {
+export interface StepDefinition {
   readonly fields: Readonly<Record<string, Field>>;
-  /** About how many operations it takes, so that a plan can't compute for ever. */
-  readonly work: Count;
-  /** What must hold of its sizes, in words; null where all does. */
-  readonly wrong?: (sizes: Sizes) => string | null;
+  /** What its sizes must fulfil, by the words for it. */
+  readonly must?: Readonly<Record<string, (sizes: Sizes) => boolean>>;
+  /** Operations beside those on each byte of its buffers, and on each element of its weights for each row. */
+  readonly work?: Count;
   /** Element i of the output depends only on element i of the inputs, so that they may share a buffer. */
   readonly elementwise?: true;
 }
@@ -91,118 +94,102 @@ export function scaleName(tensor: string): string {
 }
 
 /** Keeps 127 · 128 · inputs, twice, inside an int32. */
-const MAX_INT8_INPUTS = 65_536;
+export const MAX_INT8_INPUTS = 65_536;
 /** Keeps probabilities, which are rounded to a 32767th each, times values inside an int32. */
 const MAX_ATTENTION_TOKENS = 32_768;
 
 const size = { kind: 'size' } as const;
 const rows = { kind: 'rows' } as const;
+const number = { kind: 'number' } as const;
 const activation = { kind: 'activation' } as const;
 
-const reads = (elements: Count) => ({ kind: 'offset', writes: false, bytes: (s: Sizes) => 4 * elements(s) }) as const;
-const writes = (elements: Count) => ({ kind: 'offset', writes: true, bytes: (s: Sizes) => 4 * elements(s) }) as const;
-const maybe = <F extends BufferField<'offset'>>(field: F): Omit<F, 'kind'> & { readonly kind: 'offset?' } => ({ ...field, kind: 'offset?' });
-const readsQuantized = (columns: string) => ({ kind: 'offset', writes: false, bytes: (s: Sizes) => s.rows * quantizedRowBytes(s[columns]) }) as const;
-const writesQuantized = (columns: string) => ({ ...readsQuantized(columns), writes: true }) as const;
-const tensor = (role: TensorRole, ...shape: readonly string[]) => ({ kind: 'tensor', role, shape: (s: Sizes) => shape.map((name) => s[name]) }) as const;
-const maybeVector = (role: 'plain' | 'bias', length: string) => ({ ...tensor(role, length), kind: 'tensor?' }) as const;
+const reads = (...shape: readonly Axis[]): BufferField => ({ kind: 'buffer', writes: false, quantized: false, shape });
+const writes = (...shape: readonly Axis[]): BufferField => ({ ...reads(...shape), writes: true });
+const quantizedRows = (field: BufferField): BufferField => ({ ...field, quantized: true });
+const tensor = (role: TensorRole, ...shape: readonly Axis[]): TensorField => ({ kind: 'tensor', role, shape });
+const optional = <F extends Field>(field: F) => ({ ...field, optional: true }) as const;
 const scratch = (bytes: Count) => ({ kind: 'scratch', bytes }) as const;
 
-const inputsWide = (s: Sizes): number => s.rows * s.inputs;
-const outputsWide = (s: Sizes): number => s.rows * s.outputs;
-const columnsWide = (s: Sizes): number => s.rows * s.columns;
-const tokensWide = (s: Sizes): number => s.tokens * s.columns;
-const pixelCount = (s: Sizes): number => s.channels * s.height * s.width;
 const toPanels = (count: number): number => Math.ceil(count / PANEL) * PANEL;
 
-/** A tile, and four rows of f32 for each of four uses, as wide as the widest. */
-const int8Scratch = (...widths: readonly string[]) => scratch((s) => 128 + 4 * 16 * alignUp(Math.max(...widths.map((name) => s[name]))));
-const tooManyInputs = (...inputs: readonly string[]) => (s: Sizes): string | null =>
-  inputs.every((name) => s[name] <= MAX_INT8_INPUTS) ? null : `at most ${MAX_INT8_INPUTS} inputs`;
+const x = reads('rows', 'columns');
+const out = writes('rows', 'columns');
+const quantized = quantizedRows(out);
+const vector = tensor('plain', 'columns');
+
+/** What every linear layer has. */
+const linearX = reads('rows', 'inputs');
+const linearOut = writes('rows', 'outputs');
+const layer = { rows, inputs: size, outputs: size, activation };
+const residual = optional(reads('rows', 'outputs'));
+/** The result goes to `out`, `quantized` or both. */
+const int8Outputs = {
+  bias: optional(tensor('bias', 'outputs')), residual, out: optional(linearOut), quantized: optional(quantizedRows(linearOut)),
+  // A tile, and four rows of f32 for each of four uses, as wide as the widest.
+  scratch: scratch((s) => 128 + 4 * 16 * alignUp(Math.max(s.inputs, s.rank ?? 0, s.outputs))),
+};
 
 /** q (queries, heads · keySize), k (tokens, keyHeads · keySize), v (tokens, keyHeads · valueSize), out (queries, heads · valueSize). */
 const attention = (scratchBytes: Count) => ({
   fields: {
-    q: reads((s) => s.queries * s.heads * s.keySize), k: reads((s) => s.tokens * s.keyHeads * s.keySize),
-    v: reads((s) => s.tokens * s.keyHeads * s.valueSize), out: writes((s) => s.queries * s.heads * s.valueSize),
-    scratch: scratch(scratchBytes), queries: rows, tokens: rows, heads: size, keyHeads: size, keySize: size, valueSize: size,
-    scale: { kind: 'number' },
+    q: reads('queries', 'heads', 'keySize'), k: reads('tokens', 'keyHeads', 'keySize'), v: reads('tokens', 'keyHeads', 'valueSize'),
+    out: writes('queries', 'heads', 'valueSize'), scratch: scratch(scratchBytes),
+    queries: rows, tokens: rows, heads: size, keyHeads: size, keySize: size, valueSize: size, scale: number,
   },
   work: (s: Sizes) => s.queries * s.tokens * s.heads * (s.keySize + s.valueSize),
-  wrong: (s: Sizes) =>
-    s.keyHeads !== 1 && s.keyHeads !== s.heads ? 'keyHeads to be heads or 1'
-    : s.tokens > MAX_ATTENTION_TOKENS ? `at most ${MAX_ATTENTION_TOKENS} tokens`
-    : null,
+  must: {
+    'keyHeads to be heads or 1': (s: Sizes) => s.keyHeads === 1 || s.keyHeads === s.heads,
+    [`at most ${MAX_ATTENTION_TOKENS} tokens`]: (s: Sizes) => s.tokens <= MAX_ATTENTION_TOKENS,
+  },
 }) as const;
 
-const elementwise = {
-  fields: { x: reads(columnsWide), out: writes(columnsWide), rows, columns: size }, work: columnsWide, elementwise: true,
-} as const;
+const elementwise = { fields: { x, out, rows, columns: size }, elementwise: true } as const;
 
 export const STEPS = {
   /** out (height/patch · width/patch, channels · patch · patch) from pixels (channels, height, width). */
   patchify: {
-    fields: { pixels: reads(pixelCount), out: writes(pixelCount), channels: size, height: size, width: size, patch: size },
-    work: pixelCount,
-    wrong: (s) => (s.height % s.patch === 0 && s.width % s.patch === 0 ? null : 'height and width to be multiples of patch'),
+    fields: {
+      pixels: reads('channels', 'height', 'width'), out: writes('channels', 'height', 'width'), channels: size, height: size, width: size, patch: size,
+    },
+    must: { 'height and width to be multiples of patch': (s) => s.height % s.patch === 0 && s.width % s.patch === 0 },
   },
   /** The rows of x (rows, columns) to 7 bits. */
-  quantizeRows: { fields: { x: reads(columnsWide), quantized: writesQuantized('columns'), rows, columns: size }, work: columnsWide },
+  quantizeRows: { fields: { x, quantized, rows, columns: size } },
   /** out (rows, outputs) = activation(x · weightᵀ + bias) + residual; x (rows, inputs), bias (outputs), residual (rows, outputs). */
   linear: {
     fields: {
-      x: reads(inputsWide), weight: tensor('packed', 'outputs', 'inputs'), bias: maybeVector('plain', 'outputs'), residual: maybe(reads(outputsWide)),
-      out: writes(outputsWide), scratch: scratch(() => 160), rows, inputs: size, outputs: size, activation,
+      x: linearX, weight: tensor('packed', 'outputs', 'inputs'), bias: optional(tensor('plain', 'outputs')), residual, out: linearOut,
+      scratch: scratch(() => 160), ...layer,
     },
-    work: (s) => s.rows * s.inputs * s.outputs,
   },
-  /** `linear` on quantized rows and int8 weights. The result goes to `out`, `quantized` or both. */
-  linearInt8: {
-    fields: {
-      x: readsQuantized('inputs'), weight: tensor('int8', 'outputs', 'inputs'), bias: maybeVector('bias', 'outputs'),
-      residual: maybe(reads(outputsWide)), out: maybe(writes(outputsWide)), quantized: maybe(writesQuantized('outputs')),
-      scratch: int8Scratch('inputs', 'outputs'), rows, inputs: size, outputs: size, activation,
-    },
-    work: (s) => s.rows * s.inputs * s.outputs,
-    wrong: tooManyInputs('inputs'),
-  },
+  /** `linear` on quantized rows and int8 weights. */
+  linearInt8: { fields: { x: quantizedRows(linearX), weight: tensor('int8', 'outputs', 'inputs'), ...int8Outputs, ...layer } },
   /** `linearInt8` through a low rank: activation(loraB · loraA · x + bias) + residual. */
   lowRankInt8: {
     fields: {
-      x: readsQuantized('inputs'), loraA: tensor('int8', 'rank', 'inputs'), loraB: tensor('int8', 'outputs', 'rank'),
-      bias: maybeVector('bias', 'outputs'), residual: maybe(reads(outputsWide)), out: maybe(writes(outputsWide)),
-      quantized: maybe(writesQuantized('outputs')), scratch: int8Scratch('inputs', 'rank', 'outputs'), rows, inputs: size, rank: size,
-      outputs: size, activation,
+      x: quantizedRows(linearX), loraA: tensor('int8', 'rank', 'inputs'), loraB: tensor('int8', 'outputs', 'rank'), ...int8Outputs,
+      rows, inputs: size, rank: size, outputs: size, activation,
     },
-    work: (s) => s.rows * s.rank * (s.inputs + s.outputs),
-    wrong: tooManyInputs('inputs', 'rank'),
   },
   /** out (rows, columns) = [cls; patches] + position. */
   tokens: {
-    fields: {
-      patches: reads((s) => (s.rows - 1) * s.columns), cls: tensor('plain', 'columns'), position: tensor('table', 'rows', 'columns'),
-      out: writes(columnsWide), rows: size, columns: size,
-    },
-    work: columnsWide,
+    fields: { patches: reads((s) => s.rows - 1, 'columns'), cls: vector, position: tensor('table', 'rows', 'columns'), out, rows: size, columns: size },
   },
   /** out (tokens, columns) = word[ids] + position + type[types]; ids, types (tokens) i32. */
   textEmbedding: {
     fields: {
-      ids: reads((s) => s.tokens), types: reads((s) => s.tokens), word: tensor('table', 'words', 'columns'),
-      position: tensor('table', 'positions', 'columns'), type: tensor('table', 'kinds', 'columns'), out: writes(tokensWide), tokens: rows,
-      columns: size, words: size, positions: size, kinds: size,
+      ids: reads('tokens'), types: reads('tokens'), word: tensor('table', 'words', 'columns'), position: tensor('table', 'positions', 'columns'),
+      type: tensor('table', 'kinds', 'columns'), out: writes('tokens', 'columns'), tokens: rows, columns: size, words: size, positions: size, kinds: size,
     },
-    work: tokensWide,
-    wrong: (s) => (s.tokens <= s.positions ? null : 'no more tokens than positions'),
+    must: { 'no more tokens than positions': (s) => s.tokens <= s.positions },
   },
   /** gamma · (x - mean) / sqrt(variance + epsilon) + beta for each row, to `out`, `quantized` or both. */
   layerNorm: {
     fields: {
-      x: reads(columnsWide), gamma: tensor('plain', 'columns'), beta: tensor('plain', 'columns'), out: maybe(writes(columnsWide)),
-      quantized: maybe(writesQuantized('columns')), scratch: scratch((s) => 4 * s.columns), rows, columns: size, epsilon: { kind: 'number' },
+      x, gamma: vector, beta: vector, out: optional(out), quantized: optional(quantized), scratch: scratch((s) => 4 * s.columns), rows, columns: size,
+      epsilon: number,
     },
-    work: columnsWide,
-    wrong: (s) => (s.epsilon >= 0 ? null : 'an epsilon of at least 0'),
+    must: { 'an epsilon of at least 0': (s) => s.epsilon >= 0 },
   },
   /** softmax(scale · q · kᵀ) · v per head. */
   attention: attention(({ tokens, keySize, valueSize }) => {
@@ -218,19 +205,15 @@ export const STEPS = {
   gelu: elementwise,
   tanh: elementwise,
   /** out = a + b. */
-  add: { ...elementwise, fields: { a: reads(columnsWide), b: reads(columnsWide), out: writes(columnsWide), rows, columns: size } },
+  add: { fields: { a: x, b: x, out, rows, columns: size }, elementwise: true },
   /** out (columns) = row `index` of x (rows, columns). */
   selectRow: {
-    fields: { x: reads(columnsWide), out: writes((s) => s.columns), rows: size, columns: size, index: { kind: 'index' } },
-    work: (s) => s.columns,
-    wrong: (s) => (s.index < s.rows ? null : 'an index below rows'),
+    fields: { x, out: writes('columns'), rows: size, columns: size, index: { kind: 'index' } },
+    must: { 'an index below rows': (s) => s.index < s.rows },
   },
 } as const satisfies Record<string, StepDefinition>;
 
 export type StepOp = keyof typeof STEPS;
-
-/** The dtype of a tensor in a role; null where it may be F32 or I8. */
-export const ROLE_DTYPES: Readonly<Record<TensorRole, Dtype | null>> = { plain: 'F32', packed: 'F32', int8: 'I8', table: null, bias: 'F32' };
 
 /** The fields of a step, in the order of the table. */
 export function fieldsOf(op: StepOp): readonly (readonly [name: string, field: Field])[] {

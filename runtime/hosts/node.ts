@@ -3,16 +3,21 @@ import { readFile } from 'node:fs/promises';
 import { readArtifact, type Artifact } from '../artifact/artifact.ts';
 import type { Limits } from '../artifact/plan.ts';
 import { supportsRelaxedSimd } from '../kernels/select.ts';
+import { fastestOf } from '../kernels/tune.ts';
 
-/** The two builds of the kernels. */
+/** The builds of the kernels. */
 export interface KernelFiles {
   readonly simd128: string | URL;
+  /** With relaxed SIMD, adding up products at once, and in pairs. */
   readonly relaxed: string | URL;
+  readonly relaxedPairs: string | URL;
 }
 
-/** Compiles the build of the kernels that this host runs. */
-export async function loadKernels({ simd128, relaxed }: KernelFiles): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(await readFile(supportsRelaxedSimd() ? relaxed : simd128));
+/** Compiles the build of the kernels that is the fastest on this host. */
+export async function loadKernels({ simd128, relaxed, relaxedPairs }: KernelFiles): Promise<WebAssembly.Module> {
+  const files = supportsRelaxedSimd() ? [relaxed, relaxedPairs] : [simd128];
+  const builds = await Promise.all(files.map(async (file) => WebAssembly.compile(await readFile(file))));
+  return builds.length === 1 ? builds[0] : fastestOf(builds);
 }
 
 /** Reads and checks an artifact. @throws ArtifactError, or the system's error when the file can't be read. */

@@ -12,15 +12,17 @@ export interface AppOptions {
   readonly onFailure?: (error: Error) => void;
 }
 
-const defaultMaxBodyBytes = 4 * 1024 ** 2;
+const DEFAULT_MAX_BODY_BYTES = 4 * 1024 ** 2;
+
+const METHODS: Readonly<Record<string, string>> = { '/healthz': 'GET, HEAD', '/v1/model': 'GET, HEAD', '/v1/predict': 'POST' };
 
 /**
  * The web API of one model:
  * `GET /healthz` · `GET /v1/model` · `POST /v1/predict` (a picture as the body, or JSON {image, topK}; `?topK=`).
  * Errors are problem details (RFC 9457). It runs wherever `fetch` handlers run.
  */
-export function createApp(model: Classifier, { maxBodyBytes = defaultMaxBodyBytes, onFailure }: AppOptions = {}): HonoBase {
-  const app = new HonoBase({ router: new ExactRouter() });
+export function createApp(model: Classifier, { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, onFailure }: AppOptions = {}): HonoBase {
+  const app = new HonoBase({ router: new ExactRouter(), getPath: ({ url }) => new URL(url).pathname });
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
 
@@ -33,10 +35,10 @@ export function createApp(model: Classifier, { maxBodyBytes = defaultMaxBodyByte
     return c.json({ predictions, latencyMs: performance.now() - start });
   });
 
-  for (const [path, methods] of [['/healthz', 'GET, HEAD'], ['/v1/model', 'GET, HEAD'], ['/v1/predict', 'POST']] as const) {
-    app.all(path, (c) => problemResponse(c, new Problem(405, `${c.req.method} is not supported here: use ${methods}`), { allow: methods }));
-  }
-  app.all('/*', (c) => problemResponse(c, new Problem(404, `there is no ${c.req.path}`)));
+  app.all('/*', ({ req: { path, method } }) => {
+    const allow = METHODS[path];
+    throw allow === undefined ? new Problem(404, `there is no ${path}`) : new Problem(405, `${method} is not supported here: use ${allow}`, null, { allow });
+  });
 
   app.onError((error, c) => {
     if (error instanceof Problem) return problemResponse(c, error);

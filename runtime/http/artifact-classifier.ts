@@ -24,7 +24,7 @@ export function createClassifier({ manifest, fileBytes }: Artifact, engine: Infe
       const pixels = prepareImage(await decode(bytes), spec);
       const logits = await engine.infer({ pixels });
       // Weights that overflow are no fault of the picture, and NaN would be `null` in JSON: better no answer than that one.
-      if (!logits.every(Number.isFinite)) throw new Error('the model computed values that are not finite: its weights are damaged');
+      if (!logits.every(Number.isFinite)) throw new Error('the model computed values that are not finite');
       return topPredictions(logits, labels, topK);
     },
   };

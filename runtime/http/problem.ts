@@ -19,15 +19,17 @@ export class Problem extends Error {
   readonly status: ProblemStatus;
   /** A stable word for programs, beside the status; null where the status says it all. */
   readonly code: string | null;
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: ProblemStatus, detail: string, code: string | null = null) {
+  constructor(status: ProblemStatus, detail: string, code: string | null = null, headers: Readonly<Record<string, string>> = {}) {
     super(detail);
     this.status = status;
     this.code = code;
+    this.headers = headers;
   }
 }
 
-export function problemResponse(c: Context, { status, message, code }: Problem, headers: Readonly<Record<string, string>> = {}): Response {
+export function problemResponse(c: Context, { status, message, code, headers }: Problem): Response {
   const body = { type: 'about:blank', title: titles[status], status, detail: message, ...(code === null ? {} : { code }) };
   return c.body(JSON.stringify(body), status, { 'content-type': 'application/problem+json', ...headers });
 }

@@ -12,8 +12,6 @@ export interface Kernels {
   ): void;
   /** Lays out scales, sums of weights and biases for the kernels below, once for each int8 weight. `bias` may be 0. */
   prepareColumns(weight: number, scales: number, bias: number, columns: number, inputs: number, outputs: number): void;
-  /** How the relaxed tiles add up: 1 in pairs, 0 at once; the same bits, see ../engine/tune. Other builds have no choice. */
-  addInPairs?(yes: number): void;
   /** `residual`, `out`, `quantized` may be 0. */
   linearInt8(
     x: number, weight: number, columns: number, residual: number, out: number, quantized: number, scratch: number, rows: number,

@@ -33,6 +33,8 @@ it.skipIf(workerd.absent !== null)(`workerd serves the edge bundle${workerd.abse
   const input = prepareImage({ height: 12, width: 20, data: pixels }, readImagePreprocess(preprocessing));
   const expected = topPredictions(createEngine(await readArtifact(artifact), await kernelsModule()).infer({ pixels: input }), description.labels, 5);
   const response = await fetch(`${url}/v1/predict`, { method: 'POST', headers: { 'content-type': 'application/octet-stream' }, body: pixels });
-  expect(await response.json()).toEqual({ predictions: expected, latencyMs: expect.any(Number) });
+  // Two versions of V8 may differ in the last bit of Math.exp.
+  const predictions = expected.map(({ label, score }) => ({ label, score: expect.closeTo(score, 14) as number }));
+  expect(await response.json()).toEqual({ predictions, latencyMs: expect.any(Number) });
   expect((await fetch(`${url}/v1/predict`)).status).toBe(405);
 });

@@ -41,28 +41,29 @@ function comparedKernels(module: WebAssembly.Module, memory: WebAssembly.Memory,
       compare(op, args, memory.buffer, copy.buffer, tally);
     }];
   });
-  return { ...fast, addInPairs: undefined, ...Object.fromEntries(compared) } as Kernels;
+  return { ...fast, ...Object.fromEntries(compared) } as Kernels;
 }
 
 /** Compares what a call wrote, told from its arguments as the table of steps orders them. */
 function compare(op: StepOp, args: readonly number[], fast: ArrayBuffer, slow: ArrayBuffer, tally: Tally): void {
   const sizes: Record<string, number> = {};
-  const places: { what: string; at: number; bytes: (s: Record<string, number>) => number }[] = [];
+  const places: { what: string; at: number; shape: readonly (string | ((s: Record<string, number>) => number))[] }[] = [];
   let next = 0;
   for (const [name, field] of fieldsOf(op)) {
-    if (field.kind === 'offset' || field.kind === 'offset?') {
-      if (field.writes && args[next] !== 0) places.push({ what: name, at: args[next], bytes: field.bytes });
+    if (field.kind === 'buffer') {
+      if (field.writes && args[next] !== 0) places.push({ what: name, at: args[next], shape: field.shape });
       next++;
-    } else if (field.kind === 'tensor' || field.kind === 'tensor?') {
+    } else if (field.kind === 'tensor') {
       next += { plain: 1, packed: 1, int8: 2, table: 2, bias: 0 }[field.role];
     } else {
       sizes[name] = args[next++];
     }
   }
   expect(next).toBe(args.length);
-  for (const { what, at, bytes } of places) {
-    if (what === 'quantized') compareRows(fast, slow, at, sizes.rows, sizes.outputs ?? sizes.columns, tally);
-    else expectClose(new Float32Array(fast, at, bytes(sizes) / 4), new Float32Array(slow, at, bytes(sizes) / 4), 1e-5, `${op}.${what}`);
+  for (const { what, at, shape } of places) {
+    const [rows, columns = 1] = shape.map((axis) => (typeof axis === 'string' ? sizes[axis] : axis(sizes)));
+    if (what === 'quantized') compareRows(fast, slow, at, rows, columns, tally);
+    else expectClose(new Float32Array(fast, at, rows * columns), new Float32Array(slow, at, rows * columns), 1e-5, `${op}.${what}`);
   }
 }
 

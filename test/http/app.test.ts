@@ -59,19 +59,19 @@ describe('POST /v1/predict', () => {
   });
 
   it('refuses with problem details', async () => {
-    await expectProblem(await predict('{', 'application/json'), 400, 'not valid JSON');
-    await expectProblem(await json([]), 400, 'must be an object');
-    await expectProblem(await json({}), 400, '"image" must be a string');
-    await expectProblem(await json({ image: '' }), 400, '"image" is empty');
-    await expectProblem(await json({ image: '%%%' }), 400, 'not valid base64');
-    await expectProblem(await json({ image: 'data:text/plain,hello' }), 400, 'data: URL without base64');
+    await expectProblem(await predict('{', 'application/json'), 400, 'the body: expected JSON, got');
+    await expectProblem(await json([]), 400, 'the body: expected an object, got []');
+    await expectProblem(await json({}), 400, 'image: expected a string, got undefined');
+    await expectProblem(await json({ image: '' }), 400, 'the picture is empty');
+    await expectProblem(await json({ image: '%%%' }), 400, 'image: expected base64, or a data: URL of it, got');
+    await expectProblem(await json({ image: 'data:text/plain,hello' }), 400, 'image: expected base64, or a data: URL of it, got');
     for (const topK of ['0', '-1', '1.5', 'many', '', '5000']) {
-      await expectProblem(await predict(Uint8Array.of(9), 'image/png', `?topK=${topK}`), 400, 'topK must be a whole number');
+      await expectProblem(await predict(Uint8Array.of(9), 'image/png', `?topK=${topK}`), 400, 'topK: expected a whole number from 1 to 1000, got');
     }
-    await expectProblem(await json({ image: 'CQgH', topK: '2' }), 400, 'topK must be');
-    await expectProblem(await predict(new Uint8Array(), 'image/png'), 400, 'the body is empty');
-    await expectProblem(await predict('a=b', 'application/x-www-form-urlencoded'), 415, 'application/x-www-form-urlencoded');
-    await expectProblem(await predict(Uint8Array.of(9), ''), 415, 'no Content-Type');
+    await expectProblem(await json({ image: 'CQgH', topK: '2' }), 400, 'topK: expected a whole number from 1 to 1000, got "2"');
+    await expectProblem(await predict(new Uint8Array(), 'image/png'), 400, 'the picture is empty');
+    await expectProblem(await predict('a=b', 'application/x-www-form-urlencoded'), 415, 'got application/x-www-form-urlencoded');
+    await expectProblem(await predict(Uint8Array.of(9), ''), 415, 'got none');
     await expectProblem(await predict(new Uint8Array(101), 'image/png'), 413, 'larger than 100 bytes');
     await expectProblem(await predict(Uint8Array.of(0, 1, 2), 'image/jpeg'), 422, 'ends too early', { code: 'truncated' });
   });

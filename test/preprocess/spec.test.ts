@@ -15,15 +15,15 @@ describe('readImagePreprocess', () => {
   });
 
   it.each([
-    [null, 'preprocessing must be an object, got null'],
-    [{ size: { height: 0, width: 32 } }, 'size.height must be an integer from 1 to 8192, got 0'],
-    [{ size: { height: 1e9, width: 32 } }, 'size.height must be'],
-    [{ size, resize: { mode: 'fill' } }, 'resize.mode must be one of none, exact, shortest-edge, got "fill"'],
-    [{ size, resize: { mode: 'shortest-edge' } }, 'resize.edge must be an integer from 1 to 8192, got nothing'],
-    [{ ...defaultImagePreprocess(size), resample: 2 }, 'resample must be one of nearest, bilinear, bicubic, lanczos, got 2'],
-    [{ ...defaultImagePreprocess(size), rescaleFactor: NaN }, 'rescaleFactor must be a finite number'],
-    [{ ...defaultImagePreprocess(size), mean: [0.5] }, 'mean must be three numbers'],
-    [{ ...defaultImagePreprocess(size), std: [1, 0, 1] }, 'std[1] must be a number above 0, got 0'],
+    [null, 'preprocessing: expected an object, got null'],
+    [{ size: { height: 0, width: 32 } }, 'preprocessing.size.height: expected a whole number from 1 to 8192, got 0'],
+    [{ size: { height: 1e9, width: 32 } }, 'size.height: expected a whole number'],
+    [{ size, resize: { mode: 'fill' } }, 'resize.mode: expected none or exact or shortest-edge, got "fill"'],
+    [{ size, resize: { mode: 'shortest-edge' } }, 'resize.edge: expected a whole number from 1 to 8192, got undefined'],
+    [{ ...defaultImagePreprocess(size), resample: 2 }, 'resample: expected nearest or bilinear or bicubic or lanczos, got 2'],
+    [{ ...defaultImagePreprocess(size), rescaleFactor: NaN }, 'rescaleFactor: expected a finite number'],
+    [{ ...defaultImagePreprocess(size), mean: [0.5] }, 'mean: expected a list of 3, got [0.5]'],
+    [{ ...defaultImagePreprocess(size), std: [1, 0, 1] }, 'std[1]: expected a finite number above 0, got 0'],
   ])('refuses %j', (json, message) => {
     expect(() => readImagePreprocess(json)).toThrow(message);
     expect(() => readImagePreprocess(json)).toThrow(expect.objectContaining({ name: 'PreprocessError', code: 'bad-spec' }));
@@ -66,7 +66,7 @@ describe('imagePreprocessFromHuggingFace', () => {
   });
 
   it('refuses a shortest edge without a crop and an unknown filter', () => {
-    expect(() => imagePreprocessFromHuggingFace({ size: { shortest_edge: 256 } })).toThrow('do_center_crop must be true');
-    expect(() => imagePreprocessFromHuggingFace({ resample: 4 })).toThrow('resample must be 0 (nearest)');
+    expect(() => imagePreprocessFromHuggingFace({ size: { shortest_edge: 256 } })).toThrow('do_center_crop: expected true');
+    expect(() => imagePreprocessFromHuggingFace({ resample: 4 })).toThrow('resample: expected 0 (nearest)');
   });
 });

@@ -11,13 +11,6 @@ import { COLUMNS_BYTES } from './epilogue';
 import { alignUp, BLOCK, groupsOf, PANEL } from './lanes';
 import { quantizedRowBytes } from './quantize';
 
-/** Which way the relaxed tiles add up their products: a host's measurement tells (`timeTiles`). */
-let inPairs: bool = false;
-
-export function addInPairs(yes: bool): void {
-  inPairs = yes;
-}
-
 /**
  * out (rows, outputs) f32 = x · weightᵀ + bias for at most four quantized rows. `tile` (128 bytes) and `wide` (four rows of
  * 16-bit values) are scratch.
@@ -41,32 +34,42 @@ export function multiplyRows(
 function multiplyPanels(
   x: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize, rows: i32, inputs: i32, panels: i32,
 ): void {
+  if (!ASC_FEATURE_RELAXED_SIMD) multiplyWide(x, wide, weight, columns, out, outStride, rows, inputs, panels);
+  // Which way is faster is the processor's business: there is a build of each, and a host measures (../tune.ts).
+  else if (isDefined(ADD_IN_PAIRS)) multiplyRelaxed<i16>(x, weight, columns, out, outStride, rows, inputs, panels);
+  else multiplyRelaxed<i32>(x, weight, columns, out, outStride, rows, inputs, panels);
+}
+
+function multiplyRelaxed<T>(
+  x: usize, weight: usize, columns: usize, out: usize, outStride: usize, rows: i32, inputs: i32, panels: i32,
+): void {
   const groups = groupsOf(inputs);
   const stride = quantizedRowBytes(inputs);
   const trailer = alignUp(<usize>inputs);
-  if (ASC_FEATURE_RELAXED_SIMD) {
-    if (rows == BLOCK) {
-      if (inPairs) tileFourRelaxed<i16>(x, stride, trailer, weight, columns, out, outStride, groups, panels);
-      else tileFourRelaxed<i32>(x, stride, trailer, weight, columns, out, outStride, groups, panels);
-      return;
+  if (rows == BLOCK) return tileFourRelaxed<T>(x, stride, trailer, weight, columns, out, outStride, groups, panels);
+  for (let r = 0; r < rows; r++, x += stride, out += outStride) {
+    for (let p = 0; p < panels; p++) {
+      tileOneRelaxed<T>(x, trailer, weight + ((<usize>(p * groups)) << 5), columns + <usize>p * COLUMNS_BYTES, out + (<usize>p << 5), groups);
     }
-    for (let r = 0; r < rows; r++, x += stride, out += outStride) {
-      for (let p = 0; p < panels; p++) {
-        tileOneRelaxed<i16>(x, trailer, weight + ((<usize>(p * groups)) << 5), columns + <usize>p * COLUMNS_BYTES, out + (<usize>p << 5), groups);
-      }
+  }
+}
+
+function multiplyWide(
+  x: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize, rows: i32, inputs: i32, panels: i32,
+): void {
+  const groups = groupsOf(inputs);
+  const stride = quantizedRowBytes(inputs);
+  const trailer = alignUp(<usize>inputs);
+  const wideStride = <usize>groups << 3;
+  for (; panels > 0; panels--, weight += <usize>groups << 5, columns += COLUMNS_BYTES, out += 32) {
+    let r = 0;
+    for (; r + 2 <= rows; r += 2) {
+      tileTwoWide(
+        x + <usize>r * stride, stride, trailer, wide + <usize>r * wideStride, weight, columns, out + <usize>r * outStride, outStride, groups,
+      );
     }
-  } else {
-    const wideStride = <usize>groups << 3;
-    for (; panels > 0; panels--, weight += <usize>groups << 5, columns += COLUMNS_BYTES, out += 32) {
-      let r = 0;
-      for (; r + 2 <= rows; r += 2) {
-        tileTwoWide(
-          x + <usize>r * stride, stride, trailer, wide + <usize>r * wideStride, weight, columns, out + <usize>r * outStride, outStride, groups,
-        );
-      }
-      if (r < rows) {
-        tileOneWide(x + <usize>r * stride, trailer, wide + <usize>r * wideStride, weight, columns, out + <usize>r * outStride, groups);
-      }
+    if (r < rows) {
+      tileOneWide(x + <usize>r * stride, trailer, wide + <usize>r * wideStride, weight, columns, out + <usize>r * outStride, groups);
     }
   }
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { Build } from './program.ts';
 
-const WASM_FILES: Readonly<Record<Build, string>> = { simd128: 'kernels.wasm', relaxed: 'kernels-relaxed.wasm' };
+const WASM_FILES: Readonly<Record<Build, string>> = { simd128: 'kernels.wasm', relaxed: 'kernels-relaxed.wasm', relaxedPairs: 'kernels-relaxed-pairs.wasm' };
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 

@@ -14,7 +14,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = { mjs: 'text/javascript'
 export const chromium: Host = {
   name: 'Chromium',
   absent: file === null ? 'not installed: apt-get install chromium' : null,
-  builds: ['simd128', 'relaxed'],
+  builds: ['simd128', 'relaxed', 'relaxedPairs'],
   async run(folder, request) {
     const browser = await browserType.launch({ executablePath: file!, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
     try {

@@ -14,7 +14,7 @@ const hasRelaxedSimd = Number(process.versions.node.split('.')[0]) >= 22;
 export const thisNode: Host = {
   name: `Node ${process.versions.node} (this one)`,
   absent: null,
-  builds: hasRelaxedSimd ? ['simd128', 'relaxed'] : ['simd128'],
+  builds: hasRelaxedSimd ? ['simd128', 'relaxed', 'relaxedPairs'] : ['simd128'],
   run: (folder, request) => runProgram(process.execPath, [], folder, request),
 };
 
@@ -32,7 +32,7 @@ function program(name: string, file: string | null, flags: readonly string[] = [
   return {
     name,
     absent: file === null ? NOT_INSTALLED : null,
-    builds: ['simd128', 'relaxed'],
+    builds: ['simd128', 'relaxed', 'relaxedPairs'],
     run: (folder, request) => runProgram(file!, flags, folder, request),
   };
 }

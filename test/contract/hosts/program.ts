@@ -4,7 +4,7 @@ import { createEngine, type Inputs } from '../../../runtime/engine/engine.ts';
 import { supportsRelaxedSimd } from '../../../runtime/kernels/select.ts';
 
 /** The builds of the kernels, by what they need of a host. */
-const SUPPORTED = { simd128: () => true, relaxed: supportsRelaxedSimd } satisfies Record<string, () => boolean>;
+const SUPPORTED = { simd128: () => true, relaxed: supportsRelaxedSimd, relaxedPairs: supportsRelaxedSimd } satisfies Record<string, () => boolean>;
 
 export type Build = keyof typeof SUPPORTED;
 

@@ -13,7 +13,7 @@ const file = hostFile(...['linux-64', 'linux-arm64', 'darwin-arm64', 'darwin-64'
 export const workerd: Host = {
   name: 'workerd',
   absent: file === null ? 'not installed: npm run hosts' : null,
-  builds: ['simd128', 'relaxed'],
+  builds: ['simd128', 'relaxed', 'relaxedPairs'],
   async run(folder, request) {
     const worker = await startWorker(folder, ['worker.mjs', ...request.builds.map((build) => `${build}.wasm`)]);
     try {

@@ -5,6 +5,7 @@ import { storedTensors } from '../../../cli/compress/stored-tensors.ts';
 import { readArtifact } from '../../../runtime/artifact/artifact.ts';
 import { memoryLayout } from '../../../runtime/artifact/plan-memory.ts';
 import { createEngine } from '../../../runtime/engine/engine.ts';
+import { profileArtifact } from '../../../runtime/engine/profile.ts';
 import { description, smallVit } from '../../compress/small-vit.ts';
 import { smallBert, smallText, textDescription, TOKENS, VOCABULARY } from '../../compress/small-bert.ts';
 import { kernelsModule } from '../kernels-module.ts';
@@ -83,14 +84,14 @@ describe('an engine for texts', async () => {
     ['a negative id', { ids: Int32Array.of(1, -1), types: Int32Array.of(0, 0) }, 'expected ids from 0'],
     ['a text that is too long', smallText(TOKENS + 1), `expected 1 to ${TOKENS} values for ids`],
     ['no token', { ids: new Int32Array(), types: new Int32Array() }, `expected 1 to ${TOKENS} values for ids`],
-    ['inputs of two lengths', { ids: Int32Array.of(1, 2), types: Int32Array.of(0) }, 'expected 2 values for types, as many as for the input before, got 1'],
-    ['a missing input', { ids: Int32Array.of(1) }, 'the input types is missing'],
+    ['inputs of two lengths', { ids: Int32Array.of(1, 2), types: Int32Array.of(0) }, 'expected 2 values for types of shape [1,11], got 1'],
+    ['a missing input', { ids: Int32Array.of(1) }, 'expected 1 values for types of shape [1,11], got none'],
   ])('refuses %s', (_, inputs, message) => {
     expect(() => createEngine(textArtifacts[0], module).infer(inputs)).toThrow(message);
   });
 
   it('tells where its time goes', () => {
-    const profile = createEngine(textArtifacts[1], module).profile(smallText(5));
+    const profile = profileArtifact(textArtifacts[1], module, smallText(5));
     expect(profile.reduce((sum, { calls }) => sum + calls, 0)).toBe(textArtifacts[1].manifest.plan.steps.length);
     expect(profile.every(({ ms }, i) => ms >= 0 && (i === 0 || ms <= profile[i - 1].ms))).toBe(true);
   });

@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { supportsRelaxedSimd } from '../../../runtime/kernels/select.ts';
 import { ALL_CASES } from './all.cases.ts';
-import { compiledSides, digestOf } from './harness.ts';
+import { compiledSide, digestOf } from './harness.ts';
 
-const sides = process.argv.slice(2).flatMap((file) => compiledSides(new WebAssembly.Module(readFileSync(file))));
+const sides = process.argv.slice(2).map((file) => compiledSide(new WebAssembly.Module(readFileSync(file))));
 const digests = sides.map((side) => ALL_CASES.map((kernelCase) => digestOf(side.run(kernelCase))));
 process.stdout.write(JSON.stringify({ supportsRelaxedSimd: supportsRelaxedSimd(), digests }));

@@ -135,14 +135,8 @@ export function referenceSide(): Side {
   return new Side(referenceKernels);
 }
 
-/** The sides of a build: one, or one for each way in which it can add up products. */
-export function compiledSides(module: WebAssembly.Module): Side[] {
-  const sides = [0, 1].map((inPairs) => {
-    const side = new Side((memory) => instantiateKernels(module, memory));
-    side.kernels.addInPairs?.(inPairs);
-    return { side, isChoice: side.kernels.addInPairs !== undefined };
-  });
-  return sides.filter(({ isChoice }, inPairs) => isChoice || inPairs === 0).map(({ side }) => side);
+export function compiledSide(module: WebAssembly.Module): Side {
+  return new Side((memory) => instantiateKernels(module, memory));
 }
 
 export function activationIndex(activation: Activation): number {
