@@ -2,7 +2,7 @@
  * The tiles with relaxed SIMD: sixteen products an instruction. See ./tile for the layout. There are two ways to add them up, which give the
  * same bits. T = i32: relaxed_dot_i8x16_i7x16_add, one instruction where the processor has it (ARM's SDOT, x86's AVX-VNNI) and five where it
  * does not. T = i16: sums of pairs, then pmaddwd with ones, three instructions on any x86, twelve on ARM. (Zen 4, without AVX-VNNI: 84 and
- * 118 GOP/s; Zen 5, with it: 250 and about 150.)
+ * 109 GOP/s.)
  */
 import { COLUMNS_BYTES, finished, startOf } from './epilogue';
 

@@ -35,7 +35,7 @@ function multiplyPanels(
   x: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize, rows: i32, inputs: i32, panels: i32,
 ): void {
   if (!ASC_FEATURE_RELAXED_SIMD) multiplyWide(x, wide, weight, columns, out, outStride, rows, inputs, panels);
-  // Which way is faster is the processor's business: there is a build of each, and a host measures (../tune.ts).
+  // Which way is faster is the processor's business: there is a build of each, and a host chooses (../../hosts/node.ts).
   else if (isDefined(ADD_IN_PAIRS)) multiplyRelaxed<i16>(x, weight, columns, out, outStride, rows, inputs, panels);
   else multiplyRelaxed<i32>(x, weight, columns, out, outStride, rows, inputs, panels);
 }
