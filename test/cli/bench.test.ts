@@ -1,4 +1,4 @@
-/** `slim bench cost` and `slim bench train-step` on presets of text models. */
+/** `slim bench` beside its latency: costs, training steps, loading. Times are not judged. */
 import { expect, it } from 'vitest';
 import { slim, slimJson } from '../support/cli.ts';
 
@@ -30,4 +30,16 @@ it('slim finetune says that it trains no text models', async () => {
   const { code, stdout, stderr } = await slim(['finetune', '--model', 'bert-tiny', '--data', 'glyphs:20', '--out', 'nowhere']);
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toMatch(/^error: --model bert-tiny is a preset of a text model: .*\nhint: Presets to train: vit-pico, /);
+});
+
+it('slim bench load tells what each part of loading takes, in processes of their own', async () => {
+  const told = await slimJson(['bench', 'load', '--model', 'vit-pico', '--rank', '8', '--processes', '2']);
+  expect(told).toMatchObject({ version: 1, model: 'vit-pico', rank: 8, processes: 2, node: process.version });
+  type Times = { medianMs: number; minMs: number };
+  const [read, engine, first, all] = ['read', 'engine', 'first', 'loadAndFirst'].map((part) => told[part] as Times);
+  expect(all.minMs).toBeGreaterThanOrEqual(read.minMs + engine.minMs + first.minMs - 1e-9);
+  expect(told.bytes).toBeGreaterThan(50_000);
+  // Weights, columns, buffers and scratch, in pages.
+  expect(told.linearMemoryBytes).toBeGreaterThan(Number(told.bytes));
+  expect(Number(told.linearMemoryBytes) % 65_536).toBe(0);
 });

@@ -146,6 +146,16 @@ describe('slim quantize and slim pack', () => {
     expect((readRecord(paths.int8).accuracy as unknown[]).at(-1)).toEqual({ stage: 'int8', accuracy: run.accuracy, samples: 36 });
   });
 
+  it('tells how often int8 agrees with f32, and the accuracies that slim evaluate measures', async () => {
+    const told = await slimJson(['bench', 'agreement', '--model', paths.small, ...data]);
+    const int8 = await slimJson(['evaluate', paths.int8, ...data]);
+    expect(told).toMatchObject({ version: 1, samples: 36, accuracy: { f32: small.accuracy, int8: int8.accuracy } });
+    expect(told.agreement).toBeGreaterThan(0.5);
+    expect(told.agreement).toBeLessThanOrEqual(1 - Math.abs(Number(small.accuracy) - Number(int8.accuracy)));
+    const refused = await slim(['bench', 'agreement', '--model', paths.int8, ...data]);
+    expect([refused.code, refused.stderr.split('\n')[0]]).toEqual([1, `error: ${paths.int8} is quantized already: there is no f32 model to compare with`]);
+  });
+
   it('makes the same bytes twice', async () => {
     const result = await slimJson(['pack', paths.int8, '--out', work.path('again.slim')]);
     const bytes = readFileSync(work.path('again.slim'));
