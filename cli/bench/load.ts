@@ -18,8 +18,10 @@ export interface LoadTimes {
   /** All three. */
   readonly loadAndFirstMs: number;
   readonly secondMs: number;
-  /** What the process grew by, from the file in memory to after its second answer. */
+  /** What an engine holds, in JavaScript's and its own memory, when the file's bytes are gone. */
   readonly memoryBytes: number;
+  /** What the process grew by meanwhile: compiled code and what Node loads for hashing, too. */
+  readonly residentBytes: number;
   /** The engine's own memory: weights, buffers, scratch. */
   readonly linearMemoryBytes: number;
 }
