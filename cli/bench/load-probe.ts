@@ -7,7 +7,7 @@ import { loadKernels } from '../../runtime/hosts/node.ts';
 import type { LoadTimes } from './load.ts';
 
 const [file, simd128, relaxed, relaxedPairs] = process.argv.slice(2);
-const before = memory();
+const before = await memory();
 let bytes: Uint8Array | null = readFileSync(file);
 
 const started = performance.now();
@@ -25,7 +25,7 @@ const again = performance.now();
 // An engine has a copy of the weights: the file may go.
 bytes = null;
 artifact = null;
-const after = memory();
+const after = await memory();
 const times: LoadTimes = {
   readMs: read - started,
   engineMs: made - read,
@@ -38,9 +38,12 @@ const times: LoadTimes = {
 };
 process.stdout.write(JSON.stringify(times));
 
-/** What JavaScript and WebAssembly hold, and what the process has in memory, both after a collection. */
-function memory(): { readonly held: number; readonly resident: number } {
-  globalThis.gc?.();
+/** What JavaScript and WebAssembly hold, and what the process has in memory, both after collections: the first lets buffers go, the next counts them. */
+async function memory(): Promise<{ readonly held: number; readonly resident: number }> {
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
   const { heapUsed, external, rss } = process.memoryUsage();
   return { held: heapUsed + external, resident: rss };
 }
