@@ -1,5 +1,5 @@
 // Builds into dist/: the command line and its workers, the web API for edge hosts (esbuild), the kernels (AssemblyScript).
-// Quiet when all is well; about two seconds.
+// Quiet when all is well; a few seconds.
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';

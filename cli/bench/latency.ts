@@ -1,4 +1,5 @@
 /** How long one answer takes, for several ways to compute it, told in one run: absolute times drift with the machine, ratios don't. */
+import type { OperationTime } from '../../runtime/engine/profile.ts';
 import { summarize, type Summary } from './summary.ts';
 
 /** One way to run a model. */
@@ -22,13 +23,6 @@ export interface Subject {
   /** Where the time of one call goes; absent where the engine can't tell. */
   profile?(): readonly OperationTime[];
   close(): Promise<void>;
-}
-
-/** What all calls of one kernel take in one run of a model. */
-export interface OperationTime {
-  readonly op: string;
-  readonly calls: number;
-  readonly ms: number;
 }
 
 export interface LatencyOptions {

@@ -11,7 +11,7 @@ import { builtAsset, KERNEL_FILES } from '../io/assets.ts';
 export interface LoadTimes {
   /** Reading and checking the artifact. */
   readonly readMs: number;
-  /** Compiling the kernels, copying and preparing the weights, choosing how tiles add up. */
+  /** Reading and compiling the kernels, copying and preparing the weights. */
   readonly engineMs: number;
   /** The first answer; the kernels are still being optimized. */
   readonly firstMs: number;

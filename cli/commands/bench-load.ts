@@ -19,7 +19,7 @@ export function loadCommand(io: Io): Command {
     'load',
     'milliseconds and memory from the bytes of an artifact to its first answer',
     `Packs a low-rank int8 model with random weights and loads it in new processes, one after the other: reading and checking, making the engine, the
-first answer. Starting Node and reading the file are not counted.`,
+first answer. Starting Node and reading the artifact's file are not counted.`,
     ['slim bench load --model vit-b16 --rank 32 --json'],
   ).addOption(new Option('--processes <n>', 'how many times').argParser(integer(1, 1000)).default(10));
   addResultOptions(addModelOptions(command));

@@ -60,7 +60,7 @@ export function demoCommand(io: Io): Command {
       table([header, ...rows]),
       '',
       'latency: median of one picture on one thread; teacher and PC-LoRA on onnxruntime, int8 on the WebAssembly runtime that serves it',
-      `${file}, ready to serve: slim serve ${file}   (${formatDuration(performance.now() - started)} in all)`,
+      `${file}, ready to serve: npm run slim -- serve ${file}   (${formatDuration(performance.now() - started)} in all)`,
     ];
     printResult(io, flags.json, { stages, requests, file }, text.join('\n'));
   });

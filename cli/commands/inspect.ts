@@ -88,5 +88,6 @@ function accuracyLines(accuracy: readonly StageAccuracy[]): string[] {
 }
 
 function configurationLines(configuration: Readonly<Record<string, unknown>>): string[] {
+  if (Object.keys(configuration).length === 0) return [];
   return ['', 'configuration:', ...Object.entries(configuration).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}`)];
 }

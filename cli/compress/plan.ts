@@ -3,7 +3,7 @@
  * what can run in the same call while its rows are in the cache (activation, residual, quantizing for the next layer). Whether a
  * linear layer runs in int8 or f32 is told by its weight's dtype.
  */
-import { sameShape, topological, type Node } from '../graph/graph.ts';
+import { elementCount, sameShape, topological, type Node } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 import type { Activation, Plan, PlanInput, Rows, Step } from '../../runtime/artifact/plan.ts';
 import { fieldsOf, quantizedRowBytes, type StepOp } from '../../runtime/artifact/steps.ts';
@@ -100,8 +100,9 @@ class Planner {
         if (!isPlainAdd(node)) throw unsupported(node, 'add with broadcasting');
         return this.#emit({ op: 'add', a: value(0), b: value(1), out: float(), rows, columns });
       case 'selectToken':
+        // A text may be shorter than its longest; a first row it has.
+        if (rowsOf(node.inputs[0]) === 'tokens' && attribute(node, 'index') !== 0) throw unsupported(node, 'a later token of a text');
         return this.#emit({
-          // A text may be shorter than its longest, but it has a row `index`; the others are not touched.
           op: 'selectRow', x: value(0), out: float(), rows: node.inputs[0].shape[0], columns, index: attribute(node, 'index'),
         });
       default:
@@ -178,6 +179,7 @@ class Planner {
         residual: added, ...this.#outputs(node), rows, inputs, rank, outputs, activation,
       });
     }
+    if (this.#hasInt8(linear, 1) || this.#hasInt8(linear, 2)) throw unsupported(linear, 'a low-rank layer of two dtypes');
     const inner = floats(x.shape[0] * rank);
     this.#emit({ op: 'linear', x: this.#float(x), weight: loraA, bias: null, residual: null, out: inner, rows, inputs, outputs: rank, activation: 'none' });
     return this.#emit({
@@ -211,17 +213,16 @@ class Planner {
   }
 
   #quantizedRows(node: Node): Slot {
-    const x = this.#float.bind(this);
     const value = this.#values.get(node);
     if (value?.quantized) return value.quantized;
     const quantized = quantizedSlot(node);
-    this.#emit({ op: 'quantizeRows', x: x(node), quantized, rows: rowsOf(node), columns: node.shape[1] });
+    this.#emit({ op: 'quantizeRows', x: this.#float(node), quantized, rows: rowsOf(node), columns: node.shape[1] });
     (this.#values.get(node) as Value).quantized = quantized;
     return quantized;
   }
 
   #slotOf({ shape }: Node): Slot {
-    return floats(shape.reduce((product, size) => product * size, 1));
+    return floats(elementCount(shape));
   }
 
   get #isInt8(): boolean {

@@ -2,8 +2,7 @@
  * Int8 weights: symmetric, with a scale for each output channel, w ≈ scale · q and q in -127..127; rows of embedding tables likewise. Activations are quantized
  * when the model runs (runtime/kernels), so no calibration data is needed.
  */
-import type { Node } from '../graph/graph.ts';
-import { topological } from '../graph/graph.ts';
+import { topological, type Node } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 import { f32Tensor, f32Values, i8Tensor, i8Values, tensorNamed, type StoredTensors } from './stored-tensors.ts';
 import type { Tensor } from '../../runtime/artifact/safetensors.ts';

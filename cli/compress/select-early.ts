@@ -34,7 +34,8 @@ function rowsAlone(x: Node, index: number): (node: Node) => Node {
       case 'tanh':
         return apply(node.operation, [row(first), ...others], node.attributes);
       case 'add':
-        return node.inputs.every(({ shape }) => sameShape(shape, node.shape)) ? apply(node.operation, node.inputs.map(row), node.attributes) : selectToken(node, 1, index);
+        if (!node.inputs.every(({ shape }) => sameShape(shape, node.shape))) return selectToken(node, 1, index);
+        return apply(node.operation, node.inputs.map(row), node.attributes);
       case 'attention': {
         const [key, value, bias = null] = others;
         return attention(row(first), key, value, bias, { ...(node.attributes as AttentionAttributes), queries: 1 });

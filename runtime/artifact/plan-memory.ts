@@ -60,5 +60,5 @@ export function memoryLayout(weightBytes: number, { steps, arenaBytes, tokens }:
 
 /** Bytes of an int8 weight's columns, which are made with the engine: for each panel eight scales, sums of weights and biases. */
 export function columnBytes(outputs: number): number {
-  return Math.ceil(outputs / PANEL) * 96;
+  return Math.ceil(outputs / PANEL) * 3 * 4 * PANEL;
 }

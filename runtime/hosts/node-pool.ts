@@ -1,7 +1,7 @@
 /**
  * Engines in worker threads, so that several requests are answered at a time. The artifact is read and checked once, and its bytes are
  * shared; but each engine copies the weights into a linear memory of its own, so that n workers take n times weights and arena.
- * (A WebAssembly memory that threads share would need a third build of the kernels.)
+ * (A WebAssembly memory that threads share would need builds of its own.)
  */
 import { Worker } from 'node:worker_threads';
 import type { Artifact } from '../artifact/artifact.ts';

@@ -1,4 +1,4 @@
-/** What Node does for the runtime: reading files. Other hosts have their own ways; nothing else in runtime/ imports `node:`. */
+/** What Node does for the runtime: reading files. Nothing in runtime/ outside this folder imports `node:`. */
 import { readFile } from 'node:fs/promises';
 import { readArtifact, type Artifact } from '../artifact/artifact.ts';
 import type { Limits } from '../artifact/plan.ts';

@@ -24,7 +24,7 @@ export async function readPredictRequest(request: HonoRequest, maxBodyBytes: num
   const image = isJson ? readBase64('image', given.image) : body;
   if (image.length === 0) throw new Problem(400, 'the picture is empty');
   const queryTopK = new URL(request.url).searchParams.get('topK');
-  return { image, topK: readTopK('topK', queryTopK === null ? given.topK ?? DEFAULT_TOP_K : Number(queryTopK)) };
+  return { image, topK: readTopK('topK', queryTopK === null ? given.topK ?? DEFAULT_TOP_K : Number(queryTopK) || queryTopK) };
 }
 
 const ofRequest = <T>(read: Read<T>): Read<T> => failing((message) => new Problem(400, message), read);

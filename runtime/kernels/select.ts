@@ -1,4 +1,4 @@
-/** Which build of the kernels a host runs. Both compute the same bits; the relaxed one is faster. */
+/** Which builds of the kernels a host can run. All compute the same bits; the relaxed ones are faster. */
 
 /** A module with one function that takes an i16x8.relaxed_dot_i8x16_i7x16_s. */
 const PROBE = Uint8Array.of(
@@ -9,14 +9,14 @@ const PROBE = Uint8Array.of(
 );
 
 /**
- * Whether the host runs relaxed SIMD. Node 20 has it behind a flag, with which it computes wrong results: there the answer is no, whatever
+ * Whether the host runs relaxed SIMD. Node up to 21 has it behind a flag, with which it computes wrong results: there the answer is no, whatever
  * its flags.
  */
 export function supportsRelaxedSimd(): boolean {
-  return !isNode20() && WebAssembly.validate(PROBE);
+  return !isOldNode() && WebAssembly.validate(PROBE);
 }
 
-function isNode20(): boolean {
+function isOldNode(): boolean {
   const { process } = globalThis as { process?: { versions?: { node?: string; bun?: string } } };
   return process?.versions?.bun === undefined && /^(1\d|20|21)\./.test(process?.versions?.node ?? '');
 }

@@ -1,4 +1,4 @@
-import { exp2Rows } from './exp2';
+import { exp2Rows, LOG2_E } from './exp2';
 import { alignUp, BLOCK, LANES, loadPart, maxF32, PANEL, REGISTER, sumF32 } from './lanes';
 import { rounded, roundingMagic } from './round';
 import { tileFour16 } from './tile-int16';
@@ -8,7 +8,7 @@ import { tileFour16 } from './tile-int16';
  * 15-bit fractions; sums are exact. Eight products an instruction on every host, at a ten-thousandth of the largest value's precision.
  */
 export function attentionInt16(
-  q: usize, k: usize, v: usize, out: usize, scratch: usize, queries: i32, tokens: i32, heads: i32, kvHeads: i32, keySize: i32, valueSize: i32, scale: f32,
+  q: usize, k: usize, v: usize, out: usize, scratch: usize, queries: i32, tokens: i32, heads: i32, keyHeads: i32, keySize: i32, valueSize: i32, scale: f32,
 ): void {
   const padded = (tokens + PANEL - 1) & -PANEL;
   const keyPairs = pairsOf(keySize);
@@ -28,9 +28,9 @@ export function attentionInt16(
   memory.fill(query, 0, queryStride << 2);
   memory.fill(probabilities, 0, <usize>padded << 3);
   for (let h = 0; h < heads; h++) {
-    if (h < kvHeads) {
-      packKeys(k + (<usize>(h * keySize) << 2), keys, keyScales, query, tokens, kvHeads * keySize, keySize, limit);
-      packValues(v + (<usize>(h * valueSize) << 2), values, valueScales, tokens, kvHeads * valueSize, valueSize);
+    if (h < keyHeads) {
+      packKeys(k + (<usize>(h * keySize) << 2), keys, keyScales, query, tokens, keyHeads * keySize, keySize, limit);
+      packValues(v + (<usize>(h * valueSize) << 2), values, valueScales, tokens, keyHeads * valueSize, valueSize);
     }
     for (let t = 0; t < queries; t += BLOCK) {
       const rows = min(BLOCK, queries - t);
@@ -64,8 +64,6 @@ export function attentionInt16(
 function pairsOf(size: i32): i32 {
   return ((size + 3) & ~3) >> 1;
 }
-
-const LOG2_E: f32 = 1.4426950408889634;
 
 /** The largest magnitude of queries and keys whose products' sum fits an int32: its square times the size is at most 2^31. */
 function limitOf(pairs: i32): f32 {

@@ -1,13 +1,13 @@
-import { exp2Rows } from './exp2';
+import { exp2Rows, LOG2_E } from './exp2';
 import { alignUp, BLOCK, maxF32, PANEL, REGISTER, sumF32 } from './lanes';
 import { tileRows } from './tile-f32';
 
 /**
- * out = softmax(scale · q · kᵀ) · v per head. q (queries, heads · keySize), k (tokens, kvHeads · keySize), v (tokens, kvHeads · valueSize),
- * out (queries, heads · valueSize), heads side by side; kvHeads is heads, or 1 where all share keys and values. All f32.
+ * out = softmax(scale · q · kᵀ) · v per head. q (queries, heads · keySize), k (tokens, keyHeads · keySize), v (tokens, keyHeads · valueSize),
+ * out (queries, heads · valueSize), heads side by side; keyHeads is heads, or 1 where all share keys and values. All f32.
  */
 export function attention(
-  q: usize, k: usize, v: usize, out: usize, scratch: usize, queries: i32, tokens: i32, heads: i32, kvHeads: i32, keySize: i32,
+  q: usize, k: usize, v: usize, out: usize, scratch: usize, queries: i32, tokens: i32, heads: i32, keyHeads: i32, keySize: i32,
   valueSize: i32, scale: f32,
 ): void {
   const padded = (tokens + PANEL - 1) & -PANEL;
@@ -20,9 +20,9 @@ export function attention(
   const outStride = <usize>(heads * valueSize) << 2;
   memory.fill(start, 0, 32);
   for (let h = 0; h < heads; h++) {
-    if (h < kvHeads) {
-      packKeys(k + (<usize>(h * keySize) << 2), keys, tokens, kvHeads * keySize, keySize);
-      packValues(v + (<usize>(h * valueSize) << 2), values, tokens, kvHeads * valueSize, valueSize);
+    if (h < keyHeads) {
+      packKeys(k + (<usize>(h * keySize) << 2), keys, tokens, keyHeads * keySize, keySize);
+      packValues(v + (<usize>(h * valueSize) << 2), values, tokens, keyHeads * valueSize, valueSize);
     }
     for (let t = 0; t < queries; t += BLOCK) {
       const rows = min(BLOCK, queries - t);
@@ -42,8 +42,6 @@ export function attention(
     }
   }
 }
-
-const LOG2_E: f32 = 1.4426950408889634;
 
 /** keys (tokens / 8, size, 8): eight keys side by side, the last panel padded with zeros. */
 function packKeys(k: usize, keys: usize, tokens: i32, columns: i32, size: i32): void {

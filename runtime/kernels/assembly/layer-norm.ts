@@ -21,6 +21,7 @@ export function layerNorm(
     }
   }
 }
+
 function sum(x: usize, count: i32): f32 {
   // Two sums at a time: one alone waits for each addition.
   let even = f32x4.splat(0);

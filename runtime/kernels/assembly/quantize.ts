@@ -13,12 +13,6 @@ export function quantizedRowBytes(columns: i32): usize {
   return alignUp(<usize>columns) + 16;
 }
 
-// @ts-ignore: decorator
-@inline
-export function scaleOf(row: usize, columns: i32): f32 {
-  return load<f32>(row + alignUp(<usize>columns));
-}
-
 /** Quantizes each row of x (rows, columns). */
 export function quantizeRows(x: usize, quantized: usize, rows: i32, columns: i32): void {
   const stride = quantizedRowBytes(columns);
