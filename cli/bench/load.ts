@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { throwIfInterrupted } from '../io/io.ts';
 import { builtAsset, KERNEL_FILES } from '../io/assets.ts';
 
 /** Of one process. */
@@ -27,7 +28,7 @@ export interface LoadTimes {
 }
 
 /** Loads the artifact in so many processes, one after the other. */
-export async function benchLoad(artifact: Uint8Array, processes: number, onProcess?: (done: number, total: number) => void): Promise<LoadTimes[]> {
+export async function benchLoad(artifact: Uint8Array, processes: number, signal: AbortSignal, onProcess?: (done: number, total: number) => void): Promise<LoadTimes[]> {
   const folder = await mkdtemp(join(tmpdir(), 'slim-load-'));
   try {
     const file = join(folder, 'model.slim');
@@ -35,7 +36,11 @@ export async function benchLoad(artifact: Uint8Array, processes: number, onProce
     const [probe, ...kernels] = ['load-probe.mjs', ...KERNEL_FILES].map((name) => fileURLToPath(builtAsset(name)));
     const times: LoadTimes[] = [];
     for (let i = 0; i < processes; i++) {
-      const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', probe, file, ...kernels]);
+      const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', probe, file, ...kernels]).catch((error: unknown) => {
+        // Ctrl-C reaches the probe, too.
+        throwIfInterrupted(signal);
+        throw error;
+      });
       times.push(JSON.parse(stdout) as LoadTimes);
       onProcess?.(i + 1, processes);
     }

@@ -28,7 +28,7 @@ first answer. Starting Node and reading the artifact's file are not counted.`,
     const model = await modelOf(flags);
     const artifact = await packVariant(lowRankVariant(model, ranksOf(model, flags), flags.seed), 'int8');
     const progress = createProgress(io.stderr, 'process');
-    const times = await benchLoad(artifact, flags.processes, (done, total) => {
+    const times = await benchLoad(artifact, flags.processes, io.signal, (done, total) => {
       throwIfInterrupted(io.signal);
       progress.update(done, total, flags.model ?? '');
     });

@@ -7,7 +7,7 @@ export function symmetricEigen(matrix: Float64Array, n: number): { values: Float
   const a = Float64Array.from(matrix);
   const v = new Float64Array(n * n);
   for (let i = 0; i < n; i++) v[i * n + i] = 1;
-  const scale = Math.hypot(...a);
+  const scale = Math.sqrt(a.reduce((sum, v) => sum + v * v, 0));
   for (let sweep = 0; sweep < 64 && offDiagonal(a, n) > 1e-15 * scale; sweep++) {
     for (let p = 0; p < n; p++) for (let q = p + 1; q < n; q++) rotate(a, v, n, p, q);
   }

@@ -4,6 +4,9 @@ import { isObject, madeBy, object, ofArtifact, type JsonObject } from './schema.
 /** Deeper than any header or manifest of ours; keeps recursive readers off the end of the stack. */
 const MAX_DEPTH = 32;
 
+/** More values than any of ours; many small ones take a hundred times their bytes. */
+const MAX_VALUES = 2 ** 18;
+
 /** With them, an object's prototype could be reached. */
 const FORBIDDEN = ['__proto__', 'constructor', 'prototype'];
 
@@ -39,11 +42,14 @@ export function canonicalJson(value: unknown): string {
 /** Counts the members of all objects in JSON text by its colons outside strings; checks the nesting on the way. */
 function countMembers(text: string, what: string, code: ArtifactErrorCode): number {
   let members = 0;
+  let values = 0;
   let depth = 0;
   for (const c of outsideStrings(text)) {
     if (c === ':') members++;
+    else if (c === ',') values++;
     else if (c === '}' || c === ']') depth--;
-    else if ((c === '{' || c === '[') && ++depth > MAX_DEPTH) throw new ArtifactError(code, `${what} is nested more than ${MAX_DEPTH} deep`);
+    else if (c === '{' || c === '[') depth++;
+    if (depth > MAX_DEPTH || values > MAX_VALUES) throw new ArtifactError(code, `${what}: more than ${MAX_DEPTH} deep or ${MAX_VALUES} values`);
   }
   return members;
 }

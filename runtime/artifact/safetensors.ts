@@ -45,14 +45,14 @@ export interface Safetensors {
 }
 
 const LENGTH_BYTES = 8;
-const MAX_HEADER_BYTES = 16 * 1024 * 1024;
+const MAX_HEADER_BYTES = 4 * 1024 * 1024;
 const HEADER = 'the safetensors header';
 const MAX_AXES = 32;
 const METADATA = '__metadata__';
 
 /**
  * How many bytes of a file to read before its header can be parsed, told from its first 8 bytes.
- * @throws ArtifactError when they are fewer, or announce a header over 16 MiB.
+ * @throws ArtifactError when they are fewer, or announce a header over 4 MiB.
  */
 export function safetensorsPrefixBytes(prefix: Uint8Array): number {
   expectBytes(LENGTH_BYTES, prefix.length);

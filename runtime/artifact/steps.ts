@@ -53,7 +53,7 @@ export interface StepDefinition {
   readonly fields: Readonly<Record<string, Field>>;
   /** What its sizes must fulfil, by the words for it. */
   readonly must?: Readonly<Record<string, (sizes: Sizes) => boolean>>;
-  /** Operations beside those on each byte of its buffers, and on each element of its weights for each row. */
+  /** Operations beside those on each byte of its buffers, and on each byte of its weights for each row. */
   readonly work?: Count;
   /** Element i of the output depends only on element i of the inputs, so that they may share a buffer. */
   readonly elementwise?: true;
@@ -136,7 +136,7 @@ const attention = (scratchBytes: Count) => ({
     out: writes('queries', 'heads', 'valueSize'), scratch: scratch(scratchBytes),
     queries: rows, tokens: rows, heads: size, keyHeads: size, keySize: size, valueSize: size, scale: number,
   },
-  work: (s: Sizes) => s.queries * s.tokens * s.heads * (s.keySize + s.valueSize),
+  work: (s: Sizes) => s.heads * (s.queries * (toPanels(s.tokens) * (s.keySize + s.valueSize) + 2500) + 300 * s.tokens),
   must: {
     'keyHeads to be heads or 1': (s: Sizes) => s.keyHeads === 1 || s.keyHeads === s.heads,
     [`at most ${MAX_ATTENTION_TOKENS} tokens`]: (s: Sizes) => s.tokens <= MAX_ATTENTION_TOKENS,
@@ -151,6 +151,7 @@ export const STEPS = {
     fields: {
       pixels: reads('channels', 'height', 'width'), out: writes('channels', 'height', 'width'), channels: size, height: size, width: size, patch: size,
     },
+    work: (s) => (160 * s.channels * s.height * s.width) / s.patch,
     must: { 'height and width to be multiples of patch': (s) => s.height % s.patch === 0 && s.width % s.patch === 0 },
   },
   /** The rows of x (rows, columns) to 7 bits. */

@@ -13,7 +13,6 @@ export type Inputs = Readonly<Record<string, Float32Array | Int32Array>>;
 export interface Engine {
   /** By name, with the largest shape that `infer` takes, e.g. pixels of [1, 3, 224, 224]. */
   readonly inputs: readonly EngineInput[];
-  readonly weightBytes: number;
   /** All of it: weights, buffers, scratch. */
   readonly memoryBytes: number;
   /**
@@ -52,7 +51,11 @@ export function createEngineWith(artifact: Artifact, kernelsOn: (memory: WebAsse
   const inputs = plan.inputs.map((input) => inputView(memory, layout.arena, input, plan));
   const output = new Float32Array(memory.buffer, layout.arena + plan.output.offset, elementCount(plan.output.shape));
 
+  const arena = new Uint8Array(memory.buffer, layout.arena, plan.arenaBytes);
+
   function infer(given: Inputs): Float32Array {
+    // What a plan reads before it writes it is zero, never another answer's.
+    arena.fill(0);
     const tokens = writeInputs(inputs, given);
     for (const call of calls) call(tokens);
     return output.slice();
@@ -60,7 +63,6 @@ export function createEngineWith(artifact: Artifact, kernelsOn: (memory: WebAsse
 
   return {
     inputs: inputs.map(({ input }) => input),
-    weightBytes: artifact.data.length,
     memoryBytes: memory.buffer.byteLength,
     infer,
     inferBatch: (batch) => batch.map(infer),

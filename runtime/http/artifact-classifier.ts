@@ -1,5 +1,6 @@
 /** A packed model as a classifier: decode, prepare, infer, softmax. The route of every request. */
 import type { Artifact } from '../artifact/artifact.ts';
+import { ArtifactError } from '../artifact/errors.ts';
 import type { Inputs } from '../engine/engine.ts';
 import { prepareImage } from '../preprocess/normalize.ts';
 import type { Picture } from '../preprocess/picture.ts';
@@ -14,9 +15,12 @@ export interface Inference {
 /** Makes a picture of an encoded file, e.g. `decodePicture` with the host's codecs. Rejects with PreprocessError where it can't. */
 export type DecodePicture = (bytes: Uint8Array) => Promise<Picture>;
 
-/** Joins an artifact, an engine made of it and the host's way to decode pictures. @throws PreprocessError where the preprocessing is invalid */
+/** Joins an artifact, an engine made of it and the host's way to decode pictures. @throws PreprocessError or ArtifactError where the preprocessing is invalid or makes what the plan does not take */
 export function createClassifier({ manifest, fileBytes }: Artifact, engine: Inference, decode: DecodePicture): Classifier {
   const spec = readImagePreprocess(manifest.preprocessing);
+  const made = `1,3,${spec.size.height},${spec.size.width}`;
+  const taken = `${manifest.plan.inputs[0].shape}`;
+  if (taken !== made) throw new ArtifactError('plan', `plan: expected pixels [${made}], got [${taken}]`);
   const { labels, task, source, costs, preprocessing } = manifest;
   return {
     info: () => ({ name: source.model, task, labels, parameters: costs.model.whole.parameters, macs: costs.model.whole.macs, bytes: fileBytes, preprocessing }),

@@ -17,7 +17,7 @@ export async function readPredictRequest(request: HonoRequest, maxBodyBytes: num
   const type = (request.header('content-type') ?? 'none').split(';', 1)[0].trim().toLowerCase();
   const isJson = type === 'application/json';
   if (!isJson && !type.startsWith('image/') && type !== 'application/octet-stream') {
-    throw new Problem(415, `Content-Type: expected a picture as image/* or application/octet-stream, or application/json {"image": base64}, got ${type}`);
+    throw new Problem(415, `Content-Type: expected image/*, application/octet-stream, or application/json {"image": base64}, got ${type}`);
   }
   const body = await readBody(request.raw, maxBodyBytes);
   const given = isJson ? readJson('the body', new TextDecoder().decode(body)) : {};

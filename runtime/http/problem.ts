@@ -2,18 +2,7 @@ import type { Context } from 'hono';
 
 type ProblemStatus = 400 | 404 | 405 | 413 | 415 | 422 | 500 | 503;
 
-const titles: Readonly<Record<ProblemStatus, string>> = {
-  400: 'Bad Request',
-  404: 'Not Found',
-  405: 'Method Not Allowed',
-  413: 'Content Too Large',
-  415: 'Unsupported Media Type',
-  422: 'Unprocessable Content',
-  500: 'Internal Server Error',
-  503: 'Service Unavailable',
-};
-
-/** An error that the client is told of, as problem details (RFC 9457). */
+/** An error that the client is told of, as problem details (RFC 9457) of type about:blank, whose title would only repeat the status. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly status: ProblemStatus;
@@ -30,6 +19,6 @@ export class Problem extends Error {
 }
 
 export function problemResponse(c: Context, { status, message, code, headers }: Problem): Response {
-  const body = { type: 'about:blank', title: titles[status], status, detail: message, ...(code === null ? {} : { code }) };
+  const body = { status, detail: message, ...(code === null ? {} : { code }) };
   return c.body(JSON.stringify(body), status, { 'content-type': 'application/problem+json', ...headers });
 }

@@ -19,7 +19,6 @@ describe('an engine', () => {
   it('tells its input and its memory', () => {
     const engine = createEngine(artifact, module);
     expect(engine.inputs).toEqual([{ name: 'pixels', dtype: 'F32', shape: [1, 3, 12, 20], vocabulary: null }]);
-    expect(engine.weightBytes).toBe(artifact.data.length);
     const { bytes } = memoryLayout(artifact.data.length, artifact.manifest.plan);
     expect(engine.memoryBytes).toBe(65_536 * Math.ceil(bytes / 65_536));
   });
@@ -35,6 +34,18 @@ describe('an engine', () => {
     engine.infer({ pixels: pixels.map((v) => 3 - v) });
     expect(engine.infer({ pixels })).toEqual(first);
     expect(first).toEqual(kept);
+  });
+
+  it('gives nothing of an answer to the next, also where a plan reads what it has not written', async () => {
+    const add = { op: 'add' as const, rows: 1, columns: 4 };
+    const [a, b] = [16, 32].map((from) => from + 4 * pixels.length);
+    const plan = {
+      ...artifact.manifest.plan, arenaBytes: b + 64, inputs: [{ ...artifact.manifest.plan.inputs[0], offset: 0 }], output: { offset: b, shape: [1, 4] },
+      steps: [{ ...add, a, b: a, out: b }, { ...add, a: 0, b: 0, out: a }],
+    };
+    const odd = createEngine({ ...artifact, manifest: { ...artifact.manifest, plan } }, module);
+    expect([...odd.infer({ pixels: pixels.map(() => 7) })]).toEqual([0, 0, 0, 0]);
+    expect([...odd.infer({ pixels: pixels.map(() => 1) })]).toEqual([0, 0, 0, 0]);
   });
 
   it('carries a NaN to the logits', () => {
