@@ -1,5 +1,7 @@
 /** `slim bench` beside its latency: costs, training steps, loading. Times are not judged. */
 import { expect, it } from 'vitest';
+import { printResult } from '../../cli/commands/result.ts';
+import type { Io } from '../../cli/io/io.ts';
 import { slim, slimJson } from '../support/cli.ts';
 
 it.each([
@@ -42,4 +44,12 @@ it('slim bench load tells what each part of loading takes, in processes of their
   // Weights, columns, buffers and scratch, in pages.
   expect(told.linearMemoryBytes).toBeGreaterThan(Number(told.bytes));
   expect(Number(told.linearMemoryBytes) % 65_536).toBe(0);
+});
+
+it('prints no control characters that a file brings', () => {
+  const written: string[] = [];
+  const io = { stdout: { write: (text: string) => written.push(text) } } as unknown as Io;
+  printResult(io, false, {}, 'label \x1b]0;title\x07\x9b2J\tand\nmore');
+  printResult(io, true, { label: '\x1b[2J' }, '');
+  expect(written).toEqual(['label \uFFFD]0;title\uFFFD\uFFFD2J\tand\nmore\n', '{"version":1,"label":"\\u001b[2J"}\n']);
 });

@@ -117,6 +117,12 @@ describe('symmetricEigen', () => {
     expectClose(rebuilt, matrix, 1e-12, 'V·diag·Vᵀ');
   });
 
+  it('takes matrices as large as the largest ranks ask for', () => {
+    const n = 400;
+    const { values } = symmetricEigen(Float64Array.from({ length: n * n }, (_, at) => (at % (n + 1) === 0 ? at / (n + 1) : 0)), n);
+    expect([...values]).toEqual(Array.from({ length: n }, (_, i) => n - 1 - i));
+  });
+
   it('leaves a diagonal matrix as it is, sorted', () => {
     const { values, vectors } = symmetricEigen(Float64Array.of(1, 0, 0, 3), 2);
     expect([...values]).toEqual([3, 1]);
