@@ -1,5 +1,5 @@
 import { exp2Rows, LOG2_E } from './exp2';
-import { alignUp, BLOCK, LANES, loadPart, maxF32, PANEL, REGISTER, sumF32 } from './lanes';
+import { alignUp, BLOCK, LANES, loadPart, maxF32, PANEL, REGISTER, sumF32, toPanels } from './lanes';
 import { rounded, roundingMagic } from './round';
 import { tileFour16 } from './tile-int16';
 
@@ -10,9 +10,9 @@ import { tileFour16 } from './tile-int16';
 export function attentionInt16(
   q: usize, k: usize, v: usize, out: usize, scratch: usize, queries: i32, tokens: i32, heads: i32, keyHeads: i32, keySize: i32, valueSize: i32, scale: f32,
 ): void {
-  const padded = (tokens + PANEL - 1) & -PANEL;
+  const padded = toPanels(tokens);
   const keyPairs = pairsOf(keySize);
-  const valuePanels = (valueSize + PANEL - 1) / PANEL;
+  const valuePanels = toPanels(valueSize) / PANEL;
   const limit = limitOf(keyPairs);
   const factors = scratch; // (4): of a block's rows
   const tile = factors + 16; // (4, 8)
@@ -111,7 +111,7 @@ function inverseOf(most: f32, limit: f32): f32 {
 /** keys (tokens / 8, pairs, 8, 2): eight keys side by side, what pads them 0 with scale 0. `row` is scratch for one key. */
 function packKeys(k: usize, keys: usize, scales: usize, row: usize, tokens: i32, columns: i32, size: i32, limit: f32): void {
   const pairs = pairsOf(size);
-  const padded = (tokens + PANEL - 1) & -PANEL;
+  const padded = toPanels(tokens);
   memory.fill(scales + (<usize>tokens << 2), 0, <usize>(padded - tokens) << 2);
   for (let t = 0; t < padded; t++) {
     if (t < tokens) store<f32>(scales + (<usize>t << 2), quantizeRow16(k + (<usize>(t * columns) << 2), row, size, limit));
@@ -122,7 +122,7 @@ function packKeys(k: usize, keys: usize, scales: usize, row: usize, tokens: i32,
 
 /** values (size / 8, tokens / 2, 8, 2): eight columns of two tokens side by side, what pads them 0. */
 function packValues(v: usize, values: usize, scales: usize, tokens: i32, columns: i32, size: i32): void {
-  const padded = (tokens + PANEL - 1) & -PANEL;
+  const padded = toPanels(tokens);
   const stride = <usize>columns << 2;
   const magic = roundingMagic();
   for (let d = 0; d < size; d += PANEL) {

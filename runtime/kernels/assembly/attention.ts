@@ -1,5 +1,5 @@
 import { exp2Rows, LOG2_E } from './exp2';
-import { alignUp, BLOCK, maxF32, PANEL, REGISTER, sumF32 } from './lanes';
+import { alignUp, BLOCK, maxF32, PANEL, REGISTER, sumF32, toPanels } from './lanes';
 import { tileRows } from './tile-f32';
 
 /**
@@ -10,7 +10,7 @@ export function attention(
   q: usize, k: usize, v: usize, out: usize, scratch: usize, queries: i32, tokens: i32, heads: i32, keyHeads: i32, keySize: i32,
   valueSize: i32, scale: f32,
 ): void {
-  const padded = (tokens + PANEL - 1) & -PANEL;
+  const padded = toPanels(tokens);
   const start = scratch; // eight zeros
   const tile = start + 32; // (4, 8)
   const query = tile + 128; // (4, keySize), scaled
@@ -45,7 +45,7 @@ export function attention(
 
 /** keys (tokens / 8, size, 8): eight keys side by side, the last panel padded with zeros. */
 function packKeys(k: usize, keys: usize, tokens: i32, columns: i32, size: i32): void {
-  memory.fill(keys, 0, <usize>(((tokens + PANEL - 1) & -PANEL) * size) << 2);
+  memory.fill(keys, 0, <usize>(toPanels(tokens) * size) << 2);
   for (let t = 0; t < tokens; t++) {
     const row = k + (<usize>(t * columns) << 2);
     const panel = keys + (<usize>((t & -PANEL) * size + (t & (PANEL - 1))) << 2);

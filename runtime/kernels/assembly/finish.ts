@@ -1,9 +1,9 @@
 import { add } from './add';
 import { gelu } from './gelu';
-import { quantizeRow, quantizedRowBytes } from './quantize';
+import { quantizeRows } from './quantize';
 import { tanh } from './tanh';
 
-/** What follows a linear layer in the same call. 0: nothing. */
+/** What follows a linear layer in the same call, as ../../artifact/steps.ts numbers it. 0: nothing. */
 export const GELU: i32 = 1;
 export const TANH: i32 = 2;
 
@@ -15,10 +15,5 @@ export function finishRows(y: usize, residual: usize, quantized: usize, rows: i3
   if (activation == GELU) gelu(y, y, rows, columns);
   else if (activation == TANH) tanh(y, y, rows, columns);
   if (residual) add(y, residual, y, rows, columns);
-  if (!quantized) return;
-  for (let r = 0; r < rows; r++) {
-    quantizeRow(y, quantized, columns);
-    y += <usize>columns << 2;
-    quantized += quantizedRowBytes(columns);
-  }
+  if (quantized) quantizeRows(y, quantized, rows, columns);
 }

@@ -12,6 +12,13 @@ export function alignUp(bytes: usize): usize {
   return (bytes + 15) & ~(<usize>15);
 }
 
+/** A count, padded to whole panels. */
+// @ts-ignore: decorator
+@inline
+export function toPanels(count: i32): i32 {
+  return (count + PANEL - 1) & -PANEL;
+}
+
 /** Groups of four inputs that packed int8 weights hold: an even number, the last ones padded with zeros. */
 // @ts-ignore: decorator
 @inline

@@ -1,6 +1,6 @@
 import { finishRows } from './finish';
 import { alignUp, BLOCK } from './lanes';
-import { quantizeRow, quantizedRowBytes } from './quantize';
+import { quantizedRowBytes, quantizeRows } from './quantize';
 import { multiplyRows } from './tile';
 
 /**
@@ -35,7 +35,7 @@ export function lowRankInt8(
     const block = min(BLOCK, rows - r);
     const y = out ? out + rowsOf(r, outputs) : region(scratch, widest, 0);
     multiplyRows(x, loraA, columnsA, inner, scratch, wide, block, inputs, rank);
-    for (let i = 0; i < block; i++) quantizeRow(inner + rowsOf(i, rank), innerQuantized + <usize>i * quantizedRowBytes(rank), rank);
+    quantizeRows(inner, innerQuantized, block, rank);
     multiplyRows(innerQuantized, loraB, columnsB, y, scratch, wide, block, rank, outputs);
     finishRows(y, residual ? residual + rowsOf(r, outputs) : 0, quantized, block, outputs, activation);
     x += <usize>block * quantizedRowBytes(inputs);
