@@ -1,7 +1,7 @@
 /** BERT for classifying texts (Devlin et al. 2018), as Hugging Face's BertForSequenceClassification computes it. */
 import type { Node } from '../graph/graph.ts';
 import { attention } from '../graph/ops/attention.ts';
-import { add, scale, subtract } from '../graph/ops/binary.ts';
+import { add, multiply, scale, subtract } from '../graph/ops/binary.ts';
 import { textEmbedding } from '../graph/ops/embedding.ts';
 import { gelu } from '../graph/ops/gelu.ts';
 import { layerNorm } from '../graph/ops/layer-norm.ts';
@@ -24,8 +24,10 @@ export interface BertConfig {
   readonly intermediateSize: number;
   readonly layerNormEpsilon: number;
   readonly initializerRange: number;
-  /** Length of the sequences that the graph takes, at most `maxPositions`. */
+  /** The longest sequence that the model is to take, at most `maxPositions`. */
   readonly tokens: number;
+  /** Share of the pooled values that are dropped before the head while training. */
+  readonly headDropout: number;
   readonly labels: readonly string[];
 }
 
@@ -66,13 +68,15 @@ function attentionBias(mask: Node): Node {
  */
 export function createBert(config: BertConfig): Model {
   const layers = bertLayers(config);
-  const { tokens: T, heads, vocabSize, typeVocabSize } = config;
+  const { heads, hiddenSize, vocabSize, typeVocabSize } = config;
+  const dropouts = config.headDropout > 0 ? [{ name: 'dropout', width: hiddenSize, rate: config.headDropout }] : [];
 
-  function forward({ ids, types, mask }: Readonly<Record<string, Node>>, batch: number, parts: Parts): Forward {
+  function forward({ ids, types, mask, dropout }: Readonly<Record<string, Node>>, batch: number, parts: Parts): Forward {
     const { tensor } = parts;
     const dense = (name: string, x: Node): Node => linear(x, tensor(`${name}.weight`), tensor(`${name}.bias`), name);
     const norm = (name: string, x: Node): Node => layerNorm(x, tensor(`${name}.weight`), tensor(`${name}.bias`), config.layerNormEpsilon);
 
+    const [, T] = ids.shape;
     const bias = mask ? attentionBias(mask) : null;
     let x = norm('norm', textEmbedding(tensor('embedding.word'), tensor('embedding.position'), tensor('embedding.type'), ids, types)); // (B·T, D)
     const blocks: Node[] = [];
@@ -84,7 +88,7 @@ export function createBert(config: BertConfig): Model {
       blocks.push(x);
     }
     const pooled = tanh(dense('pooler', selectToken(x, batch, 0))); // (B, D)
-    return { logits: dense('head', pooled), blocks };
+    return { logits: dense('head', dropout ? multiply(pooled, dropout) : pooled), blocks };
   }
 
   return {
@@ -93,10 +97,12 @@ export function createBert(config: BertConfig): Model {
     layers,
     initializerRange: config.initializerRange,
     vocabularies: { ids: vocabSize, types: typeVocabSize },
-    batchInputs: (batch, { padded = false } = {}) => ({
-      ids: input('ids', [batch, T], 'i32'),
-      types: input('types', [batch, T], 'i32'),
-      ...(padded ? { mask: input('mask', [batch, T]) } : {}),
+    dropouts,
+    batchInputs: (batch, { padded = false, tokens = config.tokens, dropout = false } = {}) => ({
+      ids: input('ids', [batch, tokens], 'i32'),
+      types: input('types', [batch, tokens], 'i32'),
+      ...(padded ? { mask: input('mask', [batch, tokens]) } : {}),
+      ...(dropout ? Object.fromEntries(dropouts.map(({ name, width }) => [name, input(name, [batch, width])])) : {}),
     }),
     forward,
   };

@@ -16,6 +16,23 @@ export interface Forward {
   readonly blocks: readonly Node[]; // (B·T, D) each
 }
 
+/** The named inputs of a batch, such as `pixels`, and what a batch for training has beside them. */
+export interface BatchInputOptions {
+  /** Texts of several lengths: adds `mask` (B, T), 1 for a token and 0 for padding. One text, as it is served, needs none. */
+  readonly padded?: boolean;
+  /** The length of the texts, which the longest the model takes is unless given. Pictures have none. */
+  readonly tokens?: number;
+  /** Adds the inputs of `dropouts`. */
+  readonly dropout?: boolean;
+}
+
+/** An input (B, width) that values are multiplied with while training: 0 with probability `rate`, else 1 / (1 - rate). */
+export interface Dropout {
+  readonly name: string;
+  readonly width: number;
+  readonly rate: number;
+}
+
 export interface Model {
   readonly architecture: string;
   readonly labels: readonly string[];
@@ -24,11 +41,9 @@ export interface Model {
   readonly initializerRange: number;
   /** How many values each integer input takes: token ids come from a vocabulary. Pictures have no such input. */
   readonly vocabularies: Readonly<Record<string, number>>;
-  /**
-   * The named inputs of a batch, such as `pixels`. A padded batch of texts has a `mask` (B, T) as well, 1 for a token and 0 for
-   * padding; one text, as it is served, needs none.
-   */
-  batchInputs(batch: number, options?: { readonly padded?: boolean }): Readonly<Record<string, Node>>;
+  /** Where the head drops values while it trains; empty where it has no dropout. */
+  readonly dropouts: readonly Dropout[];
+  batchInputs(batch: number, options?: BatchInputOptions): Readonly<Record<string, Node>>;
   forward(inputs: Readonly<Record<string, Node>>, batch: number, parts: Parts): Forward;
 }
 

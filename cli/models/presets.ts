@@ -57,6 +57,7 @@ export function bertPreset(preset: BertPreset, labels: readonly string[], tokens
     typeVocabSize: 2,
     layerNormEpsilon: 1e-12,
     initializerRange: 0.02,
+    headDropout: 0.1,
     tokens,
     labels,
   };

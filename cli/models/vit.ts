@@ -82,6 +82,7 @@ export function createVit(config: VitConfig): Model {
     layers,
     initializerRange: config.initializerRange,
     vocabularies: {},
+    dropouts: [],
     batchInputs: (batch) => ({ pixels: input('pixels', [batch, config.channels, height, width]) }),
     forward,
   };

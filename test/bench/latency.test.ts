@@ -23,7 +23,7 @@ const INSTALLED: CaseName[] = PEERS.filter((name) => !(WEB_MISSING && name.start
 
 const labels = Array.from({ length: 10 }, (_, i) => `class ${i}`);
 // Weights large enough that every layer has a say in the logits.
-const encoder = { hiddenSize: 64, layers: 2, heads: 4, intermediateSize: 128, layerNormEpsilon: 1e-12, initializerRange: 0.2, labels };
+const encoder = { hiddenSize: 64, layers: 2, heads: 4, intermediateSize: 128, layerNormEpsilon: 1e-12, initializerRange: 0.2, headDropout: 0, labels };
 const vit = createVit({ ...encoder, imageSize: { height: 32, width: 32 }, patchSize: 8, channels: 3 });
 const bert = createBert({ ...encoder, vocabSize: 50, maxPositions: 24, typeVocabSize: 2, tokens: 17 });
 
