@@ -73,7 +73,7 @@ export async function benchTrainStep(engine: Engine, options: TrainStepOptions):
 
 function randomBatch(engine: Engine, model: Model, batch: number): Record<string, DeviceTensor> {
   const source = random(1);
-  const inputs = randomInputs(model, model.batchInputs(batch, { padded: true }), source);
+  const inputs = randomInputs(model, model.batchInputs(batch, { padded: true, dropout: true }), source);
   const labels = integers(Int32Array.from({ length: batch }, () => source.below(model.labels.length)), [batch]);
   return Object.fromEntries(Object.entries({ ...inputs, labels }).map(([name, tensor]) => [name, engine.upload(tensor)]));
 }

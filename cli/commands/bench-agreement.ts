@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { addDataOptions, addResultOptions, createCommand, inheritSplit, openData, required, resolveFlags, type DataFlags } from '../args.ts';
 import { benchAgreement } from '../bench/agreement.ts';
+import { pictureSamples } from '../data/samples.ts';
 import { createEngine } from '../engines/create.ts';
 import { UserError } from '../io/errors.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
@@ -34,7 +35,7 @@ told too where the model knows the data's classes.`,
     const trained = await loadTrainedModel(path);
     if (trained.precision === 'int8') throw new UserError(`${path} is quantized already: there is no f32 model to compare with`, 'Give the run that it was quantized from.');
     const data = await openData(required(flags.data, '--data'), inheritSplit(flags, trained.record?.configuration));
-    const splits = { test: [data.test], train: [data.train], all: [data.train, data.test] }[flags.part];
+    const splits = { test: [data.test], train: [data.train], all: [data.train, data.test] }[flags.part].map((split) => pictureSamples(split, trained.preprocess));
     const knows = data.labels.some((label) => trained.config.labels.includes(label));
     const progress = createProgress(io.stderr, 'batch');
     const result = await benchAgreement(trained, splits, await createEngine({ engine: 'onnx', device: 'cpu' }), {

@@ -152,7 +152,8 @@ async function askServer(file: string, split: Split, labels: readonly string[], 
 async function onnxLatency(folder: string): Promise<number> {
   const trained = await loadTrainedModel(folder);
   const engine = await createEngine({ engine: 'onnx', device: 'cpu', threads: 1 });
-  const program = await compileForward(engine, trained.model, partsOf(trained), 1);
+  const forward = compileForward(engine, trained.model, partsOf(trained), 1);
+  const program = await forward.at(null);
   const tensors = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
   const { shape } = trained.model.batchInputs(1).pixels;
   const pixels = engine.upload(floats(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape));
@@ -160,7 +161,7 @@ async function onnxLatency(folder: string): Promise<number> {
     const { logits } = await program.run({ ...tensors, pixels });
     await logits.read();
   });
-  await program.dispose();
+  await forward.dispose();
   return latency;
 }
 

@@ -4,6 +4,8 @@ import { addDataOptions, addEngineOptions, addResultOptions, createCommand, inhe
 import { describe } from '../train/artifact-description.ts';
 import { pack } from '../compress/pack.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { pictureSamples } from '../data/samples.ts';
+import { readImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { createEngine, type EngineChoice } from '../engines/create.ts';
 import { UserError } from '../io/errors.ts';
 import { openArtifact } from '../io/artifact.ts';
@@ -61,13 +63,13 @@ export async function evaluateOn(model: Artifact | TrainedModel, data: Dataset, 
   };
   try {
     const artifact = 'manifest' in model ? model : model.precision === 'int8' ? await packed(model) : null;
-    if (artifact) return await evaluateArtifact(artifact, data.test, { classOf: classMap(artifact.manifest.labels, data.labels), onBatch });
+    if (artifact) return await evaluateArtifact(artifact, pictureSamples(data.test, readImagePreprocess(artifact.manifest.preprocessing)), { classOf: classMap(artifact.manifest.labels, data.labels), onBatch });
     const trained = model as TrainedModel;
     const engine = await createEngine(choice);
-    const forward = await compileForward(engine, trained.model, partsOf(trained));
+    const forward = compileForward(engine, trained.model, partsOf(trained));
     const tensors = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
-    const options = { spec: trained.preprocess, classOf: classMap(trained.config.labels, data.labels), onBatch };
-    const evaluation = await evaluateForward(engine, forward, tensors, data.test, options);
+    const options = { classOf: classMap(trained.config.labels, data.labels), onBatch };
+    const evaluation = await evaluateForward(engine, forward, tensors, pictureSamples(data.test, trained.preprocess), options);
     await forward.dispose();
     return evaluation;
   } finally {

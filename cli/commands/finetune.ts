@@ -2,7 +2,9 @@ import type { Command } from 'commander';
 import { addDataOptions, addEngineOptions, addResultOptions, addRunOptions, addTrainingOptions, configurationOf, createCommand, integer, openData, resolveFlags } from '../args.ts';
 import { denseCost } from '../pclora/cost.ts';
 import { Option } from 'commander';
+import { parseAugment } from '../data/augment.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { pictureSamples } from '../data/samples.ts';
 import { createEngine } from '../engines/create.ts';
 import { createProgress } from '../io/progress.ts';
 import type { Io } from '../io/io.ts';
@@ -56,7 +58,9 @@ export async function runFinetune(flags: FinetuneFlags, io: Io): Promise<Finetun
   const places = await expectPlaces(flags);
   const data = await openData(places.data, flags);
   const checkpoint = await startingPoint(places.model, data, flags);
-  const options = loopOptions(flags, data.train.size);
+  const train = pictureSamples(data.train, checkpoint.preprocess, parseAugment(flags.augment));
+  const test = pictureSamples(data.test, checkpoint.preprocess);
+  const options = loopOptions(flags, train.size);
   const engine = await createEngine(flags);
   const configuration = configurationOf(flags);
   const run = await startRun('finetune', places.out, flags, configuration, options.totalSteps);
@@ -72,8 +76,8 @@ export async function runFinetune(flags: FinetuneFlags, io: Io): Promise<Finetun
     costs: { teacher: null, model: denseCost(checkpoint.model) },
   };
   return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
-    const context = { engine, run, split: data.train, spec: checkpoint.preprocess, progress, signal: io.signal, onCheckpoint };
-    const { evaluation, steps, tensors } = await finetune(checkpoint, data.test, options, context);
+    const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };
+    const { evaluation, steps, tensors } = await finetune(checkpoint, test, options, context);
     await saveCheckpoint(run.folder, checkpoint, tensors);
     const accuracy: StageAccuracy[] = [{ stage: 'teacher', ...evaluation }];
     return { result: { run: run.folder, ...evaluation, steps, skipped: data.skipped }, accuracy, steps };

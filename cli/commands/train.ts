@@ -15,7 +15,8 @@ import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
 import { saveDescription, type Checkpoint } from '../pretrained/checkpoint.ts';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { random } from '../../runtime/random.ts';
-import type { Split } from '../data/split.ts';
+import { pictureSamples, type Samples } from '../data/samples.ts';
+import { parseAugment } from '../data/augment.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
 import { compileForward, evaluateForward, type Evaluation } from '../train/evaluate.ts';
 import { readRunRecord } from '../train/run-directory.ts';
@@ -84,7 +85,9 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
   const teacher = await loadTeacher(places.model, data.labels);
   const { model } = teacher;
   const ranks = resolveRanks(model.layers, { rank: flags.rank, perLayer: flags.layerRank, force: flags.forceRank });
-  const options = loopOptions(flags, data.train.size);
+  const train = pictureSamples(data.train, teacher.preprocess, parseAugment(flags.augment));
+  const test = pictureSamples(data.test, teacher.preprocess);
+  const options = loopOptions(flags, train.size);
   const compression: Compression = {
     method: 'pc-lora',
     rank: Math.max(...ranks.values()),
@@ -111,7 +114,7 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
     costs: { teacher: denseCost(model), model: adaptersCost(model, ranks) },
   };
   return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
-    const before = await evaluateDense(engine, teacher, data.test, io);
+    const before = await evaluateDense(engine, teacher, test, io);
     progress.line(`teacher: ${percent(before.accuracy)} on ${before.samples} samples`);
     const pclora = {
       adapters: { init: flags.init, ranks, scaling: compression.scaling },
@@ -120,8 +123,8 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
       alpha: flags.alpha,
       freeze: flags.freeze,
     };
-    const context = { engine, run, split: data.train, spec: teacher.preprocess, progress, signal: io.signal, onCheckpoint };
-    const { evaluation, steps, tensors } = await compress(teacher, data.test, pclora, options, context, random(flags.seed, 2));
+    const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };
+    const { evaluation, steps, tensors } = await compress(teacher, test, pclora, options, context, random(flags.seed, 2));
     await saveDescription(run.folder, teacher);
     await saveStored(run.path('weights'), storedTensors(logitsOf({ model, compression }), tensors));
     return {
@@ -143,10 +146,10 @@ async function loadTeacher(folder: string, labels: readonly string[]): Promise<C
   return teacher;
 }
 
-async function evaluateDense(engine: Engine, { model, tensors, preprocess }: Checkpoint, test: Split, { signal }: Io): Promise<Evaluation> {
+async function evaluateDense(engine: Engine, { model, tensors }: Checkpoint, test: Samples, { signal }: Io): Promise<Evaluation> {
   const specs = tensorsOf(model.layers);
-  const forward = await compileForward(engine, model, denseParts(specs));
-  const evaluation = await evaluateForward(engine, forward, uploadTensors(engine, specs, tensors), test, { spec: preprocess, onBatch: () => throwIfInterrupted(signal) });
+  const forward = compileForward(engine, model, denseParts(specs));
+  const evaluation = await evaluateForward(engine, forward, uploadTensors(engine, specs, tensors), test, { onBatch: () => throwIfInterrupted(signal) });
   await forward.dispose();
   return evaluation;
 }

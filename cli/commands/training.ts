@@ -1,6 +1,5 @@
 /** What `finetune` and `train` have in common: from flags to a loop, and a run that says how it ended. */
 import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
-import { parseAugment } from '../data/augment.ts';
 import { batchCount } from '../data/batches.ts';
 import type { EngineChoice } from '../engines/create.ts';
 import { required, type DataFlags } from '../args.ts';
@@ -43,7 +42,6 @@ export function loopOptions(flags: TrainingFlags, samples: number): LoopOptions 
     learningRate: flags.learningRate,
     warmupSteps: flags.warmupSteps ?? Math.min(100, Math.ceil(totalSteps / 10)),
     optimizer: { ...ADAMW_DEFAULTS, weightDecay: flags.weightDecay, clipNorm: flags.clipNorm },
-    augment: parseAugment(flags.augment),
     seed: flags.seed,
     evaluateEvery: flags.evaluateEvery ?? Math.min(totalSteps, epochsBetween * perEpoch),
     select: flags.select,

@@ -1,6 +1,6 @@
 /** Compression by PC-LoRA (arXiv 2406.09117): adapters beside every block linear, and the weights fade out. */
 import type { Random } from '../../runtime/random.ts';
-import type { Split } from '../data/split.ts';
+import type { Samples } from '../data/samples.ts';
 import type { DeviceTensor, Engine, Program } from '../engines/engine.ts';
 import { input } from '../graph/ops/leaf.ts';
 import { tensorsOf, type Layer, type TensorSpec } from '../models/layers.ts';
@@ -12,6 +12,7 @@ import type { Tensors } from '../pretrained/tensor-file.ts';
 import { compileForward, evaluateForward } from './evaluate.ts';
 import { trainLoop, type LoopContext, type LoopOptions, type LoopResult } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
+import { createPrograms, type Programs } from './programs.ts';
 import { compressStep, type CompressOptions } from './step.ts';
 import { packVector, tensorNamed, unpackVector, uploadTensors } from './trained-tensors.ts';
 
@@ -42,13 +43,13 @@ function keptTraining(layers: readonly Layer[], freeze: readonly Freezable[]): T
  */
 export async function compress(
   teacher: Checkpoint,
-  test: Split,
+  test: Samples,
   pclora: PcLoraOptions,
   options: LoopOptions,
   context: LoopContext,
   source: Random,
 ): Promise<LoopResult & { readonly tensors: Tensors }> {
-  const { engine, spec } = context;
+  const { engine } = context;
   const { model } = teacher;
   const { adapters, decaySteps, schedule } = pclora;
   const dense = tensorsOf(model.layers);
@@ -58,18 +59,19 @@ export async function compress(
 
   // One copy of W: the teacher, the fading student and every program read the same uploaded tensors.
   const frozen = { ...uploadTensors(engine, dense, teacher.tensors), ...(adapters.init === 'svd' ? uploadTensors(engine, adapterSpecs, start, initialName) : {}) };
-  const programs = createPrograms(engine, { model, batch: options.batchSize, layout, optimizer: options.optimizer, adapters, alpha: pclora.alpha });
+  const programs = createPhases(engine, { model, batch: options.batchSize, layout, optimizer: options.optimizer, adapters, alpha: pclora.alpha });
   const trained = sliceTensors(input('parameters', [layout.size]), layout);
-  const forward = await compileForward(engine, model, adaptersOnlyParts([...dense, ...adapterSpecs], adapters.scaling, trained));
+  const forward = compileForward(engine, model, adaptersOnlyParts([...dense, ...adapterSpecs], adapters.scaling, trained));
 
   const result = await trainLoop(
     {
       lambdaAt: (step) => lambdaAt(schedule, step, decaySteps),
-      programAt: (step) => programs.get(lambdaAt(schedule, step, decaySteps) > 0 ? 'fading' : 'adapters'),
+      programAt: (step, tokens) => programs.at(lambdaAt(schedule, step, decaySteps) > 0 ? 'fading' : 'adapters', tokens),
+      dropouts: model.dropouts,
       losses: ['loss', 'task', 'feature'],
       frozen,
       start: () => packVector(layout, new Map([...teacher.tensors, ...start])),
-      evaluate: (parameters: DeviceTensor) => evaluateForward(engine, forward, { ...frozen, parameters }, test, { spec }),
+      evaluate: (parameters: DeviceTensor) => evaluateForward(engine, forward, { ...frozen, parameters }, test),
     },
     options,
     context,
@@ -85,18 +87,17 @@ function remaining({ model }: Checkpoint, adapterSpecs: readonly TensorSpec[], a
   return new Map([...kept, ...adapterSpecs].map(({ name }) => [name, tensorNamed(all, name)]));
 }
 
-/** The two programs of a compression, one at a time: λ never comes back, so the first goes when the second is built. */
-function createPrograms(engine: Engine, options: CompressOptions) {
-  let current: { readonly phase: 'fading' | 'adapters'; readonly program: Promise<Program> } | null = null;
-  const dispose = async (): Promise<void> => (await current?.program)?.dispose();
+/** The programs of a compression's two phases, one phase at a time: λ never comes back, so the first one's go when the second begins. */
+function createPhases(engine: Engine, options: Omit<CompressOptions, 'tokens'>) {
+  let current: { readonly phase: 'fading' | 'adapters'; readonly programs: Programs } | null = null;
   return {
-    async get(phase: 'fading' | 'adapters'): Promise<Program> {
+    async at(phase: 'fading' | 'adapters', tokens: number | null): Promise<Program> {
       if (current?.phase !== phase) {
-        await dispose();
-        current = { phase, program: engine.compile(compressStep(options, phase)) };
+        await current?.programs.dispose();
+        current = { phase, programs: createPrograms((length) => engine.compile(compressStep({ ...options, tokens: length ?? undefined }, phase))) };
       }
-      return current.program;
+      return current.programs.at(tokens);
     },
-    dispose,
+    dispose: async (): Promise<void> => current?.programs.dispose(),
   };
 }

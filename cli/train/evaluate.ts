@@ -1,18 +1,20 @@
-/** Accuracy of a model on a split. */
-import { batchCount, batches } from '../data/batches.ts';
-import type { Split } from '../data/split.ts';
-import { floats, type DeviceTensor, type Engine, type Inputs, type Program } from '../engines/engine.ts';
+/** Accuracy of a model on labelled samples. */
+import { batchCount } from '../data/batches.ts';
+import type { Samples } from '../data/samples.ts';
+import type { Engine, Inputs } from '../engines/engine.ts';
 import { UserError } from '../io/errors.ts';
 import type { Model, Parts } from '../models/model.ts';
-import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { createPrograms, type Programs } from './programs.ts';
 
 /** Large enough for full speed, small enough for memory: measured flat from 32 on for a 128-wide ViT. */
 export const EVALUATION_BATCH = 64;
 
-/** The forward pass of a model for `EVALUATION_BATCH` samples, or another number. */
-export function compileForward(engine: Engine, model: Model, parts: Parts, batch = EVALUATION_BATCH): Promise<Program> {
-  const { logits } = model.forward(model.batchInputs(batch, { padded: true }), batch, parts);
-  return engine.compile({ outputs: { logits } });
+/** The forward pass of a model for `EVALUATION_BATCH` samples, or another number. Padded texts have their mask. */
+export function compileForward(engine: Engine, model: Model, parts: Parts, batch = EVALUATION_BATCH): Programs {
+  return createPrograms((tokens) => {
+    const inputs = model.batchInputs(batch, { padded: true, tokens: tokens ?? undefined });
+    return engine.compile({ outputs: { logits: model.forward(inputs, batch, parts).logits } });
+  });
 }
 
 export interface Evaluation {
@@ -21,33 +23,30 @@ export interface Evaluation {
 }
 
 export interface EvaluateOptions {
-  readonly spec: ImagePreprocess;
   /** Class index in the data → class index in the model. */
   readonly classOf?: readonly number[];
   readonly onBatch?: (done: number, total: number) => void;
 }
 
 /** Runs every sample once and counts how often the largest logit is the label's. UserError where a logit is not finite. */
-export async function evaluateForward(engine: Engine, forward: Program, tensors: Inputs, split: Split, options: EvaluateOptions): Promise<Evaluation> {
-  const { spec, classOf, onBatch } = options;
-  const { height, width } = spec.size;
-  const total = batchCount(split.size, { batchSize: EVALUATION_BATCH });
+export async function evaluateForward(engine: Engine, forward: Programs, tensors: Inputs, samples: Samples, options: EvaluateOptions = {}): Promise<Evaluation> {
+  const { classOf, onBatch } = options;
+  const total = batchCount(samples.size, { batchSize: EVALUATION_BATCH });
   let correct = 0;
   let done = 0;
-  for await (const { pixels, labels, size } of batches(split, { spec, batchSize: EVALUATION_BATCH, seed: 0 })) {
-    const uploaded: DeviceTensor = engine.upload(floats(pixels, [EVALUATION_BATCH, 3, height, width]));
-    const { logits } = await forward.run({ ...tensors, pixels: uploaded });
+  for await (const { inputs, tokens, labels, size } of samples.batches({ batchSize: EVALUATION_BATCH, seed: 0 })) {
+    const uploaded = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, engine.upload(tensor)]));
+    const { logits } = await (await forward.at(tokens)).run({ ...tensors, ...uploaded });
     const values = await logits.read();
     const classes = logits.shape[1];
     for (let i = 0; i < size; i++) {
       expectFinite(values, i * classes, classes);
       if (argmax(values, i * classes, classes) === (classOf?.[labels[i]] ?? labels[i])) correct++;
     }
-    uploaded.dispose();
-    logits.dispose();
+    for (const tensor of [...Object.values(uploaded), logits]) tensor.dispose();
     onBatch?.(++done, total);
   }
-  return { accuracy: split.size === 0 ? 0 : correct / split.size, samples: split.size };
+  return { accuracy: samples.size === 0 ? 0 : correct / samples.size, samples: samples.size };
 }
 
 /** The index of the largest of `length` values from `offset` on, counted from there. */

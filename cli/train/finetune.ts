@@ -1,5 +1,5 @@
 /** Fine-tuning: the dense model on the task loss. Its result is the teacher of a compression. */
-import type { Split } from '../data/split.ts';
+import type { Samples } from '../data/samples.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { tensorsOf } from '../models/layers.ts';
@@ -8,30 +8,32 @@ import { denseParts } from '../pclora/linear.ts';
 import { compileForward, evaluateForward } from './evaluate.ts';
 import { trainLoop, type LoopContext, type LoopOptions, type LoopResult } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
+import { createPrograms } from './programs.ts';
 import { finetuneStep } from './step.ts';
 import { packVector, unpackVector } from './trained-tensors.ts';
 
 /** Trains every tensor of the checkpoint. */
-export async function finetune(checkpoint: Checkpoint, test: Split, options: LoopOptions, context: LoopContext): Promise<LoopResult & { readonly tensors: Tensors }> {
-  const { engine, spec } = context;
+export async function finetune(checkpoint: Checkpoint, test: Samples, options: LoopOptions, context: LoopContext): Promise<LoopResult & { readonly tensors: Tensors }> {
+  const { engine } = context;
   const { model } = checkpoint;
   const specs = tensorsOf(model.layers);
   const layout = flatLayout(specs);
-  const program = await engine.compile(finetuneStep({ model, batch: options.batchSize, layout, optimizer: options.optimizer }));
+  const programs = createPrograms((tokens) => engine.compile(finetuneStep({ model, batch: options.batchSize, tokens: tokens ?? undefined, layout, optimizer: options.optimizer })));
   const trained = sliceTensors(input('parameters', [layout.size]), layout);
-  const forward = await compileForward(engine, model, denseParts(specs, trained));
+  const forward = compileForward(engine, model, denseParts(specs, trained));
   const result = await trainLoop(
     {
       lambdaAt: () => null,
-      programAt: async () => program,
+      programAt: (_, tokens) => programs.at(tokens),
+      dropouts: model.dropouts,
       losses: ['loss'],
       frozen: {},
       start: () => packVector(layout, checkpoint.tensors),
-      evaluate: (parameters) => evaluateForward(engine, forward, { parameters }, test, { spec }),
+      evaluate: (parameters) => evaluateForward(engine, forward, { parameters }, test),
     },
     options,
     context,
   );
-  await Promise.all([program.dispose(), forward.dispose()]);
+  await Promise.all([programs.dispose(), forward.dispose()]);
   return { ...result, tensors: unpackVector(layout, result.parameters) };
 }

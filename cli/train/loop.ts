@@ -1,12 +1,12 @@
 /** The training loop: next batch, one step, now and then an evaluation and a checkpoint. */
-import { batchCount, batches, type Batch } from '../data/batches.ts';
-import type { Augment } from '../data/augment.ts';
-import type { Split } from '../data/split.ts';
-import { floats, integers, type DeviceTensor, type Engine, type Inputs, type Outputs, type Program } from '../engines/engine.ts';
+import { random } from '../../runtime/random.ts';
+import { batchCount } from '../data/batches.ts';
+import type { Batch, Samples } from '../data/samples.ts';
+import { floats, integers, type DeviceTensor, type Engine, type HostTensor, type Inputs, type Outputs, type Program } from '../engines/engine.ts';
 import { Interrupted, UserError } from '../io/errors.ts';
 import { exists } from '../io/files.ts';
 import type { Progress } from '../io/progress.ts';
-import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import type { Dropout } from '../models/model.ts';
 import { loadState, saveState, type Best, type TrainState } from './checkpoint.ts';
 import type { Evaluation } from './evaluate.ts';
 import { learningRateAt } from './learning-rate.ts';
@@ -21,7 +21,6 @@ export interface LoopOptions {
   readonly learningRate: number;
   readonly warmupSteps: number;
   readonly optimizer: AdamwOptions;
-  readonly augment: Augment;
   readonly seed: number;
   /** Evaluates and saves a checkpoint every so many steps, and after the last. */
   readonly evaluateEvery: number;
@@ -35,8 +34,10 @@ export interface LoopOptions {
 export interface Objective {
   /** λ at a step; null where there is none. */
   lambdaAt(step: number): number | null;
-  /** The compiled step; may change with λ. */
-  programAt(step: number): Promise<Program>;
+  /** The compiled step; may change with λ, and with the length of the batch's texts. */
+  programAt(step: number, tokens: number | null): Promise<Program>;
+  /** What the student's head drops; drawn anew each step. */
+  readonly dropouts: readonly Dropout[];
   /** The losses among the program's outputs, to be logged. */
   readonly losses: readonly string[];
   /** Tensors that don't train. */
@@ -50,8 +51,7 @@ export interface Objective {
 export interface LoopContext {
   readonly engine: Engine;
   readonly run: RunDirectory;
-  readonly split: Split;
-  readonly spec: ImagePreprocess;
+  readonly samples: Samples;
   readonly progress: Progress;
   /** Stops after the step under way, with a checkpoint. */
   readonly signal: AbortSignal;
@@ -65,6 +65,9 @@ export interface LoopResult extends Best {
 
 /** How often metrics are written at least; a line a step would make the disk part of the loop. */
 const LOG_EVERY = 20;
+
+/** Sets the numbers that dropout draws apart from those of shuffling, which begin with the seed too. */
+const DROPOUT_STREAM = 0x6472_6f70;
 
 /**
  * Trains for `totalSteps` optimizer steps.
@@ -83,9 +86,10 @@ export async function trainLoop(objective: Objective, options: LoopOptions, cont
       const started = performance.now();
       const learningRate = learningRateAt(step, { peak: options.learningRate, warmupSteps: options.warmupSteps, totalSteps });
       const lambda = objective.lambdaAt(step);
-      const scalars = { ...adamwScalars(step, learningRate, options.optimizer), ...(lambda === null ? {} : { lambda }) };
-      const program = await objective.programAt(step);
-      const outputs = await runStep(engine, program, { ...objective.frozen, ...device }, batch, scalars, context.spec);
+      const scalars = asScalars({ ...adamwScalars(step, learningRate, options.optimizer), ...(lambda === null ? {} : { lambda }) });
+      const program = await objective.programAt(step, batch.tokens);
+      const masks = dropoutMasks(objective.dropouts, options, step);
+      const outputs = await runStep(engine, program, { ...objective.frozen, ...device }, batch, { ...masks, ...scalars });
       const values = await readScalars(outputs, [...objective.losses, 'gradientNorm']);
       const msPerStep = performance.now() - started;
       expectFinite(values, step, run);
@@ -125,24 +129,33 @@ export async function trainLoop(objective: Objective, options: LoopOptions, cont
 }
 
 /** Epoch after epoch until `totalSteps`; on resuming, the batches that were trained on already are made and passed over. */
-async function* trainingBatches({ split, spec }: LoopContext, options: LoopOptions, firstStep: number): AsyncGenerator<{ batch: Batch; epoch: number; step: number }> {
-  const { batchSize, seed, augment, totalSteps } = options;
-  const perEpoch = batchCount(split.size, { batchSize, dropLast: true });
+async function* trainingBatches({ samples }: LoopContext, options: LoopOptions, firstStep: number): AsyncGenerator<{ batch: Batch; epoch: number; step: number }> {
+  const { batchSize, seed, totalSteps } = options;
+  const perEpoch = batchCount(samples.size, { batchSize, dropLast: true });
   for (let epoch = Math.floor(firstStep / perEpoch); epoch * perEpoch < totalSteps; epoch++) {
     let step = epoch * perEpoch;
-    for await (const batch of batches(split, { spec, batchSize, seed, epoch, shuffle: true, augment, dropLast: true })) {
+    for await (const batch of samples.batches({ batchSize, seed, epoch, shuffle: true, dropLast: true })) {
       if (step >= firstStep) yield { batch, epoch, step };
       if (++step >= totalSteps) return;
     }
   }
 }
 
-async function runStep(engine: Engine, program: Program, tensors: Inputs, { pixels, labels }: Batch, scalars: Readonly<Record<string, number>>, { size }: ImagePreprocess): Promise<Outputs> {
-  const inputs: Record<string, DeviceTensor> = {
-    pixels: engine.upload(floats(pixels, [labels.length, 3, size.height, size.width])),
-    labels: engine.upload(integers(labels, [labels.length])),
-  };
-  for (const [name, value] of Object.entries(scalars)) inputs[name] = engine.upload(floats(Float32Array.of(value), []));
+/** Which values are dropped at a step: told by the seed and the step, so that a resumed run drops the same. */
+function dropoutMasks(dropouts: readonly Dropout[], { batchSize, seed }: LoopOptions, step: number): Record<string, HostTensor> {
+  const source = random(seed, DROPOUT_STREAM, step);
+  return Object.fromEntries(
+    dropouts.map(({ name, width, rate }) => [name, floats(Float32Array.from({ length: batchSize * width }, () => (source.uniform() < rate ? 0 : 1 / (1 - rate))), [batchSize, width])]),
+  );
+}
+
+function asScalars(values: Readonly<Record<string, number>>): Record<string, HostTensor> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, floats(Float32Array.of(value), [])]));
+}
+
+async function runStep(engine: Engine, program: Program, tensors: Inputs, batch: Batch, others: Readonly<Record<string, HostTensor>>): Promise<Outputs> {
+  const given = { ...batch.inputs, labels: integers(batch.labels, [batch.labels.length]), ...others };
+  const inputs = Object.fromEntries(Object.entries(given).map(([name, tensor]) => [name, engine.upload(tensor)]));
   const outputs = await program.run({ ...tensors, ...inputs });
   disposeAll(inputs);
   return outputs;

@@ -12,12 +12,16 @@ import { distillationLoss, featureLoss } from '../pclora/distill.ts';
 import { adaptersOnlyParts, adapterTensors, denseParts, fadingParts, type AdapterOptions } from '../pclora/linear.ts';
 import { adamwUpdate, sliceTensors, type AdamwOptions, type FlatLayout } from './optimizer.ts';
 
+type BatchInputs = Readonly<Record<string, Node>>;
+
 /** The names under which a step's graph takes and gives its state; the outputs of one run are the inputs of the next. */
 export const STATE = ['parameters', 'moment1', 'moment2'] as const;
 
 export interface StepOptions {
   readonly model: Model;
   readonly batch: number;
+  /** The length that the batch's texts are padded to: the longest that the model takes unless given. Pictures have none. */
+  readonly tokens?: number;
   readonly layout: FlatLayout;
   readonly optimizer: AdamwOptions;
 }
@@ -29,9 +33,9 @@ export interface CompressOptions extends StepOptions {
 }
 
 /** Fine-tuning: the dense model and the task loss. */
-export function finetuneStep({ model, batch, layout, optimizer }: StepOptions): Graph {
+export function finetuneStep({ model, batch, tokens, layout, optimizer }: StepOptions): Graph {
   const { parameters, trained } = trainedTensors(layout);
-  const inputs = model.batchInputs(batch, { padded: true });
+  const inputs = trainingInputs(model, batch, tokens);
   const { logits } = model.forward(inputs, batch, denseParts(tensorsOf(model.layers), trained));
   const loss = crossEntropy(logits, input('labels', [batch], 'i32'));
   return { outputs: { loss, logits, ...update(loss, parameters, trained, optimizer) } };
@@ -49,17 +53,25 @@ export function compressStep(options: CompressOptions, phase: 'fading' | 'adapte
 
 /** The forward half of a PC-LoRA step. */
 export function compressLosses(options: Omit<CompressOptions, 'optimizer' | 'layout'>, phase: 'fading' | 'adapters', trained: ReadonlyMap<string, Node>) {
-  const { model, batch, adapters, alpha } = options;
+  const { model, batch, tokens, adapters, alpha } = options;
   const dense = tensorsOf(model.layers);
   const specs = [...dense, ...adapterTensors(model.layers, adapters.ranks)];
-  const inputs = model.batchInputs(batch, { padded: true });
+  const inputs = trainingInputs(model, batch, tokens);
   const parts = phase === 'fading' ? fadingParts(specs, adapters, input('lambda', []), trained) : adaptersOnlyParts(specs, adapters.scaling, trained);
   const student = model.forward(inputs, batch, parts);
-  // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head).
-  const teacher = model.forward(inputs, batch, denseParts(dense));
+  // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head), and drops nothing.
+  const teacher = model.forward(withoutDropout(model, inputs), batch, denseParts(dense));
   const task = crossEntropy(student.logits, input('labels', [batch], 'i32'));
   const feature = featureLoss(student.blocks, teacher.blocks);
   return { loss: distillationLoss(task, feature, alpha), task, feature, student, teacher };
+}
+
+function trainingInputs(model: Model, batch: number, tokens: number | undefined): BatchInputs {
+  return model.batchInputs(batch, { padded: true, tokens, dropout: true });
+}
+
+function withoutDropout({ dropouts }: Model, inputs: BatchInputs): BatchInputs {
+  return Object.fromEntries(Object.entries(inputs).filter(([name]) => dropouts.every((dropout) => dropout.name !== name)));
 }
 
 function trainedTensors(layout: FlatLayout): { parameters: Node; trained: Map<string, Node> } {

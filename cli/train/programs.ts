@@ -1,0 +1,22 @@
+import type { Program } from '../engines/engine.ts';
+
+/** One program for each length that texts are padded to (null: pictures), compiled when it is first asked for. */
+export interface Programs {
+  at(tokens: number | null): Promise<Program>;
+  dispose(): Promise<void>;
+}
+
+export function createPrograms(compile: (tokens: number | null) => Promise<Program>): Programs {
+  const programs = new Map<number | null, Promise<Program>>();
+  return {
+    at(tokens) {
+      const known = programs.get(tokens) ?? compile(tokens);
+      programs.set(tokens, known);
+      return known;
+    },
+    async dispose() {
+      for (const program of programs.values()) await (await program).dispose();
+      programs.clear();
+    },
+  };
+}
