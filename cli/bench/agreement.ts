@@ -8,6 +8,7 @@ import { batchCount, batches } from '../data/batches.ts';
 import type { Split } from '../data/split.ts';
 import { floats, type Engine } from '../engines/engine.ts';
 import { builtKernels } from '../io/assets.ts';
+import { imagePreprocessOf } from '../pretrained/preprocessing.ts';
 import { describe } from '../train/artifact-description.ts';
 import { argmax, compileForward, EVALUATION_BATCH, expectFinite } from '../train/evaluate.ts';
 import { deployable, floatTensors, partsOf, weightSpecs, type TrainedModel } from '../train/trained-model.ts';
@@ -31,6 +32,7 @@ export interface AgreementOptions {
 
 /** Runs every sample of the splits through the f32 model on `engine` and through its int8 artifact on the runtime. */
 export async function benchAgreement(trained: TrainedModel, splits: readonly Split[], engine: Engine, { classOf, onBatch }: AgreementOptions): Promise<Agreement> {
+  const image = imagePreprocessOf(trained.preprocessing);
   const { logits, tensors } = deployable(trained);
   const artifact = await readArtifact(await pack(logits, quantizeTensors(tensors, logits), describe(trained)));
   const runtime = createRuntime(artifact, await builtKernels());
@@ -38,12 +40,12 @@ export async function benchAgreement(trained: TrainedModel, splits: readonly Spl
   const forward = await compileForward(engine, trained.model, partsOf(trained));
   const weights = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
   const classes = trained.config.labels.length;
-  const { height, width } = trained.preprocess.size;
+  const { height, width } = image.size;
   const total = splits.reduce((sum, { size }) => sum + batchCount(size, { batchSize: EVALUATION_BATCH }), 0);
   const counts = { samples: 0, agree: 0, f32: 0, int8: 0 };
   let done = 0;
   for (const split of splits) {
-    for await (const { pixels, labels, size } of batches(split, { spec: trained.preprocess, batchSize: EVALUATION_BATCH, seed: 0 })) {
+    for await (const { pixels, labels, size } of batches(split, { spec: image, batchSize: EVALUATION_BATCH, seed: 0 })) {
       const uploaded = engine.upload(floats(pixels, [EVALUATION_BATCH, 3, height, width]));
       const outputs = await forward.run({ ...weights, pixels: uploaded });
       const values = await outputs.logits.read();

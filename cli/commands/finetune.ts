@@ -10,6 +10,7 @@ import { isBertPreset, isVitPreset, VIT_PRESETS, vitPreset } from '../models/pre
 import { tensorsOf } from '../models/layers.ts';
 import { saveCheckpoint, type Checkpoint } from '../pretrained/checkpoint.ts';
 import { initialTensors } from '../pretrained/initial.ts';
+import { imagePreprocessOf } from '../pretrained/preprocessing.ts';
 import { vitArchitecture } from '../pretrained/vit-checkpoint.ts';
 import { random } from '../../runtime/random.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
@@ -72,7 +73,7 @@ export async function runFinetune(flags: FinetuneFlags, io: Io): Promise<Finetun
     costs: { teacher: null, model: denseCost(checkpoint.model) },
   };
   return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
-    const context = { engine, run, split: data.train, spec: checkpoint.preprocess, progress, signal: io.signal, onCheckpoint };
+    const context = { engine, run, split: data.train, spec: imagePreprocessOf(checkpoint.preprocessing), progress, signal: io.signal, onCheckpoint };
     const { evaluation, steps, tensors } = await finetune(checkpoint, data.test, options, context);
     await saveCheckpoint(run.folder, checkpoint, tensors);
     const accuracy: StageAccuracy[] = [{ stage: 'teacher', ...evaluation }];
@@ -93,7 +94,7 @@ async function startingPoint(model: string, data: Dataset, { seed, imageSize }: 
     config,
     model: network,
     tensors: initialTensors(tensorsOf(network.layers), config.initializerRange, random(seed, 1)),
-    preprocess: defaultImagePreprocess(config.imageSize),
+    preprocessing: { kind: 'image', image: defaultImagePreprocess(config.imageSize) },
     notices: [],
   };
 }

@@ -13,6 +13,7 @@ import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
 import { saveDescription, type Checkpoint } from '../pretrained/checkpoint.ts';
+import { imagePreprocessOf } from '../pretrained/preprocessing.ts';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { random } from '../../runtime/random.ts';
 import type { Split } from '../data/split.ts';
@@ -120,7 +121,7 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
       alpha: flags.alpha,
       freeze: flags.freeze,
     };
-    const context = { engine, run, split: data.train, spec: teacher.preprocess, progress, signal: io.signal, onCheckpoint };
+    const context = { engine, run, split: data.train, spec: imagePreprocessOf(teacher.preprocessing), progress, signal: io.signal, onCheckpoint };
     const { evaluation, steps, tensors } = await compress(teacher, data.test, pclora, options, context, random(flags.seed, 2));
     await saveDescription(run.folder, teacher);
     await saveStored(run.path('weights'), storedTensors(logitsOf({ model, compression }), tensors));
@@ -143,10 +144,10 @@ async function loadTeacher(folder: string, labels: readonly string[]): Promise<C
   return teacher;
 }
 
-async function evaluateDense(engine: Engine, { model, tensors, preprocess }: Checkpoint, test: Split, { signal }: Io): Promise<Evaluation> {
+async function evaluateDense(engine: Engine, { model, tensors, preprocessing }: Checkpoint, test: Split, { signal }: Io): Promise<Evaluation> {
   const specs = tensorsOf(model.layers);
   const forward = await compileForward(engine, model, denseParts(specs));
-  const evaluation = await evaluateForward(engine, forward, uploadTensors(engine, specs, tensors), test, { spec: preprocess, onBatch: () => throwIfInterrupted(signal) });
+  const evaluation = await evaluateForward(engine, forward, uploadTensors(engine, specs, tensors), test, { spec: imagePreprocessOf(preprocessing), onBatch: () => throwIfInterrupted(signal) });
   await forward.dispose();
   return evaluation;
 }

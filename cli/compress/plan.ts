@@ -71,10 +71,11 @@ class Planner {
         const [, channels, height, width] = node.inputs[0].shape;
         return this.#emit({ op: 'patchify', pixels: value(0), out: float(), channels, height, width, patch: attribute(node, 'patchSize') });
       }
-      case 'tokens':
-        return this.#emit({
-          op: 'tokens', patches: value(0), cls: tensor(1), position: tensor(2), out: float(), rows: node.shape[0], columns,
-        });
+      case 'tokens': {
+        // With several class tokens, a row of the kernel's is as many tokens: the same memory.
+        const [groups, width] = node.inputs[2].shape;
+        return this.#emit({ op: 'tokens', patches: value(0), cls: tensor(1), position: tensor(2), out: float(), rows: groups, columns: width });
+      }
       case 'textEmbedding':
         return this.#emit({
           op: 'textEmbedding', ids: value(3), types: value(4), word: tensor(0), position: tensor(1), type: tensor(2), out: float(), tokens: 'tokens', columns,

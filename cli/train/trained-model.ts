@@ -4,7 +4,6 @@ import { basename, join, resolve } from 'node:path';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { ArtifactError } from '../../runtime/artifact/errors.ts';
 import { readSafetensors, writeSafetensors } from '../../runtime/artifact/safetensors.ts';
-import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { absorbAttention } from '../compress/absorb.ts';
 import { scaleName } from '../../runtime/artifact/steps.ts';
 import { f32Tensor, f32Values, type StoredTensors } from '../compress/stored-tensors.ts';
@@ -19,6 +18,7 @@ import { adaptersOnlyParts, adapterTensors, denseParts } from '../pclora/linear.
 import { resolveRanks } from '../pclora/rank.ts';
 import type { Architecture, ModelConfig } from '../pretrained/architecture.ts';
 import { loadCheckpoint, loadDescription, type Checkpoint, type LoadOptions } from '../pretrained/checkpoint.ts';
+import type { Preprocessing } from '../pretrained/preprocessing.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { expectFinished, readRunRecord, RUN_FILES, type RunRecord } from './run-directory.ts';
 
@@ -26,7 +26,7 @@ export interface TrainedModel {
   readonly architecture: Architecture;
   readonly config: ModelConfig;
   readonly model: Model;
-  readonly preprocess: ImagePreprocess;
+  readonly preprocessing: Preprocessing;
   /** How the adapters were made; null for a dense model. */
   readonly compression: Compression | null;
   readonly precision: 'f32' | 'int8';
@@ -43,17 +43,17 @@ export async function loadTrainedModel(folder: string): Promise<TrainedModel> {
   const source = record?.source ?? basename(resolve(folder));
   if (record) expectFinished(folder, record);
   if (record === null || record.kind === 'finetune') {
-    const { architecture, config, model, preprocess, tensors } = await loadDenseModel(folder, { seed: 0 });
+    const { architecture, config, model, preprocessing, tensors } = await loadDenseModel(folder, { seed: 0 });
     const stored = new Map(tensorsOf(model.layers).map(({ name, shape }) => [name, f32Tensor(tensors.get(name)!, shape)]));
-    return { architecture, config, model, preprocess, compression: null, precision: 'f32', stored, record, source };
+    return { architecture, config, model, preprocessing, compression: null, precision: 'f32', stored, record, source };
   }
   const path = join(folder, RUN_FILES.weights);
-  const { architecture, config, preprocess } = await loadDescription(folder);
+  const { architecture, config, preprocessing } = await loadDescription(folder);
   const model = architecture.create(config);
   const stored = await readStored(path);
   checkStored(path, stored, storedSpecs(model, record));
   const precision = [...stored.values()].some(({ dtype }) => dtype === 'I8') ? 'int8' : 'f32';
-  return { architecture, config, model, preprocess, compression: record.compression, precision, stored, record, source };
+  return { architecture, config, model, preprocessing, compression: record.compression, precision, stored, record, source };
 }
 
 /** A dense model to train from: a Hugging Face folder, or a finished run of slim finetune. */

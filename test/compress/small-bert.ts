@@ -13,7 +13,7 @@ export const VOCABULARY = 23;
 /** A graph for texts of exactly `tokens` tokens, always with the same weights. */
 export function smallBert(tokens = TOKENS): { readonly logits: Node; readonly values: ReadonlyMap<string, Float32Array> } {
   const model = createBert({
-    vocabSize: VOCABULARY, maxPositions: 13, typeVocabSize: 2, hiddenSize: 36, layers: 3, heads: 4, intermediateSize: 70, layerNormEpsilon: 1e-6,
+    variant: 'bert', vocabSize: VOCABULARY, maxPositions: 13, typeVocabSize: 2, hiddenSize: 36, layers: 3, heads: 4, intermediateSize: 70, layerNormEpsilon: 1e-6,
     initializerRange: 0.2, headDropout: 0, tokens, labels: description.labels,
   });
   const ranks = new Map(adaptedLayers(model.layers).map(({ name }) => [name, 7]));

@@ -15,6 +15,7 @@ export interface SmallVit {
 const LABELS = ['a', 'b', 'c', 'd', 'e'];
 
 const model = createVit({
+  variant: 'vit',
   imageSize: { height: 12, width: 20 },
   patchSize: 4,
   channels: 3,

@@ -18,7 +18,7 @@ import { flatten, reshape } from '../../cli/graph/ops/reshape.ts';
 import { pad, slice } from '../../cli/graph/ops/slice.ts';
 import { logSoftmax, softmax } from '../../cli/graph/ops/softmax.ts';
 import { transpose } from '../../cli/graph/ops/transpose.ts';
-import { erf, exp, log, negate, sqrt, tanh } from '../../cli/graph/ops/unary.ts';
+import { erf, exp, log, negate, relu, sign, sqrt, tanh } from '../../cli/graph/ops/unary.ts';
 import { patchify, selectToken, tokens } from '../../cli/graph/ops/vision.ts';
 import { at, erf as erfOf, rowOf, softmaxOf, statisticsOf, sumOver, tensor, type Index, type Tensor } from '../support/reference.ts';
 
@@ -86,6 +86,9 @@ const elementwise: Case[] = [
   ...unary('sqrt', sqrt, Math.sqrt, { from: 0.1, to: 4 }),
   ...unary('erf', erf, erfOf, { from: -3, to: 3 }),
   ...unary('tanh', tanh, Math.tanh, { from: -3, to: 3 }),
+  ...unary('relu', relu, (x) => Math.max(x, 0)),
+  ...unary('sign', sign, Math.sign).map((drawn) => ({ ...drawn, differentiable: false })),
+  { operation: 'relu', what: '0', inputs: [{ shape: [3], from: 0, to: 0 }], shape: [3], build: relu, entry: () => 0 },
   ...unary('gelu', gelu, (x) => (x * (1 + erfOf(x / Math.SQRT2))) / 2, { from: -4, to: 4 }),
   ...unary('scale', (x) => scale(x, -2.5), (x) => -2.5 * x),
   ...unary('scale', (x) => scale(x, 1), (x) => x),
@@ -298,13 +301,14 @@ const encoder: Case[] = [
       return at(pixels, Math.floor(row / perPicture), Math.floor(column / p ** 2), y, x);
     },
   })),
-  ...([[2, 3, 5], [1, 1, 1], [3, 4, 17]] as const).map(([batch, patches, width]): Case => ({
-    operation: 'tokens', what: `${batch} × ${patches} patches of ${width}`, inputs: [{ shape: [batch * patches, width] }, { shape: [width] }, { shape: [patches + 1, width] }],
-    shape: [batch * (patches + 1), width], build: tokens,
+  ...([[2, 3, 5, 1], [1, 1, 1, 1], [3, 4, 17, 1], [2, 4, 3, 2], [1, 6, 5, 3]] as const).map(([batch, patches, width, C]): Case => ({
+    operation: 'tokens', what: `${batch} × ${patches} patches of ${width}, ${C} before`,
+    inputs: [{ shape: [batch * patches, width] }, { shape: [C * width] }, { shape: [patches / C + 1, C * width] }],
+    shape: [batch * (patches + C), width], build: tokens,
     entry([row, d], x, cls, position) {
-      const sample = Math.floor(row / (patches + 1));
-      const token = row % (patches + 1);
-      return (token === 0 ? at(cls, d) : at(x, sample * patches + token - 1, d)) + at(position, token, d);
+      const sample = Math.floor(row / (patches + C));
+      const token = row % (patches + C);
+      return (token < C ? cls.data[token * width + d] : at(x, sample * patches + token - C, d)) + position.data[token * width + d];
     },
   })),
   ...([[3, 5, 2, 0], [1, 3, 1, 2], [5, 1, 17, 0]] as const).map(([batch, T, width, index]): Case => ({

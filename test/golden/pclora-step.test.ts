@@ -13,6 +13,7 @@ import { adaptersOnlyParts, adapterTensors, type AdapterOptions } from '../../cl
 import { lambdaAt, type Schedule } from '../../cli/pclora/schedule.ts';
 import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../../cli/train/optimizer.ts';
 import { compressLosses, compressStep, STATE } from '../../cli/train/step.ts';
+import { checkpointNames } from '../support/checkpoint-names.ts';
 import { expectClose } from '../support/compare.ts';
 import { goldenFolder, present } from '../support/shared.ts';
 
@@ -52,8 +53,9 @@ describe.skipIf(!present(folder)).each([
   /** PyTorch's name of a tensor: `block.0.query.loraA` is `vit.encoder.layer.0.attention.attention.query.lora_A` there. */
   function goldenName(name: string): string {
     const adapter = /^(.*)\.lora([ABC])$/.exec(name);
-    if (!adapter) return checkpoint.architecture.checkpointName(name);
-    return checkpoint.architecture.checkpointName(`${adapter[1]}.weight`).replace(/weight$/, `lora_${adapter[2]}`);
+    const theirs = checkpointNames(checkpoint);
+    if (!adapter) return theirs.get(name)!;
+    return theirs.get(`${adapter[1]}.weight`)!.replace(/weight$/, `lora_${adapter[2]}`);
   }
 
   const startOf = (spec: TensorSpec): Float32Array => values.get(`adapter.${goldenName(spec.name)}`) ?? checkpoint.tensors.get(spec.name)!;

@@ -7,6 +7,7 @@ import { initialTensors } from '../../cli/pretrained/initial.ts';
 import { random } from '../../runtime/random.ts';
 
 export const tinyConfig: VitConfig = {
+  variant: 'vit',
   imageSize: { height: 8, width: 12 },
   patchSize: 4,
   channels: 3,
