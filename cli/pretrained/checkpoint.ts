@@ -93,7 +93,7 @@ function toParts(parts: readonly StoredPart[], data: Float32Array): (readonly [n
 
 async function expectCheckpointFolder(folder: string): Promise<void> {
   const kind = await kindOf(folder);
-  const hint = `A model is a Hugging Face folder on this disk (config.json, model.safetensors) or a run of slim finetune; slim finetune also takes presets (${VIT_PRESETS.join(', ')}), and so does slim bench (${PRESETS.slice(VIT_PRESETS.length).join(', ')} too).`;
+  const hint = `A model is a Hugging Face folder (config.json, model.safetensors), a run of slim finetune, or a name on the hub (OWNER/NAME); slim finetune also takes presets (${VIT_PRESETS.join(', ')}), and so does slim bench (${PRESETS.slice(VIT_PRESETS.length).join(', ')} too).`;
   if (kind === 'absent') throw new UserError(`model ${folder} does not exist`, hint);
   if (kind === 'file') throw new UserError(`model ${folder} is a file, expected a folder`, hint);
   if (!(await exists(join(folder, 'config.json')))) throw new UserError(`${folder} has no config.json`, hint);

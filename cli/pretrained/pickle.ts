@@ -31,7 +31,7 @@ export class PickleError extends Error {
 }
 
 /** Far more than the tensors of any model need. */
-const MAX_VALUES = 1 << 22;
+const MAX_VALUES = 1 << 19;
 
 const MARK = Symbol('mark');
 

@@ -17,7 +17,7 @@ export async function fitTexts(folder: string, stored: BertConfig, options: FitO
   if (options.imageSize !== undefined) throw new UserError(`${folder} is a model of texts, which have no image size`);
   const settings = await tokenizerSettings(folder);
   const { maxPositions, vocabSize } = stored;
-  const tokens = options.maxTokens ?? Math.min(stored.tokens, writtenLimit(settings));
+  const tokens = options.maxTokens ?? writtenLimit(settings, maxPositions) ?? stored.tokens;
   if (tokens > maxPositions) {
     throw new UserError(`${folder}: expected at most ${maxPositions} tokens, for which it has positions, got ${tokens}`, 'Ask for shorter texts.');
   }
@@ -38,9 +38,9 @@ async function tokenizerSettings(folder: string): Promise<JsonObject> {
   return json;
 }
 
-/** model_max_length, which transformers writes as 1e30 where there is none. */
-function writtenLimit({ model_max_length: limit }: JsonObject): number {
-  return typeof limit === 'number' && limit >= 1 ? Math.floor(limit) : Infinity;
+/** model_max_length; null where it is absent or beyond the positions, as 1e30 is, which transformers writes for "none". */
+function writtenLimit({ model_max_length: limit }: JsonObject, maxPositions: number): number | null {
+  return Number.isInteger(limit) && (limit as number) >= 1 && (limit as number) <= maxPositions ? (limit as number) : null;
 }
 
 /** One more than the greatest id that the tokenizer of a tokenizer.json gives. */

@@ -27,8 +27,9 @@ function difference(got: Float32Array, expected: Float32Array): number {
   return got.reduce((worst, v, i) => Math.max(worst, Math.abs(v - expected[i])), 0) / largest;
 }
 
-describe.each([['dense', 1], ['low-rank', 1], ['low-rank', 0.5]] as const)('a %s ViT with scaling %d', (kind, scaling) => {
-  const { logits, values, pixels } = smallVit(kind, scaling);
+const MODELS = [['dense', 'vit', 1], ['low-rank', 'vit', 1], ['low-rank', 'vit', 0.5], ['low-rank', 'deit', 1], ['dense', 'deit-with-teacher', 1], ['low-rank', 'deit-with-teacher', 1]] as const;
+describe.each(MODELS)('a %s %s with scaling %d', (kind, variant, scaling) => {
+  const { logits, values, pixels } = smallVit(kind, scaling, 7, variant);
   const tensors = storedTensors(logits, values);
 
   it('in f32 gives the logits of onnxruntime', async () => {

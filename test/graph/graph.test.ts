@@ -55,7 +55,7 @@ describe('shapes that do not fit', () => {
     ['attention: expected query, key, value (6, width), width divisible by 4 heads', () => attention(f(6, 10), f(6, 10), f(6, 10), null, { batch: 2, tokens: 3, heads: 4 })],
     ['attention: expected a bias of shape (2, 1, 1, 3)', () => attention(f(6, 8), f(6, 8), f(6, 8), f(2, 3), { batch: 2, tokens: 3, heads: 4 })],
     ['patchify: expected pixels (batch, channels, height, width) with sides divisible by 4, got f32(1, 3, 8, 6)', () => patchify(f(1, 3, 8, 6), 4)],
-    ['tokens: expected patches (B·N, D), cls (D), position (N + 1, D), got f32(5, 8) and f32(8) and f32(5, 8)', () => tokens(f(5, 8), f(8), f(5, 8))],
+    ['tokens: expected patches (B·N, D), cls (C·D), position (N/C + 1, C·D), got f32(5, 8) and f32(8) and f32(5, 8)', () => tokens(f(5, 8), f(8), f(5, 8))],
     ['selectToken: expected rows of 2 sequences longer than 3, got f32(6, 8)', () => selectToken(f(6, 8), 2, 3)],
     ['constant: expected 6 values for shape (2, 3), got 5', () => constant(new Float32Array(5), [2, 3])],
   ];

