@@ -14,11 +14,12 @@ import { constant, input, scalar } from '../../cli/graph/ops/leaf.ts';
 import { linear, lowRankLinear } from '../../cli/graph/ops/linear.ts';
 import { matmul } from '../../cli/graph/ops/matmul.ts';
 import { mean, meanOfAll, sum, sumOfAll, sumTo } from '../../cli/graph/ops/reduce.ts';
+import { relu } from '../../cli/graph/ops/relu.ts';
 import { flatten, reshape } from '../../cli/graph/ops/reshape.ts';
 import { pad, slice } from '../../cli/graph/ops/slice.ts';
 import { logSoftmax, softmax } from '../../cli/graph/ops/softmax.ts';
 import { transpose } from '../../cli/graph/ops/transpose.ts';
-import { erf, exp, log, negate, relu, sign, sqrt, tanh } from '../../cli/graph/ops/unary.ts';
+import { erf, exp, log, negate, sqrt, tanh } from '../../cli/graph/ops/unary.ts';
 import { patchify, selectToken, tokens } from '../../cli/graph/ops/vision.ts';
 import { at, erf as erfOf, rowOf, softmaxOf, statisticsOf, sumOver, tensor, type Index, type Tensor } from '../support/reference.ts';
 
@@ -86,10 +87,10 @@ const elementwise: Case[] = [
   ...unary('sqrt', sqrt, Math.sqrt, { from: 0.1, to: 4 }),
   ...unary('erf', erf, erfOf, { from: -3, to: 3 }),
   ...unary('tanh', tanh, Math.tanh, { from: -3, to: 3 }),
-  ...unary('relu', relu, (x) => Math.max(x, 0)),
-  ...unary('sign', sign, Math.sign).map((drawn) => ({ ...drawn, differentiable: false })),
-  { operation: 'relu', what: '0', inputs: [{ shape: [3], from: 0, to: 0 }], shape: [3], build: relu, entry: () => 0 },
   ...unary('gelu', gelu, (x) => (x * (1 + erfOf(x / Math.SQRT2))) / 2, { from: -4, to: 4 }),
+  // Not at 0, where it has no derivative.
+  ...unary('relu', relu, (x) => x, { from: 0.1, to: 4 }),
+  ...unary('relu', relu, () => 0, { from: -4, to: -0.1 }),
   ...unary('scale', (x) => scale(x, -2.5), (x) => -2.5 * x),
   ...unary('scale', (x) => scale(x, 1), (x) => x),
 ];

@@ -6,20 +6,19 @@ import { scalar } from './leaf.ts';
 interface UnaryRule {
   readonly name: string;
   readonly onnx: string;
-  readonly tfjs: 'neg' | 'exp' | 'log' | 'sqrt' | 'erf' | 'tanh' | 'relu' | 'sign';
-  /** dx from x, y = f(x) and dy; null where the operation has no gradient. */
-  readonly gradient: ((x: Node, y: Node, dy: Node) => Node) | null;
+  readonly tfjs: 'neg' | 'exp' | 'log' | 'sqrt' | 'erf' | 'tanh';
+  /** dx from x, y = f(x) and dy. */
+  readonly gradient: (x: Node, y: Node, dy: Node) => Node;
 }
 
 function unary(rule: UnaryRule): (x: Node) => Node {
-  const { gradient } = rule;
   const operation: Operation = {
     name: rule.name,
     infer(inputs) {
       expectShapes(inputs[0].dtype === 'f32', rule.name, 'an f32 tensor', inputs);
       return { dtype: 'f32', shape: inputs[0].shape };
     },
-    gradient: gradient ? (node, dy) => [gradient(node.inputs[0], node, dy)] : undefined,
+    gradient: (node, dy) => [rule.gradient(node.inputs[0], node, dy)],
     onnx: (writer, inputs) => writer.node(rule.onnx, inputs),
     tfjs: (tf, [x]) => tf[rule.tfjs](x),
   };
@@ -43,7 +42,3 @@ export const tanh = unary({
   tfjs: 'tanh',
   gradient: (_x, y, dy) => multiply(dy, subtract(scalar(1), multiply(y, y))),
 });
-/** -1, 0 or 1. Used in gradients only, so it has no gradient itself. */
-export const sign = unary({ name: 'sign', onnx: 'Sign', tfjs: 'sign', gradient: null });
-/** max(x, 0); its derivative at 0 is 0, as PyTorch's. */
-export const relu = unary({ name: 'relu', onnx: 'Relu', tfjs: 'relu', gradient: (_x, y, dy) => multiply(dy, sign(y)) });
