@@ -2,7 +2,7 @@
 import type { Node } from '../graph/graph.ts';
 import { attention } from '../graph/ops/attention.ts';
 import { add, multiply, scale, subtract } from '../graph/ops/binary.ts';
-import { textEmbedding } from '../graph/ops/embedding.ts';
+import { embedding, positionEmbedding } from '../graph/ops/embedding.ts';
 import { gelu } from '../graph/ops/gelu.ts';
 import { layerNorm } from '../graph/ops/layer-norm.ts';
 import { input, scalar } from '../graph/ops/leaf.ts';
@@ -10,7 +10,7 @@ import { linear } from '../graph/ops/linear.ts';
 import { reshape } from '../graph/ops/reshape.ts';
 import { tanh } from '../graph/ops/unary.ts';
 import { selectToken } from '../graph/ops/vision.ts';
-import { embeddingLayer, linearLayer, normLayer, type Layer } from './layers.ts';
+import { embeddingLayer, linearLayer, normLayer, WORD_EMBEDDING, wordEmbeddingLayer, type Layer } from './layers.ts';
 import { layerNamed, type Forward, type Model, type Parts } from './model.ts';
 
 export interface BertConfig {
@@ -41,8 +41,8 @@ function bertLayers(config: BertConfig): Layer[] {
     normLayer(`block.${i}.norm2`, D, i),
   ]);
   return [
+    wordEmbeddingLayer(vocabSize, D),
     embeddingLayer('embedding', [
-      { name: 'embedding.word', shape: [vocabSize, D], start: 'normal' },
       { name: 'embedding.position', shape: [maxPositions, D], start: 'normal' },
       { name: 'embedding.type', shape: [typeVocabSize, D], start: 'normal' },
     ]),
@@ -78,7 +78,9 @@ export function createBert(config: BertConfig): Model {
 
     const [, T] = ids.shape;
     const bias = mask ? attentionBias(mask) : null;
-    let x = norm('norm', textEmbedding(tensor('embedding.word'), tensor('embedding.position'), tensor('embedding.type'), ids, types)); // (B·T, D)
+    const words = parts.embedding(layerNamed(layers, WORD_EMBEDDING), ids); // (B·T, D)
+    const places = add(positionEmbedding(tensor('embedding.position'), batch, T), embedding(tensor('embedding.type'), types));
+    let x = norm('norm', add(words, places));
     const blocks: Node[] = [];
     for (let i = 0; i < config.layers; i++) {
       const block = (name: string, y: Node): Node => parts.linear(layerNamed(layers, `block.${i}.${name}`), y);

@@ -1,6 +1,6 @@
 /** The rewritten graphs compute what the given ones do, told by onnxruntime in f32, and less of it. */
 import { describe, expect, it } from 'vitest';
-import { absorbAttention } from '../../cli/compress/absorb.ts';
+import { absorb } from '../../cli/compress/absorb.ts';
 import { selectEarly } from '../../cli/compress/select-early.ts';
 import { f32Values, storedTensors, type StoredTensors } from '../../cli/compress/stored-tensors.ts';
 import { evaluate, floats, integers, type HostTensor } from '../../cli/engines/engine.ts';
@@ -30,7 +30,7 @@ describe.each([
   ['a low-rank BERT', smallBert(), text],
 ] as const)('%s', (_, { logits, values }, sample) => {
   const tensors = storedTensors(logits, values);
-  const { logits: absorbed, derive } = absorbAttention(logits);
+  const { logits: absorbed, derive } = absorb(logits);
 
   it('gives the same logits with attention absorbed', async () => {
     expectClose(await logitsOf(absorbed, derive(tensors), sample), await logitsOf(logits, tensors, sample), 1e-5, 'logits');
@@ -62,7 +62,7 @@ describe.each([
 
 it('leaves a dense model, and ranks that reach the width of a head, as they are', () => {
   const { logits } = smallVit('dense');
-  expect(absorbAttention(logits).logits).toBe(logits);
+  expect(absorb(logits).logits).toBe(logits);
   const wide = smallVit('low-rank', 1, 9).logits;
-  expect(absorbAttention(wide).logits).toBe(wide);
+  expect(absorb(wide).logits).toBe(wide);
 });

@@ -2,7 +2,7 @@
 import type { Description } from '../../cli/compress/pack.ts';
 import type { Node } from '../../cli/graph/graph.ts';
 import { createBert } from '../../cli/models/bert.ts';
-import { adaptedLayers, tensorsOf } from '../../cli/models/layers.ts';
+import { blockLinears, tensorsOf } from '../../cli/models/layers.ts';
 import { adaptersOnlyParts, adapterTensors } from '../../cli/pclora/linear.ts';
 import { random } from '../../runtime/random.ts';
 import { description } from './small-vit.ts';
@@ -16,7 +16,7 @@ export function smallBert(tokens = TOKENS): { readonly logits: Node; readonly va
     vocabSize: VOCABULARY, maxPositions: 13, typeVocabSize: 2, hiddenSize: 36, layers: 3, heads: 4, intermediateSize: 70, layerNormEpsilon: 1e-6,
     initializerRange: 0.2, headDropout: 0, tokens, labels: description.labels,
   });
-  const ranks = new Map(adaptedLayers(model.layers).map(({ name }) => [name, 7]));
+  const ranks = new Map(blockLinears(model.layers).map(({ name }) => [name, 7]));
   const specs = [...tensorsOf(model.layers), ...adapterTensors(model.layers, ranks)];
   const source = random(4);
   const values = new Map(specs.map(({ name, shape, start }) => [

@@ -3,7 +3,7 @@
  * compared. Floats agree to 1e-5 of the largest. Quantized rows agree but for roundings of floats that differ so little.
  */
 import { describe, expect, it } from 'vitest';
-import { absorbAttention } from '../../cli/compress/absorb.ts';
+import { absorb } from '../../cli/compress/absorb.ts';
 import { pack, type Description } from '../../cli/compress/pack.ts';
 import { quantizeTensors } from '../../cli/compress/quantize.ts';
 import { storedTensors } from '../../cli/compress/stored-tensors.ts';
@@ -100,7 +100,7 @@ const cases: Case[] = [
 describe.each(BUILDS)('%s: every call agrees with the scalar kernels', (build) => {
   it.each(cases)('in $name', async ({ logits, values, about, inputs }) => {
     const module = await kernelsModule(build);
-    const { logits: absorbed, derive } = absorbAttention(logits);
+    const { logits: absorbed, derive } = absorb(logits);
     const stored = derive(storedTensors(logits, values));
     for (const tensors of [stored, quantizeTensors(stored, absorbed)]) {
       const tally: Tally = { calls: new Map(), quantized: 0, differing: 0 };

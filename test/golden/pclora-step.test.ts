@@ -6,7 +6,7 @@ import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { createTfjsEngine } from '../../cli/engines/tfjs/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
-import { adaptedLayers, tensorsOf, type TensorSpec } from '../../cli/models/layers.ts';
+import { blockLinears, tensorsOf, type TensorSpec } from '../../cli/models/layers.ts';
 import { loadCheckpoint, type Checkpoint } from '../../cli/pretrained/checkpoint.ts';
 import { openTensorFile, type Tensors } from '../../cli/pretrained/tensor-file.ts';
 import { adaptersOnlyParts, adapterTensors, type AdapterOptions } from '../../cli/pclora/linear.ts';
@@ -43,7 +43,7 @@ describe.skipIf(!present(folder)).each([
     for (const [name, { dtype }] of file.header.entries) if (dtype === 'F32') values.set(name, await file.read(name));
     await file.close();
     const { layers } = checkpoint.model;
-    adapters = { init: 'paper', scaling: golden.scaling, ranks: new Map(adaptedLayers(layers).map((layer) => [layer.name, golden.rank])) };
+    adapters = { init: 'paper', scaling: golden.scaling, ranks: new Map(blockLinears(layers).map((layer) => [layer.name, golden.rank])) };
     const kept = tensorsOf(layers.filter(({ kind }) => kind === 'norm' || kind === 'head'));
     trainedSpecs = [...adapterTensors(layers, adapters.ranks), ...kept];
   });
