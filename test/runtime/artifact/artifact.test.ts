@@ -71,7 +71,7 @@ describe('a manifest is refused', () => {
     ['with rows over their own floats', (m) => (firstStep(m, 'quantizeRows').quantized = firstStep(m, 'quantizeRows').x), 'plan', /x at \d+ overlaps plan.*\.quantized at \d+/],
     ['with a residual over its output', (m) => (firstStep(m, 'linearInt8').residual = firstStep(m, 'linearInt8').out), 'plan', /residual at \d+ overlaps plan.*\.out at \d+/],
     ['with a layer that gives nothing', (m) => Object.assign(firstStep(m, 'layerNorm'), { out: null, quantized: null }), 'plan', /expected out or quantized/],
-    ['with an unknown activation', (m) => (firstStep(m, 'linearInt8').activation = 'swish'), 'plan', /activation: expected none or gelu or tanh, got "swish"/],
+    ['with an unknown activation', (m) => (firstStep(m, 'linearInt8').activation = 'swish'), 'plan', /activation: expected none or gelu or tanh or relu, got "swish"/],
     ['with rows that follow a text where there is none', (m) => (firstStep(m, 'layerNorm').rows = 'tokens'), 'plan', /plan.tokens is null/],
     ['with an epsilon below 0', (m) => (firstStep(m, 'layerNorm').epsilon = -1), 'plan', /epsilon of at least 0/],
     ['with keys for some heads', (m) => (firstStep(m, 'attentionInt16').keyHeads = 2), 'plan', /keyHeads to be heads or 1/],
