@@ -28,6 +28,8 @@ describe.each([
   ['a low-rank ViT', smallVit('low-rank'), picture],
   ['a low-rank ViT with scaling 0.5', smallVit('low-rank', 0.5), picture],
   ['a low-rank BERT', smallBert(), text],
+  ['a low-rank BERT with a word table of two factors', smallBert(TOKENS, { embeddingRank: 5 }), text],
+  ['a low-rank BERT with a word table of two factors and scaling 0.5', smallBert(TOKENS, { embeddingRank: 5, scaling: 0.5 }), text],
 ] as const)('%s', (_, { logits, values }, sample) => {
   const tensors = storedTensors(logits, values);
   const { logits: absorbed, derive } = absorb(logits);
@@ -58,6 +60,14 @@ describe.each([
     // Nothing but the rows that fall away has changed: each attention is computed once.
     expect(queries).toHaveLength(3);
   });
+});
+
+it("makes of a word table's second factor the weight of a linear layer: s·Aᵀ", () => {
+  const { logits, values } = smallBert(TOKENS, { embeddingRank: 5, scaling: 0.5 });
+  const weight = absorb(logits).derive(storedTensors(logits, values)).get('embedding.word.absorbed.loraA')!;
+  const loraA = values.get('embedding.word.loraA')!; // (5, 36)
+  expect(weight.shape).toEqual([36, 5]);
+  expect([...f32Values(weight)]).toEqual(Array.from({ length: 36 * 5 }, (_, at) => 0.5 * loraA[(at % 5) * 36 + Math.floor(at / 5)]));
 });
 
 it('leaves a dense model, and ranks that reach the width of a head, as they are', () => {
