@@ -8,6 +8,7 @@ import { readArtifact, writeArtifact } from '../../../runtime/artifact/artifact.
 import { ArtifactError, type ArtifactErrorCode } from '../../../runtime/artifact/errors.ts';
 import type { Manifest } from '../../../runtime/artifact/manifest.ts';
 import { readSafetensors, writeSafetensors } from '../../../runtime/artifact/safetensors.ts';
+import { smallBert, textDescription } from '../../compress/small-bert.ts';
 import { description, smallVit } from '../../compress/small-vit.ts';
 
 const { logits, values } = smallVit('low-rank');
@@ -113,6 +114,35 @@ describe('a manifest is refused', () => {
     expect(await codeOf('{')).toBe('manifest');
     expect(await codeOf('{"formatVersion":2,"formatVersion":2}')).toBe('name');
     expect(await codeOf('{"formatVersion":2,"configuration":{"__proto__":{}}}')).toBe('name');
+  });
+});
+
+describe("a text's manifest is refused", async () => {
+  const text = smallBert();
+  const stored = storedTensors(text.logits, text.values);
+  const packed = await pack(text.logits, quantizeTensors(stored, text.logits), textDescription);
+  const { manifest } = await readArtifact(packed);
+  const embedding = (m: Loose, table: string): Loose => m.plan.steps.find((step: Loose) => step.table === table) as Loose;
+
+  const cases: [name: string, change: (manifest: Loose) => void, code: ArtifactErrorCode, message: RegExp][] = [
+    ['with more tokens than places', (m) => (embedding(m, 'embedding.position').entries = 10), 'plan', /expected ids or an entry for each row/],
+    ['with more words than its table has', (m) => (embedding(m, 'embedding.word').entries = 24), 'shape', /"embedding.word" as I8 \[24,36\], got I8 \[23,36\]/],
+    ['with rows that are written over what is added to them', (m) => {
+      const step = embedding(m, 'embedding.word');
+      step.residual = step.out;
+    }, 'plan', /residual at \d+ overlaps plan.*\.out at \d+/],
+    ['with ids past the arena', (m) => (embedding(m, 'embedding.word').ids = m.plan.arenaBytes), 'plan', /ids: expected 44 bytes/],
+    ['without ids', (m) => m.plan.inputs.shift(), 'plan', /tokens and inputs \[\[1,5\],11,\["ids","I32",\[1,11\]\]\], got \[\[1,5\],11,\["types"/],
+    ['with its inputs the other way round', (m) => m.plan.inputs.reverse(), 'plan', /tokens and inputs/],
+    ['with an input that no text has', (m) => m.plan.inputs.push({ ...m.plan.inputs[0], name: 'mask' }), 'plan', /tokens and inputs/],
+  ];
+
+  it.each(cases)('%s', async (_, change, code, message) => {
+    const changed = structuredClone(manifest) as Loose;
+    change(changed);
+    const error = await errorOf(writeSafetensors(readSafetensors(packed).tensors, new Map([['slim', JSON.stringify(changed)]])));
+    expect(error.message).toMatch(message);
+    expect(error.code).toBe(code);
   });
 });
 
