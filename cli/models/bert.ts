@@ -8,18 +8,16 @@
 import type { Node } from '../graph/graph.ts';
 import { attention } from '../graph/ops/attention.ts';
 import { add, multiply, scale, subtract } from '../graph/ops/binary.ts';
-import { textEmbedding } from '../graph/ops/embedding.ts';
+import { embedding, positionEmbedding } from '../graph/ops/embedding.ts';
 import { gelu } from '../graph/ops/gelu.ts';
 import { layerNorm } from '../graph/ops/layer-norm.ts';
 import { input, scalar } from '../graph/ops/leaf.ts';
 import { linear } from '../graph/ops/linear.ts';
-import { gather } from '../graph/ops/gather.ts';
 import { relu } from '../graph/ops/relu.ts';
-import { flatten, reshape } from '../graph/ops/reshape.ts';
-import { slice } from '../graph/ops/slice.ts';
+import { reshape } from '../graph/ops/reshape.ts';
 import { tanh } from '../graph/ops/unary.ts';
 import { selectToken } from '../graph/ops/vision.ts';
-import { embeddingLayer, linearLayer, normLayer, type Layer } from './layers.ts';
+import { embeddingLayer, linearLayer, normLayer, WORD_EMBEDDING, wordEmbeddingLayer, type Layer } from './layers.ts';
 import { layerNamed, type Dropout, type Forward, type Model, type Parts } from './model.ts';
 
 /**
@@ -58,8 +56,8 @@ function bertLayers(config: BertConfig): Layer[] {
     normLayer(`block.${i}.norm2`, D, i),
   ]);
   return [
+    wordEmbeddingLayer(vocabSize, D),
     embeddingLayer('embedding', [
-      { name: 'embedding.word', shape: [vocabSize, D], start: 'normal' },
       { name: 'embedding.position', shape: [maxPositions, D], start: 'normal' },
       ...(typeVocabSize > 0 ? [{ name: 'embedding.type', shape: [typeVocabSize, D], start: 'normal' as const }] : []),
     ]),
@@ -86,14 +84,6 @@ function headDropouts({ variant, hiddenSize: width, headDropout: rate }: BertCon
   return names.map((name) => ({ name, width, rate }));
 }
 
-/** Word and place where there are no types. word (V, D), position (P, D), ids (B, T) → (B·T, D) */
-function wordEmbedding(word: Node, position: Node, ids: Node): Node {
-  const [batch, tokens] = ids.shape;
-  const [, width] = word.shape;
-  const words = reshape(gather(word, flatten(ids)), [batch, tokens, width]);
-  return reshape(add(words, slice(position, 0, 0, tokens)), [batch * tokens, width]);
-}
-
 /**
  * Builds a text classifier from its config: the layer table and the forward pass. Post-norm blocks, exact GELU, logits from the first
  * token.
@@ -113,8 +103,10 @@ export function createBert(config: BertConfig): Model {
 
     const [, T] = ids.shape;
     const bias = mask ? attentionBias(mask) : null;
-    const [word, position] = [tensor('embedding.word'), tensor('embedding.position')];
-    let x = norm('norm', types ? textEmbedding(word, position, tensor('embedding.type'), ids, types) : wordEmbedding(word, position, ids)); // (B·T, D)
+    const words = parts.embedding(layerNamed(layers, WORD_EMBEDDING), ids); // (B·T, D)
+    const positions = positionEmbedding(tensor('embedding.position'), batch, T);
+    const places = types ? add(positions, embedding(tensor('embedding.type'), types)) : positions;
+    let x = norm('norm', add(words, places));
     const blocks: Node[] = [];
     for (let i = 0; i < config.layers; i++) {
       const block = (name: string, y: Node): Node => parts.linear(layerNamed(layers, `block.${i}.${name}`), y);

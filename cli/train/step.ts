@@ -58,7 +58,7 @@ export function compressLosses(options: Omit<CompressOptions, 'optimizer' | 'lay
   // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head).
   const teacher = model.forward(inputs, batch, denseParts(dense));
   const task = crossEntropy(student.logits, input('labels', [batch], 'i32'));
-  const feature = featureLoss(student.blocks, teacher.blocks);
+  const feature = featureLoss(student.blocks, teacher.blocks, inputs.mask);
   return { loss: distillationLoss(task, feature, alpha), task, feature, student, teacher };
 }
 

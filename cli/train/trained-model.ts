@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { ArtifactError } from '../../runtime/artifact/errors.ts';
 import { readSafetensors, writeSafetensors } from '../../runtime/artifact/safetensors.ts';
-import { absorbAttention } from '../compress/absorb.ts';
+import { absorb } from '../compress/absorb.ts';
 import { scaleName } from '../../runtime/artifact/steps.ts';
 import { f32Tensor, f32Values, type StoredTensors } from '../compress/stored-tensors.ts';
 import { inputsOf } from '../graph/cost.ts';
@@ -12,9 +12,9 @@ import { sameShape, type Node } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import { writeFileAtomic } from '../io/files.ts';
-import { adaptedLayers, tensorsOf, type TensorSpec } from '../models/layers.ts';
+import { tensorsOf, WORD_EMBEDDING, type TensorSpec } from '../models/layers.ts';
 import type { Model, Parts } from '../models/model.ts';
-import { adaptersOnlyParts, adapterTensors, denseParts } from '../pclora/linear.ts';
+import { adaptersOnlyParts, denseParts, tensorsLeft } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import type { Architecture, ModelConfig } from '../pretrained/architecture.ts';
 import { loadCheckpoint, loadDescription, type Checkpoint, type LoadOptions } from '../pretrained/checkpoint.ts';
@@ -83,16 +83,15 @@ export async function saveStored(path: string, stored: StoredTensors): Promise<v
 /** The tensors of a model: dense, or what PC-LoRA left. */
 export function weightSpecs(model: Model, compression: Compression | null): TensorSpec[] {
   if (!compression) return tensorsOf(model.layers);
-  const adapted = new Set(adaptedLayers(model.layers));
-  const ranks = resolveRanks(model.layers, { rank: compression.rank, perLayer: compression.ranks, force: true });
-  return [...tensorsOf(model.layers.filter((layer) => !adapted.has(layer))), ...adapterTensors(model.layers, ranks)];
+  const { [WORD_EMBEDDING]: embeddingRank, ...perLayer } = compression.ranks;
+  return tensorsLeft(model.layers, resolveRanks(model.layers, { rank: compression.rank, perLayer, embeddingRank, force: true }));
 }
 
 /** What a run's weights hold: a quantized one's are those of the graph that gets deployed. */
 function storedSpecs(model: Model, { kind, compression }: RunRecord): readonly { readonly name: string; readonly shape: readonly number[] }[] {
   if (kind !== 'quantize') return weightSpecs(model, compression);
   const given = model.batchInputs(1);
-  const { logits } = absorbAttention(logitsOf({ model, compression }));
+  const { logits } = absorb(logitsOf({ model, compression }));
   return inputsOf({ outputs: { logits } }).map((node) => ({ name: inputName(node) as string, shape: node.shape })).filter(({ name }) => !(name in given));
 }
 
@@ -110,7 +109,7 @@ export function logitsOf(trained: Pick<TrainedModel, 'model' | 'compression'>): 
 
 /** The logits of one sample as the runtime computes them, and the tensors for that: what gets quantized and packed. */
 export function deployable(trained: Pick<TrainedModel, 'model' | 'compression' | 'precision' | 'stored'>): { readonly logits: Node; readonly tensors: StoredTensors } {
-  const { logits, derive } = absorbAttention(logitsOf(trained));
+  const { logits, derive } = absorb(logitsOf(trained));
   // Int8 tensors are those of the absorbed graph already.
   return { logits, tensors: trained.precision === 'int8' ? trained.stored : derive(trained.stored) };
 }

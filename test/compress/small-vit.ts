@@ -1,7 +1,7 @@
 /** A small random ViT, dense or low-rank, whose sizes are no multiples of a SIMD register. */
 import type { Description } from '../../cli/compress/pack.ts';
 import type { Node } from '../../cli/graph/graph.ts';
-import { adaptedLayers, tensorsOf } from '../../cli/models/layers.ts';
+import { blockLinears, tensorsOf } from '../../cli/models/layers.ts';
 import { createVit, type VitConfig, type VitVariant } from '../../cli/models/vit.ts';
 import { adaptersOnlyParts, adapterTensors, denseParts } from '../../cli/pclora/linear.ts';
 import { random } from '../../runtime/random.ts';
@@ -32,7 +32,7 @@ const config: VitConfig = {
 export function smallVit(kind: 'dense' | 'low-rank', scaling = 1, rank = 7, variant: VitVariant = 'vit'): SmallVit {
   // Two class tokens need an even number of patches.
   const model = createVit({ ...config, variant, patchSize: variant === 'vit' ? 4 : 2 });
-  const ranks = new Map(adaptedLayers(model.layers).map(({ name }) => [name, rank]));
+  const ranks = new Map(blockLinears(model.layers).map(({ name }) => [name, rank]));
   const specs = [...tensorsOf(model.layers), ...adapterTensors(model.layers, ranks)];
   const parts = kind === 'dense' ? denseParts(specs) : adaptersOnlyParts(specs, scaling);
   const source = random(1);

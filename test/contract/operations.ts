@@ -5,7 +5,7 @@ import { add, divide, minimum, multiply, scale, subtract } from '../../cli/graph
 import { broadcastTo } from '../../cli/graph/ops/broadcast.ts';
 import { concat } from '../../cli/graph/ops/concat.ts';
 import { crossEntropy, oneHot } from '../../cli/graph/ops/cross-entropy.ts';
-import { textEmbedding } from '../../cli/graph/ops/embedding.ts';
+import { embedding, lowRankEmbedding, positionEmbedding } from '../../cli/graph/ops/embedding.ts';
 import { gather, scatterAdd } from '../../cli/graph/ops/gather.ts';
 import { gelu } from '../../cli/graph/ops/gelu.ts';
 import { gemm } from '../../cli/graph/ops/gemm.ts';
@@ -335,15 +335,22 @@ const lookups: Case[] = [
     operation: 'scatterAdd', what: '17 rows into one', inputs: [{ shape: [17, 3] }, { shape: [17], classes: 1 }], shape: [1, 3],
     build: (x, ids) => scatterAdd(x, ids, 1), entry: ([, d], x) => sumOver(17, (i) => at(x, i, d)),
   },
-  ...([[2, 3, 5], [1, 1, 1], [3, 5, 17]] as const).map(([batch, T, width]): Case => ({
-    operation: 'textEmbedding', what: `${batch} × ${T} tokens of ${width}`,
-    inputs: [{ shape: [11, width] }, { shape: [T + 2, width] }, { shape: [2, width] }, { shape: [batch, T], classes: 11 }, { shape: [batch, T], classes: 2 }],
-    shape: [batch * T, width], build: textEmbedding,
-    entry([row, d], word, position, type, ids, types) {
-      const [sample, token] = [Math.floor(row / T), row % T];
-      return at(word, at(ids, sample, token), d) + at(position, token, d) + at(type, at(types, sample, token), d);
+  ...([[2, 3, 5], [1, 1, 1], [3, 5, 17]] as const).flatMap(([batch, T, width]): Case[] => [
+    {
+      operation: 'embedding', what: `${batch} × ${T} tokens of ${width}`, inputs: [{ shape: [11, width] }, { shape: [batch, T], classes: 11 }],
+      shape: [batch * T, width], build: embedding, entry: ([row, d], table, ids) => at(table, at(ids, Math.floor(row / T), row % T), d),
     },
-  })),
+    {
+      operation: 'positionEmbedding', what: `${batch} × ${T} tokens of ${width}`, inputs: [{ shape: [T + 2, width] }],
+      shape: [batch * T, width], build: (table) => positionEmbedding(table, batch, T), entry: ([row, d], table) => at(table, row % T, d),
+    },
+    {
+      operation: 'lowRankEmbedding', what: `${batch} × ${T} tokens of ${width} through 3`,
+      inputs: [{ shape: [batch, T], classes: 11 }, { shape: [3, width] }, { shape: [11, 3] }],
+      shape: [batch * T, width], build: (ids, loraA, loraB) => lowRankEmbedding(ids, loraA, loraB, 0.5, 'table'),
+      entry: ([row, d], ids, loraA, loraB) => 0.5 * sumOver(3, (k) => at(loraB, at(ids, Math.floor(row / T), row % T), k) * at(loraA, k, d)),
+    },
+  ]),
 ];
 
 // ---- values that come from nowhere ----
