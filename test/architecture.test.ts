@@ -97,6 +97,7 @@ describe('packages', () => {
     '@jsquash/jpeg': ['runtime/preprocess/jsquash-decoders.ts'],
     '@jsquash/png': ['runtime/preprocess/jsquash-decoders.ts'],
     '@jsquash/webp': ['runtime/preprocess/jsquash-decoders.ts'],
+    '@huggingface/hub': ['cli/pretrained/hub.ts'],
     commander: ['cli/main.ts', 'cli/args.ts', 'cli/commands'],
     'onnxruntime-node': ['cli/engines/onnx'],
     'onnxruntime-web': ['cli/engines/onnx/session.ts'],

@@ -2,7 +2,7 @@
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
 import { createEngine } from '../../runtime/engine/engine.ts';
 import { profileArtifact } from '../../runtime/engine/profile.ts';
-import { absorbAttention } from '../compress/absorb.ts';
+import { absorb } from '../compress/absorb.ts';
 import { pack, type Description } from '../compress/pack.ts';
 import { quantizeTensors } from '../compress/quantize.ts';
 import { storedTensors } from '../compress/stored-tensors.ts';
@@ -27,7 +27,7 @@ export async function openSlim(variant: Variant, dtype: 'f32' | 'int8'): Promise
 
 /** The artifact of a model with random weights. */
 export function packVariant({ logits, tensors, ...about }: Variant, dtype: 'f32' | 'int8'): Promise<Uint8Array> {
-  const { logits: deployed, derive } = absorbAttention(logits);
+  const { logits: deployed, derive } = absorb(logits);
   const stored = derive(storedTensors(logits, tensors));
   return pack(deployed, dtype === 'int8' ? quantizeTensors(stored, deployed) : stored, description(about));
 }

@@ -3,10 +3,10 @@ import type { Cost } from '../../runtime/artifact/manifest.ts';
 import { random } from '../../runtime/random.ts';
 import type { HostTensor } from '../engines/engine.ts';
 import type { Node } from '../graph/graph.ts';
-import { adaptedLayers, tensorsOf, type TensorSpec } from '../models/layers.ts';
+import { tensorsOf, type TensorSpec } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { adaptersCost, denseCost } from '../pclora/cost.ts';
-import { adaptersOnlyParts, adapterTensors, denseParts } from '../pclora/linear.ts';
+import { adaptersOnlyParts, denseParts, tensorsLeft } from '../pclora/linear.ts';
 import { initialTensors } from '../pretrained/initial.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { randomInputs } from './random-inputs.ts';
@@ -26,10 +26,9 @@ export function denseVariant(model: Model, seed: number): Variant {
   return variant(model, specs, denseParts(specs), denseCost(model), seed);
 }
 
-/** What compression leaves of it: adapters in place of the blocks' linears. */
+/** What compression leaves of it: adapters in place of the blocks' linears, and of the word table where the ranks name it. */
 export function lowRankVariant(model: Model, ranks: ReadonlyMap<string, number>, seed: number): Variant {
-  const adapted = new Set(adaptedLayers(model.layers));
-  const specs = [...tensorsOf(model.layers.filter((layer) => !adapted.has(layer))), ...adapterTensors(model.layers, ranks)];
+  const specs = tensorsLeft(model.layers, ranks);
   return variant(model, specs, adaptersOnlyParts(specs, 1), adaptersCost(model, ranks), seed);
 }
 

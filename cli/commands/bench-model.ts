@@ -13,6 +13,7 @@ export interface ModelFlags {
   readonly classes: number;
   readonly rank: number;
   readonly layerRank?: Readonly<Record<string, number>>;
+  readonly embeddingRank?: number;
   readonly forceRank: boolean;
   readonly tokens: number;
   readonly json: boolean;
@@ -24,6 +25,7 @@ export function addModelOptions(command: Command): Command {
     .addOption(new Option('--classes <n>', "classes of a preset's head").argParser(integer(1, 100_000)).default(10))
     .addOption(new Option('--rank <r>', 'rank of the adapters').argParser(integer(1)).default(32))
     .addOption(new Option('--layer-rank <name=r>', 'another rank for one layer or kind; repeatable').argParser(layerRank))
+    .addOption(new Option('--embedding-rank <r>', "rank of a text model's word table").argParser(integer(1)).default(undefined, 'not compressed'))
     .option('--force-rank', 'allow ranks that make a layer larger than it was')
     .addOption(new Option('--tokens <n>', 'length of a text, for presets of text models').argParser(integer(1, BERT_POSITIONS)).default(128));
 }
@@ -39,6 +41,6 @@ export async function modelOf({ model, classes, tokens }: ModelFlags): Promise<M
 }
 
 /** The rank of every adapted layer. */
-export function ranksOf(model: Model, { rank, layerRank: perLayer, forceRank: force }: ModelFlags): Map<string, number> {
-  return resolveRanks(model.layers, { rank, perLayer, force });
+export function ranksOf(model: Model, { rank, layerRank: perLayer, embeddingRank, forceRank: force }: ModelFlags): Map<string, number> {
+  return resolveRanks(model.layers, { rank, perLayer, embeddingRank, force });
 }

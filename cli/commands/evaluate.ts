@@ -13,6 +13,7 @@ import { kindOf } from '../io/files.ts';
 import { createProgress } from '../io/progress.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { compileForward, evaluateForward, type Evaluation } from '../train/evaluate.ts';
+import { imagePreprocessOf } from '../pretrained/preprocessing.ts';
 import { evaluateArtifact } from '../train/evaluate-artifact.ts';
 import { deployable, floatTensors, loadTrainedModel, partsOf, weightSpecs, type TrainedModel } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
@@ -69,7 +70,7 @@ export async function evaluateOn(model: Artifact | TrainedModel, data: Dataset, 
     const forward = compileForward(engine, trained.model, partsOf(trained));
     const tensors = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
     const options = { classOf: classMap(trained.config.labels, data.labels), onBatch };
-    const evaluation = await evaluateForward(engine, forward, tensors, pictureSamples(data.test, trained.preprocess), options);
+    const evaluation = await evaluateForward(engine, forward, tensors, pictureSamples(data.test, imagePreprocessOf(trained.preprocessing)), options);
     await forward.dispose();
     return evaluation;
   } finally {

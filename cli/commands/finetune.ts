@@ -12,6 +12,7 @@ import { isBertPreset, isVitPreset, VIT_PRESETS, vitPreset } from '../models/pre
 import { tensorsOf } from '../models/layers.ts';
 import { saveCheckpoint, type Checkpoint } from '../pretrained/checkpoint.ts';
 import { initialTensors } from '../pretrained/initial.ts';
+import { imagePreprocessOf } from '../pretrained/preprocessing.ts';
 import { vitArchitecture } from '../pretrained/vit-checkpoint.ts';
 import { random } from '../../runtime/random.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
@@ -97,7 +98,7 @@ async function startingPoint(model: string, data: Dataset, { seed, imageSize }: 
     config,
     model: network,
     tensors: initialTensors(tensorsOf(network.layers), config.initializerRange, random(seed, 1)),
-    preprocess: defaultImagePreprocess(config.imageSize),
+    preprocessing: { kind: 'image', image: defaultImagePreprocess(config.imageSize) },
     notices: [],
   };
 }

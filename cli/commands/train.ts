@@ -13,6 +13,7 @@ import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
 import { saveDescription, type Checkpoint } from '../pretrained/checkpoint.ts';
+import { imagePreprocessOf } from '../pretrained/preprocessing.ts';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { random } from '../../runtime/random.ts';
 import { pictureSamples, type Samples } from '../data/samples.ts';

@@ -1,14 +1,19 @@
 /**
- * Attention through low-rank layers, with the products of constants made ahead. With q = B_q·a_q + c_q and k = B_k·a_k + c_k, where
+ * What of a compressed model is constant, made ahead.
+ *
+ * Attention through low-rank layers: with q = B_q·a_q + c_q and k = B_k·a_k + c_k, where
  * a = A·x has r entries, the score of head h is
  *   q_h·k_h = (B_kh^T·B_qh·a_q + B_kh^T·c_qh)·a_k + (a term without k, which softmax ignores),
  * so a query of r entries against keys that all heads share. Likewise Σ p·v_h = B_vh·(Σ p·a_v) + c_vh, since Σ p = 1, and what follows
  * takes B_v in: A_o·B_v is (r, heads·r). The same function with smaller attention and fewer weights, wherever r is below the width
  * of a head (the absorption of Multi-head Latent Attention, DeepSeek-V2, arXiv 2405.04434, section 2.1.2).
+ *
+ * A word table of two factors: s·B[ids]·A looks up rows of B, and what follows is a linear layer whose weight is s·Aᵀ.
  */
 import { inputsOf } from '../graph/cost.ts';
 import { elementCount, topological, type Node } from '../graph/graph.ts';
 import { attention, type AttentionAttributes } from '../graph/ops/attention.ts';
+import { embedding, type LowRankEmbeddingAttributes } from '../graph/ops/embedding.ts';
 import { input, inputName } from '../graph/ops/leaf.ts';
 import { linear, lowRankLinear, type LowRankAttributes } from '../graph/ops/linear.ts';
 import { rewrite } from '../graph/rewrite.ts';
@@ -22,17 +27,23 @@ export interface Absorbed {
   derive(tensors: StoredTensors): StoredTensors;
 }
 
-/** Rewrites every attention whose query, key, value and following layer are low-rank, with ranks below the heads' width. */
-export function absorbAttention(logits: Node): Absorbed {
-  const sites = sitesIn(topological([logits]));
+/**
+ * Rewrites every attention whose query, key, value and following layer are low-rank, with ranks below the heads' width, and every word table
+ * of two factors.
+ */
+export function absorb(logits: Node): Absorbed {
+  const order = topological([logits]);
+  const sites = sitesIn(order);
   const rewritten = rewrite({ outputs: { logits } }, (node, [mixed]) => {
     const site = sites.get(node);
-    return site ? absorbed(site, mixed) : null;
+    if (site) return absorbed(site, mixed);
+    return isTable(node) ? lookedUp(node) : null;
   });
   return {
     logits: rewritten.outputs.logits,
     derive(tensors) {
-      const all = new Map([...tensors, ...[...sites.values()].flatMap((site) => products(site, tensors))]);
+      const made = [...[...sites.values()].flatMap((site) => products(site, tensors)), ...order.filter(isTable).map((table) => transposedFactor(table, tensors))];
+      const all = new Map([...tensors, ...made]);
       const used = new Set(inputsOf(rewritten).map(inputName));
       return new Map([...all].filter(([name]) => used.has(name)));
     },
@@ -89,6 +100,23 @@ function absorbed({ query, key, value, output, attention: { attributes } }: Site
   const outputA = input(absorbedName(outputs, 'loraA'), [rankOf(output), shared.shape[1]]);
   const outputC = input(absorbedName(outputs, 'loraC'), output.inputs[3].shape);
   return lowRankLinear(shared, outputA, output.inputs[2], outputC, output.attributes.scaling, outputs);
+}
+
+function isTable(node: Node): node is Node<LowRankEmbeddingAttributes> {
+  return node.operation.name === 'lowRankEmbedding';
+}
+
+/** The rows of a table of two factors, as a linear layer on rows of the first. */
+function lookedUp({ inputs: [ids, loraA, loraB], attributes: { layer } }: Node<LowRankEmbeddingAttributes>): Node {
+  return linear(embedding(loraB, ids), input(absorbedName(layer, 'loraA'), [loraA.shape[1], loraA.shape[0]]), null, layer);
+}
+
+/** s·Aᵀ, (D, r). */
+function transposedFactor({ inputs: [, loraA], attributes: { layer, scaling } }: Node<LowRankEmbeddingAttributes>, tensors: StoredTensors): [string, Tensor] {
+  const from = matrix(f32Values(tensorNamed(tensors, inputName(loraA) as string)), loraA.shape);
+  const to = zeros(from.columns, from.rows);
+  for (let k = 0; k < from.rows; k++) for (let d = 0; d < from.columns; d++) to.add(d, k, scaling * from.at(k, d));
+  return [absorbedName(layer, 'loraA'), to.tensor([from.columns, from.rows])];
 }
 
 /** The tensor that holds a product: `block.0.query.absorbed.loraB`. */

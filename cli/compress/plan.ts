@@ -6,7 +6,7 @@
 import { elementCount, sameShape, topological, type Node } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 import type { Activation, Plan, PlanInput, Rows, Step } from '../../runtime/artifact/plan.ts';
-import { fieldsOf, quantizedRowBytes, type StepOp } from '../../runtime/artifact/steps.ts';
+import { ACTIVATIONS, fieldsOf, quantizedRowBytes, type StepOp } from '../../runtime/artifact/steps.ts';
 import { layOut, type Slot } from './arena.ts';
 import { tensorNamed, type StoredTensors } from './stored-tensors.ts';
 
@@ -33,9 +33,9 @@ interface Value {
   quantized: Slot | null;
 }
 
-/** A linear layer and what runs in the same call. */
+/** A linear layer or an embedding, and what runs in the same call. */
 interface Fused {
-  readonly linear: Node;
+  readonly first: Node;
   readonly activation: Activation;
   readonly residual: Node | null;
 }
@@ -55,13 +55,13 @@ class Planner {
     this.#tensors = tensors;
     this.#logits = logits;
     for (const node of order) for (const x of new Set(node.inputs)) this.#consumers.set(x, [...(this.#consumers.get(x) ?? []), node]);
-    for (const node of order) if (isLinear(node)) this.#fuse(node);
+    for (const node of order) if (isLinear(node) || isEmbedding(node)) this.#fuse(node);
   }
 
   lower(node: Node): void {
     if (this.#inside.has(node)) return;
     const fused = this.#fused.get(node);
-    if (fused) return this.#linear(node, fused);
+    if (fused) return isLinear(fused.first) ? this.#linear(node, fused) : this.#embedding(node, fused);
     const [rows, columns] = [rowsOf(node), node.shape[1]];
     const value = (i: number): Slot => this.#float(node.inputs[i]);
     const tensor = (i: number): string => this.#tensorName(node, i);
@@ -71,15 +71,13 @@ class Planner {
         const [, channels, height, width] = node.inputs[0].shape;
         return this.#emit({ op: 'patchify', pixels: value(0), out: float(), channels, height, width, patch: attribute(node, 'patchSize') });
       }
-      case 'tokens':
+      case 'tokens': {
+        // With several class tokens, a row of the kernel's is as many tokens: the same memory.
+        const [groups, width] = node.inputs[2].shape;
         return this.#emit({
-          op: 'tokens', patches: value(0), cls: tensor(1), position: tensor(2), out: float(), rows: node.shape[0], columns,
+          op: 'tokens', patches: value(0), cls: tensor(1), position: tensor(2), out: float(), rows: groups, columns: width,
         });
-      case 'textEmbedding':
-        return this.#emit({
-          op: 'textEmbedding', ids: value(3), types: value(4), word: tensor(0), position: tensor(1), type: tensor(2), out: float(), tokens: 'tokens', columns,
-          words: node.inputs[0].shape[0], positions: node.inputs[1].shape[0], kinds: node.inputs[2].shape[0],
-        });
+      }
       case 'layerNorm':
         return this.#emit({
           op: 'layerNorm', x: value(0), gamma: tensor(1), beta: tensor(2), ...this.#outputs(node), rows, columns,
@@ -95,6 +93,7 @@ class Planner {
       }
       case 'gelu':
       case 'tanh':
+      case 'relu':
         return this.#emit({ op: node.operation.name, x: value(0), out: float(), rows, columns });
       case 'add':
         if (!isPlainAdd(node)) throw unsupported(node, 'add with broadcasting');
@@ -129,9 +128,9 @@ class Planner {
     };
   }
 
-  /** Finds what may run in a linear layer's call: an activation that alone uses it, then a sum that alone uses that. */
-  #fuse(linear: Node): void {
-    let last = linear;
+  /** Finds what may run in the same call: a linear layer's activation that alone uses it, then a sum that alone uses that. */
+  #fuse(first: Node): void {
+    let last = first;
     let activation: Activation = 'none';
     let residual: Node | null = null;
     const next = (): Node | undefined => (last !== this.#logits && this.#consumers.get(last)?.length === 1 ? this.#consumers.get(last)![0] : undefined);
@@ -140,20 +139,29 @@ class Planner {
       last = node;
     };
     const after = next();
-    if (after && (after.operation.name === 'gelu' || after.operation.name === 'tanh')) {
+    if (after && isLinear(first) && isActivation(after.operation.name)) {
       activation = after.operation.name;
       step(after);
     }
     const sum = next();
-    // Of two layers that are added, the first one is the other's residual.
+    // Of two that are added, the first one takes the other as its residual.
     if (sum && isPlainAdd(sum) && !this.#fused.has(sum) && sum.inputs[0] !== sum.inputs[1]) {
       residual = sum.inputs[0] === last ? sum.inputs[1] : sum.inputs[0];
       step(sum);
     }
-    this.#fused.set(last, { linear, activation, residual });
+    this.#fused.set(last, { first, activation, residual });
   }
 
-  #linear(node: Node, { linear, activation, residual }: Fused): void {
+  #embedding(node: Node, { first, residual }: Fused): void {
+    const [table, ids] = first.inputs;
+    const [entries, columns] = table.shape;
+    this.#emit({
+      op: 'embedding', ids: ids ? this.#float(ids) : null, table: this.#tensorName(first, 0), residual: residual && this.#float(residual),
+      out: this.#newFloat(node), rows: 'tokens', columns, entries,
+    });
+  }
+
+  #linear(node: Node, { first: linear, activation, residual }: Fused): void {
     const [x] = linear.inputs;
     const rows = rowsOf(node);
     const tensor = (i: number): string => this.#tensorName(linear, i);
@@ -255,10 +263,18 @@ function isPlainAdd({ operation, inputs, shape }: Node): boolean {
   return operation.name === 'add' && inputs.every((x) => sameShape(x.shape, shape));
 }
 
+function isEmbedding({ operation }: Node): boolean {
+  return operation.name === 'embedding' || operation.name === 'positionEmbedding';
+}
+
+function isActivation(name: string): name is Activation {
+  return name !== 'none' && (ACTIVATIONS as readonly string[]).includes(name);
+}
+
 /** How many rows a value has: a fixed number, or as many as the text has tokens. */
 function rowsOf(node: Node): Rows {
   let at = node;
-  while (at.operation.name !== 'textEmbedding') {
+  while (!isEmbedding(at)) {
     if (at.operation.name === 'selectToken' || at.inputs.length === 0) return node.shape[0];
     at = at.inputs[0];
   }

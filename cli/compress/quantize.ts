@@ -75,7 +75,7 @@ export function linearWeights(logits: Node): Set<string> {
  * answers (98.5 instead of 99.0 % agreement with f32).
  */
 function tables(logits: Node): Set<string> {
-  return namesOf(logits, { textEmbedding: [0, 1, 2] });
+  return namesOf(logits, { embedding: [0], positionEmbedding: [0] });
 }
 
 /** The names of those inputs of those operations. */

@@ -32,6 +32,7 @@ function rowsAlone(x: Node, index: number): (node: Node) => Node {
       case 'layerNorm':
       case 'gelu':
       case 'tanh':
+      case 'relu':
         return apply(node.operation, [row(first), ...others], node.attributes);
       case 'add':
         if (!node.inputs.every(({ shape }) => sameShape(shape, node.shape))) return selectToken(node, 1, index);

@@ -1,22 +1,37 @@
-/** BERT for classifying texts (Devlin et al. 2018), as Hugging Face's BertForSequenceClassification computes it. */
+/**
+ * Text classifiers of the BERT family: BERT (Devlin et al. 2018), RoBERTa (Liu et al. 2019) and DistilBERT (Sanh et al. 2019), as
+ * Hugging Face's ...ForSequenceClassification compute them. They differ in their heads and in the types of tokens.
+ *
+ * The dropout before the head is modelled (`Model.dropouts`); the dropout within the blocks, on attention's probabilities and on the
+ * embeddings is not: a fine-tuned model answers the same, a training step is not Hugging Face's to the digit.
+ */
 import type { Node } from '../graph/graph.ts';
 import { attention } from '../graph/ops/attention.ts';
 import { add, multiply, scale, subtract } from '../graph/ops/binary.ts';
-import { textEmbedding } from '../graph/ops/embedding.ts';
+import { embedding, positionEmbedding } from '../graph/ops/embedding.ts';
 import { gelu } from '../graph/ops/gelu.ts';
 import { layerNorm } from '../graph/ops/layer-norm.ts';
 import { input, scalar } from '../graph/ops/leaf.ts';
 import { linear } from '../graph/ops/linear.ts';
+import { relu } from '../graph/ops/relu.ts';
 import { reshape } from '../graph/ops/reshape.ts';
 import { tanh } from '../graph/ops/unary.ts';
 import { selectToken } from '../graph/ops/vision.ts';
-import { embeddingLayer, linearLayer, normLayer, type Layer } from './layers.ts';
-import { layerNamed, type Forward, type Model, type Parts } from './model.ts';
+import { embeddingLayer, linearLayer, normLayer, WORD_EMBEDDING, wordEmbeddingLayer, type Layer } from './layers.ts';
+import { layerNamed, type Dropout, type Forward, type Model, type Parts } from './model.ts';
+
+/**
+ * What is between the first token's last state and the logits, x → logits:
+ * bert: tanh(pooler), dropout, head; roberta: dropout, tanh(pooler), dropout, head; distilbert: relu(pooler), dropout, head.
+ */
+export type BertVariant = 'bert' | 'roberta' | 'distilbert';
 
 export interface BertConfig {
+  readonly variant: BertVariant;
   readonly vocabSize: number;
   /** Longest sequence that has position embeddings. */
   readonly maxPositions: number;
+  /** Kinds of tokens (first and second text); 0 where the model knows none, as DistilBERT. */
   readonly typeVocabSize: number;
   readonly hiddenSize: number;
   readonly layers: number;
@@ -26,7 +41,7 @@ export interface BertConfig {
   readonly initializerRange: number;
   /** The longest sequence that the model is to take, at most `maxPositions`. */
   readonly tokens: number;
-  /** Share of the pooled values that are dropped before the head while training. */
+  /** Share of the values that each dropout of the head drops while training. */
   readonly headDropout: number;
   readonly labels: readonly string[];
 }
@@ -41,10 +56,10 @@ function bertLayers(config: BertConfig): Layer[] {
     normLayer(`block.${i}.norm2`, D, i),
   ]);
   return [
+    wordEmbeddingLayer(vocabSize, D),
     embeddingLayer('embedding', [
-      { name: 'embedding.word', shape: [vocabSize, D], start: 'normal' },
       { name: 'embedding.position', shape: [maxPositions, D], start: 'normal' },
-      { name: 'embedding.type', shape: [typeVocabSize, D], start: 'normal' },
+      ...(typeVocabSize > 0 ? [{ name: 'embedding.type', shape: [typeVocabSize, D], start: 'normal' as const }] : []),
     ]),
     normLayer('norm', D, null),
     ...blocks.flat(),
@@ -62,23 +77,36 @@ function attentionBias(mask: Node): Node {
   return reshape(scale(subtract(mask, scalar(1)), PADDING_SCORE), [batch, 1, 1, tokens]);
 }
 
+/** Where the head drops values, in the order of its calculation. */
+function headDropouts({ variant, hiddenSize: width, headDropout: rate }: BertConfig): Dropout[] {
+  if (rate === 0) return [];
+  const names = variant === 'roberta' ? ['poolerDropout', 'dropout'] : ['dropout'];
+  return names.map((name) => ({ name, width, rate }));
+}
+
 /**
- * Builds a BERT from its config: the layer table and the forward pass. Post-norm blocks, exact GELU, logits from the first token
- * through the pooler.
+ * Builds a text classifier from its config: the layer table and the forward pass. Post-norm blocks, exact GELU, logits from the first
+ * token.
  */
 export function createBert(config: BertConfig): Model {
   const layers = bertLayers(config);
-  const { heads, hiddenSize, vocabSize, typeVocabSize } = config;
-  const dropouts = config.headDropout > 0 ? [{ name: 'dropout', width: hiddenSize, rate: config.headDropout }] : [];
+  const { variant, heads, vocabSize, typeVocabSize } = config;
+  const activation = variant === 'distilbert' ? relu : tanh;
+  const hasTypes = typeVocabSize > 0;
+  const dropouts = headDropouts(config);
 
-  function forward({ ids, types, mask, dropout }: Readonly<Record<string, Node>>, batch: number, parts: Parts): Forward {
+  function forward(inputs: Readonly<Record<string, Node>>, batch: number, parts: Parts): Forward {
+    const { ids, types, mask } = inputs;
     const { tensor } = parts;
     const dense = (name: string, x: Node): Node => linear(x, tensor(`${name}.weight`), tensor(`${name}.bias`), name);
     const norm = (name: string, x: Node): Node => layerNorm(x, tensor(`${name}.weight`), tensor(`${name}.bias`), config.layerNormEpsilon);
 
     const [, T] = ids.shape;
     const bias = mask ? attentionBias(mask) : null;
-    let x = norm('norm', textEmbedding(tensor('embedding.word'), tensor('embedding.position'), tensor('embedding.type'), ids, types)); // (B·T, D)
+    const words = parts.embedding(layerNamed(layers, WORD_EMBEDDING), ids); // (B·T, D)
+    const positions = positionEmbedding(tensor('embedding.position'), batch, T);
+    const places = types ? add(positions, embedding(tensor('embedding.type'), types)) : positions;
+    let x = norm('norm', add(words, places));
     const blocks: Node[] = [];
     for (let i = 0; i < config.layers; i++) {
       const block = (name: string, y: Node): Node => parts.linear(layerNamed(layers, `block.${i}.${name}`), y);
@@ -87,20 +115,22 @@ export function createBert(config: BertConfig): Model {
       x = norm(`block.${i}.norm2`, add(x, block('down', gelu(block('up', x)))));
       blocks.push(x);
     }
-    const pooled = tanh(dense('pooler', selectToken(x, batch, 0))); // (B, D)
-    return { logits: dense('head', dropout ? multiply(pooled, dropout) : pooled), blocks };
+    const dropped = (name: string, y: Node): Node => (inputs[name] ? multiply(y, inputs[name]) : y);
+    const first = selectToken(x, batch, 0); // (B, D)
+    const pooled = activation(dense('pooler', dropped('poolerDropout', first))); // (B, D)
+    return { logits: dense('head', dropped('dropout', pooled)), blocks };
   }
 
   return {
-    architecture: 'bert',
+    architecture: variant,
     labels: config.labels,
     layers,
     initializerRange: config.initializerRange,
-    vocabularies: { ids: vocabSize, types: typeVocabSize },
+    vocabularies: { ids: vocabSize, ...(hasTypes ? { types: typeVocabSize } : {}) },
     dropouts,
     batchInputs: (batch, { padded = false, tokens = config.tokens, dropout = false } = {}) => ({
       ids: input('ids', [batch, tokens], 'i32'),
-      types: input('types', [batch, tokens], 'i32'),
+      ...(hasTypes ? { types: input('types', [batch, tokens], 'i32') } : {}),
       ...(padded ? { mask: input('mask', [batch, tokens]) } : {}),
       ...(dropout ? Object.fromEntries(dropouts.map(({ name, width }) => [name, input(name, [batch, width])])) : {}),
     }),

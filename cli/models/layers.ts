@@ -58,11 +58,30 @@ export function embeddingLayer(name: string, tensors: readonly TensorSpec[]): La
   return { name, kind: 'embedding', block: null, tensors };
 }
 
-/** The layers that get adapters: every linear layer of every block (PC-LoRA, section 3). */
-export function adaptedLayers(layers: readonly Layer[]): Layer[] {
+/** The layer that is a text model's word table, (vocabulary, D), and the name of its one tensor. */
+export const WORD_EMBEDDING = 'embedding.word';
+
+export function wordEmbeddingLayer(vocabSize: number, width: number): Layer {
+  return embeddingLayer(WORD_EMBEDDING, [{ name: WORD_EMBEDDING, shape: [vocabSize, width], start: 'normal' }]);
+}
+
+/** A text model's word table; null where there is none. */
+export function wordEmbedding(layers: readonly Layer[]): Layer | null {
+  return layers.find(({ name }) => name === WORD_EMBEDDING) ?? null;
+}
+
+/** Every linear layer of every block: what gets adapters (PC-LoRA, section 3). */
+export function blockLinears(layers: readonly Layer[]): Layer[] {
   return layers.filter((layer) => layer.kind === 'linear' && layer.block !== null);
 }
 
+/** The layers that get adapters: the blocks' linears, and what else the ranks name, which may be the word table. */
+export function adaptedLayers(layers: readonly Layer[], ranks: ReadonlyMap<string, number>): Layer[] {
+  const linears = new Set(blockLinears(layers));
+  return layers.filter((layer) => linears.has(layer) || ranks.has(layer.name));
+}
+
+/** Of a linear layer's weight; a word table's rows are its outputs. */
 export function linearSize(layer: Layer): LinearSize {
   const [outFeatures, inFeatures] = layer.tensors[0].shape;
   return { inFeatures, outFeatures };

@@ -8,6 +8,8 @@ export interface Parts {
   tensor(name: string): Node;
   /** Applies a linear layer of a block: dense, with adapters beside it, or adapters only. */
   linear(layer: Layer, x: Node): Node;
+  /** The rows of a word table for ids (B, T): its own, or those of its factors. → (B·T, D) */
+  embedding(layer: Layer, ids: Node): Node;
 }
 
 export interface Forward {

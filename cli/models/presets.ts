@@ -45,13 +45,14 @@ export function isBertPreset(name: string): name is BertPreset {
 /** The config of a ViT preset for these labels. */
 export function vitPreset(preset: VitPreset, labels: readonly string[]): VitConfig {
   const { side, ...sizes } = VITS[preset];
-  return { ...sizes, imageSize: { height: side, width: side }, channels: 3, layerNormEpsilon: 1e-12, initializerRange: 0.02, labels };
+  return { ...sizes, variant: 'vit', imageSize: { height: side, width: side }, channels: 3, layerNormEpsilon: 1e-12, initializerRange: 0.02, labels };
 }
 
 /** The config of a BERT preset for these labels and sequences of `tokens`, at most `BERT_POSITIONS`. */
 export function bertPreset(preset: BertPreset, labels: readonly string[], tokens: number): BertConfig {
   return {
     ...BERTS[preset],
+    variant: 'bert',
     vocabSize: 30_522,
     maxPositions: BERT_POSITIONS,
     typeVocabSize: 2,

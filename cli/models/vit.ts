@@ -1,4 +1,8 @@
-/** The vision transformer (Dosovitskiy et al. 2020), as Hugging Face's ViTForImageClassification computes it. */
+/**
+ * Vision transformers: ViT (Dosovitskiy et al. 2020) and DeiT (Touvron et al. 2021), as Hugging Face's ViTForImageClassification,
+ * DeiTForImageClassification and DeiTForImageClassificationWithTeacher compute them. Dropout, which their checkpoints set to 0, is not
+ * modelled.
+ */
 import type { Node } from '../graph/graph.ts';
 import { add } from '../graph/ops/binary.ts';
 import { attention } from '../graph/ops/attention.ts';
@@ -10,7 +14,14 @@ import { patchify, selectToken, tokens } from '../graph/ops/vision.ts';
 import { embeddingLayer, linearLayer, normLayer, type Layer } from './layers.ts';
 import { layerNamed, type Forward, type Model, type Parts } from './model.ts';
 
+/**
+ * deit: a distillation token stands beside the class token. deit-with-teacher: and has a head of its own; the logits are the mean of
+ * both heads'. That head's weights and those of `head` are held at half their size, so that the mean is a sum.
+ */
+export type VitVariant = 'vit' | 'deit' | 'deit-with-teacher';
+
 export interface VitConfig {
+  readonly variant: VitVariant;
   readonly imageSize: { readonly height: number; readonly width: number };
   readonly patchSize: number;
   readonly channels: number;
@@ -23,13 +34,19 @@ export interface VitConfig {
   readonly labels: readonly string[];
 }
 
-/** Patches of a picture, the class token not counted. */
+/** Tokens that stand before a picture's patches: class, distillation. */
+export function classTokens({ variant }: VitConfig): number {
+  return variant === 'vit' ? 1 : 2;
+}
+
+/** Patches of a picture, the class tokens not counted. */
 export function patchCount({ imageSize, patchSize }: VitConfig): number {
   return (imageSize.height / patchSize) * (imageSize.width / patchSize);
 }
 
 function vitLayers(config: VitConfig): Layer[] {
-  const { hiddenSize: D, intermediateSize: F, channels, patchSize, labels } = config;
+  const { hiddenSize: D, intermediateSize: F, channels, patchSize, labels, variant } = config;
+  const C = classTokens(config);
   const blocks = Array.from({ length: config.layers }, (_, i) => [
     normLayer(`block.${i}.norm1`, D, i),
     ...['query', 'key', 'value', 'attention'].map((name) => linearLayer(`block.${i}.${name}`, D, D, 'linear', i)),
@@ -40,19 +57,20 @@ function vitLayers(config: VitConfig): Layer[] {
   return [
     linearLayer('patch', channels * patchSize ** 2, D, 'embedding', null),
     embeddingLayer('embedding', [
-      { name: 'embedding.cls', shape: [D], start: 'normal' },
-      { name: 'embedding.position', shape: [patchCount(config) + 1, D], start: 'normal' },
+      { name: 'embedding.cls', shape: [C * D], start: 'normal' },
+      { name: 'embedding.position', shape: [patchCount(config) / C + 1, C * D], start: 'normal' }, // see `tokens`
     ]),
     ...blocks.flat(),
     normLayer('norm', D, null),
     linearLayer('head', D, labels.length, 'head', null),
+    ...(variant === 'deit-with-teacher' ? [linearLayer('distilled', D, labels.length, 'head', null)] : []),
   ];
 }
 
-/** Builds a ViT from its config: the layer table and the forward pass. Pre-norm blocks, exact GELU, logits from the class token. */
+/** Builds a ViT from its config: the layer table and the forward pass. Pre-norm blocks, exact GELU, logits from the class tokens. */
 export function createVit(config: VitConfig): Model {
   const layers = vitLayers(config);
-  const T = patchCount(config) + 1;
+  const T = patchCount(config) + classTokens(config);
   const { height, width } = config.imageSize;
 
   function forward({ pixels }: Readonly<Record<string, Node>>, batch: number, parts: Parts): Forward {
@@ -71,13 +89,14 @@ export function createVit(config: VitConfig): Model {
       x = add(x, block('down', gelu(block('up', norm(`block.${i}.norm2`, x)))));
       blocks.push(x);
     }
-    // Layer norm works row by row, so the class token alone is enough.
-    const pooled = norm('norm', selectToken(x, batch, 0)); // (B, D)
-    return { logits: dense('head', pooled), blocks };
+    // Layer norm works row by row, so the tokens that a head reads are enough.
+    const headOf = (name: string, token: number): Node => dense(name, norm('norm', selectToken(x, batch, token))); // (B, K)
+    const logits = headOf('head', 0);
+    return { logits: config.variant === 'deit-with-teacher' ? add(logits, headOf('distilled', 1)) : logits, blocks };
   }
 
   return {
-    architecture: 'vit',
+    architecture: config.variant === 'vit' ? 'vit' : 'deit',
     labels: config.labels,
     layers,
     initializerRange: config.initializerRange,

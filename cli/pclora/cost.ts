@@ -1,9 +1,9 @@
 /** What a model costs, counted as the paper does (its blocks) and as it ships (whole). */
 import type { Cost } from '../../runtime/artifact/manifest.ts';
 import { macsOf } from '../graph/cost.ts';
-import { adaptedLayers, linearSize, parameterCount, tensorsOf, type Layer } from '../models/layers.ts';
+import { blockLinears, linearSize, parameterCount, tensorsOf, wordEmbedding, type Layer, type TensorSpec } from '../models/layers.ts';
 import type { Model, Parts } from '../models/model.ts';
-import { adaptersOnlyParts, adapterTensors, denseParts, rankOf } from './linear.ts';
+import { adaptersOnlyParts, denseParts, rankOf, tensorsLeft } from './linear.ts';
 
 /** The dense model's cost. */
 export function denseCost(model: Model): Cost {
@@ -14,15 +14,25 @@ export function denseCost(model: Model): Cost {
   };
 }
 
-/** What is left at λ = 0: adapters in place of the blocks' linears. */
+/** What is left at λ = 0: adapters in place of the blocks' linears, and of the word table where the ranks name it. */
 export function adaptersCost(model: Model, ranks: ReadonlyMap<string, number>): Cost {
-  const adapted = new Set(adaptedLayers(model.layers));
-  const kept = model.layers.filter((layer) => !adapted.has(layer));
-  const adapters = adapterTensors(model.layers, ranks);
-  const parts = adaptersOnlyParts([...tensorsOf(kept), ...adapters], 1);
+  const left = tensorsLeft(model.layers, ranks);
+  const parts = adaptersOnlyParts(left, 1);
   return {
-    blocks: { parameters: parameterCount([...tensorsOf(inBlocks(kept)), ...adapters]), macs: blockMacs(model, parts) },
-    whole: { parameters: parameterCount([...tensorsOf(kept), ...adapters]), macs: totalMacs(model, parts) },
+    blocks: { parameters: parameterCount(tensorsLeft(inBlocks(model.layers), ranks)), macs: blockMacs(model, parts) },
+    whole: { parameters: parameterCount(left), macs: totalMacs(model, parts) },
+  };
+}
+
+/** The word table's part of the whole, dense and at λ = 0; null where the model has none. */
+export function wordEmbeddingCost(model: Model, ranks: ReadonlyMap<string, number>): { readonly dense: Cost['whole']; readonly compressed: Cost['whole'] } | null {
+  const table = wordEmbedding(model.layers);
+  if (!table) return null;
+  const costOf = (tensors: readonly TensorSpec[], parts: Parts): Cost['whole'] =>
+    ({ parameters: parameterCount(tensors), macs: macsByLayer(model, parts).get(table.name) ?? 0 });
+  return {
+    dense: costOf(table.tensors, denseParts(tensorsOf(model.layers))),
+    compressed: costOf(tensorsLeft([table], ranks), adaptersOnlyParts(tensorsLeft(model.layers, ranks), 1)),
   };
 }
 
@@ -31,7 +41,7 @@ export function adaptersCost(model: Model, ranks: ReadonlyMap<string, number>): 
  * counted (94.36 % for ViT-B at r = 32). We train three adapters; this is for comparing with the paper alone.
  */
 export function fusedQkvBlockParameters(model: Model, ranks: ReadonlyMap<string, number>): number {
-  const shared = adaptedLayers(model.layers).filter(({ name }) => name.endsWith('.key') || name.endsWith('.value'));
+  const shared = blockLinears(model.layers).filter(({ name }) => name.endsWith('.key') || name.endsWith('.value'));
   // One A (r, in) serves all three, so key's and value's fall away.
   const saved = shared.reduce((sum, layer) => sum + rankOf(ranks, layer) * linearSize(layer).inFeatures, 0);
   return adaptersCost(model, ranks).blocks.parameters - saved;

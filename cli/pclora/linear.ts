@@ -5,13 +5,17 @@
  *
  * and at λ = 0 only y = s·B(A x) + C is left. With residual decay (`--init svd`) A, B, C start at the best rank-r approximation
  * A₀, B₀ of W and at b, and λ scales what they don't hold: λ·(W - s·B₀A₀)x. Both equal the teacher at step 0.
+ *
+ * Beyond the paper, a text model's word table E (V, D) fades the same way: its rows are λ·E[ids] + s·B[ids]·A, with A (r, D), B (V, r) and no C,
+ * and s·B[ids]·A is left.
  */
 import type { Node } from '../graph/graph.ts';
 import { add, multiply, scale } from '../graph/ops/binary.ts';
+import { embedding, lowRankEmbedding } from '../graph/ops/embedding.ts';
 import { gemm } from '../graph/ops/gemm.ts';
 import { linear, lowRankLinear } from '../graph/ops/linear.ts';
 import { input } from '../graph/ops/leaf.ts';
-import { adaptedLayers, linearSize, type Layer, type TensorSpec } from '../models/layers.ts';
+import { adaptedLayers, linearSize, tensorsOf, type Layer, type TensorSpec } from '../models/layers.ts';
 import type { Parts } from '../models/model.ts';
 
 /** How A and B start: A Kaiming-uniform with B and C zero, or all three from W and b. */
@@ -24,17 +28,23 @@ export interface AdapterOptions {
   readonly scaling: number;
 }
 
-/** The adapters' tensors: loraA (r, in), loraB (out, r), loraC (out) for each adapted layer. */
+/** The adapters' tensors: loraA (r, in), loraB (out, r), loraC (out) for each adapted layer; a table has no C. */
 export function adapterTensors(layers: readonly Layer[], ranks: ReadonlyMap<string, number>): TensorSpec[] {
-  return adaptedLayers(layers).flatMap((layer) => {
+  return adaptedLayers(layers, ranks).flatMap((layer): TensorSpec[] => {
     const { inFeatures, outFeatures } = linearSize(layer);
     const rank = rankOf(ranks, layer);
-    return [
+    const factors: TensorSpec[] = [
       { name: `${layer.name}.loraA`, shape: [rank, inFeatures], start: 'normal' },
       { name: `${layer.name}.loraB`, shape: [outFeatures, rank], start: 'zeros' },
-      { name: `${layer.name}.loraC`, shape: [outFeatures], start: 'zeros' },
     ];
+    return layer.kind === 'embedding' ? factors : [...factors, { name: `${layer.name}.loraC`, shape: [outFeatures], start: 'zeros' }];
   });
+}
+
+/** The tensors of these layers at λ = 0: those of layers without adapters, and the adapters'. */
+export function tensorsLeft(layers: readonly Layer[], ranks: ReadonlyMap<string, number>): TensorSpec[] {
+  const adapted = new Set(adaptedLayers(layers, ranks));
+  return [...tensorsOf(layers.filter((layer) => !adapted.has(layer))), ...adapterTensors(layers, ranks)];
 }
 
 export function rankOf(ranks: ReadonlyMap<string, number>, layer: Layer): number {
@@ -50,26 +60,49 @@ export function initialName(name: string): string {
 
 const byName = (spec: TensorSpec): Node => input(spec.name, spec.shape);
 
-/** Parts whose tensors are inputs of the tables' names and shapes, one node each. */
-function tensorLookup(specs: readonly TensorSpec[], trained: ReadonlyMap<string, Node>): (name: string) => Node {
+/** Where parts find tensors: inputs of the tables' names and shapes, one node each, or what trains in their place. */
+interface Lookup {
+  tensor(name: string): Node;
+  /** loraA and loraB of a word table; null where it has none. */
+  factorsOf(layer: Layer): readonly [loraA: Node, loraB: Node] | null;
+}
+
+function tensorLookup(specs: readonly TensorSpec[], trained: ReadonlyMap<string, Node>): Lookup {
   const nodes = new Map<string, Node>(specs.map((spec) => [spec.name, trained.get(spec.name) ?? byName(spec)]));
-  return (name) => {
-    const node = nodes.get(name);
-    if (!node) throw new Error(`no tensor ${name} in the layer table`);
-    return node;
+  return {
+    tensor(name) {
+      const node = nodes.get(name);
+      if (!node) throw new Error(`no tensor ${name} in the layer table`);
+      return node;
+    },
+    factorsOf({ name }) {
+      const [loraA, loraB] = [nodes.get(`${name}.loraA`), nodes.get(`${name}.loraB`)];
+      return loraA && loraB ? [loraA, loraB] : null;
+    },
   };
 }
 
 /** The dense model: the teacher, and the model that gets fine-tuned. */
 export function denseParts(specs: readonly TensorSpec[], trained: ReadonlyMap<string, Node> = new Map()): Parts {
-  const tensor = tensorLookup(specs, trained);
-  return { tensor, linear: (layer, x) => linear(x, tensor(`${layer.name}.weight`), tensor(`${layer.name}.bias`), layer.name) };
+  const { tensor } = tensorLookup(specs, trained);
+  return {
+    tensor,
+    linear: (layer, x) => linear(x, tensor(`${layer.name}.weight`), tensor(`${layer.name}.bias`), layer.name),
+    embedding: (layer, ids) => embedding(tensor(layer.name), ids),
+  };
 }
 
 /** Adapters only (λ = 0): what is evaluated, selected and shipped. */
 export function adaptersOnlyParts(specs: readonly TensorSpec[], scaling: number, trained: ReadonlyMap<string, Node> = new Map()): Parts {
-  const tensor = tensorLookup(specs, trained);
-  return { tensor, linear: (layer, x) => lowRankLinear(x, ...adapterOf(tensor, layer), scaling, layer.name) };
+  const { tensor, factorsOf } = tensorLookup(specs, trained);
+  return {
+    tensor,
+    linear: (layer, x) => lowRankLinear(x, ...adapterOf(tensor, layer), scaling, layer.name),
+    embedding(layer, ids) {
+      const factors = factorsOf(layer);
+      return factors ? lowRankEmbedding(ids, ...factors, scaling, layer.name) : embedding(tensor(layer.name), ids);
+    },
+  };
 }
 
 /** The student while λ > 0: adapters beside the fading dense path. */
@@ -79,8 +112,9 @@ export function fadingParts(
   lambda: Node,
   trained: ReadonlyMap<string, Node>,
 ): Parts {
-  const tensor = tensorLookup(specs, trained);
+  const { tensor, factorsOf } = tensorLookup(specs, trained);
   const scaledByLambda = memoized((x: Node) => multiply(x, lambda));
+  const startOf = (layer: Layer, nodes: readonly Node[]): Node[] => nodes.map((node, i) => input(initialName(`${layer.name}.${SUFFIXES[i]}`), node.shape));
   return {
     tensor,
     // λ·(W x + b) = W(λx) + λb: λ costs one pass over x, which query, key and value share, instead of one over each output.
@@ -94,12 +128,24 @@ export function fadingParts(
         const dense = gemm(faded, weight, add(bias, loraC), { transB: true });
         return gemm(lowRank, loraB, dense, { transB: true, alpha: scaling });
       }
-      const [startA, startB, startC] = [loraA, loraB, loraC].map((node, i) => input(initialName(`${layer.name}.${SUFFIXES[i]}`), node.shape));
+      const [startA, startB, startC] = startOf(layer, [loraA, loraB, loraC]);
       const held = scale(gemm(faded, startA, null, { transB: true }), scaling);
       const residualBias = add(bias, add(loraC, scale(multiply(startC, lambda), -1)));
       const dense = gemm(faded, weight, residualBias, { transB: true });
       const residual = gemm(held, startB, dense, { transB: true, alpha: -1 });
       return gemm(lowRank, loraB, residual, { transB: true, alpha: scaling });
+    },
+    embedding(layer, ids) {
+      const rows = embedding(tensor(layer.name), ids); // (B·T, D)
+      const factors = factorsOf(layer);
+      if (!factors) return rows;
+      const [loraA, loraB] = factors;
+      const faded = scaledByLambda(rows);
+      const lowRank = embedding(loraB, ids); // (B·T, r)
+      if (init === 'paper') return gemm(lowRank, loraA, faded, { alpha: scaling });
+      const [startA, startB] = startOf(layer, factors);
+      const residual = gemm(scaledByLambda(embedding(startB, ids)), startA, faded, { alpha: -scaling });
+      return gemm(lowRank, loraA, residual, { alpha: scaling });
     },
   };
 }

@@ -1,12 +1,14 @@
 /** The rank of every adapted layer, resolved once into one table. */
 import { usageError } from '../io/errors.ts';
-import { adaptedLayers, linearSize, type Layer, type LinearSize } from '../models/layers.ts';
+import { blockLinears, linearSize, wordEmbedding, type Layer, type LinearSize } from '../models/layers.ts';
 
 export interface RankOptions {
   /** The rank of every layer that `perLayer` doesn't name. */
   readonly rank: number;
   /** Ranks by a layer's full name (`block.3.up`) or its name in every block (`up`); the full name wins. */
   readonly perLayer?: Readonly<Record<string, number>>;
+  /** The rank of a text model's word table, which stays as it is unless given. */
+  readonly embeddingRank?: number;
   /** Allows a rank that makes a layer larger than it was. */
   readonly force?: boolean;
 }
@@ -17,24 +19,30 @@ export function breakEvenRank({ inFeatures, outFeatures }: LinearSize): number {
 }
 
 /** Rank by layer name. Usage errors name the layer, its rank and the limit. */
-export function resolveRanks(layers: readonly Layer[], { rank, perLayer = {}, force = false }: RankOptions): Map<string, number> {
-  const adapted = adaptedLayers(layers);
-  const kinds = new Set(adapted.map(kindOf));
+export function resolveRanks(layers: readonly Layer[], { rank, perLayer = {}, embeddingRank, force = false }: RankOptions): Map<string, number> {
+  const linears = blockLinears(layers);
+  const kinds = new Set(linears.map(kindOf));
   for (const name of Object.keys(perLayer)) {
-    if (!kinds.has(name) && !adapted.some((layer) => layer.name === name)) {
-      throw usageError(`--layer-rank ${name}: there is no such layer`, `Layers: ${[...kinds].join(', ')}, or one block's, such as ${adapted[0].name}.`);
+    if (!kinds.has(name) && !linears.some((layer) => layer.name === name)) {
+      throw usageError(`--layer-rank ${name}: there is no such layer`, `Layers: ${[...kinds].join(', ')}, or one block's, such as ${linears[0].name}.`);
     }
   }
-  return new Map(
-    adapted.map((layer) => {
-      const chosen = perLayer[layer.name] ?? perLayer[kindOf(layer)] ?? rank;
-      checkRank(layer, chosen, force);
-      return [layer.name, chosen];
-    }),
-  );
+  const ranks = new Map<string, number>();
+  if (embeddingRank !== undefined) {
+    const table = wordEmbedding(layers);
+    if (!table) throw usageError(`--embedding-rank ${embeddingRank}: the model has no word embeddings`, 'It is for text models. Leave it out.');
+    checkRank(table, embeddingRank, force, 'a smaller --embedding-rank');
+    ranks.set(table.name, embeddingRank);
+  }
+  for (const layer of linears) {
+    const chosen = perLayer[layer.name] ?? perLayer[kindOf(layer)] ?? rank;
+    checkRank(layer, chosen, force, 'a smaller --rank, set this layer with --layer-rank NAME=R');
+    ranks.set(layer.name, chosen);
+  }
+  return ranks;
 }
 
-function checkRank(layer: Layer, rank: number, force: boolean): void {
+function checkRank(layer: Layer, rank: number, force: boolean, remedy: string): void {
   const size = linearSize(layer);
   const { inFeatures, outFeatures } = size;
   const full = Math.min(inFeatures, outFeatures);
@@ -44,7 +52,7 @@ function checkRank(layer: Layer, rank: number, force: boolean): void {
   if (!force && rank > breakEvenRank(size)) {
     throw usageError(
       `rank ${rank} makes layer ${layer.name} (${inFeatures}×${outFeatures}) larger than it is: it pays off below ${breakEvenRank(size).toFixed(1)}`,
-      'Choose a smaller --rank, set this layer with --layer-rank NAME=R, or insist with --force-rank.',
+      `Choose ${remedy}, or insist with --force-rank.`,
     );
   }
 }

@@ -8,25 +8,27 @@ import { createTruncator } from './svd.ts';
 
 /**
  * The adapters of step 0, by tensor name.
- * `paper`: A Kaiming-uniform with bound 1/√in (LoRA's, Hu et al. 2021, section 4.1), B and C zero.
- * `svd`: A and B hold the best rank-r approximation of W, C holds b.
+ * `paper`: A Kaiming-uniform with bound 1/√fan-in (LoRA's, Hu et al. 2021, section 4.1), B and C zero. A linear layer's A takes x of `in`
+ * values, a word table's takes the r values that B holds of a word.
+ * `svd`: A and B hold the best rank-r approximation of W, or of the table; C holds b.
  */
 export async function startAdapters(engine: Engine, layers: readonly Layer[], tensors: Tensors, { init, ranks, scaling }: AdapterOptions, source: Random): Promise<Tensors> {
   const adapters: Tensors = new Map();
   const truncator = createTruncator(engine, source);
-  for (const layer of adaptedLayers(layers)) {
+  for (const layer of adaptedLayers(layers, ranks)) {
     const { inFeatures, outFeatures } = linearSize(layer);
+    const [weight, bias] = layer.tensors.map(({ name }) => tensors.get(name)!);
     const rank = rankOf(ranks, layer);
     if (init === 'paper') {
-      const bound = 1 / Math.sqrt(inFeatures);
+      const bound = 1 / Math.sqrt(layer.kind === 'embedding' ? rank : inFeatures);
       adapters.set(`${layer.name}.loraA`, Float32Array.from({ length: rank * inFeatures }, () => (2 * source.uniform() - 1) * bound));
       adapters.set(`${layer.name}.loraB`, new Float32Array(outFeatures * rank));
-      adapters.set(`${layer.name}.loraC`, new Float32Array(outFeatures));
+      if (bias) adapters.set(`${layer.name}.loraC`, new Float32Array(outFeatures));
     } else {
-      const { loraA, loraB } = await truncator.truncate(tensors.get(`${layer.name}.weight`)!, outFeatures, inFeatures, rank, scaling);
+      const { loraA, loraB } = await truncator.truncate(weight, outFeatures, inFeatures, rank, scaling);
       adapters.set(`${layer.name}.loraA`, loraA);
       adapters.set(`${layer.name}.loraB`, loraB);
-      adapters.set(`${layer.name}.loraC`, tensors.get(`${layer.name}.bias`)!.slice());
+      if (bias) adapters.set(`${layer.name}.loraC`, bias.slice());
     }
   }
   await truncator.dispose();

@@ -1,9 +1,12 @@
 /** The architectures that Slim reads, by Hugging Face's `model_type`. */
 import { UserError } from '../io/errors.ts';
 import type { Architecture } from './architecture.ts';
-import { vitArchitecture } from './vit-checkpoint.ts';
+import { bertArchitecture } from './bert-checkpoint.ts';
+import { distilbertArchitecture } from './distilbert-checkpoint.ts';
+import { robertaArchitecture } from './roberta-checkpoint.ts';
+import { deitArchitecture, vitArchitecture } from './vit-checkpoint.ts';
 
-const ARCHITECTURES: readonly Architecture[] = [vitArchitecture];
+const ARCHITECTURES: readonly Architecture[] = [vitArchitecture, deitArchitecture, bertArchitecture, distilbertArchitecture, robertaArchitecture];
 
 /** The architecture of a parsed config.json. UserError lists the supported ones. */
 export function architectureOf(json: unknown, path: string): Architecture {

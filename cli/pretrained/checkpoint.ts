@@ -1,70 +1,69 @@
-/** Models in Hugging Face folders: config.json, model.safetensors (or shards and their index), preprocessor_config.json. */
-import { basename, join } from 'node:path';
-import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
-import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
-import { imagePreprocessFromHuggingFace, imagePreprocessToHuggingFace } from './preprocessor-config.ts';
+/** Models in Hugging Face folders: config.json, weights, and what prepares their inputs (preprocessor_config.json, tokenizer.json). */
+import { join } from 'node:path';
 import { random } from '../../runtime/random.ts';
-import { elementCount, sameShape } from '../graph/graph.ts';
+import { sameShape } from '../graph/graph.ts';
 import { UserError } from '../io/errors.ts';
 import { exists, kindOf, readJson, writeJson } from '../io/files.ts';
-import { tensorsOf, type TensorSpec } from '../models/layers.ts';
-import { PRESETS, VIT_PRESETS } from '../models/presets.ts';
+import { tensorsOf, type Layer } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
-import type { Architecture, ModelConfig } from './architecture.ts';
+import { PRESETS, VIT_PRESETS } from '../models/presets.ts';
+import { usedCount, type Architecture, type FitOptions, type ModelConfig, type StoredPart } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
-import { interpolatePositions } from './interpolate.ts';
 import { initialTensors } from './initial.ts';
-import { openTensorFile, saveTensors, type TensorFile, type Tensors } from './tensor-file.ts';
+import { savePreprocessing, type Preprocessing } from './preprocessing.ts';
+import { saveTensors, type TensorFile, type Tensors } from './tensor-file.ts';
+import { openWeights } from './weight-files.ts';
 
-/** A dense model and how its pictures are prepared. */
+/** A dense model and how its inputs are prepared. */
 export interface Checkpoint {
   readonly architecture: Architecture;
   readonly config: ModelConfig;
   readonly model: Model;
   /** By the names of the model's layer table. */
   readonly tensors: Tensors;
-  readonly preprocess: ImagePreprocess;
+  readonly preprocessing: Preprocessing;
   /** What was changed while loading, in sentences for the user. */
   readonly notices: readonly string[];
 }
 
-export interface LoadOptions {
-  /** The data set's labels; where they differ from the checkpoint's, the head is made new. */
-  readonly labels?: readonly string[];
-  /** Another input size: position embeddings are interpolated. */
-  readonly imageSize?: { readonly height: number; readonly width: number };
+export type Description = Pick<Checkpoint, 'architecture' | 'config' | 'preprocessing'>;
+
+export interface LoadOptions extends FitOptions {
   /** Seeds a new head. */
   readonly seed: number;
 }
 
-const INDEX = 'model.safetensors.index.json';
+/** What a folder says of its model, weights aside. */
+export async function loadDescription(folder: string, options: FitOptions = {}): Promise<Description> {
+  const { architecture, config, preprocessing } = await fitted(folder, options);
+  return { architecture, config, preprocessing };
+}
 
-/** What a folder says of its model, weights aside: config.json and preprocessor_config.json. */
-export async function loadDescription(folder: string): Promise<Pick<Checkpoint, 'architecture' | 'config' | 'preprocess'>> {
+/** Writes what `loadDescription` reads. */
+export async function saveDescription(folder: string, { architecture, config, preprocessing }: Description): Promise<void> {
+  await savePreprocessing(folder, preprocessing);
+  await writeJson(join(folder, 'config.json'), architecture.writeConfig(config));
+}
+
+async function fitted(folder: string, options: FitOptions): Promise<Description & { readonly stored: ModelConfig }> {
   await expectCheckpointFolder(folder);
   const configPath = join(folder, 'config.json');
   const json = await readJson(configPath);
   const architecture = architectureOf(json, configPath);
-  const config = architecture.readConfig(json, configPath);
-  return { architecture, config, preprocess: await loadPreprocess(folder, config) };
-}
-
-/** Writes what `loadDescription` reads. */
-export async function saveDescription(folder: string, { architecture, config, preprocess }: Pick<Checkpoint, 'architecture' | 'config' | 'preprocess'>): Promise<void> {
-  await writeJson(join(folder, 'preprocessor_config.json'), imagePreprocessToHuggingFace(preprocess));
-  await writeJson(join(folder, 'config.json'), architecture.writeConfig(config));
+  const stored = architecture.readConfig(json, configPath);
+  const { config, preprocessing } = await architecture.fit(folder, stored, options);
+  architecture.checkConfig(config, folder);
+  return { architecture, stored, config, preprocessing };
 }
 
 /** Loads a checkpoint. UserErrors name the file and the tensor, what was expected and what came. */
-export async function loadCheckpoint(folder: string, options: LoadOptions): Promise<Checkpoint> {
-  const { architecture, config: stored } = await loadDescription(folder);
-  const config = { ...stored, labels: options.labels ?? stored.labels, imageSize: options.imageSize ?? stored.imageSize };
-  architecture.checkConfig(config, folder);
+export async function loadCheckpoint(folder: string, { seed, ...options }: LoadOptions): Promise<Checkpoint> {
+  const { architecture, stored, config, preprocessing } = await fitted(folder, options);
   const model = architecture.create(config);
-  const files = await openTensorFiles(folder);
+  const files = await openWeights(folder);
   try {
-    const { tensors, notices } = await readTensors(files, architecture, stored, config, options.seed);
-    return { architecture, config, model, tensors, preprocess: await loadPreprocess(folder, config), notices };
+    const { tensors, notices } = await readTensors(files, architecture, stored, config, seed);
+    return { architecture, config, model, tensors, preprocessing, notices };
   } finally {
     await Promise.all(files.map((file) => file.close()));
   }
@@ -73,119 +72,102 @@ export async function loadCheckpoint(folder: string, options: LoadOptions): Prom
 /** Writes a dense model as a Hugging Face folder that transformers loads. */
 export async function saveCheckpoint(folder: string, description: Omit<Checkpoint, 'tensors' | 'notices'>, tensors: Tensors): Promise<void> {
   const { architecture, config, model } = description;
-  const specs = tensorsOf(model.layers).map(({ name, shape }) => {
-    const data = tensors.get(name);
-    if (!data) throw new Error(`no tensor ${name} to save`);
-    return [architecture.checkpointName(name), { shape: architecture.checkpointShape(name, shape, config), data }] as const;
+  const stored = tensorsOf(model.layers).flatMap((spec) => {
+    const data = tensors.get(spec.name);
+    if (!data) throw new Error(`no tensor ${spec.name} to save`);
+    return toParts(architecture.storedAs(spec, config), data);
   });
-  await saveTensors(join(folder, 'model.safetensors'), specs, { format: 'pt' });
+  await saveTensors(join(folder, 'model.safetensors'), stored, { format: 'pt' });
   await saveDescription(folder, description);
+}
+
+function toParts(parts: readonly StoredPart[], data: Float32Array): (readonly [name: string, tensor: { readonly shape: readonly number[]; readonly data: Float32Array }])[] {
+  let from = 0;
+  return parts.map((part) => {
+    const ours = data.subarray(from, (from += usedCount(part)));
+    const theirs = new Float32Array(part.unused + ours.length);
+    theirs.set(part.factor === 1 ? ours : ours.map((value) => value * part.factor), part.unused);
+    return [part.name, { shape: part.shape, data: theirs }] as const;
+  });
 }
 
 async function expectCheckpointFolder(folder: string): Promise<void> {
   const kind = await kindOf(folder);
-  const hint = `A model is a Hugging Face folder on this disk (config.json, model.safetensors; nothing is downloaded) or a run of slim finetune; slim finetune also takes presets (${VIT_PRESETS.join(', ')}), and so does slim bench (${PRESETS.slice(VIT_PRESETS.length).join(', ')} too).`;
+  const hint = `A model is a Hugging Face folder (config.json, model.safetensors), a run of slim finetune, or a name on the hub (OWNER/NAME); slim finetune also takes presets (${VIT_PRESETS.join(', ')}), and so does slim bench (${PRESETS.slice(VIT_PRESETS.length).join(', ')} too).`;
   if (kind === 'absent') throw new UserError(`model ${folder} does not exist`, hint);
   if (kind === 'file') throw new UserError(`model ${folder} is a file, expected a folder`, hint);
   if (!(await exists(join(folder, 'config.json')))) throw new UserError(`${folder} has no config.json`, hint);
 }
 
-async function openTensorFiles(folder: string): Promise<TensorFile[]> {
-  if (await exists(join(folder, 'model.safetensors'))) return [await openTensorFile(join(folder, 'model.safetensors'))];
-  const indexPath = join(folder, INDEX);
-  if (!(await exists(indexPath))) {
-    throw new UserError(`${folder} has neither model.safetensors nor ${INDEX}`, 'Save the model with save_pretrained(safe_serialization=True).');
-  }
-  const files: TensorFile[] = [];
-  try {
-    for (const shard of shardNames(await readJson(indexPath), indexPath)) files.push(await openTensorFile(join(folder, shard)));
-    return files;
-  } catch (error) {
-    await Promise.all(files.map((file) => file.close()));
-    throw error;
-  }
-}
-
-function shardNames(index: unknown, path: string): string[] {
-  const map = typeof index === 'object' && index !== null && 'weight_map' in index ? index.weight_map : null;
-  if (typeof map !== 'object' || map === null) throw new UserError(`${path}: expected an object weight_map`);
-  const names = new Set<unknown>(Object.values(map));
-  if (names.size === 0) throw new UserError(`${path}: expected an object weight_map that names shards, got ${JSON.stringify(map)}`);
-  for (const name of names) {
-    // A shard lies beside its index: a path that leads elsewhere is refused.
-    if (typeof name !== 'string' || basename(name) !== name || !name.endsWith('.safetensors')) {
-      throw new UserError(`${path}: expected the name of a .safetensors file in the same folder, got ${JSON.stringify(name)}`);
-    }
-  }
-  return [...names] as string[];
-}
+type Find = (name: string) => { readonly file: TensorFile; readonly name: string } | null;
 
 async function readTensors(files: readonly TensorFile[], architecture: Architecture, stored: ModelConfig, config: ModelConfig, seed: number) {
   const tensors: Tensors = new Map();
   const notices: string[] = [];
-  const find = (name: string): { file: TensorFile; name: string } | null => {
-    const candidates = [name, name.startsWith(architecture.basePrefix) ? name.slice(architecture.basePrefix.length) : name];
-    for (const candidate of candidates) {
-      const file = files.find(({ header }) => header.entries.has(candidate));
+  const find: Find = (name) => {
+    for (const candidate of spellings(name, architecture)) {
+      const file = files.find(({ shapes }) => shapes.has(candidate));
       if (file) return { file, name: candidate };
     }
     return null;
   };
-  const headIsThere = find(architecture.checkpointName('head.weight')) !== null;
-  const headIsKept = headIsThere && sameLabels(stored.labels, config.labels);
-  const storedSpecs = new Map(tensorsOf(architecture.create(stored).layers).map((spec) => [spec.name, spec]));
+  const storedLayers = architecture.create(stored).layers;
+  const storedSpecs = new Map(tensorsOf(storedLayers).map((spec) => [spec.name, spec]));
+  const { layers } = architecture.create(config);
+  const { made, notice } = newLayers(layers, stored, config, ({ tensors: [weight] }) => architecture.storedAs(storedSpecs.get(weight.name)!, stored).every(({ name }) => find(name)));
 
-  for (const spec of tensorsOf(architecture.create(config).layers)) {
-    if (spec.name.startsWith('head.') && !headIsKept) continue;
+  for (const spec of tensorsOf(layers.filter((layer) => !made.includes(layer)))) {
     const storedSpec = storedSpecs.get(spec.name)!;
-    const data = await readTensor(find, architecture, storedSpec, stored, files[0].path);
-    tensors.set(spec.name, spec.name === 'embedding.position' ? resizedPositions(data, spec, stored, config, notices) : data);
+    const data = await readParts(find, architecture.storedAs(storedSpec, stored), files[0].path);
+    tensors.set(spec.name, architecture.adapt(spec, data, stored, config, notices));
   }
-  if (!headIsKept) {
-    const head = tensorsOf(architecture.create(config).layers).filter(({ name }) => name.startsWith('head.'));
-    for (const [name, data] of initialTensors(head, config.initializerRange, random(seed, 1))) tensors.set(name, data);
-    const [known, wanted] = [stored.labels.length, config.labels.length];
-    const why = headIsThere ? `the checkpoint knows ${known} labels, the data ${wanted === known ? 'others' : wanted}` : 'the checkpoint has none';
-    notices.push(`The classification head is new: ${why}.`);
-  }
+  // After the tensors that are there: they vouch for the sizes.
+  for (const [name, data] of initialTensors(tensorsOf(made), config.initializerRange, random(seed, 1))) tensors.set(name, data);
+  if (notice) notices.push(notice);
   return { tensors, notices };
 }
 
-async function readTensor(
-  find: (name: string) => { file: TensorFile; name: string } | null,
-  architecture: Architecture,
-  spec: TensorSpec,
-  config: ModelConfig,
-  path: string,
-): Promise<Float32Array<ArrayBuffer>> {
-  const name = architecture.checkpointName(spec.name);
+/** The layers of the head that are made new, and why. */
+function newLayers(layers: readonly Layer[], stored: ModelConfig, config: ModelConfig, isThere: (layer: Layer) => boolean): { readonly made: readonly Layer[]; readonly notice: string | null } {
+  const poolers = layers.filter(({ kind }) => kind === 'pooler');
+  const heads = layers.filter(({ kind }) => kind === 'head');
+  // A head without its pooler is another task's, as that of a model that labels tokens.
+  if (!poolers.every(isThere)) return { made: [...poolers, ...heads], notice: 'The pooler and the classification head are new: the checkpoint has none.' };
+  if (!heads.every(isThere)) return { made: heads, notice: 'The classification head is new: the checkpoint has none.' };
+  if (sameLabels(stored.labels, config.labels)) return { made: [], notice: null };
+  const [known, wanted] = [stored.labels.length, config.labels.length];
+  return { made: heads, notice: `The classification head is new: the checkpoint knows ${known} labels, the data ${wanted === known ? 'others' : wanted}.` };
+}
+
+/** A tensor's name, without the prefix that a checkpoint without a head leaves out, and as TensorFlow's layer norms were called. */
+function spellings(name: string, { basePrefix }: Architecture): string[] {
+  const bare = name.startsWith(basePrefix) ? [name, name.slice(basePrefix.length)] : [name];
+  return [...bare, ...bare.map((known) => known.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta'))];
+}
+
+async function readParts(find: Find, parts: readonly StoredPart[], path: string): Promise<Float32Array<ArrayBuffer>> {
+  const pieces: Float32Array<ArrayBuffer>[] = [];
+  for (const part of parts) pieces.push(await readPart(find, part, path));
+  if (pieces.length === 1) return pieces[0];
+  const data = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    data.set(piece, at);
+    at += piece.length;
+  }
+  return data;
+}
+
+async function readPart(find: Find, { name, shape: expected, unused, factor }: StoredPart, path: string): Promise<Float32Array<ArrayBuffer>> {
   const found = find(name);
   if (!found) throw new UserError(`tensor ${name} is missing in ${path}`, 'Does config.json belong to these weights?');
-  const expected = architecture.checkpointShape(spec.name, spec.shape, config);
-  const { shape } = found.file.header.entries.get(found.name)!;
+  const shape = found.file.shapes.get(found.name)!;
   if (!sameShape(shape, expected)) {
     throw new UserError(`tensor ${found.name} in ${found.file.path}: expected shape (${expected.join(', ')}), got (${shape.join(', ')})`, 'Does config.json belong to these weights?');
   }
   const data = await found.file.read(found.name);
-  if (data.length !== elementCount(spec.shape)) throw new UserError(`tensor ${found.name}: expected ${elementCount(spec.shape)} values, got ${data.length}`);
-  return data;
-}
-
-function resizedPositions(data: Float32Array<ArrayBuffer>, spec: TensorSpec, stored: ModelConfig, config: ModelConfig, notices: string[]): Float32Array<ArrayBuffer> {
-  const grid = ({ imageSize, patchSize }: ModelConfig) => ({ height: imageSize.height / patchSize, width: imageSize.width / patchSize });
-  const from = grid(stored);
-  const to = grid(config);
-  if (from.height === to.height && from.width === to.width) return data;
-  notices.push(`Position embeddings were interpolated from ${from.height}×${from.width} to ${to.height}×${to.width} patches.`);
-  return interpolatePositions(data, spec.shape[1], from, to);
-}
-
-async function loadPreprocess(folder: string, config: ModelConfig): Promise<ImagePreprocess> {
-  const path = join(folder, 'preprocessor_config.json');
-  const stored = (await exists(path)) ? imagePreprocessFromHuggingFace(await readJson(path)) : defaultImagePreprocess(config.imageSize);
-  const { height, width } = config.imageSize;
-  if (stored.size.height === height && stored.size.width === width) return stored;
-  return { ...stored, size: { height, width }, resize: { mode: 'exact', height, width } };
+  if (unused === 0 && factor === 1) return data;
+  return data.slice(unused).map((value) => value / factor);
 }
 
 function sameLabels(a: readonly string[], b: readonly string[]): boolean {

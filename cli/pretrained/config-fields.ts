@@ -4,6 +4,8 @@ import { UserError } from '../io/errors.ts';
 /** No real model comes near these; a config beyond them is a mistake or an attack, refused before memory is asked for. */
 const MAX_COUNT = 1 << 20;
 const MAX_LABELS = 100_000;
+/** Every layer has its entries in the layer table: a lie here would fill the memory before a tensor is looked for. */
+export const MAX_LAYERS = 1000;
 
 export interface ConfigFields {
   text(field: string, otherwise: string): string;
@@ -15,6 +17,16 @@ export interface ConfigFields {
   size(field: string, otherwise: number): { height: number; width: number };
   /** id2label in order, or num_labels made-up names. */
   labels(): string[];
+  /** The names in `architectures`; none where the field is absent. */
+  architectures(): readonly string[];
+}
+
+/** Labels as a config.json has them. */
+export function labelFields(labels: readonly string[]): Record<string, unknown> {
+  return {
+    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
+    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+  };
 }
 
 export function readConfigFields(json: unknown, path: string): ConfigFields {
@@ -52,6 +64,11 @@ export function readConfigFields(json: unknown, path: string): ConfigFields {
       if (!Array.isArray(value)) return { height: asCount(value, field), width: asCount(value, field) };
       if (value.length !== 2) throw wrong(field, 'one number or two', value);
       return { height: asCount(value[0], field), width: asCount(value[1], field) };
+    },
+    architectures() {
+      const value = fields.architectures ?? [];
+      if (!Array.isArray(value) || value.some((name) => typeof name !== 'string')) throw wrong('architectures', 'a list of names', value);
+      return value;
     },
     labels() {
       const id2label = fields.id2label;

@@ -1,5 +1,5 @@
 /**
- * Position embeddings for another image size: the grid of patch positions is resized bicubically, the class token's stays.
+ * Position embeddings for another image size: the grid of patch positions is resized bicubically, the class tokens' stay.
  * Keys' kernel with a = -0.75 and half-pixel centres, which is what PyTorch's interpolate(mode="bicubic") computes.
  */
 export interface Grid {
@@ -7,18 +7,18 @@ export interface Grid {
   readonly width: number;
 }
 
-/** position (1 + from.height·from.width, width), class token first → (1 + to.height·to.width, width). */
-export function interpolatePositions(position: Float32Array, width: number, from: Grid, to: Grid): Float32Array<ArrayBuffer> {
-  const result = new Float32Array((1 + to.height * to.width) * width);
-  result.set(position.subarray(0, width));
+/** position (first + from.height·from.width, width), class tokens first → (first + to.height·to.width, width). */
+export function interpolatePositions(position: Float32Array, width: number, from: Grid, to: Grid, first = 1): Float32Array<ArrayBuffer> {
+  const result = new Float32Array((first + to.height * to.width) * width);
+  result.set(position.subarray(0, first * width));
   const rows = axisWeights(from.height, to.height);
   const columns = axisWeights(from.width, to.width);
   for (let y = 0; y < to.height; y++) {
     for (let x = 0; x < to.width; x++) {
-      const target = (1 + y * to.width + x) * width;
+      const target = (first + y * to.width + x) * width;
       for (const [row, rowWeight] of rows[y]) {
         for (const [column, columnWeight] of columns[x]) {
-          const source = (1 + row * from.width + column) * width;
+          const source = (first + row * from.width + column) * width;
           const weight = rowWeight * columnWeight;
           for (let c = 0; c < width; c++) result[target + c] += weight * position[source + c];
         }

@@ -15,45 +15,68 @@ import { writeFileAtomic } from '../io/files.ts';
 /** Tensors in float32, by name. */
 export type Tensors = Map<string, Float32Array<ArrayBuffer>>;
 
+/** A file of tensors, in whatever format. */
 export interface TensorFile {
   readonly path: string;
-  readonly header: SafetensorsHeader;
+  /** The shape of every tensor, by name. */
+  readonly shapes: ReadonlyMap<string, Shape>;
   /** Reads one tensor as float32, whatever its dtype. UserError names it when it isn't there or isn't a float tensor. */
   read(name: string): Promise<Float32Array<ArrayBuffer>>;
   close(): Promise<void>;
 }
 
+export interface SafetensorsFile extends TensorFile {
+  readonly header: SafetensorsHeader;
+}
+
 /** Opens a safetensors file and checks its header against its size. */
-export async function openTensorFile(path: string): Promise<TensorFile> {
-  const file = await open(path, 'r').catch((error: unknown) => {
-    throw new UserError(`can't read ${path}: ${messageOf(error)}`);
-  });
+export async function openTensorFile(path: string): Promise<SafetensorsFile> {
+  const { file, size } = await openFile(path);
   try {
-    const status = await file.stat();
-    if (!status.isFile()) throw new UserError(`${path} is no file`);
-    const { size } = status;
     const start = await readBytes(file, 0, Math.min(8, size));
     const prefix = await readBytes(file, 0, Math.min(safetensorsPrefixBytes(start), size));
     const header = parseSafetensorsHeader(prefix, size);
     return {
       path,
       header,
+      shapes: new Map([...header.entries].map(([name, { shape }]) => [name, shape])),
       async read(name) {
         const entry = header.entries.get(name);
         if (!entry) throw new UserError(`tensor ${name} is missing in ${path}`);
         const bytes = await readBytes(file, header.dataOffset + entry.begin, entry.end - entry.begin);
-        return toFloat32(bytes, entry, name, path);
+        if (!isFloatDtype(entry.dtype)) throw new UserError(`tensor ${name} in ${path}: expected F32, F16, BF16 or F64, got ${entry.dtype}`);
+        return toFloat32(bytes, entry.dtype);
       },
       close: () => file.close(),
     };
   } catch (error) {
     await file.close();
-    if (error instanceof ArtifactError) throw new UserError(`${path} is damaged: ${error.message}`, 'Fetch or make it again.');
+    if (error instanceof ArtifactError) throw damagedFile(path, error.message);
     throw error;
   }
 }
 
-async function readBytes(file: FileHandle, position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+export function damagedFile(path: string, what: string): UserError {
+  return new UserError(`${path} is damaged: ${what}`, 'Fetch or make it again.');
+}
+
+/** Opens a file, and tells its bytes. UserError names what is no file. */
+export async function openFile(path: string): Promise<{ readonly file: FileHandle; readonly size: number }> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw new UserError(`can't read ${path}: ${messageOf(error)}`);
+  });
+  try {
+    const status = await file.stat();
+    if (!status.isFile()) throw new UserError(`${path} is no file`);
+    return { file, size: status.size };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** `length` bytes from `position`, all of them. */
+export async function readBytes(file: FileHandle, position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length);
   let done = 0;
   while (done < length) {
@@ -64,7 +87,15 @@ async function readBytes(file: FileHandle, position: number, length: number): Pr
   return bytes;
 }
 
-function toFloat32(bytes: Uint8Array<ArrayBuffer>, { dtype }: TensorEntry, name: string, path: string): Float32Array<ArrayBuffer> {
+const FLOAT_DTYPES = ['F32', 'F16', 'BF16', 'F64'] as const;
+export type FloatDtype = (typeof FLOAT_DTYPES)[number];
+
+function isFloatDtype(dtype: TensorEntry['dtype']): dtype is FloatDtype {
+  return (FLOAT_DTYPES as readonly string[]).includes(dtype);
+}
+
+/** Little-endian floats of any width as float32. */
+export function toFloat32(bytes: Uint8Array<ArrayBuffer>, dtype: FloatDtype): Float32Array<ArrayBuffer> {
   switch (dtype) {
     case 'F32':
       return new Float32Array(bytes.buffer);
@@ -77,7 +108,7 @@ function toFloat32(bytes: Uint8Array<ArrayBuffer>, { dtype }: TensorEntry, name:
     case 'F64':
       return Float32Array.from(new Float64Array(bytes.buffer));
     default:
-      throw new UserError(`tensor ${name} in ${path}: expected F32, F16, BF16 or F64, got ${dtype}`);
+      return dtype satisfies never;
   }
 }
 

@@ -1,9 +1,10 @@
-/** ViT in Hugging Face's words: the only place that knows their names for it. */
-import type { Shape } from '../graph/graph.ts';
+/** ViT and DeiT in Hugging Face's words: the only place that knows their names for them. */
 import { UserError } from '../io/errors.ts';
-import { createVit, patchCount, type VitConfig } from '../models/vit.ts';
-import { readConfigFields } from './config-fields.ts';
-import type { Architecture } from './architecture.ts';
+import type { TensorSpec } from '../models/layers.ts';
+import { classTokens, createVit, patchCount, type VitConfig, type VitVariant } from '../models/vit.ts';
+import { checkpointName, wholePart, type Architecture, type StoredPart } from './architecture.ts';
+import { labelFields, MAX_LAYERS, readConfigFields, type ConfigFields } from './config-fields.ts';
+import { adaptPositions, fitPictures } from './pictures.ts';
 
 const BLOCK_NAMES: Readonly<Record<string, string>> = {
   norm1: 'layernorm_before',
@@ -17,35 +18,44 @@ const BLOCK_NAMES: Readonly<Record<string, string>> = {
 };
 
 const OTHER_NAMES: Readonly<Record<string, string>> = {
-  'patch.weight': 'vit.embeddings.patch_embeddings.projection.weight',
-  'patch.bias': 'vit.embeddings.patch_embeddings.projection.bias',
-  'embedding.cls': 'vit.embeddings.cls_token',
-  'embedding.position': 'vit.embeddings.position_embeddings',
-  'norm.weight': 'vit.layernorm.weight',
-  'norm.bias': 'vit.layernorm.bias',
-  'head.weight': 'classifier.weight',
-  'head.bias': 'classifier.bias',
+  'patch.weight': 'embeddings.patch_embeddings.projection.weight',
+  'patch.bias': 'embeddings.patch_embeddings.projection.bias',
+  'embedding.position': 'embeddings.position_embeddings',
+  'norm.weight': 'layernorm.weight',
+  'norm.bias': 'layernorm.bias',
 };
 
-function checkpointName(name: string): string {
-  const inBlock = /^block\.(\d+)\.(\w+)\.(weight|bias)$/.exec(name);
-  if (!inBlock) return OTHER_NAMES[name];
-  const [, block, layer, suffix] = inBlock;
-  return `vit.encoder.layer.${block}.${BLOCK_NAMES[layer]}.${suffix}`;
+/** Names of the heads, which have no prefix. */
+const HEAD_NAMES: Readonly<Record<VitVariant, Readonly<Record<string, string>>>> = {
+  vit: { head: 'classifier' },
+  deit: { head: 'classifier' },
+  'deit-with-teacher': { head: 'cls_classifier', distilled: 'distillation_classifier' },
+};
+
+/** Their tensors that hold one of ours: the patch projection is a Conv2d, class tokens and positions have leading ones. */
+function storedAs({ name, shape }: TensorSpec, config: VitConfig): readonly StoredPart[] {
+  const { variant, hiddenSize: D, channels, patchSize } = config;
+  const [layer, suffix] = name.split('.');
+  const head = HEAD_NAMES[variant][layer];
+  if (head) return [wholePart(`${head}.${suffix}`, shape, { factor: variant === 'deit-with-teacher' ? 2 : 1 })]; // see VitVariant
+  const prefix = variant === 'vit' ? 'vit.' : 'deit.';
+  if (name === 'embedding.cls') {
+    const tokens = variant === 'vit' ? ['cls_token'] : ['cls_token', 'distillation_token'];
+    return tokens.map((token) => wholePart(`${prefix}embeddings.${token}`, [1, 1, D]));
+  }
+  const theirs = prefix + checkpointName(name, 'encoder.layer', BLOCK_NAMES, OTHER_NAMES);
+  if (name === 'patch.weight') return [wholePart(theirs, [D, channels, patchSize, patchSize])];
+  if (name === 'embedding.position') return [wholePart(theirs, [1, patchCount(config) + classTokens(config), D])];
+  return [wholePart(theirs, shape)];
 }
 
-/** Their shape where it isn't ours: the patch projection is a Conv2d, class token and positions have leading ones. */
-function checkpointShape(name: string, shape: Shape, config: VitConfig): Shape {
-  if (name === 'patch.weight') return [shape[0], config.channels, config.patchSize, config.patchSize];
-  if (name === 'embedding.cls') return [1, 1, ...shape];
-  if (name === 'embedding.position') return [1, ...shape];
-  return shape;
+const WITH_TEACHER = 'DeiTForImageClassificationWithTeacher';
+
+function deitVariant(fields: ConfigFields): VitVariant {
+  return fields.architectures().includes(WITH_TEACHER) ? 'deit-with-teacher' : 'deit';
 }
 
-/** Every layer has its entries in the layer table: a lie here would fill the memory before a tensor is looked for. */
-const MAX_LAYERS = 1000;
-
-function readConfig(json: unknown, path: string): VitConfig {
+function readConfig(json: unknown, path: string, variantOf: (fields: ConfigFields) => VitVariant): VitConfig {
   const fields = readConfigFields(json, path);
   const act = fields.text('hidden_act', 'gelu');
   if (!fields.flag('qkv_bias', true)) throw new UserError(`${path}: expected qkv_bias true, got false`, 'Models whose query, key and value have no bias are not supported.');
@@ -53,6 +63,7 @@ function readConfig(json: unknown, path: string): VitConfig {
   const patch = fields.size('patch_size', 16);
   if (patch.height !== patch.width) throw new UserError(`${path}: expected patch_size to be a square, got ${patch.height}×${patch.width}`);
   const config: VitConfig = {
+    variant: variantOf(fields),
     imageSize: fields.size('image_size', 224),
     patchSize: patch.height,
     channels: fields.count('num_channels', 3),
@@ -75,14 +86,22 @@ function checkConfig(config: VitConfig, where: string): void {
     throw new UserError(`${where}: expected an image size divisible by the patch size ${patchSize}, got ${imageSize.height}×${imageSize.width}`);
   }
   if (hiddenSize % heads !== 0) throw new UserError(`${where}: expected hidden_size divisible by ${heads} heads, got ${hiddenSize}`);
+  // See `tokens`.
+  if (patchCount(config) % classTokens(config) !== 0) throw new UserError(`${where}: expected an even number of patches beside two class tokens, got ${patchCount(config)}`);
   if (patchCount(config) > 1 << 16) throw new UserError(`${where}: ${patchCount(config)} patches a picture are too many`);
 }
+
+const ARCHITECTURE_NAMES: Readonly<Record<VitVariant, string>> = {
+  vit: 'ViTForImageClassification',
+  deit: 'DeiTForImageClassification',
+  'deit-with-teacher': WITH_TEACHER,
+};
 
 function writeConfig(config: VitConfig): Record<string, unknown> {
   const { height, width } = config.imageSize;
   return {
-    architectures: ['ViTForImageClassification'],
-    model_type: 'vit',
+    architectures: [ARCHITECTURE_NAMES[config.variant]],
+    model_type: config.variant === 'vit' ? 'vit' : 'deit',
     image_size: height === width ? height : [height, width],
     patch_size: config.patchSize,
     num_channels: config.channels,
@@ -96,18 +115,22 @@ function writeConfig(config: VitConfig): Record<string, unknown> {
     qkv_bias: true,
     layer_norm_eps: config.layerNormEpsilon,
     initializer_range: config.initializerRange,
-    id2label: Object.fromEntries(config.labels.map((label, i) => [String(i), label])),
-    label2id: Object.fromEntries(config.labels.map((label, i) => [label, i])),
+    ...labelFields(config.labels),
   };
 }
 
-export const vitArchitecture: Architecture = {
+const shared = { checkConfig, writeConfig, create: createVit, fit: fitPictures, storedAs, adapt: adaptPositions };
+
+export const vitArchitecture: Architecture<VitConfig> = {
+  ...shared,
   modelType: 'vit',
-  readConfig,
-  checkConfig,
-  writeConfig,
-  create: createVit,
-  checkpointName,
-  checkpointShape,
+  readConfig: (json, path) => readConfig(json, path, () => 'vit'),
   basePrefix: 'vit.',
+};
+
+export const deitArchitecture: Architecture<VitConfig> = {
+  ...shared,
+  modelType: 'deit',
+  readConfig: (json, path) => readConfig(json, path, deitVariant),
+  basePrefix: 'deit.',
 };

@@ -3,17 +3,18 @@ import type { Manifest } from '../../runtime/artifact/manifest.ts';
 import type { JsonObject } from '../../runtime/artifact/schema.ts';
 import { denseCost } from '../pclora/cost.ts';
 import type { Description } from '../compress/pack.ts';
+import { imagePreprocessOf } from '../pretrained/preprocessing.ts';
 import type { TrainedModel } from './trained-model.ts';
 
 /** The manifest's description, from what the run recorded. */
-export function describe({ architecture, config, model, preprocess, compression, record, source }: TrainedModel): Description {
+export function describe({ architecture, config, model, preprocessing, compression, record, source }: TrainedModel): Description {
   const costs: Manifest['costs'] = record?.costs ?? { teacher: null, model: denseCost(model) };
   return {
     task: 'image-classification',
     labels: config.labels,
     source: { model: source, architecture: architecture.modelType },
     compression,
-    preprocessing: preprocess as unknown as JsonObject,
+    preprocessing: imagePreprocessOf(preprocessing) as unknown as JsonObject,
     accuracy: record?.accuracy ?? [],
     costs,
     configuration: (record?.configuration ?? {}) as JsonObject,

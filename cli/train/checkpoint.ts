@@ -1,6 +1,6 @@
 /** The state of a run between two steps, as a safetensors file. */
 import { UserError } from '../io/errors.ts';
-import { openTensorFile, saveTensors, type TensorFile } from '../pretrained/tensor-file.ts';
+import { openTensorFile, saveTensors, type SafetensorsFile } from '../pretrained/tensor-file.ts';
 import type { Evaluation } from './evaluate.ts';
 import { STATE } from './step.ts';
 
@@ -47,7 +47,7 @@ export async function loadState(path: string, size: number): Promise<TrainState>
   }
 }
 
-function metadataNumber({ path, header }: TensorFile, name: string): number {
+function metadataNumber({ path, header }: SafetensorsFile, name: string): number {
   const text = header.metadata.get(name);
   const value = Number(text ?? NaN);
   if (value >= 0) return value;

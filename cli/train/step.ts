@@ -62,7 +62,7 @@ export function compressLosses(options: Omit<CompressOptions, 'optimizer' | 'lay
   // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head), and drops nothing.
   const teacher = model.forward(withoutDropout(model, inputs), batch, denseParts(dense));
   const task = crossEntropy(student.logits, input('labels', [batch], 'i32'));
-  const feature = featureLoss(student.blocks, teacher.blocks);
+  const feature = featureLoss(student.blocks, teacher.blocks, inputs.mask);
   return { loss: distillationLoss(task, feature, alpha), task, feature, student, teacher };
 }
 

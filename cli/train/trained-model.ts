@@ -4,8 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { ArtifactError } from '../../runtime/artifact/errors.ts';
 import { readSafetensors, writeSafetensors } from '../../runtime/artifact/safetensors.ts';
-import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
-import { absorbAttention } from '../compress/absorb.ts';
+import { absorb } from '../compress/absorb.ts';
 import { scaleName } from '../../runtime/artifact/steps.ts';
 import { f32Tensor, f32Values, type StoredTensors } from '../compress/stored-tensors.ts';
 import { inputsOf } from '../graph/cost.ts';
@@ -13,12 +12,13 @@ import { sameShape, type Node } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import { writeFileAtomic } from '../io/files.ts';
-import { adaptedLayers, tensorsOf, type TensorSpec } from '../models/layers.ts';
+import { tensorsOf, WORD_EMBEDDING, type TensorSpec } from '../models/layers.ts';
 import type { Model, Parts } from '../models/model.ts';
-import { adaptersOnlyParts, adapterTensors, denseParts } from '../pclora/linear.ts';
+import { adaptersOnlyParts, denseParts, tensorsLeft } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import type { Architecture, ModelConfig } from '../pretrained/architecture.ts';
 import { loadCheckpoint, loadDescription, type Checkpoint, type LoadOptions } from '../pretrained/checkpoint.ts';
+import type { Preprocessing } from '../pretrained/preprocessing.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { expectFinished, readRunRecord, RUN_FILES, type RunRecord } from './run-directory.ts';
 
@@ -26,7 +26,7 @@ export interface TrainedModel {
   readonly architecture: Architecture;
   readonly config: ModelConfig;
   readonly model: Model;
-  readonly preprocess: ImagePreprocess;
+  readonly preprocessing: Preprocessing;
   /** How the adapters were made; null for a dense model. */
   readonly compression: Compression | null;
   readonly precision: 'f32' | 'int8';
@@ -43,17 +43,17 @@ export async function loadTrainedModel(folder: string): Promise<TrainedModel> {
   const source = record?.source ?? basename(resolve(folder));
   if (record) expectFinished(folder, record);
   if (record === null || record.kind === 'finetune') {
-    const { architecture, config, model, preprocess, tensors } = await loadDenseModel(folder, { seed: 0 });
+    const { architecture, config, model, preprocessing, tensors } = await loadDenseModel(folder, { seed: 0 });
     const stored = new Map(tensorsOf(model.layers).map(({ name, shape }) => [name, f32Tensor(tensors.get(name)!, shape)]));
-    return { architecture, config, model, preprocess, compression: null, precision: 'f32', stored, record, source };
+    return { architecture, config, model, preprocessing, compression: null, precision: 'f32', stored, record, source };
   }
   const path = join(folder, RUN_FILES.weights);
-  const { architecture, config, preprocess } = await loadDescription(folder);
+  const { architecture, config, preprocessing } = await loadDescription(folder);
   const model = architecture.create(config);
   const stored = await readStored(path);
   checkStored(path, stored, storedSpecs(model, record));
   const precision = [...stored.values()].some(({ dtype }) => dtype === 'I8') ? 'int8' : 'f32';
-  return { architecture, config, model, preprocess, compression: record.compression, precision, stored, record, source };
+  return { architecture, config, model, preprocessing, compression: record.compression, precision, stored, record, source };
 }
 
 /** A dense model to train from: a Hugging Face folder, or a finished run of slim finetune. */
@@ -83,16 +83,15 @@ export async function saveStored(path: string, stored: StoredTensors): Promise<v
 /** The tensors of a model: dense, or what PC-LoRA left. */
 export function weightSpecs(model: Model, compression: Compression | null): TensorSpec[] {
   if (!compression) return tensorsOf(model.layers);
-  const adapted = new Set(adaptedLayers(model.layers));
-  const ranks = resolveRanks(model.layers, { rank: compression.rank, perLayer: compression.ranks, force: true });
-  return [...tensorsOf(model.layers.filter((layer) => !adapted.has(layer))), ...adapterTensors(model.layers, ranks)];
+  const { [WORD_EMBEDDING]: embeddingRank, ...perLayer } = compression.ranks;
+  return tensorsLeft(model.layers, resolveRanks(model.layers, { rank: compression.rank, perLayer, embeddingRank, force: true }));
 }
 
 /** What a run's weights hold: a quantized one's are those of the graph that gets deployed. */
 function storedSpecs(model: Model, { kind, compression }: RunRecord): readonly { readonly name: string; readonly shape: readonly number[] }[] {
   if (kind !== 'quantize') return weightSpecs(model, compression);
   const given = model.batchInputs(1);
-  const { logits } = absorbAttention(logitsOf({ model, compression }));
+  const { logits } = absorb(logitsOf({ model, compression }));
   return inputsOf({ outputs: { logits } }).map((node) => ({ name: inputName(node) as string, shape: node.shape })).filter(({ name }) => !(name in given));
 }
 
@@ -110,7 +109,7 @@ export function logitsOf(trained: Pick<TrainedModel, 'model' | 'compression'>): 
 
 /** The logits of one sample as the runtime computes them, and the tensors for that: what gets quantized and packed. */
 export function deployable(trained: Pick<TrainedModel, 'model' | 'compression' | 'precision' | 'stored'>): { readonly logits: Node; readonly tensors: StoredTensors } {
-  const { logits, derive } = absorbAttention(logitsOf(trained));
+  const { logits, derive } = absorb(logitsOf(trained));
   // Int8 tensors are those of the absorbed graph already.
   return { logits, tensors: trained.precision === 'int8' ? trained.stored : derive(trained.stored) };
 }

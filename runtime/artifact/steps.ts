@@ -59,7 +59,7 @@ export interface StepDefinition {
   readonly elementwise?: true;
 }
 
-export const ACTIVATIONS = ['none', 'gelu', 'tanh'] as const;
+export const ACTIVATIONS = ['none', 'gelu', 'tanh', 'relu'] as const;
 
 /** Buffers and weights begin at multiples of this: the width of a SIMD register. */
 export const ALIGNMENT = 16;
@@ -176,13 +176,10 @@ export const STEPS = {
   tokens: {
     fields: { patches: reads((s) => s.rows - 1, 'columns'), cls: vector, position: tensor('table', 'rows', 'columns'), out, rows: size, columns: size },
   },
-  /** out (tokens, columns) = word[ids] + position + type[types]; ids, types (tokens) i32. */
-  textEmbedding: {
-    fields: {
-      ids: reads('tokens'), types: reads('tokens'), word: tensor('table', 'words', 'columns'), position: tensor('table', 'positions', 'columns'),
-      type: tensor('table', 'kinds', 'columns'), out: writes('tokens', 'columns'), tokens: rows, columns: size, words: size, positions: size, kinds: size,
-    },
-    must: { 'no more tokens than positions': (s) => s.tokens <= s.positions },
+  /** out (rows, columns) = table[ids] + residual; ids (rows) i32. Without ids, row i is the table's row i. */
+  embedding: {
+    fields: { ids: optional(reads('rows')), table: tensor('table', 'entries', 'columns'), residual: optional(x), out, rows, columns: size, entries: size },
+    must: { 'ids or an entry for each row': (s) => s.ids !== null || s.rows <= s.entries },
   },
   /** gamma · (x - mean) / sqrt(variance + epsilon) + beta for each row, to `out`, `quantized` or both. */
   layerNorm: {
@@ -205,6 +202,7 @@ export const STEPS = {
   /** out = x · Φ(x), the GELU by the normal distribution's Φ. */
   gelu: elementwise,
   tanh: elementwise,
+  relu: elementwise,
   /** out = a + b. */
   add: { fields: { a: x, b: x, out, rows, columns: size }, elementwise: true },
   /** out (columns) = row `index` of x (rows, columns). */

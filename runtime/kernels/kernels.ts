@@ -26,11 +26,9 @@ export interface Kernels {
   tokens(
     patches: number, cls: number, position: number, positionScales: number, out: number, rows: number, columns: number,
   ): void;
-  /** Scales are 0 where a table is f32. */
-  textEmbedding(
-    ids: number, types: number, word: number, wordScales: number, position: number, positionScales: number, type: number,
-    typeScales: number, out: number, tokens: number, columns: number, words: number, positions: number,
-    kinds: number,
+  /** `ids`, `residual` may be 0; `scales` is 0 where the table is f32. An id beyond the table's entries is the last of them. */
+  embedding(
+    ids: number, table: number, scales: number, residual: number, out: number, rows: number, columns: number, entries: number,
   ): void;
   /** `out`, `quantized` may be 0. */
   layerNorm(
@@ -41,6 +39,7 @@ export interface Kernels {
   attentionInt16: AttentionKernel;
   gelu(x: number, out: number, rows: number, columns: number): void;
   tanh(x: number, out: number, rows: number, columns: number): void;
+  relu(x: number, out: number, rows: number, columns: number): void;
   add(a: number, b: number, out: number, rows: number, columns: number): void;
   selectRow(x: number, out: number, rows: number, columns: number, index: number): void;
 }

@@ -141,14 +141,12 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
       }
     },
 
-    textEmbedding(ids, types, word, wordScales, position, positionScales, type, typeScales, out, tokens, columns, words, _positions, kinds) {
-      for (let t = 0; t < tokens; t++) {
-        const [id, kind] = [Math.min(ints[ids / 4 + t] >>> 0, words - 1), Math.min(ints[types / 4 + t] >>> 0, kinds - 1)];
+    embedding(ids, table, scales, residual, out, rows, columns, entries) {
+      for (let r = 0; r < rows; r++) {
+        const id = Math.min(ids === 0 ? r : ints[ids / 4 + r] >>> 0, entries - 1);
         for (let i = 0; i < columns; i++) {
-          floats[out / 4 + t * columns + i] =
-            tableValue(word, wordScales, id * columns + i, id) +
-            tableValue(position, positionScales, t * columns + i, t) +
-            tableValue(type, typeScales, kind * columns + i, kind);
+          const added = residual === 0 ? 0 : f(residual, r * columns + i);
+          floats[out / 4 + r * columns + i] = tableValue(table, scales, id * columns + i, id) + added;
         }
       }
     },
@@ -209,6 +207,10 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
       for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = Math.tanh(f(x, i));
     },
 
+    relu(x, out, rows, columns) {
+      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = relu(f(x, i));
+    },
+
     add(a, b, out, rows, columns) {
       for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = f(a, i) + f(b, i);
     },
@@ -224,7 +226,12 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
   }
 }
 
-const ACTIVATION_FUNCTIONS: Readonly<Record<Activation, (x: number) => number>> = { none: (x) => x, gelu, tanh: Math.tanh };
+const ACTIVATION_FUNCTIONS: Readonly<Record<Activation, (x: number) => number>> = { none: (x) => x, gelu, tanh: Math.tanh, relu };
+
+/** NaN stays. */
+function relu(x: number): number {
+  return x < 0 ? 0 : x;
+}
 
 function gelu(x: number): number {
   return 0.5 * x * (1 + erf(x / Math.SQRT2));

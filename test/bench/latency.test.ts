@@ -24,8 +24,8 @@ const INSTALLED: CaseName[] = PEERS.filter((name) => !(WEB_MISSING && name.start
 const labels = Array.from({ length: 10 }, (_, i) => `class ${i}`);
 // Weights large enough that every layer has a say in the logits.
 const encoder = { hiddenSize: 64, layers: 2, heads: 4, intermediateSize: 128, layerNormEpsilon: 1e-12, initializerRange: 0.2, headDropout: 0, labels };
-const vit = createVit({ ...encoder, imageSize: { height: 32, width: 32 }, patchSize: 8, channels: 3 });
-const bert = createBert({ ...encoder, vocabSize: 50, maxPositions: 24, typeVocabSize: 2, tokens: 17 });
+const vit = createVit({ ...encoder, variant: 'vit', imageSize: { height: 32, width: 32 }, patchSize: 8, channels: 3 });
+const bert = createBert({ ...encoder, variant: 'bert', vocabSize: 50, maxPositions: 24, typeVocabSize: 2, tokens: 17 });
 
 /** The logits of a plain graph in f32, weights as inputs. */
 async function reference({ logits, tensors, inputs }: Variant): Promise<Float32Array> {

@@ -213,7 +213,7 @@ describe('checkpoints', () => {
     ['integers', () => changeTensors((tensors) => tensors.set(up, { dtype: 'I32', shape: [32, 16], data: tensors.get(up)!.data })), `tensor ${up} in ${weights}: expected F32, F16, BF16 or F64, got I32`, null],
     ['a file that is cut short', () => writeFileSync(weights, readFileSync(weights).subarray(0, 5000)), 'model.safetensors is damaged', 'Fetch or make it again.'],
     ['text for weights', () => writeFileSync(weights, 'version https://git-lfs.github.com/spec/v1'), 'model.safetensors is damaged', 'Fetch or make it again.'],
-    ['no weights', () => rmSync(weights), 'has neither model.safetensors nor', 'save_pretrained'],
+    ['no weights', () => rmSync(weights), 'has none of model.safetensors, ', 'save_pretrained'],
   ])('%s', async (_, breakIt, message, hint) => {
     breakIt();
     await fails(having(train, '--model', broken), 1, message, hint);

@@ -1,6 +1,6 @@
 /** The rewritten graphs compute what the given ones do, told by onnxruntime in f32, and less of it. */
 import { describe, expect, it } from 'vitest';
-import { absorbAttention } from '../../cli/compress/absorb.ts';
+import { absorb } from '../../cli/compress/absorb.ts';
 import { selectEarly } from '../../cli/compress/select-early.ts';
 import { f32Values, storedTensors, type StoredTensors } from '../../cli/compress/stored-tensors.ts';
 import { evaluate, floats, integers, type HostTensor } from '../../cli/engines/engine.ts';
@@ -28,9 +28,11 @@ describe.each([
   ['a low-rank ViT', smallVit('low-rank'), picture],
   ['a low-rank ViT with scaling 0.5', smallVit('low-rank', 0.5), picture],
   ['a low-rank BERT', smallBert(), text],
+  ['a low-rank BERT with a word table of two factors', smallBert(TOKENS, { embeddingRank: 5 }), text],
+  ['a low-rank BERT with a word table of two factors and scaling 0.5', smallBert(TOKENS, { embeddingRank: 5, scaling: 0.5 }), text],
 ] as const)('%s', (_, { logits, values }, sample) => {
   const tensors = storedTensors(logits, values);
-  const { logits: absorbed, derive } = absorbAttention(logits);
+  const { logits: absorbed, derive } = absorb(logits);
 
   it('gives the same logits with attention absorbed', async () => {
     expectClose(await logitsOf(absorbed, derive(tensors), sample), await logitsOf(logits, tensors, sample), 1e-5, 'logits');
@@ -60,9 +62,17 @@ describe.each([
   });
 });
 
+it("makes of a word table's second factor the weight of a linear layer: s·Aᵀ", () => {
+  const { logits, values } = smallBert(TOKENS, { embeddingRank: 5, scaling: 0.5 });
+  const weight = absorb(logits).derive(storedTensors(logits, values)).get('embedding.word.absorbed.loraA')!;
+  const loraA = values.get('embedding.word.loraA')!; // (5, 36)
+  expect(weight.shape).toEqual([36, 5]);
+  expect([...f32Values(weight)]).toEqual(Array.from({ length: 36 * 5 }, (_, at) => 0.5 * loraA[(at % 5) * 36 + Math.floor(at / 5)]));
+});
+
 it('leaves a dense model, and ranks that reach the width of a head, as they are', () => {
   const { logits } = smallVit('dense');
-  expect(absorbAttention(logits).logits).toBe(logits);
+  expect(absorb(logits).logits).toBe(logits);
   const wide = smallVit('low-rank', 1, 9).logits;
-  expect(absorbAttention(wide).logits).toBe(wide);
+  expect(absorb(wide).logits).toBe(wide);
 });

@@ -1,13 +1,17 @@
 import { describe, expect, it } from 'vitest';
+import { absorb } from '../../cli/compress/absorb.ts';
 import { layOut, type Slot } from '../../cli/compress/arena.ts';
 import { planOf } from '../../cli/compress/plan.ts';
 import { quantizeTensors } from '../../cli/compress/quantize.ts';
 import { storedTensors } from '../../cli/compress/stored-tensors.ts';
+import { add } from '../../cli/graph/ops/binary.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
+import { linear } from '../../cli/graph/ops/linear.ts';
+import { relu } from '../../cli/graph/ops/relu.ts';
 import { softmax } from '../../cli/graph/ops/softmax.ts';
 import { random } from '../../runtime/random.ts';
 import type { Step } from '../../runtime/artifact/plan.ts';
-import { smallBert } from './small-bert.ts';
+import { smallBert, TOKENS, VOCABULARY } from './small-bert.ts';
 import { smallVit } from './small-vit.ts';
 
 describe('the arena', () => {
@@ -74,6 +78,43 @@ describe('the plan', () => {
     const norm = steps.find(({ op }) => op === 'layerNorm') as Step<'layerNorm'>;
     expect([norm.rows, norm.out === null, norm.quantized === null]).toEqual(['tokens', false, false]);
     expect(steps.slice(-2)).toMatchObject([{ op: 'linearInt8', rows: 1, activation: 'tanh' }, { op: 'linearInt8', rows: 1, out: expect.any(Number) as number }]);
+  });
+
+  it('of a text adds up words, places and types in the calls that look them up', () => {
+    const { logits, values } = smallBert();
+    const { steps, inputs } = planOf(logits, storedTensors(logits, values));
+    const [types, places, words, norm] = steps as [Step<'embedding'>, Step<'embedding'>, Step<'embedding'>, Step<'layerNorm'>];
+    const [ids, typeIds] = inputs.map(({ offset }) => offset);
+    const sizes = { op: 'embedding', rows: 'tokens', columns: 36 };
+    expect(types).toMatchObject({ ...sizes, ids: typeIds, table: 'embedding.type', entries: 2, residual: null });
+    expect(places).toMatchObject({ ...sizes, ids: null, table: 'embedding.position', entries: 13, residual: types.out });
+    expect(words).toMatchObject({ ...sizes, ids, table: 'embedding.word', entries: VOCABULARY, residual: places.out });
+    expect(norm).toMatchObject({ op: 'layerNorm', x: words.out });
+  });
+
+  it.each(['f32', 'int8'])('of a word table of two factors is a lookup of narrow rows and a linear layer, in %s', (precision) => {
+    const { logits, values } = smallBert(TOKENS, { embeddingRank: 5 });
+    const { logits: absorbed, derive } = absorb(logits);
+    const stored = derive(storedTensors(logits, values));
+    const { steps } = planOf(absorbed, precision === 'int8' ? quantizeTensors(stored, absorbed) : stored);
+    const front = steps.slice(0, steps.findIndex(({ op }) => op === 'layerNorm'));
+    const words = front.find((step) => step.op === 'embedding' && step.table === 'embedding.word.loraB') as Step<'embedding'>;
+    const places = front.find((step) => step.op === 'embedding' && step.table === 'embedding.position') as Step<'embedding'>;
+    expect(words).toMatchObject({ rows: 'tokens', columns: 5, entries: VOCABULARY, residual: null });
+    expect(front.map(({ op }) => op).sort()).toEqual(
+      [...(precision === 'int8' ? ['linearInt8', 'quantizeRows'] : ['linear']), 'embedding', 'embedding', 'embedding'].sort());
+    expect(front.at(-1)).toMatchObject({
+      op: precision === 'int8' ? 'linearInt8' : 'linear', weight: 'embedding.word.absorbed.loraA', bias: null, residual: places.out, rows: 'tokens', inputs: 5, outputs: 36,
+    });
+  });
+
+  it('runs a ReLU in the call of the linear layer before it', () => {
+    const [x, w, b] = [input('x', [2, 9]), input('w', [7, 9]), input('b', [7])];
+    const tensors = storedTensors(linear(x, w, b, 'hidden'), new Map([['w', new Float32Array(63)], ['b', new Float32Array(7)]]));
+    const hidden = relu(linear(x, w, b, 'hidden'));
+    expect(planOf(hidden, tensors).steps).toMatchObject([{ op: 'linear', activation: 'relu' }]);
+    expect(planOf(hidden, quantizeTensors(tensors, hidden)).steps).toMatchObject([{ op: 'quantizeRows' }, { op: 'linearInt8', activation: 'relu' }]);
+    expect(planOf(relu(add(hidden, hidden)), tensors).steps).toMatchObject([{ op: 'linear', activation: 'relu' }, { op: 'add' }, { op: 'relu', rows: 2, columns: 7 }]);
   });
 
   it('names what the runtime has no kernel for', () => {

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
+import { absorb } from '../../cli/compress/absorb.ts';
 import { dequantizeTensors, quantizeTensors, quantizeWeight } from '../../cli/compress/quantize.ts';
 import { scaleName } from '../../runtime/artifact/steps.ts';
 import { f32Values, i8Values, storedTensors, tensorNamed } from '../../cli/compress/stored-tensors.ts';
-import { smallBert } from './small-bert.ts';
+import { smallBert, TOKENS } from './small-bert.ts';
 import { smallVit } from './small-vit.ts';
 
 it('scales each row by its largest value', () => {
@@ -47,10 +48,14 @@ it('comes back within half a step', () => {
   expect(i8Values(tensorNamed(quantized, 'patch.weight')).some((q) => Math.abs(q) === 127)).toBe(true);
 });
 
-it('quantizes the rows of the tables that texts look up', () => {
-  const { logits, values } = smallBert();
-  const quantized = quantizeTensors(storedTensors(logits, values), logits);
-  for (const name of ['embedding.word', 'embedding.position', 'embedding.type']) {
+it.each([
+  ['embedding.word', 0],
+  ['embedding.word.loraB', 5],
+])('quantizes the rows of the tables that texts look up: %s', (word, embeddingRank) => {
+  const { logits: given, values } = smallBert(TOKENS, { embeddingRank });
+  const { logits, derive } = absorb(given);
+  const quantized = quantizeTensors(derive(storedTensors(given, values)), logits);
+  for (const name of [word, 'embedding.position', 'embedding.type']) {
     expect(quantized.get(name)?.dtype).toBe('I8');
     expect(quantized.get(scaleName(name))?.shape).toEqual([quantized.get(name)?.shape[0]]);
   }

@@ -1,8 +1,8 @@
 /** A small random ViT, dense or low-rank, whose sizes are no multiples of a SIMD register. */
 import type { Description } from '../../cli/compress/pack.ts';
 import type { Node } from '../../cli/graph/graph.ts';
-import { adaptedLayers, tensorsOf } from '../../cli/models/layers.ts';
-import { createVit } from '../../cli/models/vit.ts';
+import { blockLinears, tensorsOf } from '../../cli/models/layers.ts';
+import { createVit, type VitConfig, type VitVariant } from '../../cli/models/vit.ts';
 import { adaptersOnlyParts, adapterTensors, denseParts } from '../../cli/pclora/linear.ts';
 import { random } from '../../runtime/random.ts';
 
@@ -14,7 +14,8 @@ export interface SmallVit {
 
 const LABELS = ['a', 'b', 'c', 'd', 'e'];
 
-const model = createVit({
+const config: VitConfig = {
+  variant: 'vit',
   imageSize: { height: 12, width: 20 },
   patchSize: 4,
   channels: 3,
@@ -25,11 +26,13 @@ const model = createVit({
   layerNormEpsilon: 1e-6,
   initializerRange: 0.2,
   labels: LABELS,
-});
+};
 
 /** Heads are 9 wide: ranks below that can be absorbed. */
-export function smallVit(kind: 'dense' | 'low-rank', scaling = 1, rank = 7): SmallVit {
-  const ranks = new Map(adaptedLayers(model.layers).map(({ name }) => [name, rank]));
+export function smallVit(kind: 'dense' | 'low-rank', scaling = 1, rank = 7, variant: VitVariant = 'vit'): SmallVit {
+  // Two class tokens need an even number of patches.
+  const model = createVit({ ...config, variant, patchSize: variant === 'vit' ? 4 : 2 });
+  const ranks = new Map(blockLinears(model.layers).map(({ name }) => [name, rank]));
   const specs = [...tensorsOf(model.layers), ...adapterTensors(model.layers, ranks)];
   const parts = kind === 'dense' ? denseParts(specs) : adaptersOnlyParts(specs, scaling);
   const source = random(1);

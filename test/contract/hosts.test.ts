@@ -1,6 +1,6 @@
 /** One artifact, one set of inputs, every host: the same bits everywhere, and those of the scalar kernels but for rounding. */
 import { describe, expect, it } from 'vitest';
-import { absorbAttention } from '../../cli/compress/absorb.ts';
+import { absorb } from '../../cli/compress/absorb.ts';
 import { pack } from '../../cli/compress/pack.ts';
 import { quantizeTensors } from '../../cli/compress/quantize.ts';
 import { storedTensors } from '../../cli/compress/stored-tensors.ts';
@@ -34,7 +34,7 @@ async function smallVitCase(kind: 'dense' | 'low-rank', precision: 'f32' | 'int8
 
 async function smallBertCase(precision: 'f32' | 'int8'): Promise<ContractCase> {
   const { logits, values } = smallBert();
-  const { logits: absorbed, derive } = absorbAttention(logits);
+  const { logits: absorbed, derive } = absorb(logits);
   const stored = derive(storedTensors(logits, values));
   const artifact = await pack(absorbed, precision === 'int8' ? quantizeTensors(stored, absorbed) : stored, textDescription);
   return { name: `absorbed BERT in ${precision}`, artifact, inputs: [1, 3, 8, TOKENS].map((tokens) => ({ ...smallText(tokens) })) };

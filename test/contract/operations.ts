@@ -5,7 +5,7 @@ import { add, divide, minimum, multiply, scale, subtract } from '../../cli/graph
 import { broadcastTo } from '../../cli/graph/ops/broadcast.ts';
 import { concat } from '../../cli/graph/ops/concat.ts';
 import { crossEntropy, oneHot } from '../../cli/graph/ops/cross-entropy.ts';
-import { textEmbedding } from '../../cli/graph/ops/embedding.ts';
+import { embedding, lowRankEmbedding, positionEmbedding } from '../../cli/graph/ops/embedding.ts';
 import { gather, scatterAdd } from '../../cli/graph/ops/gather.ts';
 import { gelu } from '../../cli/graph/ops/gelu.ts';
 import { gemm } from '../../cli/graph/ops/gemm.ts';
@@ -14,6 +14,7 @@ import { constant, input, scalar } from '../../cli/graph/ops/leaf.ts';
 import { linear, lowRankLinear } from '../../cli/graph/ops/linear.ts';
 import { matmul } from '../../cli/graph/ops/matmul.ts';
 import { mean, meanOfAll, sum, sumOfAll, sumTo } from '../../cli/graph/ops/reduce.ts';
+import { relu } from '../../cli/graph/ops/relu.ts';
 import { flatten, reshape } from '../../cli/graph/ops/reshape.ts';
 import { pad, slice } from '../../cli/graph/ops/slice.ts';
 import { logSoftmax, softmax } from '../../cli/graph/ops/softmax.ts';
@@ -87,6 +88,9 @@ const elementwise: Case[] = [
   ...unary('erf', erf, erfOf, { from: -3, to: 3 }),
   ...unary('tanh', tanh, Math.tanh, { from: -3, to: 3 }),
   ...unary('gelu', gelu, (x) => (x * (1 + erfOf(x / Math.SQRT2))) / 2, { from: -4, to: 4 }),
+  // Not at 0, where it has no derivative.
+  ...unary('relu', relu, (x) => x, { from: 0.1, to: 4 }),
+  ...unary('relu', relu, () => 0, { from: -4, to: -0.1 }),
   ...unary('scale', (x) => scale(x, -2.5), (x) => -2.5 * x),
   ...unary('scale', (x) => scale(x, 1), (x) => x),
 ];
@@ -298,13 +302,14 @@ const encoder: Case[] = [
       return at(pixels, Math.floor(row / perPicture), Math.floor(column / p ** 2), y, x);
     },
   })),
-  ...([[2, 3, 5], [1, 1, 1], [3, 4, 17]] as const).map(([batch, patches, width]): Case => ({
-    operation: 'tokens', what: `${batch} × ${patches} patches of ${width}`, inputs: [{ shape: [batch * patches, width] }, { shape: [width] }, { shape: [patches + 1, width] }],
-    shape: [batch * (patches + 1), width], build: tokens,
+  ...([[2, 3, 5, 1], [1, 1, 1, 1], [3, 4, 17, 1], [2, 4, 3, 2], [1, 6, 5, 3]] as const).map(([batch, patches, width, C]): Case => ({
+    operation: 'tokens', what: `${batch} × ${patches} patches of ${width}, ${C} before`,
+    inputs: [{ shape: [batch * patches, width] }, { shape: [C * width] }, { shape: [patches / C + 1, C * width] }],
+    shape: [batch * (patches + C), width], build: tokens,
     entry([row, d], x, cls, position) {
-      const sample = Math.floor(row / (patches + 1));
-      const token = row % (patches + 1);
-      return (token === 0 ? at(cls, d) : at(x, sample * patches + token - 1, d)) + at(position, token, d);
+      const sample = Math.floor(row / (patches + C));
+      const token = row % (patches + C);
+      return (token < C ? cls.data[token * width + d] : at(x, sample * patches + token - C, d)) + position.data[token * width + d];
     },
   })),
   ...([[3, 5, 2, 0], [1, 3, 1, 2], [5, 1, 17, 0]] as const).map(([batch, T, width, index]): Case => ({
@@ -330,15 +335,22 @@ const lookups: Case[] = [
     operation: 'scatterAdd', what: '17 rows into one', inputs: [{ shape: [17, 3] }, { shape: [17], classes: 1 }], shape: [1, 3],
     build: (x, ids) => scatterAdd(x, ids, 1), entry: ([, d], x) => sumOver(17, (i) => at(x, i, d)),
   },
-  ...([[2, 3, 5], [1, 1, 1], [3, 5, 17]] as const).map(([batch, T, width]): Case => ({
-    operation: 'textEmbedding', what: `${batch} × ${T} tokens of ${width}`,
-    inputs: [{ shape: [11, width] }, { shape: [T + 2, width] }, { shape: [2, width] }, { shape: [batch, T], classes: 11 }, { shape: [batch, T], classes: 2 }],
-    shape: [batch * T, width], build: textEmbedding,
-    entry([row, d], word, position, type, ids, types) {
-      const [sample, token] = [Math.floor(row / T), row % T];
-      return at(word, at(ids, sample, token), d) + at(position, token, d) + at(type, at(types, sample, token), d);
+  ...([[2, 3, 5], [1, 1, 1], [3, 5, 17]] as const).flatMap(([batch, T, width]): Case[] => [
+    {
+      operation: 'embedding', what: `${batch} × ${T} tokens of ${width}`, inputs: [{ shape: [11, width] }, { shape: [batch, T], classes: 11 }],
+      shape: [batch * T, width], build: embedding, entry: ([row, d], table, ids) => at(table, at(ids, Math.floor(row / T), row % T), d),
     },
-  })),
+    {
+      operation: 'positionEmbedding', what: `${batch} × ${T} tokens of ${width}`, inputs: [{ shape: [T + 2, width] }],
+      shape: [batch * T, width], build: (table) => positionEmbedding(table, batch, T), entry: ([row, d], table) => at(table, row % T, d),
+    },
+    {
+      operation: 'lowRankEmbedding', what: `${batch} × ${T} tokens of ${width} through 3`,
+      inputs: [{ shape: [batch, T], classes: 11 }, { shape: [3, width] }, { shape: [11, 3] }],
+      shape: [batch * T, width], build: (ids, loraA, loraB) => lowRankEmbedding(ids, loraA, loraB, 0.5, 'table'),
+      entry: ([row, d], ids, loraA, loraB) => 0.5 * sumOver(3, (k) => at(loraB, at(ids, Math.floor(row / T), row % T), k) * at(loraA, k, d)),
+    },
+  ]),
 ];
 
 // ---- values that come from nowhere ----

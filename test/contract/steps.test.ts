@@ -3,7 +3,7 @@
  * compared. Floats agree to 1e-5 of the largest. Quantized rows agree but for roundings of floats that differ so little.
  */
 import { describe, expect, it } from 'vitest';
-import { absorbAttention } from '../../cli/compress/absorb.ts';
+import { absorb } from '../../cli/compress/absorb.ts';
 import { pack, type Description } from '../../cli/compress/pack.ts';
 import { quantizeTensors } from '../../cli/compress/quantize.ts';
 import { storedTensors } from '../../cli/compress/stored-tensors.ts';
@@ -13,7 +13,7 @@ import { fieldsOf, quantizedRowBytes, STEPS, type StepOp } from '../../runtime/a
 import { createEngineWith, type Inputs } from '../../runtime/engine/engine.ts';
 import { instantiateKernels, type Kernels } from '../../runtime/kernels/kernels.ts';
 import { referenceKernels } from '../../runtime/kernels/reference.ts';
-import { smallBert, smallText, textDescription } from '../compress/small-bert.ts';
+import { smallBert, smallText, textDescription, TOKENS } from '../compress/small-bert.ts';
 import { description, smallVit } from '../compress/small-vit.ts';
 import { BUILDS, kernelsModule } from '../runtime/kernels-module.ts';
 import { expectClose } from '../support/compare.ts';
@@ -91,16 +91,18 @@ interface Case {
 
 const { pixels } = smallVit('dense');
 const pictures = [pixels, pixels.map((v) => 3 - v), pixels.map(() => 0), pixels.map((v) => 1e4 * v)].map((sample) => ({ pixels: sample }));
+const texts = [1, 3, 8, 11].map((tokens) => ({ ...smallText(tokens) }));
 const cases: Case[] = [
   { name: 'a dense ViT', ...smallVit('dense'), about: description, inputs: pictures },
   { name: 'a low-rank ViT', ...smallVit('low-rank'), about: description, inputs: pictures },
-  { name: 'a BERT', ...smallBert(), about: textDescription, inputs: [1, 3, 8, 11].map((tokens) => ({ ...smallText(tokens) })) },
+  { name: 'a BERT', ...smallBert(), about: textDescription, inputs: texts },
+  { name: 'a BERT whose words have factors', ...smallBert(TOKENS, { embeddingRank: 5 }), about: textDescription, inputs: texts },
 ];
 
 describe.each(BUILDS)('%s: every call agrees with the scalar kernels', (build) => {
   it.each(cases)('in $name', async ({ logits, values, about, inputs }) => {
     const module = await kernelsModule(build);
-    const { logits: absorbed, derive } = absorbAttention(logits);
+    const { logits: absorbed, derive } = absorb(logits);
     const stored = derive(storedTensors(logits, values));
     for (const tensors of [stored, quantizeTensors(stored, absorbed)]) {
       const tally: Tally = { calls: new Map(), quantized: 0, differing: 0 };

@@ -6,44 +6,123 @@ import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { createTfjsEngine } from '../../cli/engines/tfjs/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
-import { adaptedLayers, tensorsOf, type TensorSpec } from '../../cli/models/layers.ts';
-import { loadCheckpoint, type Checkpoint } from '../../cli/pretrained/checkpoint.ts';
+import { createBert } from '../../cli/models/bert.ts';
+import { blockLinears, tensorsOf, type TensorSpec } from '../../cli/models/layers.ts';
+import type { Model } from '../../cli/models/model.ts';
+import { loadCheckpoint } from '../../cli/pretrained/checkpoint.ts';
 import { openTensorFile, type Tensors } from '../../cli/pretrained/tensor-file.ts';
 import { adaptersOnlyParts, adapterTensors, type AdapterOptions } from '../../cli/pclora/linear.ts';
 import { lambdaAt, type Schedule } from '../../cli/pclora/schedule.ts';
 import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../../cli/train/optimizer.ts';
 import { compressLosses, compressStep, STATE } from '../../cli/train/step.ts';
+import { readSafetensors } from '../../runtime/artifact/safetensors.ts';
+import { checkpointNames } from '../support/checkpoint-names.ts';
 import { expectClose } from '../support/compare.ts';
 import { goldenFolder, present } from '../support/shared.ts';
 
-const folder = `${goldenFolder}/tiny-vit`;
 const BATCH = 3;
+
+/** What PyTorch trained: a checkpoint and a batch of it. */
+interface Subject {
+  readonly model: Model;
+  readonly tensors: Tensors;
+  /** The checkpoint's name of one of our tensors. */
+  readonly checkpointName: (name: string) => string;
+  readonly feeds: Record<string, HostTensor>;
+}
+
+async function vit(folder: string, { floats: golden }: Golden): Promise<Subject> {
+  const checkpoint = await loadCheckpoint(folder, { seed: 0 });
+  const { model, tensors } = checkpoint;
+  const names = checkpointNames(checkpoint);
+  return { model, tensors, checkpointName: (name) => names.get(name)!, feeds: { pixels: floats(golden.get('batch.pixel_values')!, [BATCH, 3, 16, 16]) } };
+}
+
+/** Its texts have 12, 7 and 3 tokens. */
+async function bert(folder: string, { integers: ids }: Golden): Promise<Subject> {
+  const config = JSON.parse(readFileSync(`${folder}/config.json`, 'utf8'));
+  const tokens = 12;
+  const model = createBert({
+    variant: 'bert',
+    vocabSize: config.vocab_size, maxPositions: config.max_position_embeddings, typeVocabSize: config.type_vocab_size, hiddenSize: config.hidden_size,
+    layers: config.num_hidden_layers, heads: config.num_attention_heads, intermediateSize: config.intermediate_size,
+    layerNormEpsilon: config.layer_norm_eps, initializerRange: config.initializer_range, headDropout: 0, tokens, labels: Object.values(config.id2label),
+  });
+  const file = await openTensorFile(`${folder}/model.safetensors`);
+  const tensors: Tensors = new Map();
+  for (const { name } of tensorsOf(model.layers)) tensors.set(name, await file.read(bertName(name)));
+  await file.close();
+  const shape = [BATCH, tokens];
+  const feeds = {
+    ids: integers(ids.get('batch.input_ids')!, shape), types: integers(ids.get('batch.token_type_ids')!, shape),
+    mask: floats(Float32Array.from(ids.get('batch.attention_mask')!), shape),
+  };
+  return { model, tensors, checkpointName: bertName, feeds };
+}
+
+/** `block.0.up.weight` is `bert.encoder.layer.0.intermediate.dense.weight` there. */
+function bertName(name: string): string {
+  const inBlocks: Record<string, string> = {
+    query: 'attention.self.query', key: 'attention.self.key', value: 'attention.self.value', attention: 'attention.output.dense',
+    norm1: 'attention.output.LayerNorm', up: 'intermediate.dense', down: 'output.dense', norm2: 'output.LayerNorm',
+  };
+  const others: Record<string, string> = {
+    'embedding.word': 'bert.embeddings.word_embeddings.weight', 'embedding.position': 'bert.embeddings.position_embeddings.weight',
+    'embedding.type': 'bert.embeddings.token_type_embeddings.weight', 'norm.weight': 'bert.embeddings.LayerNorm.weight',
+    'norm.bias': 'bert.embeddings.LayerNorm.bias',
+  };
+  const [, block, layer, suffix] = /^block\.(\d+)\.(\w+)\.(weight|bias)$/.exec(name) ?? [];
+  if (block !== undefined) return `bert.encoder.layer.${block}.${inBlocks[layer]}.${suffix}`;
+  return others[name] ?? name.replace('pooler', 'bert.pooler.dense').replace('head', 'classifier');
+}
+
+/** golden.safetensors: F32, and integers as torch counts in them, I64. */
+interface Golden {
+  readonly floats: Tensors;
+  readonly integers: ReadonlyMap<string, Int32Array>;
+}
+
+function readGolden(path: string): Golden {
+  const { tensors } = readSafetensors(readFileSync(path));
+  const of = (wanted: string) => [...tensors].filter(([, { dtype }]) => dtype === wanted).map(([name, { data }]) => [name, Uint8Array.from(data).buffer] as const);
+  return {
+    floats: new Map(of('F32').map(([name, data]) => [name, new Float32Array(data)])),
+    integers: new Map(of('I64').map(([name, data]) => [name, Int32Array.from(new BigInt64Array(data), Number)])),
+  };
+}
 
 /** A key's bias adds the same to all scores of a row, which softmax ignores: its gradient is 0 but for rounding. */
 const vanishes = (name: string): boolean => name.endsWith('.key.loraC');
 
-describe.skipIf(!present(folder)).each([
+const ENGINES = [
   ['onnx', () => Promise.resolve(createOnnxEngine({ threads: 1 }))],
   ['tfjs', () => createTfjsEngine()],
-] as const)('tiny-vit on %s', (_, createEngine) => {
+] as const;
+
+for (const [name, load] of Object.entries({ 'tiny-vit': vit, 'tiny-bert': bert })) {
+  const folder = `${goldenFolder}/${name}`;
+  describe.skipIf(!present(folder)).each(ENGINES)(`${name} on %s`, (_, createEngine) => compareWithPyTorch(folder, load, createEngine));
+}
+
+function compareWithPyTorch(folder: string, load: typeof vit, createEngine: () => Promise<Engine>): void {
   // Read when a test runs: vitest walks this body also where the folder is absent.
   let golden: ReturnType<typeof JSON.parse>;
   let engine: Engine;
-  let checkpoint: Checkpoint;
+  let subject: Subject;
   let values: Tensors;
+  let labels: HostTensor;
   let adapters: AdapterOptions;
   let trainedSpecs: TensorSpec[];
 
   beforeAll(async () => {
     golden = JSON.parse(readFileSync(`${folder}/golden.json`, 'utf8'));
     engine = await createEngine();
-    checkpoint = await loadCheckpoint(folder, { seed: 0 });
-    const file = await openTensorFile(`${folder}/golden.safetensors`);
-    values = new Map();
-    for (const [name, { dtype }] of file.header.entries) if (dtype === 'F32') values.set(name, await file.read(name));
-    await file.close();
-    const { layers } = checkpoint.model;
-    adapters = { init: 'paper', scaling: golden.scaling, ranks: new Map(adaptedLayers(layers).map((layer) => [layer.name, golden.rank])) };
+    const read = readGolden(`${folder}/golden.safetensors`);
+    values = read.floats;
+    labels = integers(read.integers.get('batch.labels')!, [BATCH]);
+    subject = await load(folder, read);
+    const { layers } = subject.model;
+    adapters = { init: 'paper', scaling: golden.scaling, ranks: new Map(blockLinears(layers).map((layer) => [layer.name, golden.rank])) };
     const kept = tensorsOf(layers.filter(({ kind }) => kind === 'norm' || kind === 'head'));
     trainedSpecs = [...adapterTensors(layers, adapters.ranks), ...kept];
   });
@@ -52,26 +131,25 @@ describe.skipIf(!present(folder)).each([
   /** PyTorch's name of a tensor: `block.0.query.loraA` is `vit.encoder.layer.0.attention.attention.query.lora_A` there. */
   function goldenName(name: string): string {
     const adapter = /^(.*)\.lora([ABC])$/.exec(name);
-    if (!adapter) return checkpoint.architecture.checkpointName(name);
-    return checkpoint.architecture.checkpointName(`${adapter[1]}.weight`).replace(/weight$/, `lora_${adapter[2]}`);
+    if (!adapter) return subject.checkpointName(name);
+    return subject.checkpointName(`${adapter[1]}.weight`).replace(/weight$/, `lora_${adapter[2]}`);
   }
 
-  const startOf = (spec: TensorSpec): Float32Array => values.get(`adapter.${goldenName(spec.name)}`) ?? checkpoint.tensors.get(spec.name)!;
-  const labels = integers(Int32Array.of(0, 3, 4), [BATCH]);
+  const startOf = (spec: TensorSpec): Float32Array => values.get(`adapter.${goldenName(spec.name)}`) ?? subject.tensors.get(spec.name)!;
 
   function feeds(): Record<string, HostTensor> {
-    const specs = tensorsOf(checkpoint.model.layers);
+    const specs = tensorsOf(subject.model.layers);
     return {
-      pixels: floats(values.get('batch.pixel_values')!, [BATCH, 3, 16, 16]),
+      ...subject.feeds,
       labels,
       lambda: floats(Float32Array.of(golden.lam), []),
-      ...Object.fromEntries(specs.map(({ name, shape }) => [name, floats(checkpoint.tensors.get(name)!, shape)])),
+      ...Object.fromEntries(specs.map(({ name, shape }) => [name, floats(subject.tensors.get(name)!, shape)])),
     };
   }
 
   it('computes the logits, block outputs and losses, and every gradient', async () => {
     const trained = new Map(trainedSpecs.map((spec) => [spec.name, input(`trained ${spec.name}`, spec.shape)]));
-    const losses = compressLosses({ model: checkpoint.model, batch: BATCH, adapters, alpha: golden.alpha }, 'fading', trained);
+    const losses = compressLosses({ model: subject.model, batch: BATCH, adapters, alpha: golden.alpha }, 'fading', trained);
     const { loss, task, feature, student, teacher } = losses;
     const byTensor = gradients(loss, [...trained.values()]);
     const outputs = {
@@ -106,9 +184,9 @@ describe.skipIf(!present(folder)).each([
   });
 
   it('computes the adapters-only logits', async () => {
-    const { model } = checkpoint;
+    const { model } = subject;
     const specs = [...tensorsOf(model.layers), ...adapterTensors(model.layers, adapters.ranks)];
-    const { logits } = model.forward(model.batchInputs(BATCH), BATCH, adaptersOnlyParts(specs, adapters.scaling));
+    const { logits } = model.forward(model.batchInputs(BATCH, { padded: true }), BATCH, adaptersOnlyParts(specs, adapters.scaling));
     const starts = Object.fromEntries(trainedSpecs.map((spec) => [spec.name, floats(startOf(spec), spec.shape)]));
     const results = await evaluate(engine, { outputs: { logits } }, { ...feeds(), ...starts });
     expectClose(results.logits.data, values.get('adapters_only.logits')!, 1e-5, 'adapters-only logits');
@@ -118,7 +196,7 @@ describe.skipIf(!present(folder)).each([
     const { lr, weight_decay: weightDecay } = golden.adamw;
     const optimizer = { ...ADAMW_DEFAULTS, weightDecay, clipNorm: 0 };
     const layout = flatLayout(trainedSpecs);
-    const options = { model: checkpoint.model, batch: BATCH, adapters, alpha: golden.alpha, layout, optimizer };
+    const options = { model: subject.model, batch: BATCH, adapters, alpha: golden.alpha, layout, optimizer };
     const programs = { fading: await engine.compile(compressStep(options, 'fading')), adapters: await engine.compile(compressStep(options, 'adapters')) };
 
     const start = new Float32Array(layout.size);
@@ -154,4 +232,4 @@ describe.skipIf(!present(folder)).each([
       progress.forEach((p: number, i: number) => expect(lambdaAt(schedule as Schedule, p * 8, 8)).toBeCloseTo(lambdas[i], 12));
     }
   });
-});
+}

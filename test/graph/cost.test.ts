@@ -1,6 +1,6 @@
 /** Costs against published counts, and against a count by hand. */
 import { describe, expect, it } from 'vitest';
-import { adaptersCost, denseCost, fusedQkvBlockParameters, macsByLayer } from '../../cli/pclora/cost.ts';
+import { adaptersCost, denseCost, fusedQkvBlockParameters, macsByLayer, wordEmbeddingCost } from '../../cli/pclora/cost.ts';
 import { macsOf, parametersOf } from '../../cli/graph/cost.ts';
 import { attention } from '../../cli/graph/ops/attention.ts';
 import { exp } from '../../cli/graph/ops/unary.ts';
@@ -87,6 +87,34 @@ describe('BERT-base', () => {
     expect(dense).toBe(12 * tokens * (4 * D * D + 2 * D * F) + mixing);
     expect(compressed).toBe(12 * tokens * 32 * (4 * 2 * D + 2 * (D + F)) + mixing);
     expect((100 * (1 - compressed / dense)).toFixed(1)).toBe(saved);
+  });
+
+  const V = 30_522;
+  const k = 64;
+  const factorized = (tokens: number) => {
+    const model = bert(tokens);
+    return { model, ranks: resolveRanks(model.layers, { rank: 32, embeddingRank: k }) };
+  };
+
+  it('with a word table of rank 64 ships fewer than 9 M parameters: V·k + k·D in place of V·D', () => {
+    const { model, ranks: withWords } = factorized(128);
+    const [plain, smaller] = [adaptersCost(model, ranks), adaptersCost(model, withWords)];
+    expect(smaller.blocks).toEqual(plain.blocks);
+    expect(plain.whole.parameters - smaller.whole.parameters).toBe(V * D - (V * k + k * D));
+    const outside = 512 * D + 2 * D + 2 * D + (D * D + D) + (2 * D + 2); // positions, types, norm, pooler, head
+    expect(smaller.whole.parameters).toBe(5_428_224 + V * k + k * D + outside);
+    expect(smaller.whole.parameters).toBeLessThan(9e6);
+  });
+
+  it.each([128, 512])('pays for it with k·D products for each of %i tokens, outside the blocks', (tokens) => {
+    const { model, ranks: withWords } = factorized(tokens);
+    const [plain, smaller] = [adaptersCost(model, ranks), adaptersCost(model, withWords)];
+    expect(smaller.whole.macs - plain.whole.macs).toBe(tokens * k * D);
+    expect(wordEmbeddingCost(model, withWords)).toEqual({
+      dense: { parameters: V * D, macs: 0 }, compressed: { parameters: V * k + k * D, macs: tokens * k * D },
+    });
+    expect(wordEmbeddingCost(model, ranks)?.compressed).toEqual({ parameters: V * D, macs: 0 });
+    expect(wordEmbeddingCost(vitB, resolveRanks(vitB.layers, { rank: 32 }))).toBeNull();
   });
 });
 

@@ -55,7 +55,7 @@ describe('shapes that do not fit', () => {
     ['attention: expected query, key, value (6, width), width divisible by 4 heads', () => attention(f(6, 10), f(6, 10), f(6, 10), null, { batch: 2, tokens: 3, heads: 4 })],
     ['attention: expected a bias of shape (2, 1, 1, 3)', () => attention(f(6, 8), f(6, 8), f(6, 8), f(2, 3), { batch: 2, tokens: 3, heads: 4 })],
     ['patchify: expected pixels (batch, channels, height, width) with sides divisible by 4, got f32(1, 3, 8, 6)', () => patchify(f(1, 3, 8, 6), 4)],
-    ['tokens: expected patches (B·N, D), cls (D), position (N + 1, D), got f32(5, 8) and f32(8) and f32(5, 8)', () => tokens(f(5, 8), f(8), f(5, 8))],
+    ['tokens: expected patches (B·N, D), cls (C·D), position (N/C + 1, C·D), got f32(5, 8) and f32(8) and f32(5, 8)', () => tokens(f(5, 8), f(8), f(5, 8))],
     ['selectToken: expected rows of 2 sequences longer than 3, got f32(6, 8)', () => selectToken(f(6, 8), 2, 3)],
     ['constant: expected 6 values for shape (2, 3), got 5', () => constant(new Float32Array(5), [2, 3])],
   ];
@@ -103,18 +103,25 @@ describe('the ONNX model of a graph', () => {
     expect(unused.shape).toEqual([3]);
     const { inputs } = lowerToOnnx({ outputs: { y: multiply(x, x) } });
     expect(inputs).toEqual([x]);
-    expect(operators(multiply(x, x))).toEqual(['Mul', 'Identity']);
+    expect(operators(multiply(x, x))).toEqual(['Mul']);
   });
 
   it('computes a shared value once', () => {
     const shared = exp(f(3));
-    expect(operators(add(shared, shared), multiply(shared, shared))).toEqual(['Exp', 'Add', 'Mul', 'Identity', 'Identity']);
+    expect(operators(add(shared, shared), multiply(shared, shared))).toEqual(['Exp', 'Add', 'Mul']);
+  });
+
+  it('copies an output only where it is an input or another output, also where a node reads it on', () => {
+    const y = exp(f(3));
+    expect(operators(y, multiply(y, y))).toEqual(['Exp', 'Mul']);
+    expect(operators(y, y)).toEqual(['Exp', 'Identity']);
+    expect(operators(f(3))).toEqual(['Identity']);
   });
 
   it('keeps fused kernels, and computes both halves of a layer norm with one', () => {
-    expect(operators(gelu(f(3)))).toEqual(['Gelu', 'Identity']);
-    expect(operators(layerNorm(f(3, 5), input('g', [5]), input('b', [5]), 1e-6))).toEqual(['LayerNormalization', 'Identity']);
-    expect(operators(linear(f(3, 5), input('w', [2, 5]), input('b', [2]), 'layer'))).toEqual(['Gemm', 'Identity']);
+    expect(operators(gelu(f(3)))).toEqual(['Gelu']);
+    expect(operators(layerNorm(f(3, 5), input('g', [5]), input('b', [5]), 1e-6))).toEqual(['LayerNormalization']);
+    expect(operators(linear(f(3, 5), input('w', [2, 5]), input('b', [2]), 'layer'))).toEqual(['Gemm']);
   });
 
   it('refuses one input name with two shapes', () => {

@@ -6,7 +6,7 @@ import { inputsOf } from '../../cli/graph/cost.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import type { Node } from '../../cli/graph/graph.ts';
 import { input, inputName } from '../../cli/graph/ops/leaf.ts';
-import { adaptedLayers, linearSize, tensorsOf } from '../../cli/models/layers.ts';
+import { blockLinears, linearSize, tensorsOf } from '../../cli/models/layers.ts';
 import { adaptersOnlyParts, adapterTensors, fadingParts, initialName, INITS, type AdapterOptions, type Init } from '../../cli/pclora/linear.ts';
 import { startAdapters } from '../../cli/pclora/start.ts';
 import type { Tensors } from '../../cli/pretrained/tensor-file.ts';
@@ -81,7 +81,7 @@ describe.each(INITS)('init %s', (init: Init) => {
   });
 
   it('computes the equation of the paper in one layer, also in between', async () => {
-    const layer = adaptedLayers(tinyVit.layers)[0];
+    const layer = blockLinears(tinyVit.layers)[0];
     const { inFeatures: n, outFeatures: m } = linearSize(layer);
     const initial = await start(options);
     const adapters = moved(initial);
@@ -150,7 +150,7 @@ it('reads no W of an adapted layer in the student at λ = 0', () => {
   const specs = [...tensorsOf(tinyVit.layers), ...adapterTensors(tinyVit.layers, options.ranks)];
   const { logits } = tinyVit.forward(tinyVit.batchInputs(BATCH), BATCH, adaptersOnlyParts(specs, 1));
   const read = inputsOf({ outputs: { logits } }).map(inputName);
-  for (const { name } of adaptedLayers(tinyVit.layers)) {
+  for (const { name } of blockLinears(tinyVit.layers)) {
     expect(read).not.toContain(`${name}.weight`);
     expect(read).not.toContain(`${name}.bias`);
     expect(read).toEqual(expect.arrayContaining([`${name}.loraA`, `${name}.loraB`, `${name}.loraC`]));
@@ -160,7 +160,7 @@ it('reads no W of an adapted layer in the student at λ = 0', () => {
 describe('adapters start', () => {
   it('as the paper says: A Kaiming-uniform within 1/√in, B and C zero', async () => {
     const adapters = await start(adapterOptions('paper', { rank: 5 }));
-    for (const layer of adaptedLayers(tinyVit.layers)) {
+    for (const layer of blockLinears(tinyVit.layers)) {
       const { inFeatures, outFeatures } = linearSize(layer);
       const bound = 1 / Math.sqrt(inFeatures);
       const a = [...adapters.get(`${layer.name}.loraA`)!];
@@ -172,7 +172,7 @@ describe('adapters start', () => {
       expect(adapters.get(`${layer.name}.loraC`)).toEqual(new Float32Array(outFeatures));
     }
     // Uniform: mean 0 and variance bound²/3, over all layers at once.
-    const scaled = adaptedLayers(tinyVit.layers).flatMap((layer) => [...adapters.get(`${layer.name}.loraA`)!].map((v) => v * Math.sqrt(linearSize(layer).inFeatures)));
+    const scaled = blockLinears(tinyVit.layers).flatMap((layer) => [...adapters.get(`${layer.name}.loraA`)!].map((v) => v * Math.sqrt(linearSize(layer).inFeatures)));
     const mean = scaled.reduce((sum, v) => sum + v, 0) / scaled.length;
     const variance = scaled.reduce((sum, v) => sum + (v - mean) ** 2, 0) / scaled.length;
     const standardError = Math.sqrt(1 / 3 / scaled.length);
@@ -182,7 +182,7 @@ describe('adapters start', () => {
 
   it("with W's bias in C under svd, a copy of it", async () => {
     const adapters = await start(adapterOptions('svd'));
-    for (const { name } of adaptedLayers(tinyVit.layers)) {
+    for (const { name } of blockLinears(tinyVit.layers)) {
       expect(adapters.get(`${name}.loraC`)).toEqual(denseTensors.get(`${name}.bias`));
       expect(adapters.get(`${name}.loraC`)!.buffer).not.toBe(denseTensors.get(`${name}.bias`)!.buffer);
     }

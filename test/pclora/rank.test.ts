@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../cli/io/errors.ts';
-import { linearLayer, normLayer } from '../../cli/models/layers.ts';
+import { linearLayer, normLayer, wordEmbeddingLayer } from '../../cli/models/layers.ts';
 import { breakEvenRank, resolveRanks } from '../../cli/pclora/rank.ts';
 
 const KINDS = ['query', 'key', 'value', 'attention', 'up', 'down'];
@@ -15,9 +15,9 @@ const layers = [
   linearLayer('head', 768, 10, 'head', null),
 ];
 
-function refusal(options: Parameters<typeof resolveRanks>[1]): UserError {
+function refusal(options: Parameters<typeof resolveRanks>[1], table = layers): UserError {
   try {
-    resolveRanks(layers, options);
+    resolveRanks(table, options);
   } catch (error) {
     if (error instanceof UserError) return error;
     throw error;
@@ -57,6 +57,34 @@ describe('a rank pays off', () => {
   it('unless forced, up to full rank', () => {
     expect(resolveRanks(layers, { rank: 768, force: true }).get('block.0.query')).toBe(768);
     expect(refusal({ rank: 769, force: true }).message).toBe('rank 769 for layer block.0.query (768×768): expected a whole number from 1 to 768');
+  });
+});
+
+describe("a word table's rank", () => {
+  const withWords = [wordEmbeddingLayer(30_522, 768), ...layers];
+
+  it('is there only where it is asked for', () => {
+    expect(resolveRanks(withWords, { rank: 32 }).has('embedding.word')).toBe(false);
+    const ranks = resolveRanks(withWords, { rank: 32, embeddingRank: 64 });
+    expect([ranks.size, ranks.get('embedding.word'), ranks.get('block.0.up')]).toEqual([13, 64, 32]);
+  });
+
+  it('pays off below V·D / (V + D)', () => {
+    expect(resolveRanks(withWords, { rank: 32, embeddingRank: 749 }).get('embedding.word')).toBe(749);
+    const error = refusal({ rank: 32, embeddingRank: 750 }, withWords);
+    expect(error.message).toBe('rank 750 makes layer embedding.word (768×30522) larger than it is: it pays off below 749.1');
+    expect(error.hint).toBe('Choose a smaller --embedding-rank, or insist with --force-rank.');
+    expect(resolveRanks(withWords, { rank: 32, embeddingRank: 768, force: true }).get('embedding.word')).toBe(768);
+    expect(refusal({ rank: 32, embeddingRank: 769, force: true }, withWords).message).toContain('expected a whole number from 1 to 768');
+  });
+
+  it.each([0, -1, 1.5, NaN])('is no %s', (embeddingRank) => {
+    expect(refusal({ rank: 32, embeddingRank }, withWords).message).toBe(`rank ${embeddingRank} for layer embedding.word (768×30522): expected a whole number from 1 to 768`);
+  });
+
+  it('is refused where there are no words, and as a rank of a layer', () => {
+    expect(refusal({ rank: 32, embeddingRank: 64 }).message).toBe('--embedding-rank 64: the model has no word embeddings');
+    expect(refusal({ rank: 32, perLayer: { 'embedding.word': 64 } }, withWords).message).toBe('--layer-rank embedding.word: there is no such layer');
   });
 });
 

@@ -7,6 +7,7 @@ import { UserError } from '../../cli/io/errors.ts';
 import { tensorsOf } from '../../cli/models/layers.ts';
 import { loadCheckpoint, loadDescription, saveCheckpoint, type LoadOptions } from '../../cli/pretrained/checkpoint.ts';
 import { interpolatePositions } from '../../cli/pretrained/interpolate.ts';
+import { imagePreprocessOf } from '../../cli/pretrained/preprocessing.ts';
 import { saveTensors } from '../../cli/pretrained/tensor-file.ts';
 import { vitArchitecture } from '../../cli/pretrained/vit-checkpoint.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
@@ -21,15 +22,15 @@ beforeEach(() => {
   mkdirSync(folder);
 });
 
-const description = { architecture: vitArchitecture, config: tinyConfig, model: tinyVit, preprocess: defaultImagePreprocess(tinyConfig.imageSize) };
+const description = { architecture: vitArchitecture, config: tinyConfig, model: tinyVit, preprocessing: { kind: 'image' as const, image: defaultImagePreprocess(tinyConfig.imageSize) } };
 const save = (): Promise<void> => saveCheckpoint(folder, description, denseTensors);
 const load = (options: Partial<LoadOptions> = {}) => loadCheckpoint(folder, { seed: 0, ...options });
 
 /** What a checkpoint file holds, by Hugging Face's names. */
 function checkpointEntries(rename = (name: string) => name) {
-  return tensorsOf(tinyVit.layers).map(({ name, shape }) => {
-    const theirs = vitArchitecture.checkpointName(name);
-    return [rename(theirs), { shape: vitArchitecture.checkpointShape(name, shape, tinyConfig), data: denseTensors.get(name)! }] as const;
+  return tensorsOf(tinyVit.layers).map((spec) => {
+    const [{ name, shape }] = vitArchitecture.storedAs(spec, tinyConfig);
+    return [rename(name), { shape, data: denseTensors.get(spec.name)! }] as const;
   });
 }
 
@@ -49,10 +50,10 @@ describe('a saved checkpoint', () => {
     await save();
     const loaded = await load();
     expect(loaded.config).toEqual(tinyConfig);
-    expect(loaded.preprocess).toEqual(description.preprocess);
+    expect(loaded.preprocessing).toEqual(description.preprocessing);
     expect(loaded.tensors).toEqual(denseTensors);
     expect(loaded.notices).toEqual([]);
-    expect(await loadDescription(folder)).toMatchObject({ config: tinyConfig, preprocess: description.preprocess });
+    expect(await loadDescription(folder)).toMatchObject({ config: tinyConfig, preprocessing: description.preprocessing });
   });
 
   it("has the names and shapes of transformers' ViTForImageClassification", async () => {
@@ -117,11 +118,11 @@ describe('loaded for a task of its own', () => {
 
   it('a checkpoint gets new positions for another image size, and says so', async () => {
     await save();
-    const { tensors, notices, preprocess, config } = await load({ imageSize: { height: 16, width: 16 } });
+    const { tensors, notices, preprocessing, config } = await load({ imageSize: { height: 16, width: 16 } });
     const expected = interpolatePositions(denseTensors.get('embedding.position')!, 12, { height: 2, width: 3 }, { height: 4, width: 4 });
     expect(tensors.get('embedding.position')).toEqual(expected);
-    expect(config.imageSize).toEqual({ height: 16, width: 16 });
-    expect(preprocess).toMatchObject({ size: { height: 16, width: 16 }, resize: { mode: 'exact', height: 16, width: 16 } });
+    expect(config).toMatchObject({ imageSize: { height: 16, width: 16 } });
+    expect(imagePreprocessOf(preprocessing)).toMatchObject({ size: { height: 16, width: 16 }, resize: { mode: 'exact', height: 16, width: 16 } });
     expect(notices).toEqual(['Position embeddings were interpolated from 2×3 to 4×4 patches.']);
   });
 
@@ -192,7 +193,7 @@ describe('a folder', () => {
     expect((await refusal(loadCheckpoint(join(folder, 'file'), { seed: 0 }))).message).toBe(`model ${folder}/file is a file, expected a folder`);
     expect((await refusal(load())).message).toBe(`${folder} has no config.json`);
     await writeConfig();
-    expect((await refusal(load())).message).toBe(`${folder} has neither model.safetensors nor model.safetensors.index.json`);
+    expect((await refusal(load())).message).toBe(`${folder} has none of model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json`);
     await mkdir(join(folder, 'model.safetensors'));
     expect((await refusal(load())).message).toBe(`${folder}/model.safetensors is no file`);
   });

@@ -51,11 +51,11 @@ export const TINY_LABELS = ['dark', 'grey', 'light'];
 
 /** A random ViT of 16×16 pictures as a Hugging Face folder: 2 blocks, 16 wide. A step takes a few milliseconds. */
 export async function writeTinyModel(folder: string, labels: readonly string[] = TINY_LABELS): Promise<void> {
-  const config = { imageSize: { height: 16, width: 16 }, patchSize: 8, channels: 3, hiddenSize: 16, layers: 2, heads: 2, intermediateSize: 32, layerNormEpsilon: 1e-6, initializerRange: 0.2, labels };
+  const config = { variant: 'vit' as const, imageSize: { height: 16, width: 16 }, patchSize: 8, channels: 3, hiddenSize: 16, layers: 2, heads: 2, intermediateSize: 32, layerNormEpsilon: 1e-6, initializerRange: 0.2, labels };
   const model = vitArchitecture.create(config);
   const tensors = initialTensors(tensorsOf(model.layers), config.initializerRange, random(7));
   mkdirSync(folder, { recursive: true });
-  await saveCheckpoint(folder, { architecture: vitArchitecture, config, model, preprocess: defaultImagePreprocess(config.imageSize) }, tensors);
+  await saveCheckpoint(folder, { architecture: vitArchitecture, config, model, preprocessing: { kind: 'image', image: defaultImagePreprocess(config.imageSize) } }, tensors);
 }
 
 /** An image folder whose classes differ in brightness, and overlap: what is learnt is neither nothing nor everything. */

@@ -1,12 +1,13 @@
 /** A ViT of two blocks with random weights: everything that PC-LoRA touches, in a few thousand parameters. */
 import { floats, integers, type HostTensor } from '../../cli/engines/engine.ts';
-import { adaptedLayers, tensorsOf } from '../../cli/models/layers.ts';
+import { blockLinears, tensorsOf } from '../../cli/models/layers.ts';
 import { createVit, type VitConfig } from '../../cli/models/vit.ts';
 import type { AdapterOptions, Init } from '../../cli/pclora/linear.ts';
 import { initialTensors } from '../../cli/pretrained/initial.ts';
 import { random } from '../../runtime/random.ts';
 
 export const tinyConfig: VitConfig = {
+  variant: 'vit',
   imageSize: { height: 8, width: 12 },
   patchSize: 4,
   channels: 3,
@@ -29,7 +30,7 @@ export const denseTensors = initialTensors(
 );
 
 export function adapterOptions(init: Init, { rank = 3, scaling = 1 } = {}): AdapterOptions {
-  return { init, scaling, ranks: new Map(adaptedLayers(tinyVit.layers).map(({ name }) => [name, rank])) };
+  return { init, scaling, ranks: new Map(blockLinears(tinyVit.layers).map(({ name }) => [name, rank])) };
 }
 
 /** A batch, and the dense weights under their names. */

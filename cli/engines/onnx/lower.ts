@@ -36,9 +36,8 @@ export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, Hos
       names.set(node, lowerNode(writer, node, names));
     }
   }
-  // An output has a value of its own, also where it is an input or another output.
   const outputs = Object.entries(graph.outputs).map(([name, node]) => {
-    writer.identity(names.get(node)!, outputName(name));
+    writer.output(names.get(node)!, outputName(name));
     return valueInfo(outputName(name), node);
   });
   const model = {
@@ -47,7 +46,7 @@ export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, Hos
     opsetImport: [{ domain: '', version: OPSET }, ...[...writer.domains].map((domain) => ({ domain, version: 1 }))],
     graph: {
       name: 'slim',
-      node: writer.written,
+      node: writer.nodesWritten(),
       initializer: writer.initializers,
       input: distinctInputs(inputs).map((node) => valueInfo(inputName(node)!, node)),
       output: outputs,
@@ -92,8 +91,18 @@ function valueInfo(name: string, { dtype, shape }: Node): object {
   return { name, type: { tensorType: { elemType: ElementType[dtype], shape: { dim: shape.map((dimValue) => ({ dimValue })) } } } };
 }
 
+interface WrittenNode {
+  readonly opType: string;
+  readonly domain?: string;
+  readonly input: readonly string[];
+  readonly output: readonly string[];
+  readonly attribute: readonly object[];
+}
+
 class ModelWriter implements OnnxWriter {
-  readonly written: object[] = [];
+  private readonly written: WrittenNode[] = [];
+  /** Values that are outputs of the graph, and their names as such. */
+  private readonly named = new Map<string, string>();
   readonly initializers: object[] = [];
   /** Operator sets beside ONNX's own, all at version 1. */
   readonly domains = new Set<string>();
@@ -113,8 +122,16 @@ class ModelWriter implements OnnxWriter {
     return output;
   }
 
-  identity(from: string, to: string): void {
-    this.written.push({ opType: 'Identity', input: [from], output: [to], attribute: [] });
+  /** Makes a value an output of the graph. An input, or another output, is copied; what a node gave takes the name, for a copy of what trains costs. */
+  output(value: string, name: string): void {
+    const computed = this.written.some(({ output }) => output.includes(value));
+    if (computed && !this.named.has(value)) this.named.set(value, name);
+    else this.written.push({ opType: 'Identity', input: [value], output: [name], attribute: [] });
+  }
+
+  nodesWritten(): WrittenNode[] {
+    const rename = (value: string): string => this.named.get(value) ?? value;
+    return this.written.map((node) => ({ ...node, input: node.input.map(rename), output: node.output.map(rename) }));
   }
 
   once(key: string, make: () => readonly string[]): readonly string[] {

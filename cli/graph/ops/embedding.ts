@@ -1,34 +1,72 @@
-/** What a text encoder does before its first block. */
-import { apply, elementCount, expectShapes, sameShape, type Node, type Operation } from '../graph.ts';
-import { add } from './binary.ts';
+/** What a text encoder does before its first block: rows of tables, one for each token. */
+import { apply, elementCount, expectShapes, type Attributes, type Node, type Operation } from '../graph.ts';
+import { broadcastTo } from './broadcast.ts';
 import { gather } from './gather.ts';
+import { gemm } from './gemm.ts';
 import { flatten, reshape } from './reshape.ts';
 import { slice } from './slice.ts';
 
-const textEmbeddingOperation: Operation = {
-  name: 'textEmbedding',
+const embeddingOperation: Operation = {
+  name: 'embedding',
   infer(inputs) {
-    const [word, position, type, ids, types] = inputs;
-    const width = word.shape[1];
-    const tables = [word, position, type].every(({ shape }) => shape.length === 2 && shape[1] === width);
-    const tokens = [ids, types].every(({ dtype, shape }) => dtype === 'i32' && shape.length === 2 && sameShape(shape, ids.shape));
-    const fits = tables && tokens && ids.shape[1] <= position.shape[0];
-    expectShapes(fits, 'textEmbedding', 'word (V, D), position (P, D), type (Y, D), i32 ids and types (B, T) with T up to P', inputs);
-    return { dtype: 'f32', shape: [elementCount(ids.shape), width] };
+    const [table, ids] = inputs;
+    expectShapes(table.shape.length === 2 && isBatchOfIds(ids), 'embedding', 'a table (V, D) and i32 ids (B, T)', inputs);
+    return { dtype: 'f32', shape: [elementCount(ids.shape), table.shape[1]] };
   },
-  expand([word, position, type, ids, types]) {
-    const [batch, tokens] = ids.shape;
-    const width = word.shape[1];
-    const kinds = add(gather(word, flatten(ids)), gather(type, flatten(types))); // (B·T, D)
-    const placed = add(reshape(kinds, [batch, tokens, width]), slice(position, 0, 0, tokens)); // (B, T, D)
-    return reshape(placed, [batch * tokens, width]);
+  expand: ([table, ids]) => gather(table, flatten(ids)),
+};
+
+/** The rows of a table for texts of tokens: table (V, D), ids (B, T) below V → (B·T, D) */
+export function embedding(table: Node, ids: Node): Node {
+  return apply(embeddingOperation, [table, ids], {});
+}
+
+interface PositionAttributes extends Attributes {
+  readonly batch: number;
+  readonly tokens: number;
+}
+
+const positionEmbeddingOperation: Operation<PositionAttributes> = {
+  name: 'positionEmbedding',
+  infer(inputs, { batch, tokens }) {
+    const { shape } = inputs[0];
+    expectShapes(shape.length === 2 && tokens <= shape[0], 'positionEmbedding', `a table (P, D) of at least ${tokens} rows`, inputs);
+    return { dtype: 'f32', shape: [batch * tokens, shape[1]] };
+  },
+  expand([table], { batch, tokens }) {
+    const width = table.shape[1];
+    const rows = reshape(slice(table, 0, 0, tokens), [1, tokens, width]);
+    return reshape(broadcastTo(rows, [batch, tokens, width]), [batch * tokens, width]);
   },
 };
 
-/**
- * The embedding of BERT (Devlin et al. 2018), before its layer norm: the sum of a token's word, its place and its sentence.
- * word (V, D), position (P, D), type (Y, D), ids (B, T), types (B, T) → (B·T, D)
- */
-export function textEmbedding(word: Node, position: Node, type: Node, ids: Node, types: Node): Node {
-  return apply(textEmbeddingOperation, [word, position, type, ids, types], {});
+/** Row i of a table for the token at place i of each text: table (P, D), T up to P → (B·T, D) */
+export function positionEmbedding(table: Node, batch: number, tokens: number): Node {
+  return apply(positionEmbeddingOperation, [table], { batch, tokens });
+}
+
+export interface LowRankEmbeddingAttributes extends Attributes {
+  readonly scaling: number;
+  /** The table's name among the model's layers. */
+  readonly layer: string;
+}
+
+const lowRankEmbeddingOperation: Operation<LowRankEmbeddingAttributes> = {
+  name: 'lowRankEmbedding',
+  infer(inputs) {
+    const [ids, loraA, loraB] = inputs;
+    const fits = isBatchOfIds(ids) && [loraA, loraB].every(({ shape }) => shape.length === 2) && loraB.shape[1] === loraA.shape[0];
+    expectShapes(fits, 'lowRankEmbedding', 'i32 ids (B, T), loraA (r, D), loraB (V, r)', inputs);
+    return { dtype: 'f32', shape: [elementCount(ids.shape), loraA.shape[1]] };
+  },
+  expand: ([ids, loraA, loraB], { scaling }) => gemm(embedding(loraB, ids), loraA, null, { alpha: scaling }),
+};
+
+/** s·B[ids]·A: the rows of a table that is a product, made one by one. ids (B, T), loraA (r, D), loraB (V, r) → (B·T, D) */
+export function lowRankEmbedding(ids: Node, loraA: Node, loraB: Node, scaling: number, layer: string): Node {
+  return apply(lowRankEmbeddingOperation, [ids, loraA, loraB], { scaling, layer });
+}
+
+function isBatchOfIds({ dtype, shape }: Node): boolean {
+  return dtype === 'i32' && shape.length === 2;
 }

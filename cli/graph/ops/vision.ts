@@ -36,21 +36,26 @@ const tokensOperation: Operation = {
   name: 'tokens',
   infer(inputs) {
     const [patches, cls, position] = inputs;
-    const [tokens, width] = position.shape;
-    const fits = patches.shape[1] === width && cls.shape.length === 1 && cls.shape[0] === width && patches.shape[0] % (tokens - 1) === 0;
-    expectShapes(fits, 'tokens', 'patches (B·N, D), cls (D), position (N + 1, D)', inputs);
-    return { dtype: 'f32', shape: [(patches.shape[0] / (tokens - 1)) * tokens, width] };
+    const [groups, width] = position.shape;
+    const D = patches.shape[1];
+    const fits = cls.shape.length === 1 && cls.shape[0] === width && width % D === 0 && (patches.shape[0] * D) % ((groups - 1) * width) === 0;
+    expectShapes(fits, 'tokens', 'patches (B·N, D), cls (C·D), position (N/C + 1, C·D)', inputs);
+    return { dtype: 'f32', shape: [((patches.shape[0] * D) / (groups - 1) / width) * groups * (width / D), D] };
   },
   expand([patches, cls, position]) {
-    const [tokens, width] = position.shape;
-    const batch = patches.shape[0] / (tokens - 1);
+    const [groups, width] = position.shape;
+    const [rows, D] = patches.shape;
+    const batch = (rows * D) / (groups - 1) / width;
     const first = broadcastTo(reshape(cls, [1, 1, width]), [batch, 1, width]);
-    const sequence = concat([first, reshape(patches, [batch, tokens - 1, width])], 1); // (B, N + 1, D)
-    return reshape(add(sequence, position), [batch * tokens, width]);
+    const sequence = concat([first, reshape(patches, [batch, groups - 1, width])], 1); // (B, N/C + 1, C·D)
+    return reshape(add(sequence, position), [(batch * groups * width) / D, D]);
   },
 };
 
-/** Puts the class token before each picture's patches and adds the positions. → (B·(N + 1), D) */
+/**
+ * Puts C class tokens before each picture's patches and adds the positions. patches (B·N, D), cls (C·D), position (N/C + 1, C·D)
+ * → (B·(N + C), D). The positions lie as a table of all N + C would, C of them to a row: so one kernel serves every C that divides N.
+ */
 export function tokens(patches: Node, cls: Node, position: Node): Node {
   return apply(tokensOperation, [patches, cls, position], {});
 }

@@ -13,23 +13,15 @@ export function tokens(
 }
 
 /**
- * out (tokens, columns) = word[ids] + position + type[types]. Each table is f32, or int8 with a scale a row. What lies beyond a table
- * is its last row: no id reads outside.
+ * out (rows, columns) = table[ids] + residual, of which ids and residual may be 0: then row i takes the table's row i, and nothing is added.
+ * The table is f32, or int8 where scales (entries) is not 0. What lies beyond its entries is the last of them: no id reads outside.
  */
-export function textEmbedding(
-  ids: usize, types: usize, word: usize, wordScales: usize, position: usize, positionScales: usize, type: usize, typeScales: usize,
-  out: usize, tokens: i32, columns: i32, words: i32, positions: i32,
-  kinds: i32,
-): void {
-  const row = <usize>columns << 2;
-  memory.fill(out, 0, <usize>tokens * row);
-  for (let i = 0; i < tokens; i++, out += row) {
-    addRow(out, word, wordScales, within(ids, i, words), columns);
-    addRow(out, position, positionScales, min(i, positions - 1), columns);
-    addRow(out, type, typeScales, within(types, i, kinds), columns);
+export function embedding(ids: usize, table: usize, scales: usize, residual: usize, out: usize, rows: i32, columns: i32, entries: i32): void {
+  const bytes = <usize>(rows * columns) << 2;
+  if (residual) memory.copy(out, residual, bytes);
+  else memory.fill(out, 0, bytes);
+  for (let i = 0; i < rows; i++, out += <usize>columns << 2) {
+    const id = ids ? load<u32>(ids + (<usize>i << 2)) : <u32>i;
+    addRow(out, table, scales, <i32>min(id, <u32>(entries - 1)), columns);
   }
-}
-
-function within(indices: usize, i: i32, count: i32): i32 {
-  return <i32>min(load<u32>(indices + (<usize>i << 2)), <u32>(count - 1));
 }

@@ -8,6 +8,7 @@ import { readArtifact, writeArtifact } from '../../../runtime/artifact/artifact.
 import { ArtifactError, type ArtifactErrorCode } from '../../../runtime/artifact/errors.ts';
 import type { Manifest } from '../../../runtime/artifact/manifest.ts';
 import { readSafetensors, writeSafetensors } from '../../../runtime/artifact/safetensors.ts';
+import { smallBert, textDescription } from '../../compress/small-bert.ts';
 import { description, smallVit } from '../../compress/small-vit.ts';
 
 const { logits, values } = smallVit('low-rank');
@@ -71,7 +72,7 @@ describe('a manifest is refused', () => {
     ['with rows over their own floats', (m) => (firstStep(m, 'quantizeRows').quantized = firstStep(m, 'quantizeRows').x), 'plan', /x at \d+ overlaps plan.*\.quantized at \d+/],
     ['with a residual over its output', (m) => (firstStep(m, 'linearInt8').residual = firstStep(m, 'linearInt8').out), 'plan', /residual at \d+ overlaps plan.*\.out at \d+/],
     ['with a layer that gives nothing', (m) => Object.assign(firstStep(m, 'layerNorm'), { out: null, quantized: null }), 'plan', /expected out or quantized/],
-    ['with an unknown activation', (m) => (firstStep(m, 'linearInt8').activation = 'relu'), 'plan', /activation: expected none or gelu or tanh, got "relu"/],
+    ['with an unknown activation', (m) => (firstStep(m, 'linearInt8').activation = 'swish'), 'plan', /activation: expected none or gelu or tanh or relu, got "swish"/],
     ['with rows that follow a text where there is none', (m) => (firstStep(m, 'layerNorm').rows = 'tokens'), 'plan', /plan.tokens is null/],
     ['with an epsilon below 0', (m) => (firstStep(m, 'layerNorm').epsilon = -1), 'plan', /epsilon of at least 0/],
     ['with keys for some heads', (m) => (firstStep(m, 'attentionInt16').keyHeads = 2), 'plan', /keyHeads to be heads or 1/],
@@ -113,6 +114,35 @@ describe('a manifest is refused', () => {
     expect(await codeOf('{')).toBe('manifest');
     expect(await codeOf('{"formatVersion":2,"formatVersion":2}')).toBe('name');
     expect(await codeOf('{"formatVersion":2,"configuration":{"__proto__":{}}}')).toBe('name');
+  });
+});
+
+describe("a text's manifest is refused", async () => {
+  const text = smallBert();
+  const stored = storedTensors(text.logits, text.values);
+  const packed = await pack(text.logits, quantizeTensors(stored, text.logits), textDescription);
+  const { manifest } = await readArtifact(packed);
+  const embedding = (m: Loose, table: string): Loose => m.plan.steps.find((step: Loose) => step.table === table) as Loose;
+
+  const cases: [name: string, change: (manifest: Loose) => void, code: ArtifactErrorCode, message: RegExp][] = [
+    ['with more tokens than places', (m) => (embedding(m, 'embedding.position').entries = 10), 'plan', /expected ids or an entry for each row/],
+    ['with more words than its table has', (m) => (embedding(m, 'embedding.word').entries = 24), 'shape', /"embedding.word" as I8 \[24,36\], got I8 \[23,36\]/],
+    ['with rows that are written over what is added to them', (m) => {
+      const step = embedding(m, 'embedding.word');
+      step.residual = step.out;
+    }, 'plan', /residual at \d+ overlaps plan.*\.out at \d+/],
+    ['with ids past the arena', (m) => (embedding(m, 'embedding.word').ids = m.plan.arenaBytes), 'plan', /ids: expected 44 bytes/],
+    ['without ids', (m) => m.plan.inputs.shift(), 'plan', /tokens and inputs \[\[1,5\],11,\["ids","I32",\[1,11\]\]\], got \[\[1,5\],11,\["types"/],
+    ['with its inputs the other way round', (m) => m.plan.inputs.reverse(), 'plan', /tokens and inputs/],
+    ['with an input that no text has', (m) => m.plan.inputs.push({ ...m.plan.inputs[0], name: 'mask' }), 'plan', /tokens and inputs/],
+  ];
+
+  it.each(cases)('%s', async (_, change, code, message) => {
+    const changed = structuredClone(manifest) as Loose;
+    change(changed);
+    const error = await errorOf(writeSafetensors(readSafetensors(packed).tensors, new Map([['slim', JSON.stringify(changed)]])));
+    expect(error.message).toMatch(message);
+    expect(error.code).toBe(code);
   });
 });
 

@@ -1,11 +1,12 @@
-/** `gelu`, `tanh`, `add`, and what copies: `selectRow`, `patchify`. */
+/** `gelu`, `tanh`, `relu`, `add`, and what copies: `selectRow`, `patchify`. */
+import type { Activation } from '../../../runtime/artifact/plan.ts';
 import { ACTIVATION_ERROR, EXTREMES, normals, ROWS, SIZES, type KernelCase } from './harness.ts';
 
 /** Around zero, where GELU and tanh stop bending, and far out. */
 const SPECIAL = Float32Array.of(0, -0, 1e-6, -1e-6, 1e-41, 0.5, -3, 4, -4.999, 5.001, -5.5, 7, -9.1, 19.9, -20.1, 100, -100);
 const HUGE = Float32Array.of(1e30, -1e30, 3e38, -3e38, 1);
 
-function activation(kernel: 'gelu' | 'tanh', name: string, values: Float32Array): KernelCase {
+function activation(kernel: Exclude<Activation, 'none'>, name: string, values: Float32Array): KernelCase {
   return {
     kernel, name: `${name} (${values.length})`, run: (side) => {
       const out = side.floats(values.length);
@@ -48,7 +49,7 @@ function selectRow(rows: number, columns: number, index: number, x = normals(row
 /** Several rows at once: the count is their product. */
 function ofRows(rows: number, columns: number): KernelCase[] {
   const x = normals(rows * columns, 1);
-  return (['gelu', 'tanh', 'add'] as const).map((kernel) => ({
+  return (['gelu', 'tanh', 'relu', 'add'] as const).map((kernel) => ({
     kernel, name: `(${rows}, ${columns})`, run: (side) => {
       const [at, out] = [side.put(x), side.floats(x.length)];
       if (kernel === 'add') side.kernels.add(at, side.put(normals(x.length, 2)), out.byteOffset, rows, columns);
@@ -69,7 +70,7 @@ function patchify(channels: number, height: number, width: number, patch: number
 }
 
 export const ELEMENTWISE_CASES: readonly KernelCase[] = [
-  ...(['gelu', 'tanh'] as const).flatMap((kernel) => [
+  ...(['gelu', 'tanh', 'relu'] as const).flatMap((kernel) => [
     ...SIZES.map((count) => activation(kernel, 'normal', normals(count, 1).map((v) => 3 * v))),
     ...Object.entries(EXTREMES).map(([name, make]) => activation(kernel, name, make(33))),
     activation(kernel, 'special', SPECIAL),

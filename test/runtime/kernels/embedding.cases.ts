@@ -1,4 +1,4 @@
-/** `tokens` and `textEmbedding`: rows of tables, f32 or int8, added up. */
+/** `tokens` and `embedding`: rows of tables, f32 or int8, added up. */
 import { EXTREMES, integers, normals, SIZES, SMALL_SIZES, type KernelCase, type Side } from './harness.ts';
 
 /** A table (rows, columns), and its scales: 0 where it is f32. */
@@ -20,29 +20,26 @@ function tokens(name: string, rows: number, columns: number, isInt8: boolean, pa
   };
 }
 
-interface TextOptions {
-  readonly ids?: Int32Array;
-  readonly types?: Int32Array;
-  /** Which of word, position and type are int8. */
-  readonly int8?: readonly [boolean, boolean, boolean];
+interface EmbeddingOptions {
+  /** null: without ids. */
+  readonly ids?: Int32Array | null;
+  readonly isInt8?: boolean;
+  readonly residual?: Float32Array | null;
 }
 
-const [WORDS, KINDS] = [37, 3];
+const ENTRIES = 37;
 
-function textEmbedding(
-  name: string, count: number, columns: number,
-  { ids = integers(count, 0, WORDS - 1, 1), types = integers(count, 0, KINDS - 1, 2), int8 = [false, false, false] }: TextOptions = {},
+function embedding(
+  name: string, rows: number, columns: number,
+  { ids = integers(rows, 0, ENTRIES - 1, 1), isInt8 = false, residual = normals(rows * columns, 2) }: EmbeddingOptions = {},
 ): KernelCase {
   return {
-    kernel: 'textEmbedding', name: `${name}: ${count} tokens, ${columns} columns`, run: (side) => {
-      const word = placeTable(side, WORDS, columns, int8[0], 3);
-      const position = placeTable(side, count, columns, int8[1], 5);
-      const type = placeTable(side, KINDS, columns, int8[2], 7);
-      const [idsAt, typesAt] = [side.put(ids), side.put(types)];
-      const out = side.floats(count * columns);
-      side.kernels.textEmbedding(
-        idsAt, typesAt, word.table, word.scales, position.table, position.scales, type.table, type.scales, out.byteOffset, count, columns, WORDS,
-        count, KINDS);
+    kernel: 'embedding', name: `${name}: ${rows} rows, ${columns} columns, ${isInt8 ? 'int8' : 'f32'}`, run: (side) => {
+      const entries = ids ? ENTRIES : rows;
+      const { table, scales } = placeTable(side, entries, columns, isInt8, 3);
+      const [idsAt, residualAt] = [ids, residual].map((values) => (values ? side.put(values) : 0));
+      const out = side.floats(rows * columns);
+      side.kernels.embedding(idsAt, table, scales, residualAt, out.byteOffset, rows, columns, entries);
       return { close: [out] };
     },
   };
@@ -53,11 +50,13 @@ const EITHER = [false, true] as const;
 export const EMBEDDING_CASES: readonly KernelCase[] = [
   ...SIZES.flatMap((size) => EITHER.flatMap((isInt8) => [tokens('sizes', size, 5, isInt8), tokens('sizes', 4, size, isInt8)])),
   ...Object.entries(EXTREMES).map(([name, make]) => tokens(name, 4, 17, true, make(3 * 17))),
-  ...SMALL_SIZES.map((count) => textEmbedding('sizes', count, 17)),
-  ...SIZES.map((columns) => textEmbedding('sizes', 5, columns, { int8: [true, true, true] })),
-  ...EITHER.flatMap((word) => EITHER.flatMap((position) => EITHER.map((type) =>
-    textEmbedding(`int8: ${[word, position, type]}`, 5, 17, { int8: [word, position, type] })))),
-  textEmbedding('beyond the tables', 5, 17, {
-    ids: Int32Array.of(WORDS, 2 ** 31 - 1, -1, -(2 ** 31), WORDS - 1), types: Int32Array.of(KINDS - 1, KINDS, -1, 2 ** 31 - 1, -(2 ** 31)),
-  }),
+  ...SMALL_SIZES.map((rows) => embedding('sizes', rows, 17)),
+  ...SIZES.flatMap((columns) => EITHER.map((isInt8) => embedding('sizes', 5, columns, { isInt8 }))),
+  ...EITHER.flatMap((isInt8) => [
+    embedding('no residual', 5, 17, { isInt8, residual: null }),
+    embedding('no ids', 5, 17, { isInt8, ids: null }),
+    embedding('no ids, no residual', 5, 17, { isInt8, ids: null, residual: null }),
+    embedding('beyond the table', 5, 17, { isInt8, ids: Int32Array.of(ENTRIES, 2 ** 31 - 1, -1, -(2 ** 31), ENTRIES - 1) }),
+  ]),
+  ...Object.entries(EXTREMES).map(([name, make]) => embedding(name, 3, 17, { residual: make(3 * 17) })),
 ];

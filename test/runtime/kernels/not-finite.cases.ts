@@ -1,4 +1,5 @@
 /** A NaN or an infinity in an input must come out as NaN, through integers too: a wrong answer must not look like one. */
+import type { Activation } from '../../../runtime/artifact/plan.ts';
 import { columnBytes } from '../../../runtime/artifact/plan-memory.ts';
 import { ACTIVATIONS, quantizedRowBytes } from '../../../runtime/artifact/steps.ts';
 import { normalOperands, runAttention, type AttentionShape, type Operands } from './attention.cases.ts';
@@ -78,7 +79,7 @@ function ofRow(name: string, columns: number, row: Float32Array): KernelCase[] {
 /** Kernels that need no row to hide a NaN in: element by element, and f32 sums. */
 function ofElement(name: string, bits: number): KernelCase[] {
   const bad = withBits(new Float32Array(1), 0, bits);
-  const single = (kernel: 'gelu' | 'tanh'): KernelCase => ({
+  const single = (kernel: Exclude<Activation, 'none'>): KernelCase => ({
     kernel, name, run: (side) => {
       const out = side.floats(7);
       side.kernels[kernel](side.put(withBits(withBits(normals(7, 1), 0, bits), 6, bits)), out.byteOffset, 1, 7);
@@ -86,7 +87,7 @@ function ofElement(name: string, bits: number): KernelCase[] {
     },
   });
   return [
-    single('gelu'), single('tanh'),
+    single('gelu'), single('tanh'), single('relu'),
     {
       kernel: 'add', name, run: (side) => {
         const outs = [side.floats(1), side.floats(1)];
@@ -113,13 +114,13 @@ function ofElement(name: string, bits: number): KernelCase[] {
       },
     },
     {
-      kernel: 'textEmbedding', name, run: (side) => {
+      kernel: 'embedding', name, run: (side) => {
         const [id, one] = [side.put(Int32Array.of(0)), side.put(Float32Array.of(1))];
         return {
-          nan: [0, 1, 2].map((place) => {
+          nan: [0, 1].map((place) => {
             const out = side.floats(1);
-            const tables = [0, 1, 2].map((i) => (i === place ? side.put(bad) : one));
-            side.kernels.textEmbedding(id, id, tables[0], 0, tables[1], 0, tables[2], 0, out.byteOffset, 1, 1, 1, 1, 1);
+            const [table, residual] = [0, 1].map((i) => (i === place ? side.put(bad) : one));
+            side.kernels.embedding(id, table, 0, residual, out.byteOffset, 1, 1, 1);
             return out;
           }),
         };

@@ -1,0 +1,49 @@
+/** How a sample becomes the model's inputs, as the folder of a model tells it. */
+import { join } from 'node:path';
+import type { JsonObject } from '../../runtime/artifact/schema.ts';
+import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { UserError } from '../io/errors.ts';
+import { writeJson } from '../io/files.ts';
+import { imagePreprocessToHuggingFace } from './preprocessor-config.ts';
+
+export interface ImagePreprocessing {
+  readonly kind: 'image';
+  readonly image: ImagePreprocess;
+}
+
+export interface TextPreprocessing {
+  readonly kind: 'text';
+  /** What tokenizer.json holds. */
+  readonly tokenizer: unknown;
+  /** What tokenizer_config.json held. */
+  readonly settings: JsonObject;
+  /** Longer texts are cut. */
+  readonly maxTokens: number;
+}
+
+export type Preprocessing = ImagePreprocessing | TextPreprocessing;
+
+/** How pictures are prepared. UserError for a model that reads texts. */
+export function imagePreprocessOf(preprocessing: Preprocessing): ImagePreprocess {
+  if (preprocessing.kind !== 'image') throw new UserError('the model reads texts, expected one that reads pictures');
+  return preprocessing.image;
+}
+
+/** How texts are prepared. UserError for a model that reads pictures. */
+export function textPreprocessingOf(preprocessing: Preprocessing): TextPreprocessing {
+  if (preprocessing.kind !== 'text') throw new UserError('the model reads pictures, expected one that reads texts');
+  return preprocessing;
+}
+
+/** Writes preprocessor_config.json, or tokenizer.json and tokenizer_config.json, as transformers reads them. */
+export async function savePreprocessing(folder: string, preprocessing: Preprocessing): Promise<void> {
+  switch (preprocessing.kind) {
+    case 'image':
+      return writeJson(join(folder, 'preprocessor_config.json'), imagePreprocessToHuggingFace(preprocessing.image));
+    case 'text':
+      await writeJson(join(folder, 'tokenizer.json'), preprocessing.tokenizer);
+      return writeJson(join(folder, 'tokenizer_config.json'), { ...preprocessing.settings, model_max_length: preprocessing.maxTokens });
+    default:
+      return preprocessing satisfies never;
+  }
+}

@@ -1,0 +1,119 @@
+/** What all architectures that read texts have in common. */
+import { join } from 'node:path';
+import { isObject, type JsonObject } from '../../runtime/artifact/schema.ts';
+import { UserError } from '../io/errors.ts';
+import { exists, readJson } from '../io/files.ts';
+import type { BertConfig, BertVariant } from '../models/bert.ts';
+import { loadTokenizerJson } from '../text/tokenizer-files.ts';
+import type { FitOptions } from './architecture.ts';
+import { labelFields, MAX_LAYERS, type ConfigFields } from './config-fields.ts';
+import type { TextPreprocessing } from './preprocessing.ts';
+
+/** A text's greatest length where nobody asks for another. */
+const USUAL_TOKENS = 512;
+
+/** The config for these labels and this greatest length, and the tokenizer. */
+export async function fitTexts(folder: string, stored: BertConfig, options: FitOptions): Promise<{ config: BertConfig; preprocessing: TextPreprocessing }> {
+  if (options.imageSize !== undefined) throw new UserError(`${folder} is a model of texts, which have no image size`);
+  const settings = await tokenizerSettings(folder);
+  const { maxPositions, vocabSize } = stored;
+  const tokens = options.maxTokens ?? writtenLimit(settings, maxPositions) ?? stored.tokens;
+  if (tokens > maxPositions) {
+    throw new UserError(`${folder}: expected at most ${maxPositions} tokens, for which it has positions, got ${tokens}`, 'Ask for shorter texts.');
+  }
+  const tokenizer = await loadTokenizerJson(folder);
+  const known = vocabularySize(tokenizer);
+  if (known > vocabSize) {
+    throw new UserError(`${folder}: the tokenizer has ids up to ${known - 1}, the checkpoint has embeddings for ${vocabSize}`, 'Does the tokenizer belong to these weights?');
+  }
+  const config = { ...stored, labels: options.labels ?? stored.labels, tokens };
+  return { config, preprocessing: { kind: 'text', tokenizer, settings, maxTokens: tokens } };
+}
+
+async function tokenizerSettings(folder: string): Promise<JsonObject> {
+  const path = join(folder, 'tokenizer_config.json');
+  if (!(await exists(path))) return {};
+  const json = await readJson(path);
+  if (!isObject(json)) throw new UserError(`${path}: expected a JSON object`);
+  return json;
+}
+
+/** model_max_length; null where it is absent or beyond the positions, as 1e30 is, which transformers writes for "none". */
+function writtenLimit({ model_max_length: limit }: JsonObject, maxPositions: number): number | null {
+  return Number.isInteger(limit) && (limit as number) >= 1 && (limit as number) <= maxPositions ? (limit as number) : null;
+}
+
+/** One more than the greatest id that the tokenizer of a tokenizer.json gives. */
+export function vocabularySize(tokenizer: unknown): number {
+  const { model, added_tokens: added } = isObject(tokenizer) ? tokenizer : {};
+  const vocabulary = isObject(model) ? model.vocab : undefined;
+  let size = Array.isArray(vocabulary) ? vocabulary.length : 0;
+  const count = (id: unknown): void => {
+    if (typeof id === 'number' && id >= size) size = id + 1;
+  };
+  if (isObject(vocabulary)) Object.values(vocabulary).forEach(count);
+  if (Array.isArray(added)) for (const token of added) if (isObject(token)) count(token.id);
+  return size;
+}
+
+/** The longest text that a model with these positions takes where nobody says. */
+export function usualTokens(maxPositions: number): number {
+  return Math.min(maxPositions, USUAL_TOKENS);
+}
+
+/** UserError when the sizes of a config don't go together. */
+export function checkTextConfig({ hiddenSize, heads, headDropout }: BertConfig, where: string): void {
+  if (hiddenSize % heads !== 0) throw new UserError(`${where}: expected a hidden size divisible by ${heads} heads, got ${hiddenSize}`);
+  if (headDropout >= 1) throw new UserError(`${where}: expected the head's dropout to be below 1, got ${headDropout}`);
+}
+
+/** UserError where a config asks for something that the graph of ../models/bert.ts does not compute. */
+export function expectSupported(fields: ConfigFields, activation: string, path: string): void {
+  const act = fields.text(activation, 'gelu');
+  if (act !== 'gelu') throw new UserError(`${path}: expected ${activation} gelu, got ${act}`, 'Only the exact GELU is supported.');
+  const positions = fields.text('position_embedding_type', 'absolute');
+  if (positions !== 'absolute') throw new UserError(`${path}: expected position_embedding_type absolute, got ${positions}`, 'Only a table of positions is supported.');
+}
+
+/** The fields of BERT and RoBERTa. `reserved` rows of the position table are for no token. */
+export function readEncoderConfig(variant: BertVariant, fields: ConfigFields, path: string, { maxPositions, typeVocabSize, reserved }: { maxPositions: number; typeVocabSize: number; reserved: number }): BertConfig {
+  expectSupported(fields, 'hidden_act', path);
+  const stored = fields.count('max_position_embeddings', maxPositions);
+  if (stored <= reserved) throw new UserError(`${path}: expected max_position_embeddings above ${reserved}, got ${stored}`);
+  const config: BertConfig = {
+    variant,
+    vocabSize: fields.count('vocab_size', 30_522),
+    maxPositions: stored - reserved,
+    typeVocabSize: fields.count('type_vocab_size', typeVocabSize),
+    hiddenSize: fields.count('hidden_size', 768),
+    layers: fields.count('num_hidden_layers', 12, MAX_LAYERS),
+    heads: fields.count('num_attention_heads', 12),
+    intermediateSize: fields.count('intermediate_size', 3072),
+    layerNormEpsilon: fields.number('layer_norm_eps', 1e-12),
+    initializerRange: fields.number('initializer_range', 0.02),
+    tokens: usualTokens(stored - reserved),
+    headDropout: fields.number('classifier_dropout', fields.number('hidden_dropout_prob', 0.1)),
+    labels: fields.labels(),
+  };
+  checkTextConfig(config, path);
+  return config;
+}
+
+/** What `readEncoderConfig` reads. */
+export function writeEncoderConfig(config: BertConfig, reserved: number): Record<string, unknown> {
+  return {
+    vocab_size: config.vocabSize,
+    max_position_embeddings: config.maxPositions + reserved,
+    type_vocab_size: config.typeVocabSize,
+    hidden_size: config.hiddenSize,
+    num_hidden_layers: config.layers,
+    num_attention_heads: config.heads,
+    intermediate_size: config.intermediateSize,
+    hidden_act: 'gelu',
+    position_embedding_type: 'absolute',
+    layer_norm_eps: config.layerNormEpsilon,
+    initializer_range: config.initializerRange,
+    classifier_dropout: config.headDropout,
+    ...labelFields(config.labels),
+  };
+}
