@@ -2,7 +2,7 @@
  * Learns a WordPiece vocabulary from texts, as Hugging Face's WordPieceTrainer does: byte-pair encoding (Sennrich et al. 2016) whose pieces within a
  * word begin with ##. Where that one goes by the order of a hash table, this one goes by code points: the same texts give the same vocabulary.
  */
-import { bertWords, normalizeBert, windows } from '../../runtime/text/bert-words.ts';
+import { apart, bertWords, normalizeBert, windows } from '../../runtime/text/bert-words.ts';
 import { UserError } from '../io/errors.ts';
 import { bertTokenizerJson, MAX_WORD_CHARACTERS, specialTokenJson } from './bert-json.ts';
 
@@ -55,7 +55,10 @@ async function countWords(texts: AsyncIterable<string> | Iterable<string>, { low
   for await (const text of texts) {
     for (const word of bertWords(normalized(text), MAX_WORD_CHARACTERS)) {
       // A longer one is unknown whatever the vocabulary.
-      if (word.length <= MAX_WORD_CHARACTERS) counts.set(word, (counts.get(word) ?? 0) + 1);
+      if (word.length > MAX_WORD_CHARACTERS) continue;
+      const count = counts.get(word);
+      if (count === undefined) counts.set(apart(word), 1);
+      else counts.set(word, count + 1);
     }
     while (counts.size > maxWords) {
       for (const [word, count] of counts) if (count <= rare) counts.delete(word);

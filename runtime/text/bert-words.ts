@@ -71,3 +71,8 @@ export function* bertWords(pieces: Iterable<string>, maxCharacters: number): Gen
   }
   if (open !== '') yield open;
 }
+
+/** A word to be kept: engines make it a view of its text, which would stay as long. */
+export function apart(word: string): string {
+  return Array.from(word).join('');
+}

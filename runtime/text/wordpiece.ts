@@ -1,7 +1,9 @@
+import { apart } from './bert-words.ts';
 import type { WordPieceJson } from './tokenizer-json.ts';
 
-/** Words are few and come again; a table that a stranger's texts fill is emptied at this size. */
+/** Words are few and come again; a table that a stranger's texts fill is emptied at this size, and takes no longer ones. */
 const CACHED_WORDS = 2 ** 15;
+const CACHED_LENGTH = 32;
 
 /**
  * WordPiece: a word as the longest token that it begins with, then the longest that the rest begins with, and so on; one unknown token where that
@@ -34,9 +36,10 @@ export function createWordPiece({ vocab, unk_token, continuing_subword_prefix: p
   return (word) => {
     const known = cache.get(word);
     if (known !== undefined) return known;
-    if (cache.size >= CACHED_WORDS) cache.clear();
     const ids = pieces(word);
-    cache.set(word, ids);
+    if (word.length > CACHED_LENGTH) return ids;
+    if (cache.size >= CACHED_WORDS) cache.clear();
+    cache.set(apart(word), ids);
     return ids;
   };
 }
