@@ -35,8 +35,10 @@ for (const name of readdirSync('dist')) {
   if (/\.mjs(\.map)?$/.test(name) && !(`dist/${name}` in metafile.outputs)) rmSync(`dist/${name}`);
 }
 
-const edge = await buildEdge('runtime/hosts/edge.ts', 'dist/edge.mjs');
-writeFileSync('dist/edge.meta.json', JSON.stringify(edge.metafile)); // what it is made of: esbuild.github.io/analyze
+for (const name of ['edge', 'edge-text']) {
+  const { metafile } = await buildEdge(`runtime/hosts/${name}.ts`, `dist/${name}.mjs`);
+  writeFileSync(`dist/${name}.meta.json`, JSON.stringify(metafile)); // what it is made of: esbuild.github.io/analyze
+}
 
 // The kernels: with SIMD128, which every host runs, and with relaxed SIMD, which adds up products in one of two ways. Their constants lie from
 // address 16 on.

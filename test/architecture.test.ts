@@ -53,8 +53,8 @@ describe('runtime', () => {
     expect(runtime.filter((file) => /\beval\(|new Function\(/.test(codeOf(file)))).toEqual([]);
   });
 
-  it('goes down: hosts → http → preprocess → engine → kernels → artifact', () => {
-    const order = ['runtime/artifact', 'runtime/kernels', 'runtime/engine', 'runtime/preprocess', 'runtime/http', 'runtime/hosts'];
+  it('goes down: hosts → http → text → preprocess → engine → kernels → artifact', () => {
+    const order = ['runtime/artifact', 'runtime/kernels', 'runtime/engine', 'runtime/preprocess', 'runtime/text', 'runtime/http', 'runtime/hosts'];
     const level = (file: string): number => order.indexOf(folderOf(file)); // -1: runtime/random.ts, below all
     expect([...new Set(runtime.map(folderOf))].sort()).toEqual([...order, 'runtime'].sort());
     expect(broken(runtime, (file, imported) => imported.file !== null && level(imported.file) > level(file))).toEqual([]);
@@ -94,6 +94,7 @@ describe('packages', () => {
   const PLACES: Readonly<Record<string, readonly string[]>> = {
     hono: ['runtime/http'],
     '@hono/node-server': ['runtime/hosts'],
+    '@huggingface/tokenizers': ['runtime/text/byte-level.ts'],
     '@jsquash/jpeg': ['runtime/preprocess/jsquash-decoders.ts'],
     '@jsquash/png': ['runtime/preprocess/jsquash-decoders.ts'],
     '@jsquash/webp': ['runtime/preprocess/jsquash-decoders.ts'],

@@ -1,7 +1,9 @@
 import { Option, type Command } from 'commander';
-import type { Prediction } from '../../runtime/http/classifier.ts';
-import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import type { Answer } from '../../runtime/http/classifier.ts';
+import type { TextInput } from '../../runtime/http/text-input.ts';
+import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
 import { openClassifier } from '../io/classifier.ts';
 import { messageOf, usageError, UserError } from '../io/errors.ts';
@@ -10,38 +12,81 @@ import { percent, printResult, table } from './result.ts';
 
 interface PredictFlags {
   readonly topK: number;
+  readonly text?: string;
+  readonly textPair?: string;
   readonly json: boolean;
 }
 
 export function predictCommand(io: Io): Command {
-  const command = createCommand('predict', 'classify a picture with an artifact', 'Classifies a JPEG, PNG or WebP file with the runtime that also serves.', [
-    'slim predict model.slim cat.jpg',
-    'slim predict model.slim cat.jpg --top-k 3 --json',
-  ])
+  const command = createCommand(
+    'predict',
+    'classify a picture or a text with an artifact',
+    `Classifies with the runtime that also serves: a JPEG, PNG or WebP file, or a text,
+which is given with --text, in a file or, as -, on stdin.`,
+    [
+      'slim predict model.slim cat.jpg',
+      'slim predict model.slim cat.jpg --top-k 3 --json',
+      'slim predict reviews.slim --text "a moving and funny film"',
+      'slim predict reviews.slim review.txt',
+    ],
+  )
     .argument('<artifact>', 'a .slim file')
-    .argument('<input>', 'a picture')
+    .argument('[input]', 'a picture, or a file with a text; - for stdin')
+    .option('--text <text>', 'the text, instead of a file')
+    .option('--text-pair <text>', 'a second text, for models that compare two')
     .addOption(new Option('--top-k <n>', 'how many labels').argParser(integer(1, 1000)).default(5));
   addResultOptions(command);
-  return command.action(async (path: string, input: string) => {
-    const flags = await resolveFlags<PredictFlags>(command);
-    const { predictions, latencyMs } = await runPredict(path, input, flags.topK);
-    printResult(io, flags.json, { predictions, latencyMs }, table(predictions.map(({ label, score }) => [label, percent(score)])));
+  return command.action(async (path: string, input: string | undefined) => {
+    const { topK, json, text, textPair } = await resolveFlags<PredictFlags>(command);
+    const answer = await runPredict(path, { file: input, text, textPair }, topK);
+    const rows = table(answer.predictions.map(({ label, score }) => [label, percent(score)]));
+    printResult(io, json, { ...answer }, answer.truncated ? `${rows}\nonly the beginning: the text is longer than the model takes` : rows);
   });
 }
 
+/** What to classify: a file (`-` for stdin), or a text. */
+export interface PredictInput {
+  readonly file?: string;
+  readonly text?: string;
+  readonly textPair?: string;
+}
+
 /** `slim predict` */
-export async function runPredict(path: string, input: string, topK: number): Promise<{ predictions: readonly Prediction[]; latencyMs: number }> {
-  if (input.endsWith('.slim') && !path.endsWith('.slim')) throw usageError('the artifact comes first', `slim predict ${input} ${path}`);
-  const { classifier } = await openClassifier(path);
-  const bytes = await readFile(input).catch((error: unknown) => {
-    throw new UserError(`can't read ${input}: ${messageOf(error)}`);
-  });
+export async function runPredict(path: string, given: PredictInput, topK: number): Promise<Answer & { readonly latencyMs: number }> {
+  const { file, text, textPair } = given;
+  if (file?.endsWith('.slim') && !path.endsWith('.slim')) throw usageError('the artifact comes first', `slim predict ${file} ${path}`);
+  if (file !== undefined && text !== undefined) throw usageError(`both ${file} and --text are given`, 'Give one of them.');
+  const { task, classifier } = await openClassifier(path);
+  if (task === 'image-classification' && (text ?? textPair) !== undefined) {
+    throw usageError(`${path} classifies pictures, not texts`, `slim predict ${path} PICTURE`);
+  }
+  if ((file ?? text) === undefined) {
+    throw usageError('nothing to classify is given', `slim predict ${path} ${task === 'image-classification' ? 'PICTURE' : '--text "..."'}`);
+  }
+  const bytes = text === undefined ? await readInput(file as string) : new Uint8Array();
   const start = performance.now();
   try {
-    const predictions = await classifier.classify(bytes, topK);
-    return { predictions, latencyMs: performance.now() - start };
+    const answer = await (task === 'image-classification' ? classifier.classify(bytes, topK) : classifier.classify(textOf(given, bytes, path), topK));
+    return { ...answer, latencyMs: performance.now() - start };
   } catch (error) {
-    if (error instanceof PreprocessError) throw new UserError(`${input}: ${error.message}`);
+    if (error instanceof PreprocessError) throw new UserError(`${file}: ${error.message}`);
     throw error;
+  }
+}
+
+function readInput(file: string): Promise<Uint8Array> {
+  return (file === '-' ? buffer(process.stdin) : readFile(file)).catch((error: unknown) => {
+    throw new UserError(`can't read ${file}: ${messageOf(error)}`);
+  });
+}
+
+function textOf({ file, text, textPair }: PredictInput, bytes: Uint8Array, path: string): TextInput {
+  const pair = textPair ?? null;
+  if (text !== undefined) return { text, pair };
+  try {
+    // Editors end a file with a line break, which is no part of the text.
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, ''), pair };
+  } catch {
+    throw new UserError(`${file} is no text in UTF-8, and ${path} classifies texts`, 'Convert the file, or give the text with --text.');
   }
 }

@@ -21,10 +21,16 @@ export function serveCommand(io: Io): Command {
 
   GET  /healthz      200 once it answers
   GET  /v1/model     labels, parameters, MACs, bytes, preprocessing
-  POST /v1/predict   a picture as the body, or JSON {"image": base64, "topK": 5}
+  POST /v1/predict   for pictures, one as the body, or JSON {"image": base64, "topK": 5};
+                     for texts, one as the body (text/plain), or JSON
+                     {"text": "...", "textPair": "...", "topK": 5}
 
 Errors are problem details (RFC 9457).`,
-    ['slim serve model.slim --port 8080', 'curl -H "content-type: image/jpeg" --data-binary @cat.jpg localhost:8080/v1/predict'],
+    [
+      'slim serve model.slim --port 8080',
+      'curl -H "content-type: image/jpeg" --data-binary @cat.jpg localhost:8080/v1/predict',
+      'curl -H "content-type: text/plain" -d "a moving and funny film" localhost:8080/v1/predict',
+    ],
   )
     .argument('<artifact>', 'a .slim file')
     .addOption(new Option('--port <n>', '0 takes a free one').argParser(integer(0, 65535)).default(8080))
@@ -43,9 +49,10 @@ Errors are problem details (RFC 9457).`,
 
 /** Starts serving an artifact. */
 export async function startServer(path: string, { port, host, maxBodyBytes, workers }: Omit<ServeFlags, 'json'>, io: Io): Promise<RunningServer> {
-  const { classifier, close } = await openClassifier(path, workers);
+  const { close, ...opened } = await openClassifier(path, workers);
   const [{ serve }, { createApp }] = await Promise.all([import('../../runtime/hosts/node-server.ts'), import('../../runtime/http/app.ts')]);
-  const app = createApp(classifier, { maxBodyBytes, onFailure: (error) => io.stderr.write(`failed: ${error.message}\n`) });
+  const options = { maxBodyBytes, onFailure: (error: Error) => io.stderr.write(`failed: ${error.message}\n`) };
+  const app = opened.task === 'image-classification' ? createApp(opened.classifier, options) : createApp(opened.classifier, options);
   const server = await serve(app, { port, host }).catch(async (error: unknown) => {
     await close();
     throw new UserError(messageOf(error));

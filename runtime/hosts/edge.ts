@@ -1,8 +1,8 @@
-/** The web API of a model on a host that has no files and no threads, but a `fetch` handler: workerd, Deno, Bun, a service worker. */
+/** The web API of a model for pictures on a host that has no files and no threads, but a `fetch` handler: workerd, Deno, Bun, a service worker. */
 import { readArtifact } from '../artifact/artifact.ts';
 import { createEngine } from '../engine/engine.ts';
 import { createApp, type AppOptions } from '../http/app.ts';
-import { createClassifier, type DecodePicture } from '../http/artifact-classifier.ts';
+import { createPictureClassifier, type DecodePicture } from '../http/picture-classifier.ts';
 
 /**
  * Reads the artifact, makes its engine and the app that answers with it: `app.fetch` is the host's handler. Decoding pictures is left
@@ -16,5 +16,5 @@ export async function createEdgeApp(
   options?: AppOptions,
 ): Promise<ReturnType<typeof createApp>> {
   const artifact = await readArtifact(artifactBytes);
-  return createApp(createClassifier(artifact, createEngine(artifact, kernels), decode), options);
+  return createApp(createPictureClassifier(artifact, createEngine(artifact, kernels), decode), options);
 }

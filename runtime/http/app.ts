@@ -18,21 +18,21 @@ const METHODS: Readonly<Record<string, string>> = { '/healthz': 'GET, HEAD', '/v
 
 /**
  * The web API of one model:
- * `GET /healthz` · `GET /v1/model` · `POST /v1/predict` (a picture as the body, or JSON {image, topK}; `?topK=`).
+ * `GET /healthz` · `GET /v1/model` · `POST /v1/predict` (a picture or a text as the body, or JSON {image, topK} or {text, textPair, topK}; `?topK=`).
  * Errors are problem details (RFC 9457). It runs wherever `fetch` handlers run.
  */
-export function createApp(model: Classifier, { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, onFailure }: AppOptions = {}): HonoBase {
+export function createApp<Input>(model: Classifier<Input>, { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, onFailure }: AppOptions = {}): HonoBase {
   const app = new HonoBase({ router: new ExactRouter(), getPath: ({ url }) => new URL(url).pathname });
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
 
-  app.get('/v1/model', (c) => c.json(model.info()));
+  app.get('/v1/model', (c) => c.json(model.info));
 
   app.post('/v1/predict', async (c) => {
-    const { image, topK } = await readPredictRequest(c.req, maxBodyBytes);
+    const { input, topK } = await readPredictRequest(c.req, model.input, maxBodyBytes);
     const start = performance.now();
-    const predictions = await model.classify(image, topK);
-    return c.json({ predictions, latencyMs: performance.now() - start });
+    const answer = await model.classify(input, topK);
+    return c.json({ ...answer, latencyMs: performance.now() - start });
   });
 
   app.all('/*', ({ req: { path, method } }) => {

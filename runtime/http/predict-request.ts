@@ -1,44 +1,35 @@
 import type { HonoRequest } from 'hono';
-import { failing, madeBy, object, text, wholeFrom, type Read } from '../artifact/schema.ts';
+import { failing, madeBy, object, wholeFrom, type JsonObject, type Read } from '../artifact/schema.ts';
+import type { InputReader } from './classifier.ts';
 import { Problem } from './problem.ts';
 
 /** What a client asks of `POST /v1/predict`, whichever way it sent it. */
-export interface PredictRequest {
-  /** The encoded picture. */
-  readonly image: Uint8Array;
+export interface PredictRequest<Input> {
+  readonly input: Input;
   readonly topK: number;
 }
 
 const DEFAULT_TOP_K = 5;
 const MAX_TOP_K = 1000;
 
-/** Reads the picture from the body, or from the field `image` of a JSON body. Throws Problem 400, 413 or 415. */
-export async function readPredictRequest(request: HonoRequest, maxBodyBytes: number): Promise<PredictRequest> {
+/** Reads the input from the body, or from the fields of a JSON body. Throws Problem 400, 413 or 415. */
+export async function readPredictRequest<Input>(request: HonoRequest, { takes, types, read }: InputReader<Input>, maxBodyBytes: number): Promise<PredictRequest<Input>> {
   const type = (request.header('content-type') ?? 'none').split(';', 1)[0].trim().toLowerCase();
   const isJson = type === 'application/json';
-  if (!isJson && !type.startsWith('image/') && type !== 'application/octet-stream') {
-    throw new Problem(415, `Content-Type: expected image/*, application/octet-stream, or application/json {"image": base64}, got ${type}`);
-  }
+  if (!isJson && !takes.test(type)) throw new Problem(415, `Content-Type: expected ${types}, got ${type}`);
   const body = await readBody(request.raw, maxBodyBytes);
-  const given = isJson ? readJson('the body', new TextDecoder().decode(body)) : {};
-  const image = isJson ? readBase64('image', given.image) : body;
-  if (image.length === 0) throw new Problem(400, 'the picture is empty');
+  const given: Uint8Array | JsonObject = isJson ? readJson('the body', new TextDecoder().decode(body)) : body;
   const queryTopK = new URL(request.url).searchParams.get('topK');
-  return { image, topK: readTopK('topK', queryTopK === null ? given.topK ?? DEFAULT_TOP_K : Number(queryTopK) || queryTopK) };
+  // Bytes have no topK.
+  return { input: read(given), topK: readTopK('topK', queryTopK === null ? (given as JsonObject).topK ?? DEFAULT_TOP_K : Number(queryTopK) || queryTopK) };
 }
 
-const ofRequest = <T>(read: Read<T>): Read<T> => failing((message) => new Problem(400, message), read);
+export const ofRequest = <T>(read: Read<T>): Read<T> => failing((message) => new Problem(400, message), read);
 
 const readTopK = ofRequest(wholeFrom(1, MAX_TOP_K));
 
 const parseJson = madeBy(JSON.parse, 'JSON');
 const readJson = ofRequest((where, json) => object(where, parseJson(where, json)));
-
-const decodeBase64 = madeBy(atob, 'base64, or a data: URL of it');
-const readBase64 = ofRequest((where, json) => {
-  const binary = decodeBase64(where, text(where, json).replace(/^data:[^,]*;base64,/, ''));
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
-});
 
 /** Refuses a body as soon as it is known to be too long: by its header, or while it comes. */
 async function readBody({ headers, body }: Request, maxBytes: number): Promise<Uint8Array> {

@@ -7,7 +7,7 @@ import { quantizeTensors } from '../../cli/compress/quantize.ts';
 import { storedTensors } from '../../cli/compress/stored-tensors.ts';
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
 import { createEngine } from '../../runtime/engine/engine.ts';
-import { topPredictions } from '../../runtime/http/artifact-classifier.ts';
+import { topPredictions } from '../../runtime/http/inference.ts';
 import { prepareImage } from '../../runtime/preprocess/normalize.ts';
 import { readImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { description, preprocessing, smallVit } from '../compress/small-vit.ts';

@@ -1,17 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { createApp } from '../../runtime/http/app.ts';
 import type { Classifier, ModelInfo } from '../../runtime/http/classifier.ts';
+import { pictureInput } from '../../runtime/http/picture-input.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 
 const info: ModelInfo = { name: 'toy', task: 'image-classification', labels: ['ant', 'bee'], parameters: 3, macs: 5, bytes: 7, preprocessing: {} };
 
 /** Answers with the length of what it was given. */
-const model: Classifier = {
-  info: () => info,
+const model: Classifier<Uint8Array> = {
+  info,
+  input: pictureInput,
   classify: async (bytes, topK) => {
     if (bytes[0] === 0) throw new PreprocessError('truncated', 'a jpeg that ends too early (3 bytes)');
     if (bytes[0] === 1) throw new Error('secret: /home/someone/model.slim');
-    return [{ label: `${bytes.length} bytes`, score: 0.75 }, { label: 'bee', score: 0.25 }].slice(0, topK);
+    return { predictions: [{ label: `${bytes.length} bytes`, score: 0.75 }, { label: 'bee', score: 0.25 }].slice(0, topK) };
   },
 };
 

@@ -11,7 +11,7 @@ import { nodeDecoders } from '../../../runtime/hosts/node-decoders.ts';
 import { decodePicture } from '../../../runtime/preprocess/decode.ts';
 import { prepareImage } from '../../../runtime/preprocess/normalize.ts';
 import { readImagePreprocess } from '../../../runtime/preprocess/spec.ts';
-import { topPredictions } from '../../../runtime/http/artifact-classifier.ts';
+import { topPredictions } from '../../../runtime/http/inference.ts';
 import { description, preprocessing, smallVit } from '../../compress/small-vit.ts';
 import { kernelsModule } from '../kernels-module.ts';
 

@@ -1,0 +1,38 @@
+/** A packed model as a classifier of texts: tokens, infer, softmax. */
+import type { Artifact } from '../artifact/artifact.ts';
+import { ArtifactError } from '../artifact/errors.ts';
+import type { Step } from '../artifact/plan.ts';
+import type { Inputs } from '../engine/engine.ts';
+import { readTokenizer } from '../text/artifact-tokenizer.ts';
+import { readTextPreprocess } from '../text/spec.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import type { Classifier } from './classifier.ts';
+import { classifierOf, type Inference } from './inference.ts';
+import { textInput, type TextInput } from './text-input.ts';
+
+/**
+ * Joins an artifact for texts, with the tokenizer in it, and an engine made of it. An empty text is one, too: the model answers what it answers to
+ * nothing but special tokens.
+ * @throws ArtifactError or PreprocessError where preprocessing or tokenizer are invalid, or do not fit the plan
+ */
+export async function createTextClassifier(artifact: Artifact, engine: Inference): Promise<Classifier<TextInput>> {
+  const { manifest } = artifact;
+  const { maxTokens } = readTextPreprocess(manifest.preprocessing);
+  const tokenizer = await readTokenizer(artifact);
+  checkFit(manifest, maxTokens, tokenizer);
+  return classifierOf(artifact, engine, textInput, ({ text, pair }) => {
+    const { ids, types, truncated } = tokenizer.encode(text, pair, maxTokens);
+    const given: Inputs = { ids, types };
+    const inputs = Object.fromEntries(manifest.plan.inputs.map(({ name }) => [name, given[name]]));
+    return truncated > 0 ? { inputs, truncated: true } : { inputs };
+  });
+}
+
+/** Every sequence that the tokenizer makes must be one that the plan takes: better refused when loading than when somebody asks. */
+function checkFit({ plan: { tokens, steps } }: Artifact['manifest'], maxTokens: number, { vocabSize, typeCount, specials }: Tokenizer): void {
+  const checks: [what: string, most: number, got: number][] = [['tokens', tokens ?? 0, maxTokens], ['special tokens around two texts', maxTokens - 1, specials.pair]];
+  for (const { words, kinds } of steps.filter((step): step is Step<'textEmbedding'> => step.op === 'textEmbedding')) {
+    checks.push(['tokens in the vocabulary', words, vocabSize], ['token types', kinds, typeCount]);
+  }
+  for (const [what, most, got] of checks) if (got > most) throw new ArtifactError('plan', `the tokenizer does not fit the plan: expected at most ${most} ${what}, got ${got}`);
+}
