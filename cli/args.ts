@@ -68,40 +68,50 @@ export function addResultOptions(command: Command): Command {
 /** `inherited` says of how the data is split that the model's run decided it, unless the flags say otherwise. */
 export function addDataOptions(command: Command, { inherited = false } = {}): Command {
   const fraction = new Option('--validation-fraction <x>', 'share held out where the data has no split of its own').argParser(number(0, 0.9, { above: true }));
-  const seed = new Option('--split-seed <n>', 'decides which pictures are held out there: the same for all runs that are compared').argParser(integer(0, 0xffff_ffff));
+  const seed = new Option('--split-seed <n>', 'decides which samples are held out there: the same for all runs that are compared').argParser(integer(0, 0xffff_ffff));
   return command
     .optionsGroup('Data:')
-    .option('--data <dir>', 'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), folder of CIFAR-10 binaries, or glyphs (drawn)')
-    .option('--skip-bad', 'leave out unreadable pictures and count them')
+    .option('--data <path>', 'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), CIFAR-10 binaries, or glyphs (drawn); texts: a .jsonl, .csv, .tsv or .parquet file, a folder with train and test files of these, or folders of .txt')
+    .option('--text-column <name>', 'column that holds the text (default: guessed)')
+    .option('--text-pair-column <name>', 'column that holds its second half, such as a hypothesis (default: guessed)')
+    .option('--label-column <name>', 'column that holds the label (default: guessed)')
+    .option('--skip-bad', 'leave out unreadable samples and count them')
     .addOption(inherited ? fraction.default(undefined, "the run's, or 0.2") : fraction.default(SPLIT_DEFAULTS.validationFraction))
     .addOption(inherited ? seed.default(undefined, "the run's, or 0") : seed.default(SPLIT_DEFAULTS.splitSeed));
 }
 
 export const SPLIT_DEFAULTS = { validationFraction: 0.2, splitSeed: 0 } as const;
 
+const COLUMNS = ['textColumn', 'textPairColumn', 'labelColumn'] as const;
+
 /**
  * Data flags whose split is the one that a run was trained with: what it held out is what it may be judged on.
- * Flags that were given win.
+ * So are its columns. Flags that were given win.
  */
 export function inheritSplit<F extends Partial<DataFlags>>(flags: F, configuration: Readonly<Record<string, unknown>> | undefined): F & DataFlags {
   const recorded = (name: keyof typeof SPLIT_DEFAULTS): number => {
     const value = flags[name] ?? configuration?.[name];
     return typeof value === 'number' ? value : SPLIT_DEFAULTS[name];
   };
-  return { ...flags, skipBad: flags.skipBad ?? false, validationFraction: recorded('validationFraction'), splitSeed: recorded('splitSeed') };
+  const column = (name: (typeof COLUMNS)[number]): string | undefined => flags[name] ?? (typeof configuration?.[name] === 'string' ? configuration[name] : undefined);
+  const columns = Object.fromEntries(COLUMNS.flatMap((name) => (column(name) === undefined ? [] : [[name, column(name)]])));
+  return { ...flags, ...columns, skipBad: flags.skipBad ?? false, validationFraction: recorded('validationFraction'), splitSeed: recorded('splitSeed') };
 }
 
 export interface DataFlags {
   readonly data?: string;
+  readonly textColumn?: string;
+  readonly textPairColumn?: string;
+  readonly labelColumn?: string;
   readonly skipBad: boolean;
   readonly validationFraction: number;
-  /** Apart from --seed, so that runs of several seeds are judged on the same pictures, which none of them trained on. */
+  /** Apart from --seed, so that runs of several seeds are judged on the same samples, which none of them trained on. */
   readonly splitSeed: number;
 }
 
 /** The data set that the flags name. */
-export function openData(path: string, { splitSeed, skipBad, validationFraction }: DataFlags): Promise<Dataset> {
-  return openDataset(path, { seed: splitSeed, skipBad, validationFraction });
+export function openData(path: string, { splitSeed, skipBad, validationFraction, textColumn, textPairColumn, labelColumn }: DataFlags): Promise<Dataset> {
+  return openDataset(path, { seed: splitSeed, skipBad, validationFraction, textColumn, textPairColumn, labelColumn });
 }
 
 export function addEngineOptions(command: Command): Command {
@@ -110,6 +120,19 @@ export function addEngineOptions(command: Command): Command {
     .addOption(new Option('--engine <name>', 'what computes').choices(ENGINES).default('onnx'))
     .addOption(new Option('--device <name>', 'auto takes a GPU where the engine has one').choices(DEVICES).default('auto'))
     .addOption(new Option('--threads <n>', 'threads of the onnx engine').argParser(integer(1, 1024)).default(undefined, 'all processors'));
+}
+
+/** Where a model may come from, for commands that read one by name. */
+export function addModelOptions(command: Command): Command {
+  return command
+    .optionsGroup('Model:')
+    .option('--offline', 'download nothing: a name on the hub must be in the cache')
+    .addOption(new Option('--max-tokens <n>', 'texts are cut after so many tokens').argParser(integer(4, 65_536)).default(undefined, "the model's longest, at most 512"));
+}
+
+export interface ModelFlags {
+  readonly offline: boolean;
+  readonly maxTokens?: number;
 }
 
 export function addRunOptions(command: Command): Command {
@@ -126,7 +149,7 @@ export function addTrainingOptions(command: Command, defaults: { readonly epochs
     .addOption(new Option('--warmup-steps <n>', 'steps of linear warm-up').argParser(integer(0)).default(undefined, 'a tenth, at most 100'))
     .addOption(new Option('--weight-decay <x>', "AdamW's decoupled weight decay").argParser(number(0, 1)).default(0))
     .addOption(new Option('--clip-norm <x>', 'largest global gradient norm; 0: no limit').argParser(number(0)).default(1))
-    .option('--augment <list>', 'none, or of flip, shift:PIXELS, pad:PIXELS, crop:SCALE (see README)', 'flip')
+    .addOption(new Option('--augment <list>', 'of pictures: none, or of flip, shift:PIXELS, pad:PIXELS, crop:SCALE (see README)').default(undefined, 'flip'))
     .addOption(new Option('--evaluate-every <n>', 'steps between evaluations').argParser(integer(1)).default(undefined, 'an epoch, at most ten in all'))
     .addOption(new Option('--select <which>', 'weights to keep: the last, or the best on the evaluation data').choices(['last', 'best']).default('last'))
     .addOption(new Option('--resume', 'go on where the run in --out stopped').conflicts('overwrite'));

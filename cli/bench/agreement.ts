@@ -1,15 +1,13 @@
 /** How often the packed int8 model says what the f32 model says, on real data. */
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
 import { createEngine as createRuntime } from '../../runtime/engine/engine.ts';
-import { pack } from '../compress/pack.ts';
-import { quantizeTensors } from '../compress/quantize.ts';
-import { batchCount } from '../data/batches.ts';
+import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
 import type { Engine } from '../engines/engine.ts';
 import { builtKernels } from '../io/assets.ts';
-import { describe } from '../train/artifact-description.ts';
 import { argmax, compileForward, EVALUATION_BATCH, expectFinite } from '../train/evaluate.ts';
-import { deployable, floatTensors, partsOf, weightSpecs, type TrainedModel } from '../train/trained-model.ts';
+import { packTrained, quantize } from '../train/pack-trained.ts';
+import { floatTensors, partsOf, weightSpecs, type TrainedModel } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 
 export interface Agreement {
@@ -30,8 +28,7 @@ export interface AgreementOptions {
 
 /** Runs every sample of the splits through the f32 model on `engine` and through its int8 artifact on the runtime. */
 export async function benchAgreement(trained: TrainedModel, splits: readonly Samples[], engine: Engine, { classOf, onBatch }: AgreementOptions): Promise<Agreement> {
-  const { logits, tensors } = deployable(trained);
-  const artifact = await readArtifact(await pack(logits, quantizeTensors(tensors, logits), describe(trained)));
+  const artifact = await readArtifact(await packTrained(quantize(trained)));
   const runtime = createRuntime(artifact, await builtKernels());
   const forward = compileForward(engine, trained.model, partsOf(trained));
   const weights = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));

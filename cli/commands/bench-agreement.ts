@@ -1,11 +1,12 @@
 import { Option, type Command } from 'commander';
 import { addDataOptions, addResultOptions, createCommand, inheritSplit, openData, required, resolveFlags, type DataFlags } from '../args.ts';
 import { benchAgreement } from '../bench/agreement.ts';
-import { pictureSamples } from '../data/samples.ts';
+import { prepareSamples } from '../data/prepare.ts';
 import { createEngine } from '../engines/create.ts';
 import { UserError } from '../io/errors.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { preparationOf } from '../train/preparation.ts';
 import { loadTrainedModel } from '../train/trained-model.ts';
 import { classMap } from './evaluate.ts';
 import { formatBytes, percent, printResult } from './result.ts';
@@ -22,7 +23,7 @@ export function agreementCommand(io: Io): Command {
   const command = createCommand(
     'agreement',
     'how often the packed int8 model says what the f32 model says',
-    `Packs a model in int8 in memory and runs every picture through both: the f32 model on onnxruntime, the artifact on the runtime that serves it. Accuracy is
+    `Packs a model in int8 in memory and runs every sample through both: the f32 model on onnxruntime, the artifact on the runtime that serves it. Accuracy is
 told too where the model knows the data's classes.`,
     ['slim bench agreement --model runs/small --data pets/', 'slim bench agreement --model vit-tiny-imagenet/ --data photos/ --part all --json'],
   )
@@ -35,7 +36,9 @@ told too where the model knows the data's classes.`,
     const trained = await loadTrainedModel(path);
     if (trained.precision === 'int8') throw new UserError(`${path} is quantized already: there is no f32 model to compare with`, 'Give the run that it was quantized from.');
     const data = await openData(required(flags.data, '--data'), inheritSplit(flags, trained.record?.configuration));
-    const splits = { test: [data.test], train: [data.train], all: [data.train, data.test] }[flags.part].map((split) => pictureSamples(split, trained.preprocess));
+    const preparation = preparationOf(trained.preprocessing);
+    const parts = ({ test: ['test'], train: ['train'], all: ['train', 'test'] } as const)[flags.part];
+    const splits = await Promise.all(parts.map((part) => prepareSamples(data, part, preparation)));
     const knows = data.labels.some((label) => trained.config.labels.includes(label));
     const progress = createProgress(io.stderr, 'batch');
     const result = await benchAgreement(trained, splits, await createEngine({ engine: 'onnx', device: 'cpu' }), {
@@ -46,6 +49,7 @@ told too where the model knows the data's classes.`,
       },
     });
     progress.end();
+    await Promise.all(splits.map((split) => split.close()));
     const { samples, agreement, accuracy, bytes } = result;
     const accuracies = accuracy === null ? '' : `; accuracy ${percent(accuracy.f32)} in f32, ${percent(accuracy.int8)} in int8`;
     printResult(io, flags.json, { model: path, part: flags.part, ...result }, `the int8 artifact (${formatBytes(bytes)}) agrees on ${percent(agreement)} of ${samples} samples${accuracies}`);

@@ -5,7 +5,7 @@ import { createEngine as createRuntime } from '../../runtime/engine/engine.ts';
 import type { Cost } from '../../runtime/artifact/manifest.ts';
 import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
 import { summarize } from '../bench/summary.ts';
-import { openDataset, type Split } from '../data/dataset.ts';
+import { openPictures, type Split } from '../data/dataset.ts';
 import { createEngine } from '../engines/create.ts';
 import { floats } from '../engines/engine.ts';
 import { Interrupted, UserError } from '../io/errors.ts';
@@ -84,15 +84,15 @@ interface DemoResult {
 }
 
 async function runDemo({ out, seed }: DemoFlags, io: Io): Promise<DemoResult> {
-  const common = { data: 'glyphs', seed, overwrite: true, resume: false, json: false, skipBad: false, validationFraction: 0.2, splitSeed: 0, engine: 'onnx', device: 'auto', select: 'last' } as const;
+  const common = { data: 'glyphs', seed, overwrite: true, resume: false, json: false, offline: true, skipBad: false, validationFraction: 0.2, splitSeed: 0, engine: 'onnx', device: 'auto', select: 'last' } as const;
   const training = { ...common, weightDecay: 0, clipNorm: 1, augment: 'shift:3' } as const;
   const runs = { teacher: join(out, 'teacher'), student: join(out, 'student'), int8: join(out, 'int8') };
 
   io.stderr.write('1/5 teacher\n');
-  await runFinetune({ ...training, model: 'vit-pico', out: runs.teacher, epochs: 24, batchSize: 64, learningRate: 2e-3 }, io);
+  await runFinetune({ ...training, cased: false, model: 'vit-pico', out: runs.teacher, epochs: 24, batchSize: 64, learningRate: 2e-3 }, io);
   io.stderr.write('2/5 PC-LoRA\n');
   await runTrain(
-    { ...training, model: runs.teacher, out: runs.student, epochs: 16, batchSize: 64, learningRate: 2e-3, rank: 8, forceRank: false, init: 'svd', schedule: 'sine', decayEnd: 0.4, alpha: 0.2, freeze: [] },
+    { ...training, model: runs.teacher, out: runs.student, epochs: 16, batchSize: 64, learningRate: 2e-3, rank: 8, forceRank: false, pruneVocabulary: false, init: 'svd', schedule: 'sine', decayEnd: 0.4, alpha: 0.2, freeze: [] },
     io,
   );
   io.stderr.write('3/5 int8\n');
@@ -105,7 +105,7 @@ async function runDemo({ out, seed }: DemoFlags, io: Io): Promise<DemoResult> {
     int8: await runPack(runs.int8, { out: file, overwrite: true, json: false }),
   };
   io.stderr.write('5/5 serve\n');
-  const { test, labels } = await openDataset('glyphs', { seed: common.splitSeed });
+  const { test, labels } = await openPictures('glyphs', { seed: common.splitSeed });
   const requests = await askServer(file, test, labels, io);
 
   const record = await recordOf(runs.int8);

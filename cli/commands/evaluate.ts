@@ -1,11 +1,8 @@
 import type { Command } from 'commander';
 import { readArtifact, type Artifact } from '../../runtime/artifact/artifact.ts';
 import { addDataOptions, addEngineOptions, addResultOptions, createCommand, inheritSplit, openData, required, resolveFlags, type DataFlags } from '../args.ts';
-import { describe } from '../train/artifact-description.ts';
-import { pack } from '../compress/pack.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { pictureSamples } from '../data/samples.ts';
-import { readImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { prepareSamples, type PreparedSamples } from '../data/prepare.ts';
 import { createEngine, type EngineChoice } from '../engines/create.ts';
 import { UserError } from '../io/errors.ts';
 import { openArtifact } from '../io/artifact.ts';
@@ -13,9 +10,10 @@ import { kindOf } from '../io/files.ts';
 import { createProgress } from '../io/progress.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { compileForward, evaluateForward, type Evaluation } from '../train/evaluate.ts';
-import { imagePreprocessOf } from '../pretrained/preprocessing.ts';
+import { packTrained } from '../train/pack-trained.ts';
+import { artifactPreparation, preparationOf } from '../train/preparation.ts';
 import { evaluateArtifact } from '../train/evaluate-artifact.ts';
-import { deployable, floatTensors, loadTrainedModel, partsOf, weightSpecs, type TrainedModel } from '../train/trained-model.ts';
+import { floatTensors, loadTrainedModel, partsOf, weightSpecs, type TrainedModel } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { percent, printResult, skippedNote } from './result.ts';
 
@@ -62,25 +60,25 @@ export async function evaluateOn(model: Artifact | TrainedModel, data: Dataset, 
     throwIfInterrupted(io.signal);
     progress.update(done, total, 'evaluated');
   };
+  const onRow = (): void => throwIfInterrupted(io.signal);
+  let samples: PreparedSamples | null = null;
   try {
-    const artifact = 'manifest' in model ? model : model.precision === 'int8' ? await packed(model) : null;
-    if (artifact) return await evaluateArtifact(artifact, pictureSamples(data.test, readImagePreprocess(artifact.manifest.preprocessing)), { classOf: classMap(artifact.manifest.labels, data.labels), onBatch });
+    const artifact = 'manifest' in model ? model : model.precision === 'int8' ? await readArtifact(await packTrained(model)) : null;
+    samples = await prepareSamples(data, 'test', artifact ? await artifactPreparation(artifact) : preparationOf((model as TrainedModel).preprocessing), { onRow });
+    for (const notice of samples.notices) progress.line(`note: ${notice}`);
+    if (artifact) return await evaluateArtifact(artifact, samples, { classOf: classMap(artifact.manifest.labels, data.labels), onBatch });
     const trained = model as TrainedModel;
     const engine = await createEngine(choice);
     const forward = compileForward(engine, trained.model, partsOf(trained));
     const tensors = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
     const options = { classOf: classMap(trained.config.labels, data.labels), onBatch };
-    const evaluation = await evaluateForward(engine, forward, tensors, pictureSamples(data.test, imagePreprocessOf(trained.preprocessing)), options);
+    const evaluation = await evaluateForward(engine, forward, tensors, samples, options);
     await forward.dispose();
     return evaluation;
   } finally {
     progress.end();
+    await samples?.close();
   }
-}
-
-async function packed(trained: TrainedModel): Promise<Artifact> {
-  const { logits, tensors } = deployable(trained);
-  return readArtifact(await pack(logits, tensors, describe(trained)));
 }
 
 /** Which of the model's classes each of the data's is: by name, or by place where the model's names are made up. */

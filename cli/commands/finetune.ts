@@ -1,30 +1,37 @@
-import type { Command } from 'commander';
-import { addDataOptions, addEngineOptions, addResultOptions, addRunOptions, addTrainingOptions, configurationOf, createCommand, integer, openData, resolveFlags } from '../args.ts';
-import { denseCost } from '../pclora/cost.ts';
-import { Option } from 'commander';
-import { parseAugment } from '../data/augment.ts';
-import type { Dataset } from '../data/dataset.ts';
-import { pictureSamples } from '../data/samples.ts';
+import { Option, type Command } from 'commander';
+import { addDataOptions, addEngineOptions, addModelOptions, addResultOptions, addRunOptions, addTrainingOptions, createCommand, integer, openData, resolveFlags } from '../args.ts';
+import type { Dataset, PictureDataset } from '../data/dataset.ts';
+import type { TextDataset } from '../data/text/dataset.ts';
 import { createEngine } from '../engines/create.ts';
-import { createProgress } from '../io/progress.ts';
-import type { Io } from '../io/io.ts';
-import { isBertPreset, isVitPreset, VIT_PRESETS, vitPreset } from '../models/presets.ts';
-import { tensorsOf } from '../models/layers.ts';
-import { saveCheckpoint, type Checkpoint } from '../pretrained/checkpoint.ts';
-import { initialTensors } from '../pretrained/initial.ts';
-import { imagePreprocessOf } from '../pretrained/preprocessing.ts';
-import { vitArchitecture } from '../pretrained/vit-checkpoint.ts';
-import { random } from '../../runtime/random.ts';
-import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { usageError } from '../io/errors.ts';
+import { throwIfInterrupted, type Io } from '../io/io.ts';
+import { createProgress } from '../io/progress.ts';
+import { BERT_PRESETS, bertPreset, isBertPreset, isVitPreset, VIT_PRESETS, vitPreset, type BertPreset, type VitPreset } from '../models/presets.ts';
+import { tensorsOf } from '../models/layers.ts';
+import { denseCost } from '../pclora/cost.ts';
+import type { Architecture, ModelConfig } from '../pretrained/architecture.ts';
+import { bertArchitecture } from '../pretrained/bert-checkpoint.ts';
+import { saveCheckpoint, type Checkpoint } from '../pretrained/checkpoint.ts';
+import { resolveModelFolder } from '../pretrained/hub.ts';
+import { initialTensors } from '../pretrained/initial.ts';
+import type { Preprocessing } from '../pretrained/preprocessing.ts';
+import { vitArchitecture } from '../pretrained/vit-checkpoint.ts';
+import { loadTokenizerJson } from '../text/tokenizer-files.ts';
+import { trainWordPiece } from '../text/train-wordpiece.ts';
 import { finetune } from '../train/finetune.ts';
 import { loadDenseModel } from '../train/trained-model.ts';
 import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
-import { percent, printResult, skippedNote } from './result.ts';
-import { expectPlaces, loopOptions, recordedRun, startRun, type TrainingFlags } from './training.ts';
+import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { random } from '../../runtime/random.ts';
+import { createTokenizer } from '../../runtime/text/tokenizer.ts';
+import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
+import { expectPlaces, loopOptions, recordedRun, resolvedConfiguration, startRun, trainingSamples, type TrainingFlags } from './training.ts';
 
 export interface FinetuneFlags extends TrainingFlags {
   readonly imageSize?: number;
+  readonly tokenizer?: string;
+  readonly vocabularySize?: number;
+  readonly cased: boolean;
 }
 
 export interface FinetuneResult {
@@ -35,16 +42,30 @@ export interface FinetuneResult {
   readonly skipped: number;
 }
 
+const DEFAULT_VOCABULARY_SIZE = 8192;
+/** Of a preset: texts are mostly shorter, and a model from scratch learns little from what is farther away. */
+const PRESET_TOKENS = 128;
+
 export function finetuneCommand(io: Io): Command {
   const command = createCommand(
     'finetune',
     'fine-tune a checkpoint on your data: the teacher of a compression',
     `Fine-tunes a pre-trained model, or trains one from scratch by preset. The run is a Hugging Face folder that transformers loads.
 
---model is a folder with config.json and model.safetensors (shards too), or a preset: ${VIT_PRESETS.join(', ')}.`,
-    ['slim finetune --model google/vit --data pets/ --epochs 5 --out runs/teacher', 'slim finetune --model vit-pico --data glyphs --epochs 8 --learning-rate 1e-3 --out runs/glyphs'],
-  ).option('--model <dir>', 'Hugging Face folder, run, or preset');
-  command.addOption(new Option('--image-size <pixels>', "train at another size than the checkpoint's").argParser(integer(8, 4096)));
+--model is a folder with config.json and model.safetensors (shards and pytorch_model.bin too), a name on the Hugging Face hub, or a preset:
+${VIT_PRESETS.join(', ')} for pictures; ${BERT_PRESETS.join(', ')} for texts, with a vocabulary that is given or learnt from the data.`,
+    [
+      'slim finetune --model google/vit-base-patch16-224 --data pets/ --epochs 5 --out runs/teacher',
+      'slim finetune --model vit-pico --data glyphs --epochs 8 --learning-rate 1e-3 --out runs/glyphs',
+      'slim finetune --model google-bert/bert-base-uncased --data reviews.csv --max-tokens 256 --out runs/reviews',
+      'slim finetune --model bert-tiny --data reviews/ --epochs 10 --learning-rate 1e-3 --out runs/tiny',
+    ],
+  ).option('--model <name>', 'Hugging Face folder, name on the hub, run, or preset');
+  addModelOptions(command)
+    .addOption(new Option('--image-size <pixels>', "train at another size than the checkpoint's").argParser(integer(8, 4096)))
+    .option('--tokenizer <dir>', "a preset's vocabulary: a folder with tokenizer.json or vocab.txt (default: learnt from the data)")
+    .addOption(new Option('--vocabulary-size <n>', 'tokens of a vocabulary learnt from the data').argParser(integer(300, 1_000_000)).default(undefined, String(DEFAULT_VOCABULARY_SIZE)))
+    .option('--cased', 'a learnt vocabulary tells upper from lower case, and accents from none');
   addTrainingOptions(command, { epochs: 3, learningRate: 1e-4, batchSize: 32 });
   for (const add of [addDataOptions, addRunOptions, addEngineOptions, addResultOptions]) add(command);
   return command.action(async () => {
@@ -57,17 +78,16 @@ export function finetuneCommand(io: Io): Command {
 /** `slim finetune` */
 export async function runFinetune(flags: FinetuneFlags, io: Io): Promise<FinetuneResult> {
   const places = await expectPlaces(flags);
+  const progress = createProgress(io.stderr, 'step');
   const data = await openData(places.data, flags);
-  const checkpoint = await startingPoint(places.model, data, flags);
-  const train = pictureSamples(data.train, checkpoint.preprocess, parseAugment(flags.augment));
-  const test = pictureSamples(data.test, checkpoint.preprocess);
+  const checkpoint = await startingPoint(places.model, data, flags, io);
+  for (const notice of checkpoint.notices) progress.line(`note: ${notice}`);
+  const { train, test, close } = await trainingSamples(data, checkpoint.preprocessing, flags, createProgress(io.stderr, 'text'), io);
   const options = loopOptions(flags, train.size);
   const engine = await createEngine(flags);
-  const configuration = configurationOf(flags);
+  const configuration = resolvedConfiguration(flags, checkpoint.preprocessing);
   const run = await startRun('finetune', places.out, flags, configuration, options.totalSteps);
-  const progress = createProgress(io.stderr, 'step');
-  for (const notice of checkpoint.notices) progress.line(`note: ${notice}`);
-  progress.line(`fine-tuning ${places.model} on ${data.name} (${data.train.size} pictures, ${data.labels.length} classes), ${options.totalSteps} steps, on ${engine.description}`);
+  progress.line(`fine-tuning ${places.model} on ${data.name} (${samplesOf(data)}, ${data.labels.length} classes), ${options.totalSteps} steps, on ${engine.description}`);
 
   const record = {
     kind: 'finetune' as const,
@@ -80,25 +100,81 @@ export async function runFinetune(flags: FinetuneFlags, io: Io): Promise<Finetun
     const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };
     const { evaluation, steps, tensors } = await finetune(checkpoint, test, options, context);
     await saveCheckpoint(run.folder, checkpoint, tensors);
+    await close();
     const accuracy: StageAccuracy[] = [{ stage: 'teacher', ...evaluation }];
     return { result: { run: run.folder, ...evaluation, steps, skipped: data.skipped }, accuracy, steps };
   });
 }
 
-async function startingPoint(model: string, data: Dataset, { seed, imageSize }: FinetuneFlags): Promise<Checkpoint> {
-  const size = imageSize === undefined ? undefined : { height: imageSize, width: imageSize };
-  if (isBertPreset(model)) throw usageError(`--model ${model} is a preset of a text model: slim finetune trains vision transformers`, `Presets to train: ${VIT_PRESETS.join(', ')}.`);
-  if (!isVitPreset(model)) return loadDenseModel(model, { labels: data.labels, imageSize: size, seed });
-  const preset = vitPreset(model, data.labels);
-  const config = { ...preset, imageSize: size ?? preset.imageSize };
-  if (config.imageSize.height % config.patchSize !== 0) throw usageError(`--image-size ${imageSize}: expected a multiple of ${model}'s patch size ${config.patchSize}`);
-  const network = vitArchitecture.create(config);
-  return {
-    architecture: vitArchitecture,
-    config,
-    model: network,
-    tensors: initialTensors(tensorsOf(network.layers), config.initializerRange, random(seed, 1)),
-    preprocessing: { kind: 'image', image: defaultImagePreprocess(config.imageSize) },
-    notices: [],
-  };
+/** What training begins with: a checkpoint, or a preset with fresh weights. Usage errors for flags that are not for it. */
+async function startingPoint(model: string, data: Dataset, flags: FinetuneFlags, io: Io): Promise<Checkpoint> {
+  expectFlagsFor(model, data, flags);
+  if (isVitPreset(model)) return vitFromScratch(model, data as PictureDataset, flags);
+  if (isBertPreset(model)) return bertFromScratch(model, data as TextDataset, flags, io);
+  const { seed, maxTokens } = flags;
+  const folder = await resolveModelFolder(model, { offline: flags.offline });
+  return loadDenseModel(folder, { labels: data.labels, imageSize: squareOf(flags), maxTokens, seed });
+}
+
+function expectFlagsFor(model: string, data: Dataset, { imageSize, maxTokens, tokenizer, vocabularySize, cased }: FinetuneFlags): void {
+  const takes = isVitPreset(model) ? 'image' : isBertPreset(model) ? 'text' : data.kind;
+  if (takes !== data.kind) {
+    const others = data.kind === 'image' ? VIT_PRESETS : BERT_PRESETS;
+    throw usageError(`--model ${model} is a preset for ${takes === 'image' ? 'pictures' : 'texts'}, and ${data.name} holds ${data.kind === 'image' ? 'pictures' : 'texts'}`, `Presets for these: ${others.join(', ')}.`);
+  }
+  const forLearning = { '--vocabulary-size': vocabularySize, '--cased': cased || undefined };
+  const forTexts = { '--max-tokens': maxTokens, '--tokenizer': tokenizer, ...forLearning };
+  const wrong = data.kind === 'image' ? given(forTexts) : imageSize === undefined ? undefined : '--image-size';
+  if (wrong !== undefined) throw usageError(`${wrong} is for ${data.kind === 'image' ? 'texts' : 'pictures'}, and ${data.name} holds ${data.kind === 'image' ? 'pictures' : 'texts'}`);
+  const learning = given(forLearning);
+  const forPresets = tokenizer === undefined ? learning : '--tokenizer';
+  if (!isBertPreset(model) && forPresets !== undefined) throw usageError(`${forPresets} is for presets: a checkpoint brings its own vocabulary`, `Presets: ${BERT_PRESETS.join(', ')}.`);
+  if (tokenizer !== undefined && learning !== undefined) throw usageError(`${learning} is for a vocabulary learnt from the data, and --tokenizer gives one`, 'Leave out one of them.');
+}
+
+/** The first of the flags that was given. */
+function given(flags: Readonly<Record<string, unknown>>): string | undefined {
+  return Object.keys(flags).find((name) => flags[name] !== undefined);
+}
+
+function squareOf({ imageSize }: FinetuneFlags): { readonly height: number; readonly width: number } | undefined {
+  return imageSize === undefined ? undefined : { height: imageSize, width: imageSize };
+}
+
+function vitFromScratch(name: VitPreset, { labels }: PictureDataset, flags: FinetuneFlags): Checkpoint {
+  const preset = vitPreset(name, labels);
+  const config = { ...preset, imageSize: squareOf(flags) ?? preset.imageSize };
+  if (config.imageSize.height % config.patchSize !== 0) throw usageError(`--image-size ${flags.imageSize}: expected a multiple of ${name}'s patch size ${config.patchSize}`);
+  return fromScratch(vitArchitecture, config, { kind: 'image', image: defaultImagePreprocess(config.imageSize) }, flags.seed);
+}
+
+async function bertFromScratch(name: BertPreset, data: TextDataset, flags: FinetuneFlags, io: Io): Promise<Checkpoint> {
+  const maxTokens = flags.maxTokens ?? PRESET_TOKENS;
+  const tokenizer = flags.tokenizer === undefined ? await learntVocabulary(data, flags, io) : await loadTokenizerJson(flags.tokenizer);
+  const config = { ...bertPreset(name, data.labels, maxTokens), vocabSize: createTokenizer(tokenizer).vocabSize };
+  return fromScratch(bertArchitecture, config, { kind: 'text', tokenizer, maxTokens, types: true }, flags.seed);
+}
+
+async function learntVocabulary({ train }: TextDataset, { vocabularySize: vocabSize = DEFAULT_VOCABULARY_SIZE, cased }: FinetuneFlags, { stderr, signal }: Io): Promise<unknown> {
+  const progress = createProgress(stderr, 'text');
+  async function* texts(): AsyncGenerator<string> {
+    let done = 0;
+    for await (const { text, pair } of train.rows()) {
+      throwIfInterrupted(signal);
+      yield text;
+      if (pair !== null) yield pair;
+      progress.update(++done, train.size, 'read for the vocabulary');
+    }
+  }
+  const json = await trainWordPiece(texts(), { vocabSize, lowercase: !cased });
+  progress.end();
+  progress.line(`note: The vocabulary is new: ${grouped(createTokenizer(json).vocabSize)} tokens learnt from the training texts.`);
+  return json;
+}
+
+function fromScratch<C extends ModelConfig>(architecture: Architecture<C>, config: C, preprocessing: Preprocessing, seed: number): Checkpoint {
+  architecture.checkConfig(config, '--model');
+  const model = architecture.create(config);
+  const tensors = initialTensors(tensorsOf(model.layers), config.initializerRange, random(seed, 1));
+  return { architecture: architecture as Architecture, config, model, tensors, preprocessing, notices: [] };
 }

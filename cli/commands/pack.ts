@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import { addResultOptions, createCommand, required, resolveFlags } from '../args.ts';
-import { describe } from '../train/artifact-description.ts';
-import { pack } from '../compress/pack.ts';
 import { usageError } from '../io/errors.ts';
 import { kindOf, writeFileAtomic } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
-import { deployable, loadTrainedModel } from '../train/trained-model.ts';
+import { packTrained } from '../train/pack-trained.ts';
+import { loadTrainedModel } from '../train/trained-model.ts';
 import { formatBytes, printResult } from './result.ts';
 
 export interface PackFlags {
@@ -47,8 +46,7 @@ export async function runPack(path: string, flags: PackFlags): Promise<PackResul
   if (existing === 'folder') throw usageError(`--out ${file} is a folder, expected a file`);
   if (existing === 'file' && !flags.overwrite) throw usageError(`--out ${file} already exists`, 'Choose another name, or replace it with --overwrite.');
   const trained = await loadTrainedModel(path);
-  const { logits, tensors } = deployable(trained);
-  const bytes = await pack(logits, tensors, describe(trained));
+  const bytes = await packTrained(trained);
   await writeFileAtomic(file, bytes);
   return { file, bytes: bytes.length, precision: trained.precision };
 }

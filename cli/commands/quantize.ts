@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { addDataOptions, addResultOptions, addRunOptions, configurationOf, createCommand, inheritSplit, openData, required, resolveFlags } from '../args.ts';
-import { quantizeTensors } from '../compress/quantize.ts';
 import { UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { denseCost } from '../pclora/cost.ts';
 import { saveDescription } from '../pretrained/checkpoint.ts';
 import { createRunDirectory, expectApart, expectRoom } from '../train/run-directory.ts';
-import { deployable, loadTrainedModel, saveStored, type TrainedModel } from '../train/trained-model.ts';
+import { quantize } from '../train/pack-trained.ts';
+import { loadTrainedModel, saveStored, type TrainedModel } from '../train/trained-model.ts';
 import { evaluateOn, type EvaluateFlags } from './evaluate.ts';
 import { recordedRun } from './training.ts';
 import { formatBytes, percent, printResult } from './result.ts';
@@ -49,8 +49,7 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
   await expectRoom(out, flags.overwrite);
   const trained = await loadTrainedModel(path);
   if (trained.precision === 'int8') throw new UserError(`${path} is quantized already`);
-  const { logits, tensors } = deployable(trained);
-  const quantized: TrainedModel = { ...trained, precision: 'int8', stored: quantizeTensors(tensors, logits) };
+  const quantized = quantize(trained);
   const data = flags.data === undefined ? null : await openData(flags.data, inheritSplit(flags, trained.record?.configuration));
   const evaluation = data && (await evaluateOn(quantized, data, { engine: 'onnx', device: 'cpu' }, io));
   const run = await createRunDirectory(out, flags.overwrite);

@@ -1,3 +1,4 @@
+import type { Dataset } from '../data/dataset.ts';
 import type { Io } from '../io/io.ts';
 
 // Labels and names come from files of strangers: they may not move a terminal's cursor or set its title.
@@ -8,7 +9,12 @@ export function printResult(io: Io, json: boolean, result: Readonly<Record<strin
   io.stdout.write(json ? `${JSON.stringify({ version: 1, ...result })}\n` : `${text.replace(CONTROLS, '\uFFFD')}\n`);
 }
 
-/** What a text says of pictures that --skip-bad left out. */
+/** 7,000 texts */
+export function samplesOf({ kind, train }: Dataset): string {
+  return `${grouped(train.size)} ${kind === 'image' ? 'pictures' : 'texts'}`;
+}
+
+/** What a text says of samples that --skip-bad left out. */
 export function skippedNote({ skipped }: { readonly skipped: number }): string {
   return skipped > 0 ? `, ${skipped} skipped` : '';
 }

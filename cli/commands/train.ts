@@ -1,11 +1,11 @@
 import { Option, type Command } from 'commander';
-import { addDataOptions, addEngineOptions, addResultOptions, addRunOptions, addTrainingOptions, configurationOf, createCommand, integer, layerRank, number, openData, resolveFlags } from '../args.ts';
+import { addDataOptions, addEngineOptions, addModelOptions, addResultOptions, addRunOptions, addTrainingOptions, createCommand, integer, layerRank, number, openData, resolveFlags } from '../args.ts';
 import { adaptersCost, denseCost } from '../pclora/cost.ts';
 import { storedTensors } from '../compress/stored-tensors.ts';
 import { createEngine } from '../engines/create.ts';
 import type { Engine } from '../engines/engine.ts';
 import { usageError, UserError } from '../io/errors.ts';
-import { createProgress } from '../io/progress.ts';
+import { createProgress, type Progress } from '../io/progress.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { tensorsOf } from '../models/layers.ts';
 import { isBertPreset, isVitPreset } from '../models/presets.ts';
@@ -13,23 +13,29 @@ import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
 import { saveDescription, type Checkpoint } from '../pretrained/checkpoint.ts';
-import { imagePreprocessOf } from '../pretrained/preprocessing.ts';
+import { resolveModelFolder } from '../pretrained/hub.ts';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { random } from '../../runtime/random.ts';
-import { pictureSamples, type Samples } from '../data/samples.ts';
-import { parseAugment } from '../data/augment.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { prepareSamples } from '../data/prepare.ts';
+import type { Samples } from '../data/samples.ts';
+import type { TextRow, TextRows } from '../data/text/dataset.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
 import { compileForward, evaluateForward, type Evaluation } from '../train/evaluate.ts';
+import { preparationOf } from '../train/preparation.ts';
+import { pruneCheckpoint } from '../train/prune-checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
 import { loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
-import { percent, printResult, skippedNote } from './result.ts';
-import { expectPlaces, loopOptions, recordedRun, startRun, type TrainingFlags } from './training.ts';
+import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
+import { expectPlaces, loopOptions, recordedRun, resolvedConfiguration, startRun, trainingSamples, type TrainingFlags } from './training.ts';
 
 export interface TrainFlags extends TrainingFlags {
   readonly rank: number;
   readonly layerRank?: Readonly<Record<string, number>>;
   readonly forceRank: boolean;
+  readonly embeddingRank?: number;
+  readonly pruneVocabulary: boolean;
   readonly loraAlpha?: number;
   readonly init: Init;
   readonly schedule: Schedule;
@@ -57,16 +63,19 @@ pre-trained weights fade out by a factor λ that falls from 1 to 0, feature dist
 and what is left are the adapters. Accuracy is always told for the adapters alone, as they would ship.`,
     ['slim train --model runs/teacher --data pets/ --rank 32 --out runs/small', 'slim train --model runs/teacher --data pets/ --rank 16 --layer-rank up=32 --schedule linear --epochs 30 --out runs/r16'],
   )
-    .option('--model <dir>', 'the teacher: a run of slim finetune, or a Hugging Face folder that knows the labels')
+    .option('--model <name>', 'the teacher: a run of slim finetune, or a Hugging Face folder or name on the hub that knows the labels')
     .addOption(new Option('--rank <r>', 'rank of the adapters').argParser(integer(1)).default(32))
     .addOption(new Option('--layer-rank <name=r>', 'another rank for one kind of layer (up=16) or one layer (block.0.up=16); repeatable').argParser(layerRank))
     .option('--force-rank', 'allow ranks that make a layer larger than it was')
+    .addOption(new Option('--embedding-rank <k>', 'of texts: factorize the word embeddings too, faded in by the same λ').argParser(integer(1)).default(undefined, 'off'))
+    .option('--prune-vocabulary', 'of texts: keep the tokens that the training texts use, special ones and single characters')
     .addOption(new Option('--lora-alpha <x>', 'scaling = alpha / rank').argParser(number(0, Infinity, { above: true })).default(undefined, 'the rank, so 1'))
     .addOption(new Option('--init <how>', 'start of A, B, C: from the weights (svd, residual decay), or Kaiming and zeros (paper)').choices(INITS).default('svd'))
     .addOption(new Option('--schedule <name>', 'how λ falls').choices(Object.keys(SCHEDULES)).default('sine'))
     .addOption(new Option('--decay-end <x>', 'share of the steps after which λ is 0; 0: from the start').argParser(number(0, 1)).default(0.8))
     .addOption(new Option('--alpha <x>', "weight of the task loss; the rest is the feature loss's").argParser(number(0, 1)).default(0.2))
     .addOption(new Option('--freeze <parts...>', 'train the adapters without these').choices(FREEZABLE).default([]));
+  addModelOptions(command);
   addTrainingOptions(command, { epochs: 10, learningRate: 2e-3, batchSize: 64 });
   for (const add of [addDataOptions, addRunOptions, addEngineOptions, addResultOptions]) add(command);
   return command.action(async () => {
@@ -80,14 +89,14 @@ and what is left are the adapters. Accuracy is always told for the adapters alon
 /** `slim train` */
 export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> {
   const places = await expectPlaces(flags);
+  if (isVitPreset(places.model) || isBertPreset(places.model)) throw usageError(`--model ${places.model} is a preset: it has no trained weights to compress`, `Train it first: slim finetune --model ${places.model} ...`);
   const data = await openData(places.data, flags);
-  if (isBertPreset(places.model)) throw usageError(`--model ${places.model} is a preset of a text model: slim train compresses vision transformers`);
-  if (isVitPreset(places.model)) throw usageError(`--model ${places.model} is a preset: it has no trained weights to compress`, `Train it first: slim finetune --model ${places.model} ...`);
-  const teacher = await loadTeacher(places.model, data.labels);
+  const loaded = await loadTeacher(places.model, data.labels, flags);
+  const texts = createProgress(io.stderr, 'text');
+  const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, texts, io) : loaded;
   const { model } = teacher;
-  const ranks = resolveRanks(model.layers, { rank: flags.rank, perLayer: flags.layerRank, force: flags.forceRank });
-  const train = pictureSamples(data.train, teacher.preprocess, parseAugment(flags.augment));
-  const test = pictureSamples(data.test, teacher.preprocess);
+  const ranks = resolveRanks(model.layers, { rank: flags.rank, perLayer: flags.layerRank, force: flags.forceRank, embeddingRank: flags.embeddingRank });
+  const { train, test, close } = await trainingSamples(data, teacher.preprocessing, flags, texts, io);
   const options = loopOptions(flags, train.size);
   const compression: Compression = {
     method: 'pc-lora',
@@ -98,23 +107,25 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
     init: flags.init,
   };
   const engine = await createEngine(flags);
-  const configuration = configurationOf(flags);
+  const configuration = resolvedConfiguration(flags, teacher.preprocessing);
   const run = await startRun('compress', places.out, flags, configuration, options.totalSteps);
   const decaySteps = Math.round(flags.decayEnd * options.totalSteps);
   const progress = createProgress(io.stderr, 'step');
   if (decaySteps >= options.totalSteps) {
     progress.line(`note: λ reaches 0 only after the last of ${options.totalSteps} steps, so the adapters never train alone: take more steps, or a smaller --decay-end`);
   }
-  progress.line(`compressing ${places.model} at rank ${flags.rank} on ${data.name} (${data.train.size} pictures), ${options.totalSteps} steps, on ${engine.description}`);
+  progress.line(`compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}), ${options.totalSteps} steps, on ${engine.description}`);
 
   const record = {
     kind: 'compress' as const,
     source: (await readRunRecord(places.model))?.source ?? places.model,
     configuration,
     compression,
-    costs: { teacher: denseCost(model), model: adaptersCost(model, ranks) },
+    costs: { teacher: denseCost(loaded.model), model: adaptersCost(model, ranks) },
   };
   return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
+    const unpruned = teacher === loaded ? null : await evaluateUnpruned(engine, loaded, data, io);
+    if (unpruned) progress.line(`teacher with its whole vocabulary: ${percent(unpruned.accuracy)} on ${unpruned.samples} samples`);
     const before = await evaluateDense(engine, teacher, test, io);
     progress.line(`teacher: ${percent(before.accuracy)} on ${before.samples} samples`);
     const pclora = {
@@ -128,21 +139,23 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
     const { evaluation, steps, tensors } = await compress(teacher, test, pclora, options, context, random(flags.seed, 2));
     await saveDescription(run.folder, teacher);
     await saveStored(run.path('weights'), storedTensors(logitsOf({ model, compression }), tensors));
+    await close();
     return {
-      result: { run: run.folder, ...evaluation, teacherAccuracy: before.accuracy, steps, skipped: data.skipped },
-      accuracy: [{ stage: 'teacher', ...before }, { stage: 'pc-lora', ...evaluation }],
+      result: { run: run.folder, ...evaluation, teacherAccuracy: (unpruned ?? before).accuracy, steps, skipped: data.skipped },
+      accuracy: [{ stage: 'teacher', ...(unpruned ?? before) }, ...(unpruned ? [{ stage: 'pruned-vocabulary', ...before }] : []), { stage: 'pc-lora', ...evaluation }],
       steps,
     };
   });
 }
 
 /** A dense model that knows the data's labels, in their order. */
-async function loadTeacher(folder: string, labels: readonly string[]): Promise<Checkpoint> {
-  const teacher = await loadDenseModel(folder, { seed: 0 });
+async function loadTeacher(name: string, labels: readonly string[], { offline, maxTokens }: TrainFlags): Promise<Checkpoint> {
+  const folder = await resolveModelFolder(name, { offline });
+  const teacher = await loadDenseModel(folder, { maxTokens, seed: 0 });
   const known = teacher.config.labels;
   if (known.length !== labels.length || known.some((label, i) => label !== labels[i])) {
     const some = (names: readonly string[]): string => `${names.slice(0, 3).join(', ')}${names.length > 3 ? ' ...' : ''} (${names.length})`;
-    throw new UserError(`the teacher's labels are ${some(known)}, the data's are ${some(labels)}`, `Fine-tune it first: slim finetune --model ${folder} --data ...`);
+    throw new UserError(`the teacher's labels are ${some(known)}, the data's are ${some(labels)}`, `Fine-tune it first: slim finetune --model ${name} --data ...`);
   }
   return teacher;
 }
@@ -153,4 +166,31 @@ async function evaluateDense(engine: Engine, { model, tensors }: Checkpoint, tes
   const evaluation = await evaluateForward(engine, forward, uploadTensors(engine, specs, tensors), test, { onBatch: () => throwIfInterrupted(signal) });
   await forward.dispose();
   return evaluation;
+}
+
+/** The teacher as it came, on texts in its own tokens. */
+async function evaluateUnpruned(engine: Engine, teacher: Checkpoint, data: Dataset, io: Io): Promise<Evaluation> {
+  const test = await prepareSamples(data, 'test', preparationOf(teacher.preprocessing));
+  try {
+    return await evaluateDense(engine, teacher, test, io);
+  } finally {
+    await test.close();
+  }
+}
+
+async function pruneTeacher(teacher: Checkpoint, data: Dataset, progress: Progress, { signal }: Io): Promise<Checkpoint> {
+  if (data.kind !== 'text') throw usageError('--prune-vocabulary is for texts, and the data holds pictures');
+  async function* rows(train: TextRows): AsyncGenerator<TextRow> {
+    let done = 0;
+    for await (const row of train.rows()) {
+      throwIfInterrupted(signal);
+      yield row;
+      progress.update(++done, train.size, 'read for the vocabulary');
+    }
+  }
+  const pruned = await pruneCheckpoint(teacher, rows(data.train));
+  progress.end();
+  const [before, after] = [teacher, pruned].map(({ model }) => grouped(model.vocabularies.ids));
+  progress.line(`note: The vocabulary is pruned from ${before} tokens to ${after}.`);
+  return pruned;
 }

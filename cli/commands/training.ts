@@ -1,15 +1,22 @@
 /** What `finetune` and `train` have in common: from flags to a loop, and a run that says how it ended. */
 import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
-import { batchCount } from '../data/batches.ts';
+import { parseAugment } from '../data/augment.ts';
+import { batchCount } from '../data/pass.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { prepareSamples, type PreparedSamples } from '../data/prepare.ts';
 import type { EngineChoice } from '../engines/create.ts';
-import { required, type DataFlags } from '../args.ts';
+import { configurationOf, required, type DataFlags, type ModelFlags } from '../args.ts';
 import { Interrupted, usageError } from '../io/errors.ts';
+import { throwIfInterrupted, type Io } from '../io/io.ts';
+import type { Progress } from '../io/progress.ts';
+import type { Preprocessing } from '../pretrained/preprocessing.ts';
+import { preparationOf } from '../train/preparation.ts';
 import type { LoopOptions } from '../train/loop.ts';
 import { ADAMW_DEFAULTS } from '../train/optimizer.ts';
 import { createRunDirectory, expectApart, expectRoom, readRunRecord, reopenRunDirectory, type RunDirectory, type RunKind, type RunRecord } from '../train/run-directory.ts';
 import { isDeepStrictEqual } from 'node:util';
 
-export interface TrainingFlags extends EngineChoice, DataFlags {
+export interface TrainingFlags extends EngineChoice, DataFlags, ModelFlags {
   readonly model?: string;
   readonly out?: string;
   readonly overwrite: boolean;
@@ -23,9 +30,39 @@ export interface TrainingFlags extends EngineChoice, DataFlags {
   readonly warmupSteps?: number;
   readonly weightDecay: number;
   readonly clipNorm: number;
-  readonly augment: string;
+  readonly augment?: string;
   readonly evaluateEvery?: number;
   readonly select: 'last' | 'best';
+}
+
+/** What training and evaluation read: both parts of the data, as the model takes them. */
+export interface TrainingSamples {
+  readonly train: PreparedSamples;
+  readonly test: PreparedSamples;
+  close(): Promise<void>;
+}
+
+/** Prepares both parts, and tells what was changed on the way. Usage error where --augment is given for texts. */
+export async function trainingSamples(data: Dataset, preprocessing: Preprocessing, { augment }: Pick<TrainingFlags, 'augment'>, progress: Progress, { signal }: Io): Promise<TrainingSamples> {
+  if (data.kind === 'text' && augment !== undefined) throw usageError('--augment is for pictures, and the data holds texts');
+  const onRow = (done: number, total: number): void => {
+    throwIfInterrupted(signal);
+    progress.update(done, total, 'tokenized');
+  };
+  const preparation = preparationOf(preprocessing);
+  const train = await prepareSamples(data, 'train', preparation, { augment: parseAugment(augment ?? DEFAULT_AUGMENT), onRow });
+  const test = await prepareSamples(data, 'test', preparation, { onRow });
+  progress.end();
+  const notices = [...(data.kind === 'text' ? data.notices : []), ...train.notices, ...test.notices];
+  for (const notice of notices) progress.line(`note: ${notice}`);
+  return { train, test, close: async () => void (await Promise.all([train.close(), test.close()])) };
+}
+
+const DEFAULT_AUGMENT = 'flip';
+
+/** What a run records of its flags, with what was left to it filled in. */
+export function resolvedConfiguration(flags: TrainingFlags, preprocessing: Preprocessing): Record<string, unknown> {
+  return configurationOf({ ...flags, ...(preprocessing.kind === 'text' ? { maxTokens: preprocessing.maxTokens } : { augment: flags.augment ?? DEFAULT_AUGMENT }) });
 }
 
 const MAX_EVALUATIONS = 10;

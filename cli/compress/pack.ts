@@ -16,13 +16,14 @@ export type Description = Omit<Manifest, 'formatVersion' | 'precision' | 'plan' 
 
 /**
  * Packs the model that computes `logits` for a batch of one. `tensors` are f32 or what `quantizeTensors` made of them; those that
- * the graph does not use are left out. Reads the result back before returning it. The same inputs give the same bytes.
+ * the graph does not use are left out; `attachments` are packed as they are. Reads the result back before returning it. The same inputs
+ * give the same bytes.
  * @throws ArtifactError when what would be written is not valid.
  */
-export async function pack(logits: Node, tensors: StoredTensors, description: Description): Promise<Uint8Array<ArrayBuffer>> {
+export async function pack(logits: Node, tensors: StoredTensors, description: Description, attachments: StoredTensors = new Map()): Promise<Uint8Array<ArrayBuffer>> {
   const graph = selectEarly(logits);
   const used = foldScaling(graph, usedTensors(graph, tensors));
-  const bytes = await writeArtifact(packWeights(graph, used), {
+  const bytes = await writeArtifact(new Map([...packWeights(graph, used), ...attachments]), {
     ...description,
     formatVersion: FORMAT_VERSION,
     precision: [...used.values()].some(({ dtype }) => dtype === 'I8') ? 'int8' : 'f32',

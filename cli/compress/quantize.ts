@@ -43,11 +43,12 @@ export function dequantizeTensors(tensors: StoredTensors): Map<string, Tensor> {
   return result;
 }
 
-/** Quantizes the rows of a weight (outputs, inputs). A row of zeros has scale 0. */
+/** Quantizes the rows of a weight (outputs, inputs) to -most..most. A row of zeros has scale 0. */
 export function quantizeWeight(
   values: Float32Array,
   outputs: number,
   name: string,
+  most = 127,
 ): { readonly quantized: Int8Array; readonly scales: Float32Array } {
   const inputs = values.length / outputs;
   const quantized = new Int8Array(values.length);
@@ -56,10 +57,10 @@ export function quantizeWeight(
     const row = values.subarray(o * inputs, (o + 1) * inputs);
     const largest = row.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
     if (!Number.isFinite(largest)) throw new RangeError(`${name}: row ${o} holds a value that is not finite; it can't be quantized`);
-    scales[o] = largest / 127;
+    scales[o] = largest / most;
     if (scales[o] === 0) continue;
     for (let i = 0; i < inputs; i++) {
-      quantized[o * inputs + i] = Math.max(-127, Math.min(127, Math.round(row[i] / scales[o])));
+      quantized[o * inputs + i] = Math.max(-most, Math.min(most, Math.round(row[i] / scales[o])));
     }
   }
   return { quantized, scales };

@@ -3,22 +3,15 @@ import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random, shuffled } from '../../runtime/random.ts';
 import { noAugment } from './augment.ts';
 import type { Augment } from './augment.ts';
+import { batchCount, type Pass } from './pass.ts';
 import { picturePool } from './picture-pool.ts';
 import { prepareBatch } from './prepare-batch.ts';
 import type { BatchJob, PreparedBatch } from './prepare-batch.ts';
 import type { Split } from './split.ts';
 
-export interface BatchOptions {
+export interface BatchOptions extends Pass {
   readonly spec: ImagePreprocess;
-  readonly batchSize: number;
-  readonly seed: number;
-  /** Which pass over the data this is: orders and augmentations differ between epochs. 0 unless given. */
-  readonly epoch?: number;
-  /** A new order each epoch. Off unless asked for. */
-  readonly shuffle?: boolean;
   readonly augment?: Augment;
-  /** Leaves out the last batch where it is not full. Off unless asked for. */
-  readonly dropLast?: boolean;
   /** Threads that prepare pictures; 0 prepares them here. Chosen by what the pictures cost unless given. */
   readonly workers?: number;
 }
@@ -58,11 +51,6 @@ export async function* batches(split: Split, options: BatchOptions): AsyncGenera
     startNext();
     yield ready;
   }
-}
-
-/** How many batches one pass gives. */
-export function batchCount(size: number, { batchSize, dropLast = false }: Pick<BatchOptions, 'batchSize' | 'dropLast'>): number {
-  return dropLast ? Math.floor(size / batchSize) : Math.ceil(size / batchSize);
 }
 
 function* batchIndices(size: number, options: BatchOptions): Generator<readonly number[], void, void> {

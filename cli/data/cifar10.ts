@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../io/errors.ts';
 import { decodedSplit, sharedBytes } from './split.ts';
-import type { Dataset, Split } from './split.ts';
+import type { PictureDataset, Split } from './split.ts';
 
 const side = 32;
 const area = side * side;
@@ -22,11 +22,11 @@ export function looksLikeCifar10(names: readonly string[]): boolean {
 }
 
 /** Opens the records in `folder` whose files are `names`. */
-export async function openCifar10(folder: string, names: readonly string[]): Promise<Dataset> {
+export async function openCifar10(folder: string, names: readonly string[]): Promise<PictureDataset> {
   const labels = await readLabels(folder, names);
   const split = (pattern: RegExp): Promise<Split> =>
     readSplit(names.filter((name) => pattern.test(name)).sort().map((name) => join(folder, name)), labels.length);
-  return { name: 'cifar10', labels, train: await split(trainName), test: await split(testName), skipped: 0 };
+  return { kind: 'image', name: 'cifar10', labels, train: await split(trainName), test: await split(testName), skipped: 0 };
 }
 
 async function readLabels(folder: string, names: readonly string[]): Promise<readonly string[]> {

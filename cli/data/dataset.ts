@@ -4,18 +4,29 @@ import { UserError, messageOf } from '../io/errors.ts';
 import { looksLikeCifar10, openCifar10 } from './cifar10.ts';
 import { openGlyphs } from './glyphs.ts';
 import { openImageFolder } from './image-folder.ts';
-import type { Dataset, DatasetOptions } from './split.ts';
+import type { DatasetOptions, PictureDataset } from './split.ts';
+import { looksLikeText, openTextDataset, type TextColumns, type TextDataset } from './text/dataset.ts';
 
-export type { Dataset, DatasetOptions, Split } from './split.ts';
+export type { DatasetOptions, PictureDataset, Split } from './split.ts';
+
+export type Dataset = PictureDataset | TextDataset;
 
 const layouts =
   'Known layouts: train/CLASS/*.jpg with val/ (or validation/, test/), CLASS/*.jpg, CIFAR-10 binary (train.bin or data_batch_*.bin, test.bin, batches.meta.txt), or the name glyphs.';
 
 /**
- * Opens a data set: an image folder, CIFAR-10's binary records, or `glyphs` (drawn, needs no files; `glyphs:N` for N training pictures).
+ * Opens a data set of texts or of pictures, whichever the path holds.
+ * Throws a UserError that says what is wrong with it.
+ */
+export async function openDataset(path: string, options: DatasetOptions & Partial<TextColumns>): Promise<Dataset> {
+  return (await looksLikeText(path)) ? openTextDataset(path, options) : openPictures(path, options);
+}
+
+/**
+ * Opens a data set of pictures: an image folder, CIFAR-10's binary records, or `glyphs` (drawn, needs no files; `glyphs:N` for N training pictures).
  * Throws a UserError that says what is wrong with the folder.
  */
-export async function openDataset(path: string, options: DatasetOptions): Promise<Dataset> {
+export async function openPictures(path: string, options: DatasetOptions): Promise<PictureDataset> {
   const glyphs = openGlyphs(path);
   if (glyphs !== null) return glyphs;
   const { files, folders } = await listFolder(path);

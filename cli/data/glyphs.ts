@@ -8,7 +8,7 @@ import type { Random } from '../../runtime/random.ts';
 import { boxHeight, boxWidth, digits, flattened } from './glyph-shapes.ts';
 import type { Point } from './glyph-shapes.ts';
 import { decodedSplit, sharedBytes } from './split.ts';
-import type { Dataset, Split } from './split.ts';
+import type { PictureDataset, Split } from './split.ts';
 
 const side = 32;
 const area = side * side;
@@ -19,7 +19,7 @@ const testSize = 1000;
 const streams = { train: 0x91f1, test: 0x7e57 } as const;
 
 /** The data set named by `glyphs` (6,000 training pictures) or `glyphs:N`; null where `name` is something else. */
-export function openGlyphs(name: string): Dataset | null {
+export function openGlyphs(name: string): PictureDataset | null {
   const match = /^glyphs(?::(.*))?$/.exec(name);
   if (match === null) return null;
   const size = match[1] === undefined ? defaultTrainSize : Number(match[1] || NaN);
@@ -27,6 +27,7 @@ export function openGlyphs(name: string): Dataset | null {
     throw usageError(`"${name}": the number of glyphs must be a whole number from 10 to 1000000`, 'For example: --data glyphs:6000');
   }
   return {
+    kind: 'image',
     name,
     labels: digits.map((_, digit) => String(digit)),
     train: drawSplit(streams.train, size),

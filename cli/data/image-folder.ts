@@ -8,7 +8,7 @@ import { UserError } from '../io/errors.ts';
 import { fileSplit } from './file-split.ts';
 import type { PictureFile } from './file-split.ts';
 import { readPicture, unreadablePicture } from './picture-source.ts';
-import type { Dataset, DatasetOptions } from './split.ts';
+import type { PictureDataset, DatasetOptions } from './split.ts';
 
 const testFolders = ['val', 'validation', 'test'];
 const pictureName = /\.(jpe?g|png|webp)$/i;
@@ -22,7 +22,7 @@ interface ClassFolder {
 }
 
 /** Opens the image folder `folder` whose subfolders are `folders`. */
-export async function openImageFolder(folder: string, folders: readonly string[], options: DatasetOptions): Promise<Dataset> {
+export async function openImageFolder(folder: string, folders: readonly string[], options: DatasetOptions): Promise<PictureDataset> {
   const { labels, train, test } = await (folders.includes('train') ? readSplits(folder, folders) : divide(folder, folders, options));
   const readable = { train: await checkFiles(train, options), test: await checkFiles(test, options) };
   const kept = readable.train.length + readable.test.length;
@@ -33,6 +33,7 @@ export async function openImageFolder(folder: string, folders: readonly string[]
     throw new UserError(`${folder} has one class only (${labels.join()}): there is nothing to tell apart`, 'A class is a folder of pictures; give the folder that holds the class folders.');
   }
   return {
+    kind: 'image',
     name: folder,
     labels,
     train: fileSplit(readable.train),

@@ -1,25 +1,17 @@
 /** What training, evaluation and benches read: labelled samples as batches of a model's inputs, whether pictures or texts. */
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
-import { floats, type HostTensor } from '../engines/engine.ts';
+import { floats, integers, type HostTensor } from '../engines/engine.ts';
 import { noAugment, type Augment } from './augment.ts';
 import { batches as pictureBatches } from './batches.ts';
+import type { Pass } from './pass.ts';
 import type { Split } from './split.ts';
+import { textBatches } from './text/batches.ts';
+import type { EncodedSplit } from './text/encoded.ts';
 
 export interface Samples {
   readonly size: number;
   /** One pass over all. The batches depend on the samples and on what is asked for, on nothing else. */
   batches(pass: Pass): AsyncGenerator<Batch, void, void>;
-}
-
-export interface Pass {
-  readonly batchSize: number;
-  readonly seed: number;
-  /** Which pass it is: orders and augmentations differ between epochs. 0 unless given. */
-  readonly epoch?: number;
-  /** A new order each epoch. Off unless asked for. */
-  readonly shuffle?: boolean;
-  /** Leaves out the last batch where it is not full. Off unless asked for. */
-  readonly dropLast?: boolean;
 }
 
 export interface Batch {
@@ -53,4 +45,33 @@ export function pictureSamples(split: Split, spec: ImagePreprocess, augment: Aug
       }
     },
   };
+}
+
+/** Texts as token ids, batched with texts of like length. `types`: whether the model takes the types of tokens. */
+export function textSamples(split: EncodedSplit, { padId, types: withTypes }: { readonly padId: number; readonly types: boolean }): Samples {
+  return {
+    size: split.size,
+    async *batches(pass) {
+      for await (const { ids, types, mask, labels, size, tokens } of textBatches(split, { ...pass, padId })) {
+        const shape = [pass.batchSize, tokens];
+        yield {
+          inputs: { ids: integers(ids, shape), ...(withTypes ? { types: integers(types, shape) } : {}), mask: floats(mask, shape) },
+          labels,
+          size,
+          tokens,
+          sample(i) {
+            const end = i * tokens + lengthOf(mask, i, tokens);
+            return { ids: ids.subarray(i * tokens, end), ...(withTypes ? { types: types.subarray(i * tokens, end) } : {}) };
+          },
+        };
+      }
+    },
+  };
+}
+
+/** Padding comes last, so the tokens are as many as the mask's ones. */
+function lengthOf(mask: Float32Array, row: number, tokens: number): number {
+  let length = tokens;
+  while (length > 0 && mask[row * tokens + length - 1] === 0) length--;
+  return length;
 }

@@ -18,7 +18,8 @@ export interface Split {
   keep?(i: number, picture: Picture): void;
 }
 
-export interface Dataset {
+export interface PictureDataset {
+  readonly kind: 'image';
   readonly name: string;
   readonly labels: readonly string[];
   readonly train: Split;

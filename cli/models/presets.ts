@@ -16,8 +16,9 @@ const VITS = {
 
 type BertSizes = Pick<BertConfig, 'hiddenSize' | 'layers' | 'heads' | 'intermediateSize'>;
 
-/** bert-base-uncased, and the smaller ones of Turc et al. 2019. */
+/** bert-base-uncased, the smaller ones of Turc et al. 2019, and one for trying things out. */
 const BERTS = {
+  'bert-pico': { hiddenSize: 64, layers: 2, heads: 2, intermediateSize: 256 },
   'bert-tiny': { hiddenSize: 128, layers: 2, heads: 2, intermediateSize: 512 },
   'bert-mini': { hiddenSize: 256, layers: 4, heads: 4, intermediateSize: 1024 },
   'bert-small': { hiddenSize: 512, layers: 4, heads: 8, intermediateSize: 2048 },
@@ -32,7 +33,8 @@ export type BertPreset = keyof typeof BERTS;
 export type Preset = VitPreset | BertPreset;
 
 export const VIT_PRESETS = Object.keys(VITS) as VitPreset[];
-export const PRESETS: readonly Preset[] = [...VIT_PRESETS, ...(Object.keys(BERTS) as BertPreset[])];
+export const BERT_PRESETS = Object.keys(BERTS) as BertPreset[];
+export const PRESETS: readonly Preset[] = [...VIT_PRESETS, ...BERT_PRESETS];
 
 export function isVitPreset(name: string): name is VitPreset {
   return Object.hasOwn(VITS, name);

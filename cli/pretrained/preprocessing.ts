@@ -1,9 +1,9 @@
 /** How a sample becomes the model's inputs, as the folder of a model tells it. */
 import { join } from 'node:path';
-import type { JsonObject } from '../../runtime/artifact/schema.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { UserError } from '../io/errors.ts';
 import { writeJson } from '../io/files.ts';
+import { saveTokenizer } from '../text/tokenizer-files.ts';
 import { imagePreprocessToHuggingFace } from './preprocessor-config.ts';
 
 export interface ImagePreprocessing {
@@ -15,10 +15,10 @@ export interface TextPreprocessing {
   readonly kind: 'text';
   /** What tokenizer.json holds. */
   readonly tokenizer: unknown;
-  /** What tokenizer_config.json held. */
-  readonly settings: JsonObject;
   /** Longer texts are cut. */
   readonly maxTokens: number;
+  /** Whether the model takes the types of tokens. */
+  readonly types: boolean;
 }
 
 export type Preprocessing = ImagePreprocessing | TextPreprocessing;
@@ -41,8 +41,7 @@ export async function savePreprocessing(folder: string, preprocessing: Preproces
     case 'image':
       return writeJson(join(folder, 'preprocessor_config.json'), imagePreprocessToHuggingFace(preprocessing.image));
     case 'text':
-      await writeJson(join(folder, 'tokenizer.json'), preprocessing.tokenizer);
-      return writeJson(join(folder, 'tokenizer_config.json'), { ...preprocessing.settings, model_max_length: preprocessing.maxTokens });
+      return saveTokenizer(folder, preprocessing.tokenizer, preprocessing);
     default:
       return preprocessing satisfies never;
   }

@@ -1,6 +1,7 @@
 /** What all architectures that read texts have in common. */
 import { join } from 'node:path';
 import { isObject, type JsonObject } from '../../runtime/artifact/schema.ts';
+import { createTokenizer } from '../../runtime/text/tokenizer.ts';
 import { UserError } from '../io/errors.ts';
 import { exists, readJson } from '../io/files.ts';
 import type { BertConfig, BertVariant } from '../models/bert.ts';
@@ -16,18 +17,21 @@ const USUAL_TOKENS = 512;
 export async function fitTexts(folder: string, stored: BertConfig, options: FitOptions): Promise<{ config: BertConfig; preprocessing: TextPreprocessing }> {
   if (options.imageSize !== undefined) throw new UserError(`${folder} is a model of texts, which have no image size`);
   const settings = await tokenizerSettings(folder);
-  const { maxPositions, vocabSize } = stored;
+  const { maxPositions, vocabSize, typeVocabSize } = stored;
   const tokens = options.maxTokens ?? writtenLimit(settings, maxPositions) ?? stored.tokens;
   if (tokens > maxPositions) {
     throw new UserError(`${folder}: expected at most ${maxPositions} tokens, for which it has positions, got ${tokens}`, 'Ask for shorter texts.');
   }
   const tokenizer = await loadTokenizerJson(folder);
-  const known = vocabularySize(tokenizer);
+  const { vocabSize: known, typeCount } = createTokenizer(tokenizer);
   if (known > vocabSize) {
     throw new UserError(`${folder}: the tokenizer has ids up to ${known - 1}, the checkpoint has embeddings for ${vocabSize}`, 'Does the tokenizer belong to these weights?');
   }
+  if (typeVocabSize > 0 && typeCount > typeVocabSize) {
+    throw new UserError(`${folder}: the tokenizer tells ${typeCount} types of tokens apart, the checkpoint has embeddings for ${typeVocabSize}`, 'Does the tokenizer belong to these weights?');
+  }
   const config = { ...stored, labels: options.labels ?? stored.labels, tokens };
-  return { config, preprocessing: { kind: 'text', tokenizer, settings, maxTokens: tokens } };
+  return { config, preprocessing: { kind: 'text', tokenizer, maxTokens: tokens, types: typeVocabSize > 0 } };
 }
 
 async function tokenizerSettings(folder: string): Promise<JsonObject> {
@@ -41,19 +45,6 @@ async function tokenizerSettings(folder: string): Promise<JsonObject> {
 /** model_max_length; null where it is absent or beyond the positions, as 1e30 is, which transformers writes for "none". */
 function writtenLimit({ model_max_length: limit }: JsonObject, maxPositions: number): number | null {
   return Number.isInteger(limit) && (limit as number) >= 1 && (limit as number) <= maxPositions ? (limit as number) : null;
-}
-
-/** One more than the greatest id that the tokenizer of a tokenizer.json gives. */
-export function vocabularySize(tokenizer: unknown): number {
-  const { model, added_tokens: added } = isObject(tokenizer) ? tokenizer : {};
-  const vocabulary = isObject(model) ? model.vocab : undefined;
-  let size = Array.isArray(vocabulary) ? vocabulary.length : 0;
-  const count = (id: unknown): void => {
-    if (typeof id === 'number' && id >= size) size = id + 1;
-  };
-  if (isObject(vocabulary)) Object.values(vocabulary).forEach(count);
-  if (Array.isArray(added)) for (const token of added) if (isObject(token)) count(token.id);
-  return size;
 }
 
 /** The longest text that a model with these positions takes where nobody says. */

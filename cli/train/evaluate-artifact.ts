@@ -1,7 +1,7 @@
 /** Accuracy of a packed model, on the runtime that serves it. */
 import type { Artifact } from '../../runtime/artifact/artifact.ts';
 import { createEngine } from '../../runtime/engine/engine.ts';
-import { batchCount } from '../data/batches.ts';
+import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
 import { builtKernels } from '../io/assets.ts';
 import { argmax, EVALUATION_BATCH, expectFinite, type EvaluateOptions, type Evaluation } from './evaluate.ts';

@@ -1,5 +1,5 @@
 /** Accuracy of a model on labelled samples. */
-import { batchCount } from '../data/batches.ts';
+import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
 import type { Engine, Inputs } from '../engines/engine.ts';
 import { UserError } from '../io/errors.ts';

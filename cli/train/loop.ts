@@ -1,6 +1,6 @@
 /** The training loop: next batch, one step, now and then an evaluation and a checkpoint. */
 import { random } from '../../runtime/random.ts';
-import { batchCount } from '../data/batches.ts';
+import { batchCount } from '../data/pass.ts';
 import type { Batch, Samples } from '../data/samples.ts';
 import { floats, integers, type DeviceTensor, type Engine, type HostTensor, type Inputs, type Outputs, type Program } from '../engines/engine.ts';
 import { Interrupted, UserError } from '../io/errors.ts';

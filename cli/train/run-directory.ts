@@ -2,7 +2,9 @@
  * A run is a folder:
  *
  *   run.json                 what was asked (the resolved configuration), what came out, and how far it got
- *   config.json, preprocessor_config.json    the architecture and its preprocessing, in Hugging Face's words
+ *   config.json              the architecture, in Hugging Face's words; so the next two
+ *   preprocessor_config.json of pictures: how they are prepared
+ *   tokenizer.json, tokenizer_config.json    of texts: how they become tokens
  *   model.safetensors        fine-tuned: the dense model, in Hugging Face's names
  *   weights.safetensors      compressed or quantized: what is left, in the layer table's names
  *   checkpoint.safetensors   the state at the last evaluation or interrupt, which --resume goes on from
@@ -24,7 +26,7 @@ export const RUN_FILES = {
 } as const;
 
 /** Everything that a run writes into its folder, and all that --overwrite ever removes from one. */
-const OWN_FILES: readonly string[] = [...Object.values(RUN_FILES), 'model.safetensors', 'config.json', 'preprocessor_config.json'];
+const OWN_FILES: readonly string[] = [...Object.values(RUN_FILES), 'model.safetensors', 'config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json'];
 
 const RECORD_VERSION = 1;
 

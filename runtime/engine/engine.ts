@@ -93,7 +93,7 @@ function inputView({ buffer }: WebAssembly.Memory, arena: number, { name, dtype,
 }
 
 /** How many rows the table has that an input's values look up; null where they look up nothing. */
-function vocabularyOf({ steps }: Plan, offset: number): number | null {
+export function vocabularyOf({ steps }: Plan, offset: number): number | null {
   for (const step of steps) if (step.op === 'embedding' && step.ids === offset) return step.entries;
   return null;
 }

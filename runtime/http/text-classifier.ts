@@ -1,8 +1,7 @@
 /** A packed model as a classifier of texts: tokens, infer, softmax. */
 import type { Artifact } from '../artifact/artifact.ts';
 import { ArtifactError } from '../artifact/errors.ts';
-import type { Step } from '../artifact/plan.ts';
-import type { Inputs } from '../engine/engine.ts';
+import { vocabularyOf, type Inputs } from '../engine/engine.ts';
 import { readTokenizer } from '../text/artifact-tokenizer.ts';
 import { readTextPreprocess } from '../text/spec.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -29,10 +28,13 @@ export async function createTextClassifier(artifact: Artifact, engine: Inference
 }
 
 /** Every sequence that the tokenizer makes must be one that the plan takes: better refused when loading than when somebody asks. */
-function checkFit({ plan: { tokens, steps } }: Artifact['manifest'], maxTokens: number, { vocabSize, typeCount, specials }: Tokenizer): void {
-  const checks: [what: string, most: number, got: number][] = [['tokens', tokens ?? 0, maxTokens], ['special tokens around two texts', maxTokens - 1, specials.pair]];
-  for (const { words, kinds } of steps.filter((step): step is Step<'textEmbedding'> => step.op === 'textEmbedding')) {
-    checks.push(['tokens in the vocabulary', words, vocabSize], ['token types', kinds, typeCount]);
+function checkFit({ plan }: Artifact['manifest'], maxTokens: number, { vocabSize, typeCount, specials }: Tokenizer): void {
+  const checks: [what: string, most: number, got: number][] = [['tokens', plan.tokens ?? 0, maxTokens], ['special tokens around two texts', maxTokens - 1, specials.pair]];
+  const used: Readonly<Record<string, readonly [what: string, got: number]>> = { ids: ['tokens in the vocabulary', vocabSize], types: ['token types', typeCount] };
+  for (const { name, offset } of plan.inputs) {
+    if (!Object.hasOwn(used, name)) throw new ArtifactError('plan', `expected the inputs ids and types of a model for texts, got ${name}`);
+    const [what, got] = used[name];
+    checks.push([what, vocabularyOf(plan, offset) ?? 0, got]);
   }
   for (const [what, most, got] of checks) if (got > most) throw new ArtifactError('plan', `the tokenizer does not fit the plan: expected at most ${most} ${what}, got ${got}`);
 }

@@ -59,12 +59,6 @@ it.each(['paper', 'svd'])('slim bench train-step trains the factors of a word ta
   expect(result.trainedParameters).toBe(30_522 * 3 + 3 * 128 + adapters + 5 * 256 + (128 * 128 + 128) + (128 * 10 + 10));
 });
 
-it('slim finetune says that it trains no text models', async () => {
-  const { code, stdout, stderr } = await slim(['finetune', '--model', 'bert-tiny', '--data', 'glyphs:20', '--out', 'nowhere']);
-  expect([code, stdout]).toEqual([2, '']);
-  expect(stderr).toMatch(/^error: --model bert-tiny is a preset of a text model: .*\nhint: Presets to train: vit-pico, /);
-});
-
 it('slim bench load tells what each part of loading takes, in processes of their own', async () => {
   const told = await slimJson(['bench', 'load', '--model', 'vit-pico', '--rank', '8', '--processes', '2']);
   expect(told).toMatchObject({ version: 1, model: 'vit-pico', rank: 8, processes: 2, node: process.version });

@@ -1,9 +1,10 @@
 // Workers run from dist/, which `npm test` builds first.
 import { afterAll, describe, expect, it } from 'vitest';
 import { noAugment, parseAugment } from '../../cli/data/augment.ts';
-import { batchCount, batches } from '../../cli/data/batches.ts';
+import { batches } from '../../cli/data/batches.ts';
+import { batchCount } from '../../cli/data/pass.ts';
 import type { Batch, BatchOptions } from '../../cli/data/batches.ts';
-import { openDataset } from '../../cli/data/dataset.ts';
+import { openPictures } from '../../cli/data/dataset.ts';
 import { fileSplit } from '../../cli/data/file-split.ts';
 import { picturePool, startPool } from '../../cli/data/picture-pool.ts';
 import type { Split } from '../../cli/data/split.ts';
@@ -12,7 +13,7 @@ import { damagedPng, folderOf, jpegOf } from './picture-files.ts';
 
 const spec = defaultImagePreprocess({ height: 8, width: 8 });
 const options: BatchOptions = { spec, batchSize: 4, seed: 1 };
-const { train: glyphs } = await openDataset('glyphs:10', { seed: 1 });
+const { train: glyphs } = await openPictures('glyphs:10', { seed: 1 });
 
 async function collect(split: Split, extra: Partial<BatchOptions> = {}): Promise<readonly Batch[]> {
   const all: Batch[] = [];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openDataset } from '../../cli/data/dataset.ts';
+import { openPictures } from '../../cli/data/dataset.ts';
 import type { Split } from '../../cli/data/dataset.ts';
 import { present, sharedFolder } from '../support/shared.ts';
 import { damagedPng, folderOf, jpegOf } from './picture-files.ts';
@@ -12,7 +12,7 @@ const labelsOf = (split: Split): number[] => Array.from({ length: split.size }, 
 describe('image folders', () => {
   it('reads train/ and val/', async () => {
     const path = folderOf({ 'train/a/1.jpg': jpeg, 'train/b/1.JPEG': jpeg, 'train/b/2.jpg': jpeg, 'val/b/1.jpg': jpeg, 'train/a/notes.txt': '' });
-    const { labels, train, test, skipped } = await openDataset(path, { seed: 1 });
+    const { labels, train, test, skipped } = await openPictures(path, { seed: 1 });
     expect(labels).toEqual(['a', 'b']);
     expect([labelsOf(train), labelsOf(test), skipped]).toEqual([[0, 1, 1], [1], 0]);
     expect(await train.picture(2)).toMatchObject({ width: 24, height: 16 });
@@ -22,7 +22,7 @@ describe('image folders', () => {
     const files = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`${i % 2 ? 'odd' : 'even'}/${i}.jpg`, jpeg]));
     const path = folderOf(files);
     const held = async (seed: number): Promise<string> => {
-      const { train, test } = await openDataset(path, { seed, validationFraction: 0.3 });
+      const { train, test } = await openPictures(path, { seed, validationFraction: 0.3 });
       expect([train.size, labelsOf(test)]).toEqual([14, [0, 0, 0, 1, 1, 1]]);
       return JSON.stringify(Array.from({ length: test.size }, (_, i) => test.source(i)));
     };
@@ -31,8 +31,8 @@ describe('image folders', () => {
   });
 
   it('names what is wrong', async () => {
-    const open = (files: Record<string, string | Uint8Array>): Promise<unknown> => openDataset(folderOf(files), { seed: 1 });
-    await expect(openDataset('/no/such/folder', { seed: 1 })).rejects.toEqual(refusal('there is no data folder /no/such/folder', 'glyphs'));
+    const open = (files: Record<string, string | Uint8Array>): Promise<unknown> => openPictures(folderOf(files), { seed: 1 });
+    await expect(openPictures('/no/such/folder', { seed: 1 })).rejects.toEqual(refusal('there is no data folder /no/such/folder', 'glyphs'));
     await expect(open({})).rejects.toEqual(refusal('is empty', 'Known layouts: train/CLASS'));
     await expect(open({ 'notes.txt': '' })).rejects.toEqual(refusal('holds no data set that is known (notes.txt', 'CIFAR-10 binary'));
     await expect(open({ 'train/a/1.jpg': jpeg })).rejects.toEqual(refusal('has train/ but none of val/, validation/, test/'));
@@ -48,18 +48,18 @@ describe('unreadable pictures', () => {
 
   it.each(Object.entries(bad))('%s is named', async (name, content) => {
     const path = folderOf({ ...good, [name]: content });
-    await expect(openDataset(path, { seed: 1 })).rejects.toEqual(refusal(`${path}/${name}: `, '--skip-bad'));
+    await expect(openPictures(path, { seed: 1 })).rejects.toEqual(refusal(`${path}/${name}: `, '--skip-bad'));
   });
 
   it('are left out and counted with skipBad, also those that only decoding finds', async () => {
     const path = folderOf({ ...good, ...bad, 'val/b/damaged.png': await damagedPng() });
-    const { train, test, skipped } = await openDataset(path, { seed: 1, skipBad: true });
+    const { train, test, skipped } = await openPictures(path, { seed: 1, skipBad: true });
     expect([train.size, test.size, skipped]).toEqual([2, 2, 4]);
   });
 
   it('are an error when none is left', async () => {
     const path = folderOf({ ...bad, 'val/a/1.jpg': jpeg });
-    await expect(openDataset(path, { seed: 1, skipBad: true })).rejects.toEqual(refusal('0 readable training pictures and 1 for testing'));
+    await expect(openPictures(path, { seed: 1, skipBad: true })).rejects.toEqual(refusal('0 readable training pictures and 1 for testing'));
   });
 });
 
@@ -71,14 +71,14 @@ describe('CIFAR-10', () => {
     const path = folderOf({
       'data_batch_1.bin': Buffer.concat([record(1), record(0)]), 'data_batch_2.bin': record(1), 'test_batch.bin': record(0), 'batches.meta.txt': meta,
     });
-    const { labels, train, test } = await openDataset(path, { seed: 1 });
+    const { labels, train, test } = await openPictures(path, { seed: 1 });
     expect([labels, labelsOf(train), labelsOf(test)]).toEqual([['cat', 'dog'], [1, 0, 1], [0]]);
     const { width, height, data } = await train.picture(2);
     expect([width, height, ...data.subarray(0, 6)]).toEqual([32, 32, 5, 100, 200, 0, 100, 200]);
   });
 
   it('names what is wrong', async () => {
-    const open = (files: Record<string, string | Uint8Array>): Promise<unknown> => openDataset(folderOf(files), { seed: 1 });
+    const open = (files: Record<string, string | Uint8Array>): Promise<unknown> => openPictures(folderOf(files), { seed: 1 });
     await expect(open({ 'train.bin': record(0).subarray(0, 3000), 'test.bin': record(0), 'batches.meta.txt': meta }))
       .rejects.toEqual(refusal('holds 3000 bytes, which is no multiple of CIFAR-10\'s record of 3073 bytes (3000 left over)'));
     await expect(open({ 'train.bin': record(2), 'test.bin': record(0), 'batches.meta.txt': meta })).rejects.toEqual(refusal('record 0 has label 2'));
@@ -87,7 +87,7 @@ describe('CIFAR-10', () => {
 
   const real = `${sharedFolder}/data/cifar10`;
   it.skipIf(!present(real))('reads the real one', async () => {
-    const { labels, train, test } = await openDataset(real, { seed: 1 });
+    const { labels, train, test } = await openPictures(real, { seed: 1 });
     expect([labels[0], labels.length, train.size, test.size]).toEqual(['airplane', 10, 15_000, 4_000]);
     expect(labelsOf(test).filter((label) => label === 3)).toHaveLength(400);
   });

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { batches } from '../../cli/data/batches.ts';
-import { openDataset } from '../../cli/data/dataset.ts';
+import { openPictures } from '../../cli/data/dataset.ts';
 import { readPicture } from '../../cli/data/picture-source.ts';
 import { evaluate, floats, integers, type Engine, type HostTensor } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
@@ -101,7 +101,7 @@ const cifarGolden = `${goldenFolder}/hf/vit-cifar10-128d-hf.json`;
 describe.skipIf(![cifarModel, cifarData, cifarGolden].every(present))('a ViT trained on CIFAR-10', () => {
   it('gives the logits of the first 64 test pictures, prepared by the data pipeline', async () => {
     const golden = JSON.parse(readFileSync(cifarGolden, 'utf8'));
-    const { test } = await openDataset(cifarData, { seed: 0 });
+    const { test } = await openPictures(cifarData, { seed: 0 });
     const checkpoint = await loadCheckpoint(cifarModel, { seed: 0 });
     expect(Array.from({ length: 64 }, (_, i) => test.label(i))).toEqual(golden.first64_labels);
     for await (const { pixels, size } of batches({ ...test, size: 64 }, { spec: imagePreprocessOf(checkpoint.preprocessing), batchSize: 64, seed: 0 })) {

@@ -74,6 +74,30 @@ function grey(mean: number, source: ReturnType<typeof random>): Promise<Buffer> 
   return sharp(pixels, { raw: { width: 16, height: 16, channels: 3 } }).png().toBuffer();
 }
 
+const GOOD = ['lovely', 'warm', 'funny', 'brilliant', 'tender', 'gripping'];
+const BAD = ['dull', 'awful', 'clumsy', 'boring', 'hollow', 'tedious'];
+const FILLER = ['the', 'film', 'is', 'a', 'story', 'about', 'people', 'and', 'its', 'music', 'scenes', 'with', 'an', 'ending', 'that', 'feels'];
+
+/** One made-up review: filler of a length of its own, and two words of which both tell the label, or one in ten times one lies. */
+export function review(label: number, source: ReturnType<typeof random>): string {
+  const words = Array.from({ length: 4 + source.below(18) }, () => FILLER[source.below(FILLER.length)]);
+  for (let i = 0; i < 2; i++) {
+    const told = source.uniform() < 0.1 ? 1 - label : label;
+    words.splice(source.below(words.length + 1), 0, (told === 1 ? GOOD : BAD)[source.below(GOOD.length)]);
+  }
+  return `${words.join(' ')}.`;
+}
+
+/** Texts as JSON lines: train.jsonl and validation.jsonl, labels `neg` and `pos`. */
+export function writeReviews(folder: string, { train = 200, validation = 60 } = {}): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [part, count] of [['train', train], ['validation', validation]] as const) {
+    const source = random(5, count);
+    const lines = Array.from({ length: count }, (_, i) => JSON.stringify({ text: review(i % 2, source), label: ['neg', 'pos'][i % 2] }));
+    writeFileSync(join(folder, `${part}.jsonl`), `${lines.join('\n')}\n`);
+  }
+}
+
 export interface MetricsLine {
   readonly step: number;
   readonly epoch: number;

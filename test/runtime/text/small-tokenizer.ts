@@ -1,5 +1,5 @@
 /** A WordPiece tokenizer of a few words, as BERT's, and an artifact of the small BERT with it. */
-import { absorbAttention } from '../../../cli/compress/absorb.ts';
+import { absorb } from '../../../cli/compress/absorb.ts';
 import { pack } from '../../../cli/compress/pack.ts';
 import { quantizeTensors } from '../../../cli/compress/quantize.ts';
 import { storedTensors } from '../../../cli/compress/stored-tensors.ts';
@@ -47,7 +47,7 @@ export interface SmallTextOptions {
 /** The small BERT, int8, with its tokenizer; null leaves that out. */
 export async function smallTextArtifact({ tokenizer = packTokenizer(bertTokenizer()), maxTokens = TOKENS, change = () => undefined }: SmallTextOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
   const { logits, values } = smallBert();
-  const { logits: absorbed, derive } = absorbAttention(logits);
+  const { logits: absorbed, derive } = absorb(logits);
   const packed = await pack(absorbed, quantizeTensors(derive(storedTensors(logits, values)), absorbed), { ...textDescription, preprocessing: { kind: 'text', maxTokens } });
   const { digest: _, ...manifest } = structuredClone((await readArtifact(packed)).manifest) as Manifest;
   change(manifest);

@@ -1,0 +1,48 @@
+/** A trained model as one artifact: its tensors, its tokenizer if it has one, and what it tells of itself. */
+import type { Manifest } from '../../runtime/artifact/manifest.ts';
+import type { JsonObject } from '../../runtime/artifact/schema.ts';
+import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { TOKENIZER_TENSOR } from '../../runtime/text/artifact-tokenizer.ts';
+import type { TextPreprocess } from '../../runtime/text/spec.ts';
+import { pack, type Description } from '../compress/pack.ts';
+import { quantizeTensors } from '../compress/quantize.ts';
+import type { StoredTensors } from '../compress/stored-tensors.ts';
+import { denseCost } from '../pclora/cost.ts';
+import type { Preprocessing } from '../pretrained/preprocessing.ts';
+import { packTokenizer } from '../text/pack-tokenizer.ts';
+import { deployable, type TrainedModel } from './trained-model.ts';
+
+/** The bytes of the artifact, in the model's precision. */
+export function packTrained(trained: TrainedModel): Promise<Uint8Array<ArrayBuffer>> {
+  const { logits, tensors } = deployable(trained);
+  return pack(logits, tensors, describe(trained), attachments(trained));
+}
+
+/** The same model in int8. */
+export function quantize(trained: TrainedModel): TrainedModel {
+  const { logits, tensors } = deployable(trained);
+  return { ...trained, precision: 'int8', stored: quantizeTensors(tensors, logits) };
+}
+
+/** The manifest's description, from what the run recorded. */
+function describe({ architecture, config, model, preprocessing, compression, record, source }: TrainedModel): Description {
+  const costs: Manifest['costs'] = record?.costs ?? { teacher: null, model: denseCost(model) };
+  return {
+    ...taskOf(preprocessing),
+    labels: config.labels,
+    source: { model: source, architecture: architecture.modelType },
+    compression,
+    accuracy: record?.accuracy ?? [],
+    costs,
+    configuration: (record?.configuration ?? {}) as JsonObject,
+  };
+}
+
+function taskOf(preprocessing: Preprocessing): Pick<Description, 'task' | 'preprocessing'> {
+  if (preprocessing.kind === 'image') return { task: 'image-classification', preprocessing: preprocessing.image satisfies ImagePreprocess as unknown as JsonObject };
+  return { task: 'text-classification', preprocessing: { kind: 'text', maxTokens: preprocessing.maxTokens } satisfies TextPreprocess };
+}
+
+function attachments({ preprocessing }: TrainedModel): StoredTensors {
+  return new Map(preprocessing.kind === 'text' ? [[TOKENIZER_TENSOR, packTokenizer(preprocessing.tokenizer)]] : []);
+}
