@@ -4,6 +4,8 @@ import { openDataset, type Dataset } from './data/dataset.ts';
 import { DEVICES, ENGINES } from './engines/create.ts';
 import { messageOf, usageError } from './io/errors.ts';
 import { readJson } from './io/files.ts';
+import { throwIfInterrupted, type Io } from './io/io.ts';
+import { createProgress } from './io/progress.ts';
 
 type Parse<T> = (text: string) => T;
 
@@ -109,9 +111,22 @@ export interface DataFlags {
   readonly splitSeed: number;
 }
 
-/** The data set that the flags name. */
-export function openData(path: string, { splitSeed, skipBad, validationFraction, textColumn, textPairColumn, labelColumn }: DataFlags): Promise<Dataset> {
-  return openDataset(path, { seed: splitSeed, skipBad, validationFraction, textColumn, textPairColumn, labelColumn });
+/** Most data is read before a progress would be of use. */
+const QUIET_MS = 2000;
+
+/** The data set that the flags name. Tells how far it is where counting its rows takes long. */
+export async function openData(path: string, { splitSeed, skipBad, validationFraction, textColumn, textPairColumn, labelColumn }: DataFlags, { stderr, signal }: Io): Promise<Dataset> {
+  const progress = createProgress(stderr, 'data');
+  const began = performance.now();
+  const onRead = (share: number): void => {
+    throwIfInterrupted(signal);
+    if (performance.now() - began > QUIET_MS) progress.update(Math.floor(1000 * share) / 10, 100, '% read');
+  };
+  try {
+    return await openDataset(path, { seed: splitSeed, skipBad, validationFraction, textColumn, textPairColumn, labelColumn, onRead });
+  } finally {
+    progress.end();
+  }
 }
 
 export function addEngineOptions(command: Command): Command {

@@ -1,5 +1,4 @@
 // Bundles the web API for hosts that run one module with a `fetch` handler: small, and nothing but the standard web APIs.
-import { readFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 
 /**
@@ -15,29 +14,15 @@ const LEFT_OUT = {
   'helper/route/index': ['routePath'],
 };
 
-/** Methods of its classes that are for apps of several parts. */
-const METHODS_LEFT_OUT = { 'hono-base': ['route', 'basePath', 'mount'] };
-
-/** A class without some of its methods, which are told by their indentation. */
-async function withoutMethods(path, names) {
-  return names.reduce((source, name) => {
-    const left = source.replace(new RegExp(`^\\t${name}\\([^]*?^\\t\\}\\n`, 'm'), '');
-    if (left === source) throw new Error(`${path} has no method ${name} to be left out`);
-    return left;
-  }, await readFile(path, 'utf8'));
-}
-
 const leaveOut = {
   name: 'leave-out',
   setup(build) {
     build.onResolve({ filter: /^left-out$/ }, () => ({ path: 'node_modules/hono/left-out', namespace: 'left-out' }));
     build.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({
-      contents: 'export function leftOut() { throw new Error("left out of the edge bundle"); }',
+      contents: 'export function leftOut() { throw new Error("left out"); }',
     }));
-    build.onLoad({ filter: /\/hono\/dist\/.*\.js$/ }, async ({ path, suffix }) => {
-      const [, file] = path.match(/\/hono\/dist\/(.*)\.js$/);
-      if (file in METHODS_LEFT_OUT) return { contents: await withoutMethods(path, METHODS_LEFT_OUT[file]) };
-      const names = LEFT_OUT[file];
+    build.onLoad({ filter: /\/hono\/dist\/.*\.js$/ }, ({ path, suffix }) => {
+      const names = LEFT_OUT[path.match(/\/hono\/dist\/(.*)\.js$/)[1]];
       if (names === undefined || suffix === '?whole') return undefined;
       // An export by name goes before one by star: what Hono adds to the file stays.
       const stubs = names.map((name) => `leftOut as ${name}`).join(', ');

@@ -35,7 +35,7 @@ told too where the model knows the data's classes.`,
     const path = required(flags.model, '--model');
     const trained = await loadTrainedModel(path);
     if (trained.precision === 'int8') throw new UserError(`${path} is quantized already: there is no f32 model to compare with`, 'Give the run that it was quantized from.');
-    const data = await openData(required(flags.data, '--data'), inheritSplit(flags, trained.record?.configuration));
+    const data = await openData(required(flags.data, '--data'), inheritSplit(flags, trained.record?.configuration), io);
     const preparation = preparationOf(trained.preprocessing);
     const parts = ({ test: ['test'], train: ['train'], all: ['train', 'test'] } as const)[flags.part];
     const splits = await Promise.all(parts.map((part) => prepareSamples(data, part, preparation)));

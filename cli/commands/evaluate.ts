@@ -49,7 +49,7 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
   if (kind === 'absent') throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
   const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path);
   const configuration = 'manifest' in model ? model.manifest.configuration : model.record?.configuration;
-  const data = await openData(dataPath, inheritSplit(flags, configuration));
+  const data = await openData(dataPath, inheritSplit(flags, configuration), io);
   return { ...(await evaluateOn(model, data, flags, io)), skipped: data.skipped };
 }
 

@@ -79,7 +79,7 @@ ${VIT_PRESETS.join(', ')} for pictures; ${BERT_PRESETS.join(', ')} for texts, wi
 export async function runFinetune(flags: FinetuneFlags, io: Io): Promise<FinetuneResult> {
   const places = await expectPlaces(flags);
   const progress = createProgress(io.stderr, 'step');
-  const data = await openData(places.data, flags);
+  const data = await openData(places.data, flags, io);
   const checkpoint = await startingPoint(places.model, data, flags, io);
   for (const notice of checkpoint.notices) progress.line(`note: ${notice}`);
   const { train, test, close } = await trainingSamples(data, checkpoint.preprocessing, flags, createProgress(io.stderr, 'text'), io);

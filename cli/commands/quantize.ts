@@ -50,7 +50,7 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
   const trained = await loadTrainedModel(path);
   if (trained.precision === 'int8') throw new UserError(`${path} is quantized already`);
   const quantized = quantize(trained);
-  const data = flags.data === undefined ? null : await openData(flags.data, inheritSplit(flags, trained.record?.configuration));
+  const data = flags.data === undefined ? null : await openData(flags.data, inheritSplit(flags, trained.record?.configuration), io);
   const evaluation = data && (await evaluateOn(quantized, data, { engine: 'onnx', device: 'cpu' }, io));
   const run = await createRunDirectory(out, flags.overwrite);
   const record = {

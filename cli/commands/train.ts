@@ -7,7 +7,7 @@ import type { Engine } from '../engines/engine.ts';
 import { usageError, UserError } from '../io/errors.ts';
 import { createProgress, type Progress } from '../io/progress.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
-import { tensorsOf } from '../models/layers.ts';
+import { blockLinears, tensorsOf } from '../models/layers.ts';
 import { isBertPreset, isVitPreset } from '../models/presets.ts';
 import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
@@ -90,7 +90,7 @@ and what is left are the adapters. Accuracy is always told for the adapters alon
 export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> {
   const places = await expectPlaces(flags);
   if (isVitPreset(places.model) || isBertPreset(places.model)) throw usageError(`--model ${places.model} is a preset: it has no trained weights to compress`, `Train it first: slim finetune --model ${places.model} ...`);
-  const data = await openData(places.data, flags);
+  const data = await openData(places.data, flags, io);
   const loaded = await loadTeacher(places.model, data.labels, flags);
   const texts = createProgress(io.stderr, 'text');
   const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, texts, io) : loaded;
@@ -100,7 +100,7 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
   const options = loopOptions(flags, train.size);
   const compression: Compression = {
     method: 'pc-lora',
-    rank: Math.max(...ranks.values()),
+    rank: Math.max(...blockLinears(model.layers).map(({ name }) => ranks.get(name)!)),
     ranks: Object.fromEntries(ranks),
     scaling: (flags.loraAlpha ?? flags.rank) / flags.rank,
     schedule: flags.schedule,

@@ -5,21 +5,21 @@ import { looksLikeCifar10, openCifar10 } from './cifar10.ts';
 import { openGlyphs } from './glyphs.ts';
 import { openImageFolder } from './image-folder.ts';
 import type { DatasetOptions, PictureDataset } from './split.ts';
-import { looksLikeText, openTextDataset, type TextColumns, type TextDataset } from './text/dataset.ts';
+import { openTexts, type TextDataset, type TextDatasetOptions } from './text/dataset.ts';
 
 export type { DatasetOptions, PictureDataset, Split } from './split.ts';
 
 export type Dataset = PictureDataset | TextDataset;
 
-const layouts =
-  'Known layouts: train/CLASS/*.jpg with val/ (or validation/, test/), CLASS/*.jpg, CIFAR-10 binary (train.bin or data_batch_*.bin, test.bin, batches.meta.txt), or the name glyphs.';
+const layouts = `Known layouts of pictures: train/CLASS/*.jpg with val/ (or validation/, test/), CLASS/*.jpg, CIFAR-10 binary (train.bin or data_batch_*.bin, test.bin, batches.meta.txt), or the name glyphs.
+Of texts: a .jsonl, .csv, .tsv or .parquet file, a folder with train.csv and validation.csv (or dev, test), or train/CLASS/*.txt with test/.`;
 
 /**
  * Opens a data set of texts or of pictures, whichever the path holds.
  * Throws a UserError that says what is wrong with it.
  */
-export async function openDataset(path: string, options: DatasetOptions & Partial<TextColumns>): Promise<Dataset> {
-  return (await looksLikeText(path)) ? openTextDataset(path, options) : openPictures(path, options);
+export async function openDataset(path: string, options: TextDatasetOptions): Promise<Dataset> {
+  return (await openTexts(path, options)) ?? openPictures(path, options);
 }
 
 /**

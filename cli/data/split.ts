@@ -29,12 +29,14 @@ export interface PictureDataset {
 }
 
 export interface DatasetOptions {
-  /** Decides which pictures are held out where the data has no split of its own. */
+  /** Decides which samples are held out where the data has no split of its own. */
   readonly seed: number;
-  /** Leaves out unreadable pictures and counts them, instead of stopping at the first. */
+  /** Leaves out unreadable samples and counts them, instead of stopping at the first. */
   readonly skipBad?: boolean;
   /** Share of each class held out for testing where the data has no split of its own; 0.2 unless given. */
   readonly validationFraction?: number;
+  /** Told how much of a text's rows has been read, from 0 to 1. May throw to stop. */
+  readonly onRead?: (share: number) => void;
 }
 
 /** A split whose pictures lie decoded in one block of shared memory, (n, height, width, 3). */

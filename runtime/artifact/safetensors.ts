@@ -159,7 +159,7 @@ function checkCoverage(entries: ReadonlyMap<string, TensorEntry>, dataOffset: nu
   let covered = 0;
   for (const [name, { begin, end }] of [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== covered) {
-      throw new ArtifactError('offsets', `tensor ${shown(name)}: expected it to begin at ${covered}, where the one before ends, got ${begin}`);
+      throw new ArtifactError('offsets', `tensor ${shown(name)}: expected it to begin at ${covered}, got ${begin}`);
     }
     covered = end;
   }

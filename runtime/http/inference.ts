@@ -26,7 +26,7 @@ export function classifierOf<Input>(
       const { inputs, ...marks } = await prepare(given);
       const logits = await engine.infer(inputs);
       // Weights that overflow are no fault of the input, and NaN would be `null` in JSON: better no answer than that one.
-      if (!logits.every(Number.isFinite)) throw new Error('the model computed values that are not finite');
+      if (!logits.every(Number.isFinite)) throw new Error('the logits are not finite');
       return { predictions: topPredictions(logits, labels, topK), ...marks };
     },
   };

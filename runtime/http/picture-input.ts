@@ -12,7 +12,7 @@ const readBase64 = ofRequest((where, json) => {
 /** An encoded picture: the body, or base64 in JSON's field `image`. */
 export const pictureInput: InputReader<Uint8Array> = {
   takes: /^image\/|^application\/octet-stream$/,
-  types: 'image/*, application/octet-stream, or application/json {"image": base64}',
+  types: 'image/* or application/json {"image": base64}',
   read(given) {
     const image = given instanceof Uint8Array ? given : readBase64('image', given.image);
     if (image.length === 0) throw new Problem(400, 'the picture is empty');

@@ -1,0 +1,120 @@
+/** CSV (RFC 4180: quotes, line breaks within them) and TSV (no quotes, as GLUE's files are written). The first line names the columns. */
+import { createReadStream } from 'node:fs';
+import { parse, type CsvError, type InfoRecord } from 'csv-parse';
+import { messageOf, UserError } from '../../io/errors.ts';
+import { readLines } from './lines.ts';
+import { decodeUtf8, MAX_ROW_BYTES, sizeOf, TOO_LONG, unreadable, type RowContent, type RowPlace, type TableFile } from './rows.ts';
+
+/** A record's fields, still bytes; null where it is longer than a row may be. */
+interface RawRecord extends RowPlace {
+  readonly fields: readonly Uint8Array[] | null;
+}
+
+export function csvFile(path: string): TableFile {
+  return delimitedFile(path, () => csvRecords(path));
+}
+
+export function tsvFile(path: string): TableFile {
+  return delimitedFile(path, () => tsvRecords(path), 'TSV has no quotes and no line breaks within a field: where there are such, save it as CSV.');
+}
+
+function delimitedFile(path: string, records: () => AsyncGenerator<RawRecord>, hint = ''): TableFile {
+  return {
+    path,
+    async columns() {
+      for await (const record of records()) return headerOf(path, record);
+      throw new UserError(`${path} has no lines`, 'Expected a first line that names the columns.');
+    },
+    async *rows() {
+      let header: readonly string[] | null = null;
+      for await (const record of records()) {
+        if (header === null) header = headerOf(path, record);
+        else yield { place: record.place, read: record.read, ...cellsOf(record, header, hint) };
+      }
+    },
+  };
+}
+
+function headerOf(path: string, { fields }: RawRecord): readonly string[] {
+  const names = (fields ?? []).map((field) => decodeUtf8(field)?.trim() ?? null);
+  if (fields === null || names.includes(null)) throw new UserError(`${path}: the first line is ${fields === null ? TOO_LONG : 'no valid UTF-8'}`, 'Expected the names of the columns.');
+  const twice = names.find((name, i) => name !== '' && names.indexOf(name) !== i);
+  if (twice !== undefined) throw new UserError(`${path}: two columns are named ${JSON.stringify(twice)}`, 'Rename one of them.');
+  return names as string[];
+}
+
+function cellsOf({ fields }: RawRecord, header: readonly string[], hint: string): RowContent {
+  if (fields === null) return { problem: TOO_LONG };
+  if (fields.length !== header.length) return { problem: `expected ${header.length} fields, as the first line has, got ${fields.length}${hint && `. ${hint}`}` };
+  const texts = fields.map(decodeUtf8);
+  const broken = texts.indexOf(null);
+  if (broken >= 0) return { problem: `${header[broken] || `field ${broken + 1}`} is no valid UTF-8` };
+  return { cells: Object.fromEntries(header.map((name, i) => [name, texts[i]])) };
+}
+
+async function* tsvRecords(path: string): AsyncGenerator<RawRecord> {
+  const TAB = 0x09;
+  for await (const { place, read, bytes } of readLines(path)) {
+    const fields: Uint8Array[] = [];
+    for (let begin = 0, end = 0; bytes !== null && end >= 0; begin = end + 1) {
+      end = bytes.indexOf(TAB, begin);
+      fields.push(bytes.subarray(begin, end < 0 ? bytes.length : end));
+    }
+    yield { place, read, fields: bytes === null ? null : fields };
+  }
+}
+
+async function* csvRecords(path: string): AsyncGenerator<RawRecord> {
+  const size = await sizeOf(path);
+  const { delimiter, start } = await dialectOf(path);
+  /** The last line of the records so far. */
+  let done = 0;
+  const source = createReadStream(path, { start });
+  // Fields stay bytes, so that broken UTF-8 is found rather than replaced.
+  const parser = parse({ info: true, delimiter, encoding: null, max_record_size: MAX_ROW_BYTES, relax_column_count: true, skip_empty_lines: true });
+  source.on('error', (error) => parser.destroy(error));
+  try {
+    for await (const { info, record } of source.pipe(parser) as AsyncIterable<{ info: InfoRecord; record: Buffer[] }>) {
+      const lines = 1 + record.reduce((sum, field) => sum + newlines(field), 0);
+      done = info.lines;
+      yield { place: `line ${done - lines + 1}`, read: Math.min(1, info.bytes / size), fields: record };
+    }
+  } catch (error) {
+    throw csvError(path, error, done);
+  } finally {
+    source.destroy();
+  }
+}
+
+function newlines(field: Buffer): number {
+  let count = 0;
+  for (let at = field.indexOf(0x0a); at >= 0; at = field.indexOf(0x0a, at + 1)) count++;
+  return count;
+}
+
+/** How the file is written, and where its first line begins: after a byte order mark. Spreadsheets write semicolons where the comma is the decimal mark. */
+async function dialectOf(path: string): Promise<{ readonly delimiter: string; readonly start: number }> {
+  for await (const { bytes } of readLines(path)) {
+    const line = bytes === null ? '' : (decodeUtf8(bytes) ?? '');
+    return { delimiter: !line.includes(',') && line.includes(';') ? ';' : ',', start: bytes !== null && BOM.every((byte, i) => bytes[i] === byte) ? BOM.length : 0 };
+  }
+  return { delimiter: ',', start: 0 };
+}
+
+const BOM = [0xef, 0xbb, 0xbf];
+
+/** Beyond a quote that is open no row can be told from another, so there is no skipping it. */
+function csvError(path: string, error: unknown, done: number): UserError {
+  const { code, lines } = error as Partial<CsvError>;
+  switch (code) {
+    case 'CSV_QUOTE_NOT_CLOSED':
+      return new UserError(`${path}: a quote that opens after line ${done} is never closed`, 'A quote within a field is written twice: "a ""word"" so".');
+    case 'CSV_MAX_RECORD_SIZE':
+      return new UserError(`${path}: the record after line ${done} is ${TOO_LONG}`, 'Is a quote not closed?');
+    case 'CSV_INVALID_CLOSING_QUOTE':
+    case 'INVALID_OPENING_QUOTE':
+      return new UserError(`${path}, line ${lines}: a quote stands within a field`, 'Write the field in quotes and the quote twice: "a ""word"" so".');
+    default:
+      return code?.startsWith('CSV_') ? new UserError(`${path}: ${messageOf(error)}`) : unreadable(path, error);
+  }
+}

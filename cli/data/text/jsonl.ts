@@ -1,0 +1,35 @@
+/** JSON lines: an object a line, its keys are the columns. */
+import { isObject } from '../../../runtime/artifact/schema.ts';
+import { UserError } from '../../io/errors.ts';
+import { readLines, type Line } from './lines.ts';
+import { decodeUtf8, TOO_LONG, type FileRow, type RowContent, type TableFile } from './rows.ts';
+
+export function jsonlFile(path: string): TableFile {
+  async function* rows(): AsyncGenerator<FileRow> {
+    for await (const line of readLines(path)) {
+      const { place, read } = line;
+      yield { place, read, ...parse(line) };
+    }
+  }
+  return {
+    path,
+    rows,
+    async columns() {
+      for await (const row of rows()) if ('cells' in row && Object.keys(row.cells).length > 0) return Object.keys(row.cells);
+      throw new UserError(`${path} has no line with a JSON object`, 'Expected one a line, such as {"text": "...", "label": "..."}.');
+    },
+  };
+}
+
+function parse({ bytes }: Line): RowContent {
+  if (bytes === null) return { problem: TOO_LONG };
+  const text = decodeUtf8(bytes);
+  if (text === null) return { problem: 'no valid UTF-8' };
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { problem: 'no valid JSON' };
+  }
+  return isObject(json) ? { cells: json } : { problem: 'expected a JSON object' };
+}

@@ -1,0 +1,98 @@
+/** What a path to text data holds: which files are for training, and which for judging. */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { messageOf, UserError } from '../../io/errors.ts';
+import { kindOf } from '../../io/files.ts';
+import { csvFile, tsvFile } from './delimited.ts';
+import { jsonlFile } from './jsonl.ts';
+import { parquetFile } from './parquet.ts';
+import type { TableFile } from './rows.ts';
+
+const FORMATS: Readonly<Record<string, (path: string) => TableFile>> = { jsonl: jsonlFile, ndjson: jsonlFile, csv: csvFile, tsv: tsvFile, parquet: parquetFile };
+
+const EXTENSION = new RegExp(`\\.(${Object.keys(FORMATS).join('|')})$`, 'i');
+
+/** Names of the part that judges, the first that is there: a test part is often without labels. */
+const TEST_PARTS = ['validation', 'valid', 'val', 'dev', 'test'];
+
+/** A part's name, alone or numbered: train.csv, train-00000-of-00002.parquet, train_1.jsonl. */
+const SHARD = /^([a-z]+)(?:[-_.]?\d+(?:-of-\d+)?)?\.[a-z]+$/i;
+
+/** A folder of texts, whose name is their label. */
+export interface TextClass {
+  readonly label: string;
+  readonly paths: readonly string[];
+}
+
+/** `test` is null where a share of the training part is to be held out. */
+export type TextLayout =
+  | { readonly kind: 'tables'; readonly train: readonly TableFile[]; readonly test: readonly TableFile[] | null }
+  | { readonly kind: 'folders'; readonly train: readonly TextClass[]; readonly test: readonly TextClass[] | null; readonly left: readonly string[] };
+
+/** aclImdb's folder of texts that nobody labelled. */
+const UNLABELLED = 'unsup';
+
+/** How texts lie at this path; null where there are none, so that it may hold pictures. UserError where files can't be told apart. */
+export async function textLayout(path: string): Promise<TextLayout | null> {
+  const kind = await kindOf(path);
+  if (EXTENSION.test(path) && kind !== 'folder') {
+    if (kind === 'absent') throw new UserError(`there is no file ${path}`, 'Check --data.');
+    return { kind: 'tables', train: [tableFile(path)], test: null };
+  }
+  if (kind !== 'folder') return null;
+  const { files, folders } = await list(path);
+  const tables = files.filter((name) => EXTENSION.test(name));
+  return tables.length > 0 ? tableParts(path, tables) : folderParts(path, folders);
+}
+
+function tableFile(path: string): TableFile {
+  const [, extension] = EXTENSION.exec(path) as RegExpExecArray;
+  return FORMATS[extension.toLowerCase()](path);
+}
+
+function tableParts(folder: string, names: readonly string[]): TextLayout {
+  const filesOf = (part: string): TableFile[] => names.filter((name) => SHARD.exec(name)?.[1].toLowerCase() === part).map((name) => tableFile(join(folder, name)));
+  const train = filesOf('train');
+  const test = TEST_PARTS.map(filesOf).find((files) => files.length > 0) ?? null;
+  if (train.length === 0) {
+    if (names.length === 1 && test === null) return { kind: 'tables', train: [tableFile(join(folder, names[0]))], test: null };
+    throw new UserError(`${folder} has no training file (${names.slice(0, 4).join(', ')}${names.length > 4 ? ' ...' : ''})`, `Name one train.jsonl (or .csv, .tsv, .parquet) and the other validation, dev or test; or give one file alone, of which a share is held out.`);
+  }
+  return { kind: 'tables', train, test };
+}
+
+async function folderParts(folder: string, folders: readonly string[]): Promise<TextLayout | null> {
+  if (!folders.includes('train')) {
+    const { classes, left } = await textClasses(folder, folders);
+    return classes.length === 0 ? null : { kind: 'folders', train: classes, test: null, left };
+  }
+  const train = await textClasses(join(folder, 'train'));
+  if (train.classes.length === 0) return null;
+  const part = TEST_PARTS.find((name) => folders.includes(name));
+  const test = part === undefined ? null : await textClasses(join(folder, part));
+  return { kind: 'folders', train: train.classes, test: test?.classes ?? null, left: [...train.left, ...(test?.left ?? [])] };
+}
+
+/** The folders of .txt files in a folder. One that holds other files, too, is one of pictures with notes. */
+async function textClasses(folder: string, names?: readonly string[]): Promise<{ readonly classes: readonly TextClass[]; readonly left: readonly string[] }> {
+  const classes: TextClass[] = [];
+  const left: string[] = [];
+  for (const label of names ?? (await list(folder)).folders) {
+    const { files } = await list(join(folder, label));
+    if (files.length === 0 || !files.every((name) => /\.txt$/i.test(name))) continue;
+    if (label === UNLABELLED) left.push(join(basename(folder), label));
+    else classes.push({ label, paths: files.map((name) => join(folder, label, name)) });
+  }
+  return { classes, left };
+}
+
+/** What a folder holds, by name; what is hidden is left out. Links to folders are folders. */
+async function list(folder: string): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
+  try {
+    const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
+    const isFolder = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).isDirectory()));
+    return { files: names.filter((_, i) => !isFolder[i]), folders: names.filter((_, i) => isFolder[i]) };
+  } catch (error) {
+    throw new UserError(`can't read the data folder ${folder}: ${messageOf(error)}`);
+  }
+}

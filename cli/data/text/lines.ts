@@ -1,0 +1,46 @@
+import { createReadStream } from 'node:fs';
+import { MAX_ROW_BYTES, sizeOf, unreadable, type RowPlace } from './rows.ts';
+
+/** One line without its end; `bytes` is null where it is longer than a row may be. */
+export interface Line extends RowPlace {
+  readonly bytes: Uint8Array | null;
+}
+
+const LF = 0x0a;
+const CR = 0x0d;
+
+/** The lines of a file, read piece by piece. Empty ones are left out, but counted. UserError where the file is empty or can't be read. */
+export async function* readLines(path: string, maxBytes = MAX_ROW_BYTES): AsyncGenerator<Line> {
+  const size = await sizeOf(path);
+  let parts: Buffer[] = [];
+  let length = 0;
+  let number = 1;
+  let seen = 0;
+  const lineOf = (end: number): Line => ({ place: `line ${number}`, read: Math.min(1, end / size), bytes: length > maxBytes ? null : withoutCr(Buffer.concat(parts)) });
+  const add = (part: Buffer): void => {
+    length += part.length;
+    // What is too long is only counted.
+    if (length <= maxBytes) parts.push(part);
+  };
+  try {
+    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+      let begin = 0;
+      for (let end = chunk.indexOf(LF); end >= 0; end = chunk.indexOf(LF, begin)) {
+        add(chunk.subarray(begin, end));
+        const line = lineOf(seen + end + 1);
+        if (line.bytes === null || line.bytes.length > 0) yield line;
+        [parts, length, begin] = [[], 0, end + 1];
+        number++;
+      }
+      add(chunk.subarray(begin));
+      seen += chunk.length;
+    }
+    if (length > 0) yield lineOf(seen);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function withoutCr(bytes: Uint8Array): Uint8Array {
+  return bytes.at(-1) === CR ? bytes.subarray(0, -1) : bytes;
+}

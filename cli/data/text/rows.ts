@@ -1,0 +1,55 @@
+/** What every format of text data gives: rows one by one, so that a file may be larger than memory. */
+import { stat } from 'node:fs/promises';
+import { messageOf, UserError } from '../../io/errors.ts';
+
+/** One row of a file: its cells by column, or what is wrong with it. */
+export type FileRow = RowPlace & RowContent;
+
+export type RowContent = { readonly cells: Readonly<Record<string, unknown>> } | { readonly problem: string };
+
+export interface RowPlace {
+  /** `line 7` of a text, `row 7` of a table without lines. */
+  readonly place: string;
+  /** How much of the file was read when this row was whole, from 0 to 1. */
+  readonly read: number;
+}
+
+/** A table in a file. Both calls may throw a UserError that names the file: a row that is wrong is a `problem`, a file that can't be read is not. */
+export interface TableFile {
+  readonly path: string;
+  /** In the file's order, at least one. */
+  columns(): Promise<readonly string[]>;
+  /** Rows that hold some or all of these columns. */
+  rows(columns: readonly string[]): AsyncIterable<FileRow>;
+  /** What a column's numbers stand for, where the file says it; null for most. */
+  namesOf?(column: string): Promise<readonly string[] | null>;
+}
+
+/** The longest row, as it is written: what is longer is refused before it is all in memory. */
+export const MAX_ROW_BYTES = 64 * 1024 ** 2;
+
+export const TOO_LONG = `longer than ${MAX_ROW_BYTES / 1024 ** 2} MiB`;
+
+const strict = new TextDecoder('utf-8', { fatal: true });
+
+/** Text of its bytes; null where they are no UTF-8. A byte order mark is left out. */
+export function decodeUtf8(bytes: Uint8Array): string | null {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/** Bytes of a file. UserErrors say that it is empty or can't be read. */
+export async function sizeOf(path: string): Promise<number> {
+  const { size } = await stat(path).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+  if (size === 0) throw new UserError(`${path} is empty`, 'Expected rows with a text and a label.');
+  return size;
+}
+
+export function unreadable(path: string, error: unknown): UserError {
+  return error instanceof UserError ? error : new UserError(`can't read ${path}: ${messageOf(error)}`);
+}

@@ -1,0 +1,99 @@
+/** Labelled texts before their labels are numbers: of tables, or of folders of .txt files. */
+import { readFile, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { UserError } from '../../io/errors.ts';
+import type { Columns } from './columns.ts';
+import { decodeUtf8, MAX_ROW_BYTES, TOO_LONG, unreadable, type TableFile } from './rows.ts';
+
+export interface TextSource {
+  /** Every text, or what is wrong with it, in an order that stays the same. */
+  texts(): AsyncIterable<Found>;
+}
+
+/** `where` names file and row; `read` is how much of the source has been read, from 0 to 1. */
+export type Found = { readonly where: string; readonly read: number } & (LabelledText | { readonly problem: string });
+
+export interface LabelledText {
+  readonly text: string;
+  readonly pair: string | null;
+  readonly label: string;
+}
+
+/** The rows of one or several tables with the same columns, one after another. */
+export function tableSource(files: readonly TableFile[], columns: Columns): TextSource {
+  const { text, pair, label } = columns;
+  return {
+    async *texts() {
+      for (const [i, file] of files.entries()) {
+        const names = await file.namesOf?.(label);
+        for await (const row of file.rows([text, ...(pair === null ? [] : [pair]), label])) {
+          const place = { where: `${file.path}, ${row.place}`, read: (i + row.read) / files.length };
+          yield { ...place, ...('cells' in row ? labelledText(row.cells, columns, names ?? null) : row) };
+        }
+      }
+    },
+  };
+}
+
+/** Files of one text each; a text's label is its folder's name. */
+export function fileSource(files: readonly { readonly path: string; readonly label: string }[]): TextSource {
+  return {
+    async *texts() {
+      for (const [i, { path, label }] of files.entries()) {
+        const text = await readText(path);
+        yield { where: path, read: (i + 1) / files.length, ...(typeof text === 'string' ? { text, pair: null, label } : text) };
+      }
+    },
+  };
+}
+
+async function readText(path: string): Promise<string | { readonly problem: string }> {
+  try {
+    if ((await stat(path)).size > MAX_ROW_BYTES) return { problem: TOO_LONG };
+    return decodeUtf8(await readFile(path)) ?? { problem: 'no valid UTF-8' };
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function labelledText(cells: Readonly<Record<string, unknown>>, { text, pair, label }: Columns, names: readonly string[] | null): LabelledText | { readonly problem: string } {
+  const cell = (name: string): unknown => (Object.hasOwn(cells, name) ? cells[name] : undefined);
+  for (const name of pair === null ? [text] : [text, pair]) {
+    if (typeof cell(name) !== 'string') return { problem: `expected a text in ${name}, got ${shown(cell(name))}` };
+  }
+  const named = labelOf(cell(label), names);
+  if (named === null) return { problem: `expected a label in ${label}, got ${shown(cell(label))}` };
+  return { text: cell(text) as string, pair: pair === null ? null : (cell(pair) as string), label: named };
+}
+
+/** A name, a whole number, or true or false; null where it is none of these, as -1 where numbers have names. */
+function labelOf(value: unknown, names: readonly string[] | null): string | null {
+  switch (typeof value) {
+    case 'string':
+      return value.trim() || null;
+    case 'boolean':
+      return String(value);
+    case 'number':
+    case 'bigint':
+      if (!Number.isInteger(Number(value))) return null;
+      return names === null ? String(value) : (names[Number(value)] ?? null);
+    default:
+      return null;
+  }
+}
+
+function shown(value: unknown): string {
+  if (value === undefined || value === null || value === '') return 'nothing';
+  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? typeof value);
+  return text.length > 40 ? `${text.slice(0, 40)}...` : text;
+}
+
+/** UserError for a row that is wrong. */
+export function badRow(where: string, problem: string, hint = ''): UserError {
+  return new UserError(`${where}: ${problem}`, `${hint && `${hint} `}Mend it, or give --skip-bad to leave out such rows and count them.`);
+}
+
+/** train.jsonl, or train.jsonl and 3 more */
+export function namesOfFiles(files: readonly TableFile[]): string {
+  return `${basename(files[0].path)}${files.length > 1 ? ` and ${files.length - 1} more` : ''}`;
+}
