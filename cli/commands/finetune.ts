@@ -3,10 +3,10 @@ import { addDataOptions, addEngineOptions, addModelOptions, addResultOptions, ad
 import type { Dataset, PictureDataset } from '../data/dataset.ts';
 import type { TextDataset } from '../data/text/dataset.ts';
 import { createEngine } from '../engines/create.ts';
-import { usageError } from '../io/errors.ts';
+import { usageError, UserError } from '../io/errors.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
-import { BERT_PRESETS, bertPreset, isBertPreset, isVitPreset, VIT_PRESETS, vitPreset, type BertPreset, type VitPreset } from '../models/presets.ts';
+import { BERT_POSITIONS, BERT_PRESETS, bertPreset, isBertPreset, isVitPreset, VIT_PRESETS, vitPreset, type BertPreset, type VitPreset } from '../models/presets.ts';
 import { tensorsOf } from '../models/layers.ts';
 import { denseCost } from '../pclora/cost.ts';
 import type { Architecture, ModelConfig } from '../pretrained/architecture.ts';
@@ -150,6 +150,7 @@ function vitFromScratch(name: VitPreset, { labels }: PictureDataset, flags: Fine
 
 async function bertFromScratch(name: BertPreset, data: TextDataset, flags: FinetuneFlags, io: Io): Promise<Checkpoint> {
   const maxTokens = flags.maxTokens ?? PRESET_TOKENS;
+  if (maxTokens > BERT_POSITIONS) throw new UserError(`--max-tokens ${maxTokens}: ${name} has positions for ${BERT_POSITIONS}`, 'Ask for shorter texts.');
   const tokenizer = flags.tokenizer === undefined ? await learntVocabulary(data, flags, io) : await loadTokenizerJson(flags.tokenizer);
   const config = { ...bertPreset(name, data.labels, maxTokens), vocabSize: createTokenizer(tokenizer).vocabSize };
   return fromScratch(bertArchitecture, config, { kind: 'text', tokenizer, maxTokens, types: true }, flags.seed);

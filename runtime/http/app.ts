@@ -37,7 +37,7 @@ export function createApp<Input>(model: Classifier<Input>, { maxBodyBytes = DEFA
 
   app.all('/*', ({ req: { path, method } }) => {
     const allow = METHODS[path];
-    throw allow ? new Problem(405, `expected ${allow}, got ${method}`, null, { allow }) : new Problem(404, `there is no ${path}`);
+    throw allow ? new Problem(405, `expected ${allow}, got ${method}`, undefined, { allow }) : new Problem(404, `there is no ${path}`);
   });
 
   app.onError((error, c) => {

@@ -3,7 +3,7 @@ import type { InputReader } from './classifier.ts';
 import { ofRequest } from './predict-request.ts';
 import { Problem } from './problem.ts';
 
-const decodeBase64 = madeBy(atob, 'base64, or a data: URL of it');
+const decodeBase64 = madeBy(atob, 'base64 or a data URL');
 const readBase64 = ofRequest((where, json) => {
   const binary = decodeBase64(where, text(where, json).replace(/^data:[^,]*;base64,/, ''));
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));

@@ -6,11 +6,11 @@ type ProblemStatus = 400 | 404 | 405 | 413 | 415 | 422 | 500 | 503;
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly status: ProblemStatus;
-  /** A stable word for programs, beside the status; null where the status says it all. */
-  readonly code: string | null;
-  readonly headers: Readonly<Record<string, string>>;
+  /** A stable word for programs, beside the status; none where the status says it all. */
+  readonly code: string | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
 
-  constructor(status: ProblemStatus, detail: string, code: string | null = null, headers: Readonly<Record<string, string>> = {}) {
+  constructor(status: ProblemStatus, detail: string, code?: string, headers?: Readonly<Record<string, string>>) {
     super(detail);
     this.status = status;
     this.code = code;
@@ -19,6 +19,5 @@ export class Problem extends Error {
 }
 
 export function problemResponse(c: Context, { status, message, code, headers }: Problem): Response {
-  const body = { status, detail: message, ...(code === null ? {} : { code }) };
-  return c.body(JSON.stringify(body), status, { 'content-type': 'application/problem+json', ...headers });
+  return c.body(JSON.stringify({ status, detail: message, code }), status, { 'content-type': 'application/problem+json', ...headers });
 }

@@ -65,8 +65,8 @@ describe('POST /v1/predict', () => {
     await expectProblem(await json([]), 400, 'the body: expected an object, got []');
     await expectProblem(await json({}), 400, 'image: expected a string, got undefined');
     await expectProblem(await json({ image: '' }), 400, 'the picture is empty');
-    await expectProblem(await json({ image: '%%%' }), 400, 'image: expected base64, or a data: URL of it, got');
-    await expectProblem(await json({ image: 'data:text/plain,hello' }), 400, 'image: expected base64, or a data: URL of it, got');
+    await expectProblem(await json({ image: '%%%' }), 400, 'image: expected base64 or a data URL, got');
+    await expectProblem(await json({ image: 'data:text/plain,hello' }), 400, 'image: expected base64 or a data URL, got');
     for (const topK of ['0', '-1', '1.5', 'many', '', '5000']) {
       await expectProblem(await predict(Uint8Array.of(9), 'image/png', `?topK=${topK}`), 400, 'topK: expected a whole number from 1 to 1000, got');
     }
@@ -104,8 +104,8 @@ describe('elsewhere', () => {
     await expectProblem(await app.request('/nowhere'), 404, 'there is no /nowhere');
     const wrongMethod = await app.request('/v1/predict');
     expect(wrongMethod.headers.get('allow')).toBe('POST');
-    await expectProblem(wrongMethod, 405, 'use POST');
-    await expectProblem(await app.request('/healthz', { method: 'DELETE' }), 405, 'use GET');
+    await expectProblem(wrongMethod, 405, 'expected POST, got GET');
+    await expectProblem(await app.request('/healthz', { method: 'DELETE' }), 405, 'expected GET, HEAD, got DELETE');
   });
 
   it('HEAD is answered', async () => {

@@ -3,12 +3,17 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { messageOf, UserError } from '../../io/errors.ts';
 import { kindOf } from '../../io/files.ts';
-import { csvFile, tsvFile } from './delimited.ts';
 import { jsonlFile } from './jsonl.ts';
-import { parquetFile } from './parquet.ts';
 import type { TableFile } from './rows.ts';
 
-const FORMATS: Readonly<Record<string, (path: string) => TableFile>> = { jsonl: jsonlFile, ndjson: jsonlFile, csv: csvFile, tsv: tsvFile, parquet: parquetFile };
+/** Readers by extension; those that need a package are loaded where there is such a file. */
+const FORMATS: Readonly<Record<string, (path: string) => TableFile | Promise<TableFile>>> = {
+  jsonl: jsonlFile,
+  ndjson: jsonlFile,
+  csv: async (path) => (await import('./delimited.ts')).csvFile(path),
+  tsv: async (path) => (await import('./delimited.ts')).tsvFile(path),
+  parquet: async (path) => (await import('./parquet.ts')).parquetFile(path),
+};
 
 const EXTENSION = new RegExp(`\\.(${Object.keys(FORMATS).join('|')})$`, 'i');
 
@@ -37,7 +42,7 @@ export async function textLayout(path: string): Promise<TextLayout | null> {
   const kind = await kindOf(path);
   if (EXTENSION.test(path) && kind !== 'folder') {
     if (kind === 'absent') throw new UserError(`there is no file ${path}`, 'Check --data.');
-    return { kind: 'tables', train: [tableFile(path)], test: null };
+    return { kind: 'tables', train: [await tableFile(path)], test: null };
   }
   if (kind !== 'folder') return null;
   const { files, folders } = await list(path);
@@ -45,20 +50,22 @@ export async function textLayout(path: string): Promise<TextLayout | null> {
   return tables.length > 0 ? tableParts(path, tables) : folderParts(path, folders);
 }
 
-function tableFile(path: string): TableFile {
+async function tableFile(path: string): Promise<TableFile> {
   const [, extension] = EXTENSION.exec(path) as RegExpExecArray;
   return FORMATS[extension.toLowerCase()](path);
 }
 
-function tableParts(folder: string, names: readonly string[]): TextLayout {
-  const filesOf = (part: string): TableFile[] => names.filter((name) => SHARD.exec(name)?.[1].toLowerCase() === part).map((name) => tableFile(join(folder, name)));
-  const train = filesOf('train');
-  const test = TEST_PARTS.map(filesOf).find((files) => files.length > 0) ?? null;
-  if (train.length === 0) {
-    if (names.length === 1 && test === null) return { kind: 'tables', train: [tableFile(join(folder, names[0]))], test: null };
-    throw new UserError(`${folder} has no training file (${names.slice(0, 4).join(', ')}${names.length > 4 ? ' ...' : ''})`, `Name one train.jsonl (or .csv, .tsv, .parquet) and the other validation, dev or test; or give one file alone, of which a share is held out.`);
-  }
-  return { kind: 'tables', train, test };
+async function tableParts(folder: string, names: readonly string[]): Promise<TextLayout> {
+  const namesOf = (part: string): string[] => names.filter((name) => SHARD.exec(name)?.[1].toLowerCase() === part);
+  const filesOf = (found: readonly string[]): Promise<TableFile[]> => Promise.all(found.map((name) => tableFile(join(folder, name))));
+  const train = namesOf('train');
+  const test = TEST_PARTS.map(namesOf).find((found) => found.length > 0) ?? null;
+  if (train.length > 0) return { kind: 'tables', train: await filesOf(train), test: test && (await filesOf(test)) };
+  if (names.length === 1 && test === null) return { kind: 'tables', train: await filesOf(names), test: null };
+  throw new UserError(
+    `${folder} has no training file (${names.slice(0, 4).join(', ')}${names.length > 4 ? ' ...' : ''})`,
+    'Name one train.jsonl (or .csv, .tsv, .parquet) and the other validation, dev or test; or give one file alone, of which a share is held out.',
+  );
 }
 
 async function folderParts(folder: string, folders: readonly string[]): Promise<TextLayout | null> {
