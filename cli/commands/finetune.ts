@@ -25,7 +25,7 @@ import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
 import { createTokenizer } from '../../runtime/text/tokenizer.ts';
 import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
-import { expectPlaces, loopOptions, recordedRun, resolvedConfiguration, startRun, trainingSamples, type TrainingFlags } from './training.ts';
+import { expectPlaces, loopOptions, recordedRun, resolvedConfiguration, startRun, withTrainingSamples, type TrainingFlags } from './training.ts';
 
 export interface FinetuneFlags extends TrainingFlags {
   readonly imageSize?: number;
@@ -82,27 +82,27 @@ export async function runFinetune(flags: FinetuneFlags, io: Io): Promise<Finetun
   const data = await openData(places.data, flags, io);
   const checkpoint = await startingPoint(places.model, data, flags, io);
   for (const notice of checkpoint.notices) progress.line(`note: ${notice}`);
-  const { train, test, close } = await trainingSamples(data, checkpoint.preprocessing, flags, createProgress(io.stderr, 'text'), io);
-  const options = loopOptions(flags, train.size);
-  const engine = await createEngine(flags);
-  const configuration = resolvedConfiguration(flags, checkpoint.preprocessing);
-  const run = await startRun('finetune', places.out, flags, configuration, options.totalSteps);
-  progress.line(`fine-tuning ${places.model} on ${data.name} (${samplesOf(data)}, ${data.labels.length} classes), ${options.totalSteps} steps, on ${engine.description}`);
+  return withTrainingSamples(data, checkpoint.preprocessing, flags, io, async ({ train, test }) => {
+    const options = loopOptions(flags, train.size);
+    const engine = await createEngine(flags);
+    const configuration = resolvedConfiguration(flags, checkpoint.preprocessing);
+    const run = await startRun('finetune', places.out, flags, configuration, options.totalSteps);
+    progress.line(`fine-tuning ${places.model} on ${data.name} (${samplesOf(data)}, ${data.labels.length} classes), ${options.totalSteps} steps, on ${engine.description}`);
 
-  const record = {
-    kind: 'finetune' as const,
-    source: places.model,
-    configuration,
-    compression: null,
-    costs: { teacher: null, model: denseCost(checkpoint.model) },
-  };
-  return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
-    const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };
-    const { evaluation, steps, tensors } = await finetune(checkpoint, test, options, context);
-    await saveCheckpoint(run.folder, checkpoint, tensors);
-    await close();
-    const accuracy: StageAccuracy[] = [{ stage: 'teacher', ...evaluation }];
-    return { result: { run: run.folder, ...evaluation, steps, skipped: data.skipped }, accuracy, steps };
+    const record = {
+      kind: 'finetune' as const,
+      source: places.model,
+      configuration,
+      compression: null,
+      costs: { teacher: null, model: denseCost(checkpoint.model) },
+    };
+    return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
+      const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };
+      const { evaluation, steps, tensors } = await finetune(checkpoint, test, options, context);
+      await saveCheckpoint(run.folder, checkpoint, tensors);
+      const accuracy: StageAccuracy[] = [{ stage: 'teacher', ...evaluation }];
+      return { result: { run: run.folder, ...evaluation, steps, skipped: data.skipped }, accuracy, steps };
+    });
   });
 }
 

@@ -5,7 +5,7 @@ import { storedTensors } from '../compress/stored-tensors.ts';
 import { createEngine } from '../engines/create.ts';
 import type { Engine } from '../engines/engine.ts';
 import { usageError, UserError } from '../io/errors.ts';
-import { createProgress, type Progress } from '../io/progress.ts';
+import { createProgress } from '../io/progress.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { blockLinears, tensorsOf } from '../models/layers.ts';
 import { isBertPreset, isVitPreset } from '../models/presets.ts';
@@ -28,7 +28,7 @@ import { readRunRecord } from '../train/run-directory.ts';
 import { loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
-import { expectPlaces, loopOptions, recordedRun, resolvedConfiguration, startRun, trainingSamples, type TrainingFlags } from './training.ts';
+import { expectPlaces, loopOptions, recordedRun, resolvedConfiguration, startRun, withTrainingSamples, type TrainingFlags } from './training.ts';
 
 export interface TrainFlags extends TrainingFlags {
   readonly rank: number;
@@ -92,59 +92,58 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
   if (isVitPreset(places.model) || isBertPreset(places.model)) throw usageError(`--model ${places.model} is a preset: it has no trained weights to compress`, `Train it first: slim finetune --model ${places.model} ...`);
   const data = await openData(places.data, flags, io);
   const loaded = await loadTeacher(places.model, data.labels, flags);
-  const texts = createProgress(io.stderr, 'text');
-  const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, texts, io) : loaded;
+  const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, io) : loaded;
   const { model } = teacher;
   const ranks = resolveRanks(model.layers, { rank: flags.rank, perLayer: flags.layerRank, force: flags.forceRank, embeddingRank: flags.embeddingRank });
-  const { train, test, close } = await trainingSamples(data, teacher.preprocessing, flags, texts, io);
-  const options = loopOptions(flags, train.size);
-  const compression: Compression = {
-    method: 'pc-lora',
-    rank: Math.max(...blockLinears(model.layers).map(({ name }) => ranks.get(name)!)),
-    ranks: Object.fromEntries(ranks),
-    scaling: (flags.loraAlpha ?? flags.rank) / flags.rank,
-    schedule: flags.schedule,
-    init: flags.init,
-  };
-  const engine = await createEngine(flags);
-  const configuration = resolvedConfiguration(flags, teacher.preprocessing);
-  const run = await startRun('compress', places.out, flags, configuration, options.totalSteps);
-  const decaySteps = Math.round(flags.decayEnd * options.totalSteps);
-  const progress = createProgress(io.stderr, 'step');
-  if (decaySteps >= options.totalSteps) {
-    progress.line(`note: λ reaches 0 only after the last of ${options.totalSteps} steps, so the adapters never train alone: take more steps, or a smaller --decay-end`);
-  }
-  progress.line(`compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}), ${options.totalSteps} steps, on ${engine.description}`);
-
-  const record = {
-    kind: 'compress' as const,
-    source: (await readRunRecord(places.model))?.source ?? places.model,
-    configuration,
-    compression,
-    costs: { teacher: denseCost(loaded.model), model: adaptersCost(model, ranks) },
-  };
-  return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
-    const unpruned = teacher === loaded ? null : await evaluateUnpruned(engine, loaded, data, io);
-    if (unpruned) progress.line(`teacher with its whole vocabulary: ${percent(unpruned.accuracy)} on ${unpruned.samples} samples`);
-    const before = await evaluateDense(engine, teacher, test, io);
-    progress.line(`teacher: ${percent(before.accuracy)} on ${before.samples} samples`);
-    const pclora = {
-      adapters: { init: flags.init, ranks, scaling: compression.scaling },
+  return withTrainingSamples(data, teacher.preprocessing, flags, io, async ({ train, test }) => {
+    const options = loopOptions(flags, train.size);
+    const compression: Compression = {
+      method: 'pc-lora',
+      rank: Math.max(...blockLinears(model.layers).map(({ name }) => ranks.get(name)!)),
+      ranks: Object.fromEntries(ranks),
+      scaling: (flags.loraAlpha ?? flags.rank) / flags.rank,
       schedule: flags.schedule,
-      decaySteps,
-      alpha: flags.alpha,
-      freeze: flags.freeze,
+      init: flags.init,
     };
-    const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };
-    const { evaluation, steps, tensors } = await compress(teacher, test, pclora, options, context, random(flags.seed, 2));
-    await saveDescription(run.folder, teacher);
-    await saveStored(run.path('weights'), storedTensors(logitsOf({ model, compression }), tensors));
-    await close();
-    return {
-      result: { run: run.folder, ...evaluation, teacherAccuracy: (unpruned ?? before).accuracy, steps, skipped: data.skipped },
-      accuracy: [{ stage: 'teacher', ...(unpruned ?? before) }, ...(unpruned ? [{ stage: 'pruned-vocabulary', ...before }] : []), { stage: 'pc-lora', ...evaluation }],
-      steps,
+    const engine = await createEngine(flags);
+    const configuration = resolvedConfiguration(flags, teacher.preprocessing);
+    const run = await startRun('compress', places.out, flags, configuration, options.totalSteps);
+    const decaySteps = Math.round(flags.decayEnd * options.totalSteps);
+    const progress = createProgress(io.stderr, 'step');
+    if (decaySteps >= options.totalSteps) {
+      progress.line(`note: λ reaches 0 only after the last of ${options.totalSteps} steps, so the adapters never train alone: take more steps, or a smaller --decay-end`);
+    }
+    progress.line(`compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}), ${options.totalSteps} steps, on ${engine.description}`);
+
+    const record = {
+      kind: 'compress' as const,
+      source: (await readRunRecord(places.model))?.source ?? places.model,
+      configuration,
+      compression,
+      costs: { teacher: denseCost(loaded.model), model: adaptersCost(model, ranks) },
     };
+    return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
+      const unpruned = teacher === loaded ? null : await evaluateUnpruned(engine, loaded, data, io);
+      if (unpruned) progress.line(`teacher with its whole vocabulary: ${percent(unpruned.accuracy)} on ${unpruned.samples} samples`);
+      const before = await evaluateDense(engine, teacher, test, io);
+      progress.line(`teacher: ${percent(before.accuracy)} on ${before.samples} samples`);
+      const pclora = {
+        adapters: { init: flags.init, ranks, scaling: compression.scaling },
+        schedule: flags.schedule,
+        decaySteps,
+        alpha: flags.alpha,
+        freeze: flags.freeze,
+      };
+      const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };
+      const { evaluation, steps, tensors } = await compress(teacher, test, pclora, options, context, random(flags.seed, 2));
+      await saveDescription(run.folder, teacher);
+      await saveStored(run.path('weights'), storedTensors(logitsOf({ model, compression }), tensors));
+      return {
+        result: { run: run.folder, ...evaluation, teacherAccuracy: (unpruned ?? before).accuracy, steps, skipped: data.skipped },
+        accuracy: [{ stage: 'teacher', ...(unpruned ?? before) }, ...(unpruned ? [{ stage: 'pruned-vocabulary', ...before }] : []), { stage: 'pc-lora', ...evaluation }],
+        steps,
+      };
+    });
   });
 }
 
@@ -178,8 +177,9 @@ async function evaluateUnpruned(engine: Engine, teacher: Checkpoint, data: Datas
   }
 }
 
-async function pruneTeacher(teacher: Checkpoint, data: Dataset, progress: Progress, { signal }: Io): Promise<Checkpoint> {
+async function pruneTeacher(teacher: Checkpoint, data: Dataset, { stderr, signal }: Io): Promise<Checkpoint> {
   if (data.kind !== 'text') throw usageError('--prune-vocabulary is for texts, and the data holds pictures');
+  const progress = createProgress(stderr, 'text');
   async function* rows(train: TextRows): AsyncGenerator<TextRow> {
     let done = 0;
     for await (const row of train.rows()) {

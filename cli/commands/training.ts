@@ -8,7 +8,7 @@ import type { EngineChoice } from '../engines/create.ts';
 import { configurationOf, required, type DataFlags, type ModelFlags } from '../args.ts';
 import { Interrupted, usageError } from '../io/errors.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
-import type { Progress } from '../io/progress.ts';
+import { createProgress } from '../io/progress.ts';
 import type { Preprocessing } from '../pretrained/preprocessing.ts';
 import { preparationOf } from '../train/preparation.ts';
 import type { LoopOptions } from '../train/loop.ts';
@@ -39,23 +39,39 @@ export interface TrainingFlags extends EngineChoice, DataFlags, ModelFlags {
 export interface TrainingSamples {
   readonly train: PreparedSamples;
   readonly test: PreparedSamples;
-  close(): Promise<void>;
 }
 
-/** Prepares both parts, and tells what was changed on the way. Usage error where --augment is given for texts. */
-export async function trainingSamples(data: Dataset, preprocessing: Preprocessing, { augment }: Pick<TrainingFlags, 'augment'>, progress: Progress, { signal }: Io): Promise<TrainingSamples> {
+/**
+ * Prepares both parts for a job, and tells what was changed on the way; afterwards gives back the disk that they take.
+ * Usage error where --augment is given for texts.
+ */
+export async function withTrainingSamples<R>(
+  data: Dataset,
+  preprocessing: Preprocessing,
+  { augment }: Pick<TrainingFlags, 'augment'>,
+  { stderr, signal }: Io,
+  job: (samples: TrainingSamples) => Promise<R>,
+): Promise<R> {
   if (data.kind === 'text' && augment !== undefined) throw usageError('--augment is for pictures, and the data holds texts');
+  const progress = createProgress(stderr, 'text');
   const onRow = (done: number, total: number): void => {
     throwIfInterrupted(signal);
     progress.update(done, total, 'tokenized');
   };
   const preparation = preparationOf(preprocessing);
-  const train = await prepareSamples(data, 'train', preparation, { augment: parseAugment(augment ?? DEFAULT_AUGMENT), onRow });
-  const test = await prepareSamples(data, 'test', preparation, { onRow });
-  progress.end();
-  const notices = [...(data.kind === 'text' ? data.notices : []), ...train.notices, ...test.notices];
-  for (const notice of notices) progress.line(`note: ${notice}`);
-  return { train, test, close: async () => void (await Promise.all([train.close(), test.close()])) };
+  const prepared: PreparedSamples[] = [];
+  try {
+    for (const part of ['train', 'test'] as const) {
+      prepared.push(await prepareSamples(data, part, preparation, { augment: part === 'train' ? parseAugment(augment ?? DEFAULT_AUGMENT) : undefined, onRow }));
+    }
+    progress.end();
+    const notices = [...(data.kind === 'text' ? data.notices : []), ...prepared.flatMap((samples) => samples.notices)];
+    for (const notice of notices) progress.line(`note: ${notice}`);
+    const [train, test] = prepared;
+    return await job({ train, test });
+  } finally {
+    await Promise.all(prepared.map((samples) => samples.close()));
+  }
 }
 
 const DEFAULT_AUGMENT = 'flip';
