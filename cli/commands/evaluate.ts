@@ -8,6 +8,7 @@ import { UserError } from '../io/errors.ts';
 import { openArtifact } from '../io/artifact.ts';
 import { kindOf } from '../io/files.ts';
 import { createProgress } from '../io/progress.ts';
+import { classIndices } from '../pretrained/labels.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { compileForward, evaluateForward, type Evaluation } from '../train/evaluate.ts';
 import { packTrained } from '../train/pack-trained.ts';
@@ -81,12 +82,10 @@ export async function evaluateOn(model: Artifact | TrainedModel, data: Dataset, 
   }
 }
 
-/** Which of the model's classes each of the data's is: by name, or by place where the model's names are made up. */
+/** Which of the model's classes each of the data's is. UserError where it does not know one. */
 export function classMap(model: readonly string[], data: readonly string[]): number[] {
-  const madeUp = model.length === data.length && model.every((label, i) => label === `LABEL_${i}`);
-  return data.map((label, i) => {
-    const index = madeUp ? i : model.indexOf(label);
-    if (index < 0) throw new UserError(`the model does not know the data's class ${label}`, `It knows ${model.slice(0, 5).join(', ')}${model.length > 5 ? ` and ${model.length - 5} more` : ''}.`);
-    return index;
-  });
+  const indices = classIndices(model, data);
+  const unknown = data.find((_, i) => indices[i] < 0);
+  if (unknown !== undefined) throw new UserError(`the model does not know the data's class ${unknown}`, `It knows ${model.slice(0, 5).join(', ')}${model.length > 5 ? ` and ${model.length - 5} more` : ''}.`);
+  return indices;
 }

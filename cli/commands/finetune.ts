@@ -177,5 +177,5 @@ function fromScratch<C extends ModelConfig>(architecture: Architecture<C>, confi
   architecture.checkConfig(config, '--model');
   const model = architecture.create(config);
   const tensors = initialTensors(tensorsOf(model.layers), config.initializerRange, random(seed, 1));
-  return { architecture: architecture as Architecture, config, model, tensors, preprocessing, notices: [] };
+  return { architecture: architecture as Architecture, config, model, tensors, preprocessing, notices: [], newHead: true };
 }

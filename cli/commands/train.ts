@@ -12,8 +12,9 @@ import { isBertPreset, isVitPreset } from '../models/presets.ts';
 import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
-import { saveDescription, type Checkpoint } from '../pretrained/checkpoint.ts';
+import { loadDescription, saveDescription, type Checkpoint } from '../pretrained/checkpoint.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
+import { classOrder } from '../pretrained/labels.ts';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { random } from '../../runtime/random.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -147,16 +148,15 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
   });
 }
 
-/** A dense model that knows the data's labels, in their order. */
+/** A dense model that knows the data's classes, which come in the data's order. UserError where it was not trained to tell them apart. */
 async function loadTeacher(name: string, labels: readonly string[], { offline, maxTokens }: TrainFlags): Promise<Checkpoint> {
   const folder = await resolveModelFolder(name, { offline });
-  const teacher = await loadDenseModel(folder, { maxTokens, seed: 0 });
-  const known = teacher.config.labels;
-  if (known.length !== labels.length || known.some((label, i) => label !== labels[i])) {
-    const some = (names: readonly string[]): string => `${names.slice(0, 3).join(', ')}${names.length > 3 ? ' ...' : ''} (${names.length})`;
-    throw new UserError(`the teacher's labels are ${some(known)}, the data's are ${some(labels)}`, `Fine-tune it first: slim finetune --model ${name} --data ...`);
-  }
-  return teacher;
+  const teacher = await loadDenseModel(folder, { labels, maxTokens, seed: 0 });
+  if (!teacher.newHead) return teacher;
+  const { labels: known } = (await loadDescription(folder)).config;
+  const some = (names: readonly string[]): string => `${names.slice(0, 3).join(', ')}${names.length > 3 ? ' ...' : ''} (${names.length})`;
+  const why = classOrder(known, labels) === null ? `the teacher's labels are ${some(known)}, the data's are ${some(labels)}` : `${name} has no trained classification head`;
+  throw new UserError(why, `Fine-tune it first: slim finetune --model ${name} --data ...`);
 }
 
 async function evaluateDense(engine: Engine, { model, tensors }: Checkpoint, test: Samples, { signal }: Io): Promise<Evaluation> {

@@ -10,7 +10,7 @@ export type ModelConfig = VitConfig | BertConfig;
 
 /** What the data ask of a checkpoint. */
 export interface FitOptions {
-  /** The data set's labels; where they differ from the checkpoint's, the head is made new. */
+  /** The data set's labels; where they are others than the checkpoint's, in whatever order, the head is made new. */
   readonly labels?: readonly string[];
   /** Another size of pictures: position embeddings are interpolated. */
   readonly imageSize?: { readonly height: number; readonly width: number };

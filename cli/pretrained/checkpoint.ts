@@ -10,6 +10,7 @@ import { PRESETS, VIT_PRESETS } from '../models/presets.ts';
 import { usedCount, type Architecture, type FitOptions, type ModelConfig, type StoredPart } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
 import { initialTensors } from './initial.ts';
+import { classOrder } from './labels.ts';
 import { savePreprocessing, type Preprocessing } from './preprocessing.ts';
 import { saveTensors, type TensorFile, type Tensors } from './tensor-file.ts';
 import { openWeights } from './weight-files.ts';
@@ -24,6 +25,8 @@ export interface Checkpoint {
   readonly preprocessing: Preprocessing;
   /** What was changed while loading, in sentences for the user. */
   readonly notices: readonly string[];
+  /** Whether the head, or its pooler, is new: the model then answers at random. */
+  readonly newHead: boolean;
 }
 
 export type Description = Pick<Checkpoint, 'architecture' | 'config' | 'preprocessing'>;
@@ -62,15 +65,15 @@ export async function loadCheckpoint(folder: string, { seed, ...options }: LoadO
   const model = architecture.create(config);
   const files = await openWeights(folder);
   try {
-    const { tensors, notices } = await readTensors(files, architecture, stored, config, seed);
-    return { architecture, config, model, tensors, preprocessing, notices };
+    const read = await readTensors(files, architecture, stored, config, seed);
+    return { architecture, config, model, preprocessing, ...read };
   } finally {
     await Promise.all(files.map((file) => file.close()));
   }
 }
 
 /** Writes a dense model as a Hugging Face folder that transformers loads. */
-export async function saveCheckpoint(folder: string, description: Omit<Checkpoint, 'tensors' | 'notices'>, tensors: Tensors): Promise<void> {
+export async function saveCheckpoint(folder: string, description: Omit<Checkpoint, 'tensors' | 'notices' | 'newHead'>, tensors: Tensors): Promise<void> {
   const { architecture, config, model } = description;
   const stored = tensorsOf(model.layers).flatMap((spec) => {
     const data = tensors.get(spec.name);
@@ -116,15 +119,27 @@ async function readTensors(files: readonly TensorFile[], architecture: Architect
   const { layers } = architecture.create(config);
   const { made, notice } = newLayers(layers, stored, config, ({ tensors: [weight] }) => architecture.storedAs(storedSpecs.get(weight.name)!, stored).every(({ name }) => find(name)));
 
-  for (const spec of tensorsOf(layers.filter((layer) => !made.includes(layer)))) {
-    const storedSpec = storedSpecs.get(spec.name)!;
-    const data = await readParts(find, architecture.storedAs(storedSpec, stored), files[0].path);
-    tensors.set(spec.name, architecture.adapt(spec, data, stored, config, notices));
+  const order = classOrder(stored.labels, config.labels);
+  for (const layer of layers.filter((candidate) => !made.includes(candidate))) {
+    for (const spec of layer.tensors) {
+      const storedSpec = storedSpecs.get(spec.name)!;
+      const data = await readParts(find, architecture.storedAs(storedSpec, stored), files[0].path);
+      const adapted = architecture.adapt(spec, data, stored, config, notices);
+      tensors.set(spec.name, layer.kind === 'head' && order !== null ? rowsInOrder(adapted, order) : adapted);
+    }
   }
   // After the tensors that are there: they vouch for the sizes.
   for (const [name, data] of initialTensors(tensorsOf(made), config.initializerRange, random(seed, 1))) tensors.set(name, data);
   if (notice) notices.push(notice);
-  return { tensors, notices };
+  return { tensors, notices, newHead: made.length > 0 };
+}
+
+/** A row a class, in the data's order. */
+function rowsInOrder(table: Float32Array<ArrayBuffer>, order: readonly number[]): Float32Array<ArrayBuffer> {
+  const width = table.length / order.length;
+  const rows = new Float32Array(table.length);
+  order.forEach((from, to) => rows.set(table.subarray(from * width, (from + 1) * width), to * width));
+  return rows;
 }
 
 /** The layers of the head that are made new, and why. */
@@ -134,7 +149,7 @@ function newLayers(layers: readonly Layer[], stored: ModelConfig, config: ModelC
   // A head without its pooler is another task's, as that of a model that labels tokens.
   if (!poolers.every(isThere)) return { made: [...poolers, ...heads], notice: 'The pooler and the classification head are new: the checkpoint has none.' };
   if (!heads.every(isThere)) return { made: heads, notice: 'The classification head is new: the checkpoint has none.' };
-  if (sameLabels(stored.labels, config.labels)) return { made: [], notice: null };
+  if (classOrder(stored.labels, config.labels) !== null) return { made: [], notice: null };
   const [known, wanted] = [stored.labels.length, config.labels.length];
   return { made: heads, notice: `The classification head is new: the checkpoint knows ${known} labels, the data ${wanted === known ? 'others' : wanted}.` };
 }
@@ -168,8 +183,4 @@ async function readPart(find: Find, { name, shape: expected, unused, factor }: S
   const data = await found.file.read(found.name);
   if (unused === 0 && factor === 1) return data;
   return data.slice(unused).map((value) => value / factor);
-}
-
-function sameLabels(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((label, i) => label === b[i]);
 }

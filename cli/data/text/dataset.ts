@@ -24,7 +24,7 @@ export interface TextRows {
 export interface TextDataset {
   readonly kind: 'text';
   readonly name: string;
-  /** Of the training part: by number where all are numbers, else by name. */
+  /** Of the training part: in the data's own order where it tells one, by number where all are numbers, else by name. */
   readonly labels: readonly string[];
   readonly train: TextRows;
   readonly test: TextRows;
@@ -46,7 +46,7 @@ export async function openTexts(path: string, options: TextDatasetOptions): Prom
   const { train: source, test: testSource, notices } = await sourcesOf(layout, options);
 
   const train = await scan(source, null, options, testSource === null ? 1 : 0.5);
-  const labels = inOrder([...new Set(train.labels)]);
+  const labels = inOrder([...new Set(train.labels)], await source.order());
   if (labels.length < 2) throw new UserError(`${path} has ${labels.length === 0 ? 'no rows' : `one label only (${labels[0]})`}: there is nothing to tell apart`, 'Expected rows of at least two labels.');
   const rowsOf = (from: TextSource, size: number, known: ReadonlySet<string> | null, wanted?: (row: number) => boolean): TextRows => ({
     size,
@@ -169,10 +169,11 @@ function changed(size: number): UserError {
   return new UserError(`the data has changed since its ${size} rows were counted`, 'Start again when nothing writes to it.');
 }
 
-/** By number where all are whole numbers, else by name: the order does not depend on that of the rows. */
-function inOrder(labels: readonly string[]): string[] {
+/** As the data tells, else by number where all are whole numbers, else by name: the order does not depend on that of the rows. */
+function inOrder(labels: readonly string[], told: readonly string[] | null = null): string[] {
   const numbers = labels.every((label) => /^-?\d{1,15}$/.test(label));
-  return [...labels].sort((a, b) => (numbers ? Number(a) - Number(b) : 0) || (a < b ? -1 : 1));
+  const rank = (label: string): number => (told === null ? (numbers ? Number(label) : 0) : told.indexOf(label));
+  return [...labels].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
 /** (rows): 1 where a row is held out; the same share of every label, drawn by seed. */

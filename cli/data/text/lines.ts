@@ -16,7 +16,11 @@ export async function* readLines(path: string, maxBytes = MAX_ROW_BYTES): AsyncG
   let length = 0;
   let number = 1;
   let seen = 0;
-  const lineOf = (end: number): Line => ({ place: `line ${number}`, read: Math.min(1, end / size), bytes: length > maxBytes ? null : withoutCr(Buffer.concat(parts)) });
+  /** The line that ends there; none where it is empty. */
+  const lineOf = (end: number): Line[] => {
+    const bytes = length > maxBytes ? null : withoutCr(Buffer.concat(parts));
+    return bytes?.length === 0 ? [] : [{ place: `line ${number}`, read: Math.min(1, end / size), bytes }];
+  };
   const add = (part: Buffer): void => {
     length += part.length;
     // What is too long is only counted.
@@ -27,15 +31,14 @@ export async function* readLines(path: string, maxBytes = MAX_ROW_BYTES): AsyncG
       let begin = 0;
       for (let end = chunk.indexOf(LF); end >= 0; end = chunk.indexOf(LF, begin)) {
         add(chunk.subarray(begin, end));
-        const line = lineOf(seen + end + 1);
-        if (line.bytes === null || line.bytes.length > 0) yield line;
+        yield* lineOf(seen + end + 1);
         [parts, length, begin] = [[], 0, end + 1];
         number++;
       }
       add(chunk.subarray(begin));
       seen += chunk.length;
     }
-    if (length > 0) yield lineOf(seen);
+    yield* lineOf(seen);
   } catch (error) {
     throw unreadable(path, error);
   }

@@ -6,6 +6,8 @@ import type { Columns } from './columns.ts';
 import { decodeUtf8, MAX_ROW_BYTES, TOO_LONG, unreadable, type TableFile } from './rows.ts';
 
 export interface TextSource {
+  /** The labels in their order, where the source tells it; null for most. */
+  readonly order: () => Promise<readonly string[] | null>;
   /** Every text, or what is wrong with it, in an order that stays the same. */
   texts(): AsyncIterable<Found>;
 }
@@ -23,6 +25,7 @@ export interface LabelledText {
 export function tableSource(files: readonly TableFile[], columns: Columns): TextSource {
   const { text, pair, label } = columns;
   return {
+    order: async () => (await files[0].namesOf?.(label)) ?? null,
     async *texts() {
       for (const [i, file] of files.entries()) {
         const names = await file.namesOf?.(label);
@@ -38,6 +41,7 @@ export function tableSource(files: readonly TableFile[], columns: Columns): Text
 /** Files of one text each; a text's label is its folder's name. */
 export function fileSource(files: readonly { readonly path: string; readonly label: string }[]): TextSource {
   return {
+    order: async () => null,
     async *texts() {
       for (const [i, { path, label }] of files.entries()) {
         const text = await readText(path);
