@@ -11,6 +11,8 @@ export type CaseName = (typeof SLIM_CASES)[number] | (typeof PEERS)[number];
 
 export interface CaseOptions {
   readonly model: Model;
+  /** The same for longer texts: what Slim packs, to answer those of `model`'s length. Null where there is none. */
+  readonly planModel: Model | null;
   /** As asked for; the adapters' own are in `ranks`. */
   readonly rank: number;
   readonly ranks: ReadonlyMap<string, number>;
@@ -22,15 +24,17 @@ export interface CaseOptions {
 }
 
 /** The cases of those names. All run the same random weights on the same sample, in so far as they have the same rank. */
-export async function latencyCases(names: readonly CaseName[], { model, rank, ranks, seed, threads, onMissing }: CaseOptions): Promise<LatencyCase[]> {
-  const variants = { dense: once(() => denseVariant(model, seed)), lowrank: once(() => lowRankVariant(model, ranks, seed)) };
+export async function latencyCases(names: readonly CaseName[], { model, planModel, rank, ranks, seed, threads, onMissing }: CaseOptions): Promise<LatencyCase[]> {
+  const variantsOf = (of: Model) => ({ dense: once(() => denseVariant(of, seed)), lowrank: once(() => lowRankVariant(of, ranks, seed)) });
+  const variants = variantsOf(model);
+  const planVariants = planModel === null ? variants : variantsOf(planModel);
   const runtimes = { native: once(nativeRuntime), web: once(async () => webRuntime(threads)) };
   const cases: LatencyCase[] = [];
   for (const name of names) {
     const [family, dtype, kind] = name.split('-') as [keyof typeof runtimes | 'slim', 'f32' | 'int8', keyof typeof variants];
     const about = { name, dtype, rank: kind === 'dense' ? null : rank };
     if (family === 'slim') {
-      cases.push({ ...about, engine: 'slim', open: () => openSlim(variants[kind](), dtype) });
+      cases.push({ ...about, engine: 'slim', open: () => openSlim({ ...planVariants[kind](), inputs: variants[kind]().inputs }, dtype) });
       continue;
     }
     const runtime: OnnxRuntime | null = await runtimes[family]();

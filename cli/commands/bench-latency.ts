@@ -1,10 +1,12 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
+import { addResultOptions, createCommand, integer, required, resolveFlags } from '../args.ts';
 import { latencyCases, PEERS, SLIM_CASES, type CaseName } from '../bench/latency-cases.ts';
 import { benchLatency, type CaseLatency } from '../bench/latency.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { usageError } from '../io/errors.ts';
 import { createProgress } from '../io/progress.ts';
+import type { Model } from '../models/model.ts';
+import { BERT_POSITIONS, BERT_PRESETS, isBertPreset } from '../models/presets.ts';
 import { addModelOptions, modelOf, ranksOf, type ModelFlags } from './bench-model.ts';
 import { formatBytes, percent, printResult, table } from './result.ts';
 
@@ -13,6 +15,7 @@ interface LatencyFlags extends ModelFlags {
   readonly calls: number;
   readonly cases: readonly CaseName[];
   readonly peers: readonly CaseName[];
+  readonly planTokens?: number;
   readonly profile: boolean;
   readonly seed: number;
 }
@@ -47,6 +50,7 @@ Peers: ${PEERS.join(', ')}. native is onnxruntime-node; web is onnxruntime-web, 
     .addOption(new Option('--calls <n>', 'timed calls of each case').argParser(integer(1, 100_000)).default(20))
     .addOption(new Option('--cases <names>', "all, none, or some of Slim's with commas between").argParser(someOf(SLIM_CASES)).default(SLIM_CASES, 'all'))
     .addOption(new Option('--peers <names>', 'all, none, or some of them with commas between').argParser(someOf(PEERS)).default(PEERS, 'all'))
+    .addOption(new Option('--plan-tokens <n>', "the longest text that Slim's artifact takes, for presets of text models").argParser(integer(1, BERT_POSITIONS)).default(undefined, 'as --tokens'))
     .option('--profile', "tell where the time of Slim's engine goes, by kernel");
   addResultOptions(addModelOptions(command));
   return command.action(async () => {
@@ -64,9 +68,10 @@ async function runLatency(flags: LatencyFlags, io: Io): Promise<CaseLatency[]> {
   const names = [...flags.cases, ...flags.peers];
   if (names.length === 0) throw usageError('--cases none and --peers none leave nothing to run');
   const model = await modelOf(flags);
+  const planModel = await planModelOf(flags);
   const progress = createProgress(io.stderr, 'call');
   const onMissing = (name: CaseName): void => progress.line(`note: ${name} is left out: npm install --no-save onnxruntime-web@1.30.0 adds it`);
-  const cases = await latencyCases(names, { model, rank: flags.rank, ranks: ranksOf(model, flags), seed: flags.seed, threads: flags.threads, onMissing });
+  const cases = await latencyCases(names, { model, planModel, rank: flags.rank, ranks: ranksOf(model, flags), seed: flags.seed, threads: flags.threads, onMissing });
   const latencies = await benchLatency(cases, {
     calls: flags.calls,
     warmUp: WARM_UP_CALLS,
@@ -78,6 +83,14 @@ async function runLatency(flags: LatencyFlags, io: Io): Promise<CaseLatency[]> {
   });
   progress.end();
   return latencies;
+}
+
+async function planModelOf(flags: LatencyFlags): Promise<Model | null> {
+  const { model, tokens, planTokens } = flags;
+  if (planTokens === undefined) return null;
+  if (!isBertPreset(required(model, '--model'))) throw usageError(`--plan-tokens is for presets of text models, not for ${model}`, `These: ${BERT_PRESETS.join(', ')}.`);
+  if (planTokens < tokens) throw usageError(`--plan-tokens ${planTokens} is less than --tokens ${tokens}`, 'The artifact takes texts up to that length.');
+  return modelOf({ ...flags, tokens: planTokens });
 }
 
 interface Ratio {
