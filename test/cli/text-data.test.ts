@@ -1,0 +1,109 @@
+/** Text data through the command line: what is wrong with it is told in one line with file and row, before anything is written; what is cut is counted. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { slim, slimJson, workFolder, writeReviews } from '../support/cli.ts';
+
+const work = workFolder();
+const reviews = work.path('reviews');
+const teacher = work.path('teacher');
+const train = ['--threads', '1', '--steps', '2', '--batch-size', '4'];
+const finetune = ['finetune', '--model', 'bert-pico', '--max-tokens', '16', '--vocabulary-size', '300', ...train];
+let folders = 0;
+
+/** The reviews as CSV with these lines after the others of a part. */
+function withLines(part: 'train' | 'validation', ...lines: readonly (string | Buffer)[]): string {
+  const folder = work.path(`data-${folders++}`);
+  mkdirSync(folder);
+  for (const name of ['train', 'validation']) {
+    const rows = readFileSync(join(reviews, `${name}.jsonl`), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { text: string; label: string });
+    const written = ['text,label', ...rows.map(({ text, label }) => `"${text}",${label}`)].map((line) => Buffer.from(`${line}\n`));
+    const more = name === part ? lines.map((line) => Buffer.concat([Buffer.from(line), Buffer.from('\n')])) : [];
+    writeFileSync(join(folder, `${name}.csv`), Buffer.concat([...written, ...more]));
+  }
+  return folder;
+}
+
+beforeAll(async () => {
+  writeReviews(reviews, { train: 20, validation: 8 });
+  await slimJson([...finetune, '--data', reviews, '--out', teacher]);
+});
+afterAll(() => work.remove());
+
+describe('data that is wrong', () => {
+  it.each<[string, () => string, RegExp, RegExp]>([
+    ['a row without a label', () => withLines('train', 'a film,'), /train.csv, line 22: expected a label in label, got nothing$/, /--skip-bad/],
+    ['a label that training never saw', () => withLines('validation', 'a film,mixed'), /validation.csv, line 10: the label "mixed" is not among the training data's \(neg, pos\)$/, /--skip-bad/],
+    ['a ragged row', () => withLines('train', '"two\nlines",pos', 'a film, which is long,pos'), /train.csv, line 24: expected 2 fields, as the first line has, got 3$/, /--skip-bad/],
+    ['broken UTF-8', () => withLines('train', Buffer.from('na\xefve,pos', 'latin1')), /train.csv, line 22: text is no valid UTF-8$/, /--skip-bad/],
+    ['an empty file', () => { const path = work.path('empty.jsonl'); writeFileSync(path, ''); return path; }, /empty.jsonl is empty$/, /rows with a text and a label/],
+    ['a file that is not there', () => work.path('nowhere.tsv'), /there is no file .*nowhere.tsv$/, /--data/],
+    ['a label with control characters', () => withLines('validation', 'a film,\x1b[31mred'), /line 10: the label "\\u001b\[31mred" is not/, /--skip-bad/],
+  ])('%s', async (_, makeData, message, hint) => {
+    const data = makeData();
+    for (const command of [[...finetune, '--out', work.path('never')], ['train', '--model', teacher, '--rank', '4', ...train, '--out', work.path('never')], ['evaluate', teacher]]) {
+      const { code, stdout, stderr } = await slim([...command, '--data', data]);
+      const [error, told, ...rest] = stderr.trimEnd().split('\n').filter((line) => !/^data /.test(line));
+      expect([code, stdout, rest]).toEqual([1, '', []]);
+      expect(error).toMatch(message);
+      expect(error).toMatch(/^error: /);
+      expect(told).toMatch(hint);
+      expect(existsSync(work.path('never'))).toBe(false);
+    }
+  });
+
+  it('is left out and counted with --skip-bad, the same rows each time', async () => {
+    const data = withLines('train', 'a film,', 'a film, which is long,pos', Buffer.from('na\xefve,pos', 'latin1'));
+    expect(await slimJson([...finetune, '--data', data, '--skip-bad', '--out', work.path('skipped')])).toMatchObject({ skipped: 3, samples: 8, steps: 2 });
+    const { stdout } = await slim(['evaluate', work.path('skipped'), '--data', data, '--skip-bad']);
+    expect(stdout).toMatch(/on 8 samples, 3 skipped$/m);
+  });
+});
+
+describe('texts that are too long', () => {
+  const long = (): string => withLines('train', `${'lovely film '.repeat(900_000)},pos`, 'ä'.repeat(5_000_000) + ',neg');
+
+  it('are cut, counted and told: 10 MB of words, 10 MB of one word', async () => {
+    const data = long();
+    const before = performance.now();
+    const { code, stderr } = await slim([...finetune, '--data', data, '--out', work.path('long')]);
+    expect(code, stderr).toBe(0);
+    const [, cut] = /note: (\d+) of 22 training texts are longer than 16 tokens and are cut there\./.exec(stderr) ?? [];
+    expect(Number(cut)).toBeGreaterThan(0);
+    expect(stderr).not.toMatch(/of 22 .* evaluation/);
+    // Far from what tokenizing all of it would take.
+    expect(performance.now() - before).toBeLessThan(30_000);
+  });
+
+  it('also when a model is judged, and asked', async () => {
+    const text = work.path('long.txt');
+    writeFileSync(text, 'lovely film '.repeat(900_000));
+    const { stderr } = await slim(['evaluate', teacher, '--data', withLines('validation', `${'lovely film '.repeat(900_000)},pos`)]);
+    expect(stderr).toMatch(/note: \d of 9 evaluation texts are longer than 16 tokens/);
+    await slimJson(['pack', teacher, '--out', work.path('teacher.slim')]);
+    expect(await slimJson(['predict', work.path('teacher.slim'), text])).toMatchObject({ truncated: true });
+  });
+});
+
+describe('a tokenizer that does not belong to the weights', () => {
+  function changed(change: (model: { vocab: Record<string, number> }) => void): string {
+    const folder = work.path(`model-${folders++}`);
+    mkdirSync(folder);
+    for (const name of ['config.json', 'model.safetensors', 'tokenizer_config.json', 'run.json']) writeFileSync(join(folder, name), readFileSync(join(teacher, name)));
+    const json = JSON.parse(readFileSync(join(teacher, 'tokenizer.json'), 'utf8')) as { model: { vocab: Record<string, number> } };
+    change(json.model);
+    writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(json));
+    return folder;
+  }
+
+  it.each<[string, (model: { vocab: Record<string, number> }) => void, RegExp]>([
+    ['more tokens than embeddings', ({ vocab }) => { vocab.another = Object.keys(vocab).length; }, /the tokenizer has ids up to (\d+), the checkpoint has embeddings for \1$/],
+    ['an id beyond the vocabulary', ({ vocab }) => { vocab.film = 60_000; }, /ids up to 60000, the checkpoint has embeddings for/],
+    ['an id that is none', ({ vocab }) => { vocab.film = -1; }, /tokenizer.json: .*-1/],
+  ])('%s', async (_, change, message) => {
+    const { code, stderr } = await slim(['evaluate', changed(change), '--data', reviews]);
+    expect(code).toBe(1);
+    expect(stderr.split('\n')[0]).toMatch(message);
+    expect(stderr).not.toMatch(/bug in slim|\.ts:/);
+  });
+});
