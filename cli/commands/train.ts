@@ -1,13 +1,14 @@
 import { Option, type Command } from 'commander';
 import { addDataOptions, addEngineOptions, addModelOptions, addResultOptions, addRunOptions, addTrainingOptions, createCommand, integer, layerRank, number, openData, resolveFlags } from '../args.ts';
-import { adaptersCost, denseCost } from '../pclora/cost.ts';
+import { adaptersCost, denseCost, wordEmbeddingCost } from '../pclora/cost.ts';
 import { storedTensors } from '../compress/stored-tensors.ts';
 import { createEngine } from '../engines/create.ts';
 import type { Engine } from '../engines/engine.ts';
 import { usageError, UserError } from '../io/errors.ts';
 import { createProgress } from '../io/progress.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
-import { blockLinears, tensorsOf } from '../models/layers.ts';
+import { blockLinears, tensorsOf, WORD_EMBEDDING } from '../models/layers.ts';
+import type { Model } from '../models/model.ts';
 import { isBertPreset, isVitPreset } from '../models/presets.ts';
 import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
@@ -114,6 +115,7 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
     if (decaySteps >= options.totalSteps) {
       progress.line(`note: λ reaches 0 only after the last of ${options.totalSteps} steps, so the adapters never train alone: take more steps, or a smaller --decay-end`);
     }
+    for (const notice of embeddingNotices(model, ranks)) progress.line(`note: ${notice}`);
     progress.line(`compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}), ${options.totalSteps} steps, on ${engine.description}`);
 
     const record = {
@@ -146,6 +148,15 @@ export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> 
       };
     });
   });
+}
+
+/** What factors save of the word embeddings, and what they cost. */
+function embeddingNotices(model: Model, ranks: ReadonlyMap<string, number>): string[] {
+  const rank = ranks.get(WORD_EMBEDDING);
+  const cost = rank === undefined ? null : wordEmbeddingCost(model, ranks);
+  if (cost === null) return [];
+  const { dense, compressed } = cost;
+  return [`At rank ${rank} the word embeddings go from ${grouped(dense.parameters)} parameters to ${grouped(compressed.parameters)}, for ${grouped(compressed.macs)} MACs more on the longest text.`];
 }
 
 /** A dense model that knows the data's classes, which come in the data's order. UserError where it was not trained to tell them apart. */

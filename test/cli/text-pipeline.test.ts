@@ -16,12 +16,13 @@ const embeddingArgs = ['--embedding-rank', '16', '--prune-vocabulary'];
 let teacher: Record<string, unknown>;
 let small: Record<string, unknown>;
 let smaller: Record<string, unknown>;
+let told = '';
 
 beforeAll(async () => {
   writeReviews(paths.data);
   teacher = await slimJson([...teacherArgs, '--out', paths.teacher]);
   small = await slimJson([...trainArgs, '--out', paths.small]);
-  smaller = await slimJson([...trainArgs, ...embeddingArgs, '--out', paths.smaller]);
+  smaller = await slimJson([...trainArgs, ...embeddingArgs, '--out', paths.smaller], { onStderr: (text) => { told += text; } });
 }, 240_000);
 
 afterAll(() => work.remove());
@@ -69,6 +70,10 @@ describe('slim train', () => {
     expect(tensors.get('embedding.word.loraB')!.shape).toEqual([vocabulary, 16]);
     expect(tensors.get('embedding.word.loraA')!.shape).toEqual([16, width]);
     expect(tensors.has('embedding.word')).toBe(false);
+    // What it saves and costs, in words: (V + D)·16 parameters for V·D, and D·16 MACs a token.
+    expect(told).toMatch(/note: The vocabulary is pruned from \d+ tokens to \d+\.\n/);
+    const numbers = [vocabulary * width, (vocabulary + width) * 16, 24 * width * 16].map((value) => value.toLocaleString('en-US'));
+    expect(told).toContain(`note: At rank 16 the word embeddings go from ${numbers[0]} parameters to ${numbers[1]}, for ${numbers[2]} MACs more on the longest text.`);
     const { accuracy, costs } = readRecord(paths.smaller) as { accuracy: { stage: string }[]; costs: Record<'teacher' | 'model', { whole: { parameters: number } }> };
     expect(accuracy.map(({ stage }) => stage)).toEqual(['teacher', 'pruned-vocabulary', 'pc-lora']);
     expect(costs.model.whole.parameters).toBe([...tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0));
