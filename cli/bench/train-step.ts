@@ -44,7 +44,7 @@ export async function benchTrainStep(engine: Engine, options: TrainStepOptions):
 
   async function time(phase: 'fading' | 'adapters'): Promise<PhaseTiming> {
     const compiling = performance.now();
-    const program = await engine.compile(compressStep({ model, batch, layout, optimizer: ADAMW_DEFAULTS, adapters, alpha: 0.2 }, phase), constants);
+    const program = await engine.compile(compressStep({ model, batch, layout, optimizer: ADAMW_DEFAULTS, adapters, alpha: 0.2 }, phase), { constants });
     const compileMs = performance.now() - compiling;
     const vector = (values: Float32Array): DeviceTensor => engine.upload(floats(values, [layout.size]));
     let state: Record<string, DeviceTensor> = {

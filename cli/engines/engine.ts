@@ -29,15 +29,21 @@ export interface Program {
   dispose(): Promise<void>;
 }
 
+export interface CompileOptions {
+  /** Inputs that never change: the engine keeps its own copy, arranged for its kernels, and `run` no longer takes them. */
+  readonly constants?: Readonly<Record<string, HostTensor>>;
+  /**
+   * Whether the program is one of several that take turns, as those for texts of several lengths: it then gives its working memory back after
+   * each run. Measured on a BERT of 128 × 2 with 9 lengths up to 256 tokens: 0.6 GB instead of 3.6, for 5 % more processor time.
+   */
+  readonly takesTurns?: boolean;
+}
+
 export interface Engine {
   /** What computes, for people: `onnxruntime 1.30.0 (cpu, 2 threads)`. */
   readonly description: string;
   upload(tensor: HostTensor): DeviceTensor;
-  /**
-   * Compiles a graph. `constants` are inputs that never change: the engine keeps its own copy, arranged for its kernels, and `run`
-   * no longer takes them.
-   */
-  compile(graph: Graph, constants?: Readonly<Record<string, HostTensor>>): Promise<Program>;
+  compile(graph: Graph, options?: CompileOptions): Promise<Program>;
   dispose(): Promise<void>;
 }
 

@@ -94,7 +94,7 @@ function createPhases(engine: Engine, options: Omit<CompressOptions, 'tokens'>) 
     async at(phase: 'fading' | 'adapters', tokens: number | null): Promise<Program> {
       if (current?.phase !== phase) {
         await current?.programs.dispose();
-        current = { phase, programs: createPrograms((length) => engine.compile(compressStep({ ...options, tokens: length ?? undefined }, phase))) };
+        current = { phase, programs: createPrograms((length) => engine.compile(compressStep({ ...options, tokens: length ?? undefined }, phase), { takesTurns: length !== null })) };
       }
       return current.programs.at(tokens);
     },

@@ -13,7 +13,7 @@ export const EVALUATION_BATCH = 64;
 export function compileForward(engine: Engine, model: Model, parts: Parts, batch = EVALUATION_BATCH): Programs {
   return createPrograms((tokens) => {
     const inputs = model.batchInputs(batch, { padded: true, tokens: tokens ?? undefined });
-    return engine.compile({ outputs: { logits: model.forward(inputs, batch, parts).logits } });
+    return engine.compile({ outputs: { logits: model.forward(inputs, batch, parts).logits } }, { takesTurns: tokens !== null });
   });
 }
 

@@ -18,7 +18,8 @@ export async function finetune(checkpoint: Checkpoint, test: Samples, options: L
   const { model } = checkpoint;
   const specs = tensorsOf(model.layers);
   const layout = flatLayout(specs);
-  const programs = createPrograms((tokens) => engine.compile(finetuneStep({ model, batch: options.batchSize, tokens: tokens ?? undefined, layout, optimizer: options.optimizer })));
+  const programs = createPrograms((tokens) =>
+    engine.compile(finetuneStep({ model, batch: options.batchSize, tokens: tokens ?? undefined, layout, optimizer: options.optimizer }), { takesTurns: tokens !== null }));
   const trained = sliceTensors(input('parameters', [layout.size]), layout);
   const forward = compileForward(engine, model, denseParts(specs, trained));
   const result = await trainLoop(

@@ -153,10 +153,22 @@ describe.each(Object.keys(ENGINES))('%s as an engine', (name) => {
 
   it('takes inputs as constants when it compiles', async () => {
     const y = input('y', [3]);
-    const program = await engine().compile({ outputs: { z: add(multiply(x, y), y) } }, { y: vector(10, 20, 30) });
+    const program = await engine().compile({ outputs: { z: add(multiply(x, y), y) } }, { constants: { y: vector(10, 20, 30) } });
     const { z } = await program.run({ x: engine().upload(vector(1, 2, 3)) });
     expect([...(await z.read())]).toEqual([20, 60, 120]);
     await program.dispose();
+  });
+
+  it('runs programs that take turns, again and again', async () => {
+    const y = input('y', [3]);
+    const programs = [await engine().compile({ outputs: { z: add(x, y) } }, { takesTurns: true }), await engine().compile({ outputs: { z: multiply(x, y) } }, { takesTurns: true })];
+    for (const factor of [1, 10]) {
+      const given = { x: engine().upload(vector(1, 2, 3)), y: engine().upload(vector(factor, factor, factor)) };
+      const results = [];
+      for (const program of programs) results.push([...(await (await program.run(given)).z.read())]);
+      expect(results).toEqual([[1 + factor, 2 + factor, 3 + factor], [factor, 2 * factor, 3 * factor]]);
+    }
+    for (const program of programs) await program.dispose();
   });
 
   it('names an input that is missing', async () => {

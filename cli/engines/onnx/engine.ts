@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import type { DType, Graph } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
-import { type DeviceTensor, type Engine, EngineError, type HostTensor, type Inputs, type Outputs, type Program } from '../engine.ts';
+import { type CompileOptions, type DeviceTensor, type Engine, EngineError, type HostTensor, type Inputs, type Outputs, type Program } from '../engine.ts';
 import { lowerToOnnx, outputName } from './lower.ts';
 import { ORT_TYPES, sessionOptions } from './session.ts';
 
@@ -42,14 +42,14 @@ export function createOnnxEngine({ threads = availableParallelism() }: OnnxOptio
   return {
     description: `onnxruntime ${ort.env.versions.common} (cpu, ${threads} thread${threads === 1 ? '' : 's'})`,
     upload: ({ dtype, shape, data }: HostTensor) => new OnnxTensor(new ort.Tensor(ORT_TYPES[dtype], data, shape), dtype),
-    compile: (graph, constants) => compile(graph, constants, threads),
+    compile: (graph, options = {}) => compile(graph, options, threads),
     dispose: async () => {},
   };
 }
 
-async function compile(graph: Graph, constants: Readonly<Record<string, HostTensor>> | undefined, threads: number): Promise<Program> {
+async function compile(graph: Graph, { constants, takesTurns = false }: CompileOptions, threads: number): Promise<Program> {
   const { bytes, inputs } = lowerToOnnx(graph, constants);
-  const session = await ort.InferenceSession.create(bytes, { ...sessionOptions(threads), executionProviders: ['cpu'] });
+  const session = await ort.InferenceSession.create(bytes, { ...sessionOptions(threads), enableCpuMemArena: !takesTurns, executionProviders: ['cpu'] });
   const names = inputs.map((node) => inputName(node)!);
   return {
     async run(given: Inputs): Promise<Outputs> {

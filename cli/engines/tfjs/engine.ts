@@ -61,7 +61,7 @@ export async function createTfjsEngine({ gpu = true } = {}): Promise<Engine> {
   return {
     description,
     upload,
-    compile: async (graph, constants = {}) => interpret(tf, graph, Object.fromEntries(Object.entries(constants).map(([name, tensor]) => [name, upload(tensor)]))),
+    compile: async (graph, { constants = {} } = {}) => interpret(tf, graph, Object.fromEntries(Object.entries(constants).map(([name, tensor]) => [name, upload(tensor)]))),
     dispose: async () => {},
   };
 }
