@@ -4,15 +4,16 @@ import { basename, join } from 'node:path';
 import { messageOf, UserError } from '../../io/errors.ts';
 import { kindOf } from '../../io/files.ts';
 import { jsonlFile } from './jsonl.ts';
+import { parquetFile } from './parquet.ts';
 import type { TableFile } from './rows.ts';
 
-/** Readers by extension; those that need a package are loaded where there is such a file. */
+/** Readers by extension; what needs a package is loaded where there is such a file. */
 const FORMATS: Readonly<Record<string, (path: string) => TableFile | Promise<TableFile>>> = {
   jsonl: jsonlFile,
   ndjson: jsonlFile,
   csv: async (path) => (await import('./delimited.ts')).csvFile(path),
   tsv: async (path) => (await import('./delimited.ts')).tsvFile(path),
-  parquet: async (path) => (await import('./parquet.ts')).parquetFile(path),
+  parquet: parquetFile,
 };
 
 const EXTENSION = new RegExp(`\\.(${Object.keys(FORMATS).join('|')})$`, 'i');

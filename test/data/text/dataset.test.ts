@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { openDataset } from '../../../cli/data/dataset.ts';
 import { openTexts, type TextDataset, type TextDatasetOptions, type TextRow, type TextRows } from '../../../cli/data/text/dataset.ts';
 import { readLines } from '../../../cli/data/text/lines.ts';
+import { parquetFile } from '../../../cli/data/text/parquet.ts';
 import { present, sharedFolder } from '../../support/shared.ts';
 import { folderOf } from '../picture-files.ts';
 
@@ -301,15 +302,25 @@ describe('a file that is wrong', () => {
     await expect(all(train)).rejects.toEqual(refusal('changed since its 6 rows were counted'));
   });
 
+  it('Parquet: pages that lead the reader in a circle are given up on', async () => {
+    const path = join(folderOf({ 'endless.parquet': fixture('endless') }), 'endless.parquet');
+    const rows = parquetFile(path, { patienceMs: 1000 }).rows(['text', 'label']);
+    await expect(rows[Symbol.asyncIterator]().next()).rejects.toEqual(refusal(/endless.parquet: no rows after 1 s/, 'whole Parquet file'));
+  });
+
   it('Parquet: spoiled bytes are told, or change what is said and no more', async () => {
     const whole = fixture('zstd');
-    const folder = folderOf({ 'dev.jsonl': DEV });
+    const path = join(folderOf({}), 'spoiled.parquet');
     await fc.assert(fc.asyncProperty(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), fc.nat(whole.length), async (changes, length) => {
       const spoiled = Buffer.from(whole);
       for (const [at, byte] of changes) spoiled[at] = byte;
-      writeFileSync(join(folder, 'train.parquet'), spoiled.subarray(0, length % 3 === 0 ? length : whole.length));
-      await open(folder, { skipBad: true }).catch((error: unknown) => expect(error).toMatchObject({ name: 'UserError' }));
-    }), { numRuns: 300 });
+      writeFileSync(path, spoiled.subarray(0, length % 3 === 0 ? length : whole.length));
+      try {
+        for await (const row of parquetFile(path, { patienceMs: 2000 }).rows(['text', 'label'])) expect(row).toMatchObject({ place: expect.stringMatching(/^row \d+$/) });
+      } catch (error) {
+        expect(error).toMatchObject({ name: 'UserError', message: expect.stringContaining('spoiled.parquet') });
+      }
+    }), { numRuns: 60 });
   });
 });
 
