@@ -1,7 +1,7 @@
 /** The whole way of texts through the command line: every stage's number is held to the next one's. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readSafetensors } from '../../runtime/artifact/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../runtime/artifact/safetensors.ts';
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
 import { readMetrics, readRecord, slim, slimJson, untimed, workFolder, writeReviews } from '../support/cli.ts';
 
@@ -138,5 +138,15 @@ describe('mistakes', () => {
     for (const part of ['train', 'validation']) writeFileSync(`${other}/${part}.jsonl`, readFileSync(`${other}/${part}.jsonl`, 'utf8').replaceAll('"pos"', '"good"'));
     const { code, stderr } = await slim(['train', '--model', paths.teacher, '--data', other, '--out', out]);
     expect([code, stderr]).toEqual([1, expect.stringContaining("the teacher's labels are neg, pos (2), the data's are good, neg (2)")]);
+  });
+
+  it('refuses a teacher whose head nobody trained', async () => {
+    const bare = work.path('bare');
+    mkdirSync(bare);
+    for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json']) copyFileSync(`${paths.teacher}/${name}`, `${bare}/${name}`);
+    const { tensors } = readSafetensors(readFileSync(`${paths.teacher}/model.safetensors`));
+    writeFileSync(`${bare}/model.safetensors`, writeSafetensors(new Map([...tensors].filter(([name]) => !name.startsWith('classifier')))));
+    const { code, stderr } = await slim(['train', '--model', bare, ...data, '--out', out]);
+    expect([code, stderr]).toEqual([1, `error: ${bare} has no trained classification head\nhint: Fine-tune it first: slim finetune --model ${bare} --data ...\n`]);
   });
 });

@@ -33,7 +33,7 @@ describe('image folders', () => {
   it('names what is wrong', async () => {
     const open = (files: Record<string, string | Uint8Array>): Promise<unknown> => openPictures(folderOf(files), { seed: 1 });
     await expect(openPictures('/no/such/folder', { seed: 1 })).rejects.toEqual(refusal('there is no data folder /no/such/folder', 'glyphs'));
-    await expect(open({})).rejects.toEqual(refusal('is empty', 'Known layouts: train/CLASS'));
+    await expect(open({})).rejects.toEqual(refusal('is empty', 'Known layouts of pictures: train/CLASS'));
     await expect(open({ 'notes.txt': '' })).rejects.toEqual(refusal('holds no data set that is known (notes.txt', 'CIFAR-10 binary'));
     await expect(open({ 'train/a/1.jpg': jpeg })).rejects.toEqual(refusal('has train/ but none of val/, validation/, test/'));
     await expect(open({ 'train/a/1.jpg': jpeg, 'train/b/x.txt': '', 'val/a/1.jpg': jpeg })).rejects.toEqual(refusal('/train/b has no pictures'));

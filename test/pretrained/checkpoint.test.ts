@@ -96,9 +96,29 @@ describe('loaded for a task of its own', () => {
     expect((await load({ labels: ['a', 'b', 'c', 'd', 'e'] })).tensors.get('head.weight')).toEqual(denseTensors.get('head.weight'));
   });
 
+  it('and where they are its own in another order: the head follows the data', async () => {
+    await save();
+    const { tensors, config, notices, newHead } = await load({ labels: ['c', 'a', 'b', 'e', 'd'] });
+    expect([config.labels, notices, newHead]).toEqual([['c', 'a', 'b', 'e', 'd'], [], false]);
+    for (const name of ['head.weight', 'head.bias']) {
+      const [theirs, ours] = [denseTensors.get(name)!, tensors.get(name)!];
+      const width = theirs.length / 5;
+      for (const [row, from] of [2, 0, 1, 4, 3].entries()) expect(ours.subarray(row * width, (row + 1) * width)).toEqual(theirs.subarray(from * width, (from + 1) * width));
+    }
+  });
+
+  it('and where nobody gave its labels names, as many do: then the data does', async () => {
+    await save();
+    await writeConfig({ id2label: Object.fromEntries([0, 1, 2, 3, 4].map((i) => [i, `LABEL_${i}`])) });
+    const { tensors, config, notices, newHead } = await load({ labels: ['v', 'w', 'x', 'y', 'z'] });
+    expect([config.labels, notices, newHead]).toEqual([['v', 'w', 'x', 'y', 'z'], [], false]);
+    expect(tensors.get('head.weight')).toEqual(denseTensors.get('head.weight'));
+    expect((await load({ labels: ['v', 'w'] })).newHead).toBe(true);
+  });
+
   it.each([
     [['ants', 'bees'], '2'],
-    [['e', 'd', 'c', 'b', 'a'], 'others'],
+    [['a', 'b', 'c', 'd', 'f'], 'others'],
   ])('a checkpoint gets a new head for %j, from the seed, and says so', async (labels, others) => {
     await save();
     const { tensors, notices, config, model } = await load({ labels });
