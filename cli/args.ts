@@ -100,15 +100,19 @@ export function inheritSplit<F extends Partial<DataFlags>>(flags: F, configurati
   return { ...flags, ...columns, skipBad: flags.skipBad ?? false, validationFraction: recorded('validationFraction'), splitSeed: recorded('splitSeed') };
 }
 
-export interface DataFlags {
+/** How data without a split of its own is split. */
+export interface SplitFlags {
+  readonly validationFraction: number;
+  /** Apart from --seed, so that runs of several seeds are judged on the same samples, which none of them trained on. */
+  readonly splitSeed: number;
+}
+
+export interface DataFlags extends SplitFlags {
   readonly data?: string;
   readonly textColumn?: string;
   readonly textPairColumn?: string;
   readonly labelColumn?: string;
   readonly skipBad: boolean;
-  readonly validationFraction: number;
-  /** Apart from --seed, so that runs of several seeds are judged on the same samples, which none of them trained on. */
-  readonly splitSeed: number;
 }
 
 /** Most data is read before a progress would be of use. */
@@ -142,7 +146,7 @@ export function addModelOptions(command: Command): Command {
   return command
     .optionsGroup('Model:')
     .option('--offline', 'download nothing: a name on the hub must be in the cache')
-    .addOption(new Option('--max-tokens <n>', 'texts are cut after so many tokens').argParser(integer(4, 65_536)).default(undefined, "the model's longest, at most 512"));
+    .addOption(new Option('--max-tokens <n>', 'texts are cut after so many tokens').argParser(integer(4, 65_536)).default(undefined, "the model's longest, at most 512; of presets 128"));
 }
 
 export interface ModelFlags {

@@ -15,19 +15,22 @@ import { serveCommand } from './commands/serve.ts';
 import { trainCommand } from './commands/train.ts';
 import { Interrupted, messageOf, UserError } from './io/errors.ts';
 import type { Io } from './io/io.ts';
+import { printable } from './io/printable.ts';
 import { VERSION } from './version.ts';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 const DESCRIPTION = `Turns a pre-trained transformer into a small one that runs anywhere.
 
-  slim finetune --model DIR --data DIR --out runs/teacher
-  slim train    --model runs/teacher --data DIR --rank 32 --out runs/small
+  slim finetune --model MODEL --data DATA --out runs/teacher
+  slim train    --model runs/teacher --data DATA --rank 32 --out runs/small
   slim quantize runs/small --out runs/int8
   slim pack     runs/int8 --out model.slim
+  slim predict  model.slim cat.jpg
   slim serve    model.slim --port 8080
 
-Try it without data: slim demo`;
+MODEL is a Hugging Face folder or name, or a preset; DATA a folder of pictures, or texts as
+.jsonl, .csv, .tsv, .parquet or folders of .txt. Try it without data: slim demo`;
 
 const EPILOGUE = `
 slim help COMMAND tells more. Results go to stdout, progress to stderr.
@@ -90,5 +93,5 @@ function hintOf(error: unknown): string {
 }
 
 function oneLine(text: string): string {
-  return text.trim().replace(/\s*\n\s*/g, ' ');
+  return printable(text.trim().replace(/\s*\n\s*/g, ' '));
 }

@@ -13,7 +13,7 @@ const { metafile } = await build({
   entryPoints: {
     slim: 'cli/slim.ts',
     'picture-worker': 'cli/data/picture-worker.ts',
-    'parquet-worker': 'cli/data/text/parquet-worker.ts',
+    'parquet-reader': 'cli/data/text/parquet-reader.ts',
     'engine-worker': 'runtime/hosts/engine-worker.ts',
     'load-probe': 'cli/bench/load-probe.ts',
   },

@@ -8,14 +8,12 @@ import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import { preparationOf } from '../train/preparation.ts';
 import { loadTrainedModel } from '../train/trained-model.ts';
-import { classMap } from './evaluate.ts';
+import { classMap, PARTS, partsOfData, type Part } from './evaluate.ts';
 import { formatBytes, percent, printResult } from './result.ts';
-
-const PARTS = ['test', 'train', 'all'] as const;
 
 interface AgreementFlags extends Partial<DataFlags> {
   readonly model?: string;
-  readonly part: (typeof PARTS)[number];
+  readonly part: Part;
   readonly json: boolean;
 }
 
@@ -37,8 +35,7 @@ told too where the model knows the data's classes.`,
     if (trained.precision === 'int8') throw new UserError(`${path} is quantized already: there is no f32 model to compare with`, 'Give the run that it was quantized from.');
     const data = await openData(required(flags.data, '--data'), inheritSplit(flags, trained.record?.configuration), io);
     const preparation = preparationOf(trained.preprocessing);
-    const parts = ({ test: ['test'], train: ['train'], all: ['train', 'test'] } as const)[flags.part];
-    const splits = await Promise.all(parts.map((part) => prepareSamples(data, part, preparation)));
+    const splits = await Promise.all(partsOfData(flags.part).map((part) => prepareSamples(data, part, preparation)));
     const knows = data.labels.some((label) => trained.config.labels.includes(label));
     const progress = createProgress(io.stderr, 'batch');
     const result = await benchAgreement(trained, splits, await createEngine({ engine: 'onnx', device: 'cpu' }), {

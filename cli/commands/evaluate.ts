@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { readArtifact, type Artifact } from '../../runtime/artifact/artifact.ts';
 import { addDataOptions, addEngineOptions, addResultOptions, createCommand, inheritSplit, openData, required, resolveFlags, type DataFlags } from '../args.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -10,6 +10,7 @@ import { kindOf } from '../io/files.ts';
 import { createProgress } from '../io/progress.ts';
 import { classIndices } from '../pretrained/labels.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
+import { printable } from '../io/printable.ts';
 import { compileForward, evaluateForward, type Evaluation } from '../train/evaluate.ts';
 import { packTrained } from '../train/pack-trained.ts';
 import { artifactPreparation, preparationOf } from '../train/preparation.ts';
@@ -18,7 +19,12 @@ import { floatTensors, loadTrainedModel, partsOf, weightSpecs, type TrainedModel
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { percent, printResult, skippedNote } from './result.ts';
 
+/** Which part of a data set a model is judged on. */
+export const PARTS = ['test', 'train', 'all'] as const;
+export type Part = (typeof PARTS)[number];
+
 export interface EvaluateFlags extends EngineChoice, Partial<DataFlags> {
+  readonly part?: Part;
   readonly json: boolean;
 }
 
@@ -34,7 +40,7 @@ export function evaluateCommand(io: Io): Command {
 the runtime that serves them.`,
     ['slim evaluate runs/small --data pets/', 'slim evaluate model.slim --data pets/ --json'],
   ).argument('<model>', 'a run, a Hugging Face folder, or a .slim file');
-  addDataOptions(command, { inherited: true });
+  addDataOptions(command, { inherited: true }).addOption(new Option('--part <which>', "the data's part that judges; all takes a file of its own whole").choices(PARTS).default('test'));
   addResultOptions(addEngineOptions(command));
   return command.action(async (path: string) => {
     const flags = await resolveFlags<EvaluateFlags>(command);
@@ -51,11 +57,20 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
   const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path);
   const configuration = 'manifest' in model ? model.manifest.configuration : model.record?.configuration;
   const data = await openData(dataPath, inheritSplit(flags, configuration), io);
-  return { ...(await evaluateOn(model, data, flags, io)), skipped: data.skipped };
+  if (data.kind === 'text' && (flags.part ?? 'test') === 'test') for (const notice of data.notices) io.stderr.write(printable(`note: ${notice}\n`));
+  const evaluations: Evaluation[] = [];
+  for (const part of partsOfData(flags.part)) evaluations.push(await evaluateOn(model, data, flags, io, part));
+  const samples = evaluations.reduce((sum, one) => sum + one.samples, 0);
+  const correct = evaluations.reduce((sum, one) => sum + one.accuracy * one.samples, 0);
+  return { accuracy: samples === 0 ? 0 : Math.round(correct) / samples, samples, skipped: data.skipped };
 }
 
-/** Accuracy on a data set's test part. */
-export async function evaluateOn(model: Artifact | TrainedModel, data: Dataset, choice: EngineChoice, io: Io): Promise<Evaluation> {
+export function partsOfData(part: Part = 'test'): readonly ('train' | 'test')[] {
+  return part === 'all' ? ['train', 'test'] : [part];
+}
+
+/** Accuracy on a part of a data set. */
+export async function evaluateOn(model: Artifact | TrainedModel, data: Dataset, choice: EngineChoice, io: Io, part: 'train' | 'test' = 'test'): Promise<Evaluation> {
   const progress = createProgress(io.stderr, 'batch');
   const onBatch = (done: number, total: number): void => {
     throwIfInterrupted(io.signal);
@@ -65,7 +80,7 @@ export async function evaluateOn(model: Artifact | TrainedModel, data: Dataset, 
   let samples: PreparedSamples | null = null;
   try {
     const artifact = 'manifest' in model ? model : model.precision === 'int8' ? await readArtifact(await packTrained(model)) : null;
-    samples = await prepareSamples(data, 'test', artifact ? await artifactPreparation(artifact) : preparationOf((model as TrainedModel).preprocessing), { onRow });
+    samples = await prepareSamples(data, part, artifact ? await artifactPreparation(artifact) : preparationOf((model as TrainedModel).preprocessing), { onRow });
     for (const notice of samples.notices) progress.line(`note: ${notice}`);
     if (artifact) return await evaluateArtifact(artifact, samples, { classOf: classMap(artifact.manifest.labels, data.labels), onBatch });
     const trained = model as TrainedModel;

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { addDataOptions, addEngineOptions, addModelOptions, addResultOptions, addRunOptions, addTrainingOptions, createCommand, integer, openData, resolveFlags } from '../args.ts';
+import { addDataOptions, addEngineOptions, addModelOptions, addResultOptions, addRunOptions, addTrainingOptions, createCommand, integer, openData, resolveFlags, type SplitFlags } from '../args.ts';
 import type { Dataset, PictureDataset } from '../data/dataset.ts';
 import type { TextDataset } from '../data/text/dataset.ts';
 import { createEngine } from '../engines/create.ts';
@@ -25,7 +25,7 @@ import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
 import { createTokenizer } from '../../runtime/text/tokenizer.ts';
 import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
-import { expectPlaces, loopOptions, recordedRun, resolvedConfiguration, startRun, withTrainingSamples, type TrainingFlags } from './training.ts';
+import { expectAugment, expectPlaces, inheritData, loopOptions, recordedRun, resolvedConfiguration, startRun, withTrainingSamples, type TrainingFlags } from './training.ts';
 
 export interface FinetuneFlags extends TrainingFlags {
   readonly imageSize?: number;
@@ -33,6 +33,9 @@ export interface FinetuneFlags extends TrainingFlags {
   readonly vocabularySize?: number;
   readonly cased: boolean;
 }
+
+/** Of how the data is split, what is not given is that of the run to go on from, if --model is one. */
+export type GivenFinetuneFlags = Omit<FinetuneFlags, keyof SplitFlags> & Partial<SplitFlags>;
 
 export interface FinetuneResult {
   readonly run: string;
@@ -43,6 +46,7 @@ export interface FinetuneResult {
 }
 
 const DEFAULT_VOCABULARY_SIZE = 8192;
+const DEFAULT_LEARNING_RATE = 1e-4;
 /** Of a preset: texts are mostly shorter, and a model from scratch learns little from what is farther away. */
 const PRESET_TOKENS = 128;
 
@@ -66,21 +70,25 @@ ${VIT_PRESETS.join(', ')} for pictures; ${BERT_PRESETS.join(', ')} for texts, wi
     .option('--tokenizer <dir>', "a preset's vocabulary: a folder with tokenizer.json or vocab.txt (default: learnt from the data)")
     .addOption(new Option('--vocabulary-size <n>', 'tokens of a vocabulary learnt from the data').argParser(integer(300, 1_000_000)).default(undefined, String(DEFAULT_VOCABULARY_SIZE)))
     .option('--cased', 'a learnt vocabulary tells upper from lower case, and accents from none');
-  addTrainingOptions(command, { epochs: 3, learningRate: 1e-4, batchSize: 32 });
-  for (const add of [addDataOptions, addRunOptions, addEngineOptions, addResultOptions]) add(command);
+  addTrainingOptions(command, { epochs: 3, learningRate: DEFAULT_LEARNING_RATE, batchSize: 32 });
+  addDataOptions(command, { inherited: true });
+  for (const add of [addRunOptions, addEngineOptions, addResultOptions]) add(command);
   return command.action(async () => {
-    const flags = await resolveFlags<FinetuneFlags>(command);
+    const flags = await resolveFlags<GivenFinetuneFlags>(command);
     const result = await runFinetune(flags, io);
     printResult(io, flags.json, { ...result }, `fine-tuned: ${percent(result.accuracy)} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`);
   });
 }
 
 /** `slim finetune` */
-export async function runFinetune(flags: FinetuneFlags, io: Io): Promise<FinetuneResult> {
-  const places = await expectPlaces(flags);
+export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<FinetuneResult> {
+  const places = await expectPlaces(given);
+  const flags = await inheritData(given, places.model, io);
   const progress = createProgress(io.stderr, 'step');
   const data = await openData(places.data, flags, io);
+  expectAugment(data, flags);
   const checkpoint = await startingPoint(places.model, data, flags, io);
+  if ((isVitPreset(places.model) || isBertPreset(places.model)) && flags.learningRate === DEFAULT_LEARNING_RATE) progress.line(`note: ${places.model} starts from nothing: --learning-rate 1e-3 suits that better than ${DEFAULT_LEARNING_RATE}, which is for pre-trained models.`);
   for (const notice of checkpoint.notices) progress.line(`note: ${notice}`);
   return withTrainingSamples(data, checkpoint.preprocessing, flags, io, async ({ train, test }) => {
     const options = loopOptions(flags, train.size);

@@ -63,7 +63,7 @@ export async function runPredict(path: string, given: PredictInput, topK: number
   if ((file ?? text) === undefined) {
     throw usageError('nothing to classify is given', `slim predict ${path} ${task === 'image-classification' ? 'PICTURE' : '--text "..."'}`);
   }
-  const bytes = text === undefined ? await readInput(file as string) : new Uint8Array();
+  const bytes = text === undefined ? await readInput(file as string, task) : new Uint8Array();
   const start = performance.now();
   try {
     const answer = await (task === 'image-classification' ? classifier.classify(bytes, topK) : classifier.classify(textOf(given, bytes, path), topK));
@@ -74,9 +74,9 @@ export async function runPredict(path: string, given: PredictInput, topK: number
   }
 }
 
-function readInput(file: string): Promise<Uint8Array> {
+function readInput(file: string, task: string): Promise<Uint8Array> {
   return (file === '-' ? buffer(process.stdin) : readFile(file)).catch((error: unknown) => {
-    throw new UserError(`can't read ${file}: ${messageOf(error)}`);
+    throw new UserError(`can't read ${file}: ${messageOf(error)}`, task === 'text-classification' ? 'Is that the text itself? Give it with --text.' : '');
   });
 }
 

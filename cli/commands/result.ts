@@ -1,12 +1,10 @@
 import type { Dataset } from '../data/dataset.ts';
 import type { Io } from '../io/io.ts';
-
-// Labels and names come from files of strangers: they may not move a terminal's cursor or set its title.
-const CONTROLS = /[\0-\x08\x0b-\x1f\x7f-\x9f]/g;
+import { printable } from '../io/printable.ts';
 
 /** Prints a command's result: one versioned JSON object, or text for people. */
 export function printResult(io: Io, json: boolean, result: Readonly<Record<string, unknown>>, text: string): void {
-  io.stdout.write(json ? `${JSON.stringify({ version: 1, ...result })}\n` : `${text.replace(CONTROLS, '\uFFFD')}\n`);
+  io.stdout.write(json ? `${JSON.stringify({ version: 1, ...result })}\n` : `${printable(text)}\n`);
 }
 
 /** 7,000 texts */

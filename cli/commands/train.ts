@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { addDataOptions, addEngineOptions, addModelOptions, addResultOptions, addRunOptions, addTrainingOptions, createCommand, integer, layerRank, number, openData, resolveFlags } from '../args.ts';
+import { addDataOptions, addEngineOptions, addModelOptions, addResultOptions, addRunOptions, addTrainingOptions, createCommand, integer, layerRank, number, openData, resolveFlags, type SplitFlags } from '../args.ts';
 import { adaptersCost, denseCost, wordEmbeddingCost } from '../pclora/cost.ts';
 import { storedTensors } from '../compress/stored-tensors.ts';
 import { createEngine } from '../engines/create.ts';
@@ -19,7 +19,7 @@ import { classOrder } from '../pretrained/labels.ts';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { random } from '../../runtime/random.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { prepareSamples } from '../data/prepare.ts';
+import { expectKind, prepareSamples } from '../data/prepare.ts';
 import type { Samples } from '../data/samples.ts';
 import type { TextRow, TextRows } from '../data/text/dataset.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
@@ -30,7 +30,7 @@ import { readRunRecord } from '../train/run-directory.ts';
 import { loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
-import { expectPlaces, loopOptions, recordedRun, resolvedConfiguration, startRun, withTrainingSamples, type TrainingFlags } from './training.ts';
+import { expectAugment, expectPlaces, inheritData, loopOptions, recordedRun, resolvedConfiguration, startRun, withTrainingSamples, type TrainingFlags } from './training.ts';
 
 export interface TrainFlags extends TrainingFlags {
   readonly rank: number;
@@ -45,6 +45,9 @@ export interface TrainFlags extends TrainingFlags {
   readonly alpha: number;
   readonly freeze: readonly Freezable[];
 }
+
+/** Of how the data is split, what is not given is the teacher's. */
+export type GivenTrainFlags = Omit<TrainFlags, keyof SplitFlags> & Partial<SplitFlags>;
 
 export interface TrainResult {
   readonly run: string;
@@ -63,7 +66,7 @@ export function trainCommand(io: Io): Command {
     `Compresses a fine-tuned model with PC-LoRA (arXiv 2406.09117): a low-rank adapter sits beside every linear layer of every block, the
 pre-trained weights fade out by a factor λ that falls from 1 to 0, feature distillation from the teacher keeps the student on course,
 and what is left are the adapters. Accuracy is always told for the adapters alone, as they would ship.`,
-    ['slim train --model runs/teacher --data pets/ --rank 32 --out runs/small', 'slim train --model runs/teacher --data pets/ --rank 16 --layer-rank up=32 --schedule linear --epochs 30 --out runs/r16'],
+    ['slim train --model runs/teacher --data pets/ --rank 32 --out runs/small', 'slim train --model runs/teacher --data pets/ --rank 16 --layer-rank up=32 --schedule linear --epochs 30 --out runs/r16', 'slim train --model runs/reviews --data reviews.csv --rank 32 --embedding-rank 64 --prune-vocabulary --out runs/small'],
   )
     .option('--model <name>', 'the teacher: a run of slim finetune, or a Hugging Face folder or name on the hub that knows the labels')
     .addOption(new Option('--rank <r>', 'rank of the adapters').argParser(integer(1)).default(32))
@@ -79,9 +82,10 @@ and what is left are the adapters. Accuracy is always told for the adapters alon
     .addOption(new Option('--freeze <parts...>', 'train the adapters without these').choices(FREEZABLE).default([]));
   addModelOptions(command);
   addTrainingOptions(command, { epochs: 10, learningRate: 2e-3, batchSize: 64 });
-  for (const add of [addDataOptions, addRunOptions, addEngineOptions, addResultOptions]) add(command);
+  addDataOptions(command, { inherited: true });
+  for (const add of [addRunOptions, addEngineOptions, addResultOptions]) add(command);
   return command.action(async () => {
-    const flags = await resolveFlags<TrainFlags>(command);
+    const flags = await resolveFlags<GivenTrainFlags>(command);
     const result = await runTrain(flags, io);
     const kept = result.teacherAccuracy > 0 ? ` (${percent(result.accuracy / result.teacherAccuracy, 1)} of the teacher's ${percent(result.teacherAccuracy)})` : '';
     printResult(io, flags.json, { ...result }, `compressed: ${percent(result.accuracy)}${kept} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`);
@@ -89,11 +93,13 @@ and what is left are the adapters. Accuracy is always told for the adapters alon
 }
 
 /** `slim train` */
-export async function runTrain(flags: TrainFlags, io: Io): Promise<TrainResult> {
-  const places = await expectPlaces(flags);
+export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainResult> {
+  const places = await expectPlaces(given);
+  const flags = await inheritData(given, places.model, io);
   if (isVitPreset(places.model) || isBertPreset(places.model)) throw usageError(`--model ${places.model} is a preset: it has no trained weights to compress`, `Train it first: slim finetune --model ${places.model} ...`);
   const data = await openData(places.data, flags, io);
-  const loaded = await loadTeacher(places.model, data.labels, flags);
+  expectAugment(data, flags);
+  const loaded = await loadTeacher(places.model, data, flags);
   const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, io) : loaded;
   const { model } = teacher;
   const ranks = resolveRanks(model.layers, { rank: flags.rank, perLayer: flags.layerRank, force: flags.forceRank, embeddingRank: flags.embeddingRank });
@@ -160,9 +166,11 @@ function embeddingNotices(model: Model, ranks: ReadonlyMap<string, number>): str
 }
 
 /** A dense model that knows the data's classes, which come in the data's order. UserError where it was not trained to tell them apart. */
-async function loadTeacher(name: string, labels: readonly string[], { offline, maxTokens }: TrainFlags): Promise<Checkpoint> {
+async function loadTeacher(name: string, data: Dataset, { offline, maxTokens }: TrainFlags): Promise<Checkpoint> {
+  const { labels } = data;
   const folder = await resolveModelFolder(name, { offline });
   const teacher = await loadDenseModel(folder, { labels, maxTokens, seed: 0 });
+  expectKind(teacher.preprocessing.kind, data);
   if (!teacher.newHead) return teacher;
   const { labels: known } = (await loadDescription(folder)).config;
   const some = (names: readonly string[]): string => `${names.slice(0, 3).join(', ')}${names.length > 3 ? ' ...' : ''} (${names.length})`;

@@ -5,7 +5,7 @@ import { batchCount } from '../data/pass.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { prepareSamples, type PreparedSamples } from '../data/prepare.ts';
 import type { EngineChoice } from '../engines/create.ts';
-import { configurationOf, required, type DataFlags, type ModelFlags } from '../args.ts';
+import { configurationOf, inheritSplit, required, type DataFlags, type ModelFlags, type SplitFlags } from '../args.ts';
 import { Interrupted, usageError } from '../io/errors.ts';
 import { throwIfInterrupted, type Io } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
@@ -35,16 +35,34 @@ export interface TrainingFlags extends EngineChoice, DataFlags, ModelFlags {
   readonly select: 'last' | 'best';
 }
 
+/**
+ * Flags whose split of the data is the one that the model was trained with, where it is a run: what that held out is what its student is judged on.
+ * Tells where the flags ask for another.
+ */
+export async function inheritData<F extends Partial<SplitFlags>>(flags: F, model: string, { stderr }: Io): Promise<F & DataFlags> {
+  const configuration = (await readRunRecord(model))?.configuration;
+  const resolved = inheritSplit(flags, configuration);
+  for (const name of ['splitSeed', 'validationFraction'] as const) {
+    const before = configuration?.[name];
+    if (before !== undefined && before !== resolved[name]) {
+      createProgress(stderr, 'data').line(`note: ${model} was trained with ${name} ${String(before)}: where the data has no split of its own, it is judged on samples that it has seen.`);
+    }
+  }
+  return resolved;
+}
+
+/** Usage error where --augment is given for texts. */
+export function expectAugment({ kind }: Dataset, { augment }: Pick<TrainingFlags, 'augment'>): void {
+  if (kind === 'text' && augment !== undefined) throw usageError('--augment is for pictures, and the data holds texts');
+}
+
 /** What training and evaluation read: both parts of the data, as the model takes them. */
 export interface TrainingSamples {
   readonly train: PreparedSamples;
   readonly test: PreparedSamples;
 }
 
-/**
- * Prepares both parts for a job, and tells what was changed on the way; afterwards gives back the disk that they take.
- * Usage error where --augment is given for texts.
- */
+/** Prepares both parts for a job, and tells what was changed on the way; afterwards gives back the disk that they take. */
 export async function withTrainingSamples<R>(
   data: Dataset,
   preprocessing: Preprocessing,
@@ -52,7 +70,6 @@ export async function withTrainingSamples<R>(
   { stderr, signal }: Io,
   job: (samples: TrainingSamples) => Promise<R>,
 ): Promise<R> {
-  if (data.kind === 'text' && augment !== undefined) throw usageError('--augment is for pictures, and the data holds texts');
   const progress = createProgress(stderr, 'text');
   const onRow = (done: number, total: number): void => {
     throwIfInterrupted(signal);
@@ -103,7 +120,7 @@ export function loopOptions(flags: TrainingFlags, samples: number): LoopOptions 
 }
 
 /** What is read and where the run goes, checked before anything takes time. */
-export async function expectPlaces({ model, data, out, overwrite, resume }: TrainingFlags): Promise<{ model: string; data: string; out: string }> {
+export async function expectPlaces({ model, data, out, overwrite, resume }: Pick<TrainingFlags, 'model' | 'data' | 'out' | 'overwrite' | 'resume'>): Promise<{ model: string; data: string; out: string }> {
   const places = { model: required(model, '--model'), data: required(data, '--data'), out: required(out, '--out') };
   await expectApart(places.out, places.model);
   if (!resume) await expectRoom(places.out, overwrite);

@@ -38,7 +38,7 @@ export async function openPictures(path: string, options: DatasetOptions): Promi
 
 async function listFolder(path: string): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
   try {
-    if (!(await stat(path)).isDirectory()) throw new UserError(`${path} is a file, not a data folder`, layouts);
+    if (!(await stat(path)).isDirectory()) throw new UserError(`${path} is a file of no type that is known`, layouts);
     const names = (await readdir(path)).filter((name) => !name.startsWith('.')).sort();
     // stat rather than the directory entry: links to folders are folders.
     const isFolder = await Promise.all(names.map(async (name) => (await stat(join(path, name))).isDirectory()));

@@ -28,11 +28,11 @@ export interface PreparedSamples extends Samples {
 
 /** Prepares one part of a data set. UserError where the model takes pictures and the data holds texts, or the other way round. */
 export async function prepareSamples(data: Dataset, part: 'train' | 'test', preparation: Preparation, { augment = noAugment, onRow }: PrepareOptions = {}): Promise<PreparedSamples> {
-  if (data.kind === 'image') {
-    if (preparation.kind !== 'image') throw mismatch('texts', `${data.name} holds pictures`);
+  expectKind(preparation.kind, data);
+  if (data.kind === 'image' && preparation.kind === 'image') {
     return { ...pictureSamples(data[part], preparation.image, augment), notices: [], close: async () => undefined };
   }
-  if (preparation.kind !== 'text') throw mismatch('pictures', `${data.name} holds texts`);
+  if (data.kind !== 'text' || preparation.kind !== 'text') throw new Error(`${preparation.kind} for ${data.kind}`);
   const { tokenizer, maxTokens, types } = preparation;
   const encoded = await encodeRows(data[part], ({ text, pair }) => tokenizer.encode(text, pair, maxTokens), onRow);
   const what = part === 'train' ? 'training' : 'evaluation';
@@ -43,6 +43,9 @@ export async function prepareSamples(data: Dataset, part: 'train' | 'test', prep
   };
 }
 
-function mismatch(takes: string, holds: string): UserError {
-  return new UserError(`the model takes ${takes}, and ${holds}`, 'Give a model and a data set that go together.');
+/** UserError where a model that takes this kind of samples is given the other. */
+export function expectKind(takes: Dataset['kind'], { kind, name }: Dataset): void {
+  if (takes === kind) return;
+  const plural = { image: 'pictures', text: 'texts' };
+  throw new UserError(`the model takes ${plural[takes]}, and ${name} holds ${plural[kind]}`, 'Give a model and a data set that go together.');
 }

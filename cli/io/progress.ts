@@ -1,3 +1,5 @@
+import { printable } from './printable.ts';
+
 /** Progress on stderr: one line that redraws itself on a terminal, plain lines now and then elsewhere. */
 export interface Progress {
   /** `done` of `total` units are finished; `detail` is what to say of them. */
@@ -36,7 +38,7 @@ export function createProgress(stream: ProgressStream, label: string, now: () =>
       lastShown = now();
       const rate = (done - first.done) / (lastShown - first.at);
       const eta = rate > 0 && !finished ? `, ${formatDuration((total - done) / rate)} left` : '';
-      const text = `${label} ${done}/${total}  ${detail}${eta}`;
+      const text = printable(`${label} ${done}/${total}  ${detail}${eta}`);
       if (terminal) {
         erase();
         stream.write(text.slice(0, (stream.columns ?? 80) - 1));
@@ -47,7 +49,7 @@ export function createProgress(stream: ProgressStream, label: string, now: () =>
     },
     line(text) {
       erase();
-      stream.write(`${text}\n`);
+      stream.write(`${printable(text)}\n`);
     },
     end() {
       if (drawn) stream.write('\n');

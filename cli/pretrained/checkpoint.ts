@@ -6,7 +6,7 @@ import { UserError } from '../io/errors.ts';
 import { exists, kindOf, readJson, writeJson } from '../io/files.ts';
 import { tensorsOf, type Layer } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
-import { PRESETS, VIT_PRESETS } from '../models/presets.ts';
+import { PRESETS } from '../models/presets.ts';
 import { usedCount, type Architecture, type FitOptions, type ModelConfig, type StoredPart } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
 import { initialTensors } from './initial.ts';
@@ -96,7 +96,7 @@ function toParts(parts: readonly StoredPart[], data: Float32Array): (readonly [n
 
 async function expectCheckpointFolder(folder: string): Promise<void> {
   const kind = await kindOf(folder);
-  const hint = `A model is a Hugging Face folder (config.json, model.safetensors), a run of slim finetune, or a name on the hub (OWNER/NAME); slim finetune also takes presets (${VIT_PRESETS.join(', ')}), and so does slim bench (${PRESETS.slice(VIT_PRESETS.length).join(', ')} too).`;
+  const hint = `A model is a Hugging Face folder (config.json, model.safetensors), a run of slim finetune, or a name on the hub (OWNER/NAME); slim finetune and slim bench also take presets (${PRESETS.join(', ')}).`;
   if (kind === 'absent') throw new UserError(`model ${folder} does not exist`, hint);
   if (kind === 'file') throw new UserError(`model ${folder} is a file, expected a folder`, hint);
   if (!(await exists(join(folder, 'config.json')))) throw new UserError(`${folder} has no config.json`, hint);

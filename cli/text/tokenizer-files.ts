@@ -15,6 +15,8 @@ const MAX_FILE_BYTES = 64 * 1024 ** 2;
  * @throws UserError naming the file that is missing, too large, malformed or not supported
  */
 export async function loadTokenizerJson(folder: string): Promise<unknown> {
+  const kind = await kindOf(folder);
+  if (kind !== 'folder') throw new UserError(kind === 'absent' ? `there is no folder ${folder}` : `${folder} is a file, expected the folder of a tokenizer`, 'Give the folder that holds tokenizer.json or vocab.txt.');
   const path = (name: string): string => join(folder, name);
   const found = async (name: string): Promise<boolean> => (await kindOf(path(name))) === 'file';
   if (await found('tokenizer.json')) return checked(path('tokenizer.json'), await readObject(path('tokenizer.json')));

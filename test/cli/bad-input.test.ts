@@ -65,7 +65,7 @@ describe('slim train, before it begins', () => {
     ['an artifact as model', having(train, '--model', artifact), 1, 'small.slim is a file, expected a folder', 'A model is'],
     ['a folder without a model', having(train, '--model', pictures), 1, 'pictures has no config.json', 'A model is'],
     ['data that is not there', having(train, '--data', work.path('nope')), 1, 'there is no data folder', 'glyphs'],
-    ['a file as data', having(train, '--data', artifact), 1, 'small.slim is a file, not a data folder', 'Known layouts'],
+    ['a file as data', having(train, '--data', artifact), 1, 'small.slim is a file of no type that is known', 'Known layouts'],
     ['too few glyphs', having(train, '--data', 'glyphs:3'), 2, 'must be a whole number from 10', 'glyphs:6000'],
     ['a teacher with other labels', having(train, '--data', 'glyphs:64'), 1, "the teacher's labels are dark, grey, light (3), the data's are 0, 1, 2 ... (10)", 'Fine-tune it first'],
     ['a compressed teacher', having(train, '--model', small), 1, 'is compressed already', 'Give the run of slim finetune'],

@@ -60,6 +60,38 @@ describe('data that is wrong', () => {
   });
 });
 
+describe('one file, of which a share is held out', () => {
+  const file = work.path('all.csv');
+  const split = ['--split-seed', '5', '--validation-fraction', '0.3'];
+  let before: Record<string, unknown>;
+  beforeAll(async () => {
+    const rows = readFileSync(join(reviews, 'train.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { text: string; label: string });
+    writeFileSync(file, `${['message,topic', ...rows.map(({ text, label }) => `"${text}",${label}`)].join('\n')}\n`);
+    before = await slimJson([...finetune, '--data', file, '--text-column', 'message', '--label-column', 'topic', ...split, '--out', work.path('split')]);
+  });
+  const compress = ['train', '--model', work.path('split'), '--data', file, '--rank', '4', ...train];
+
+  it('a student is judged on what its teacher held out, and finds its columns', async () => {
+    const { teacherAccuracy, samples } = await slimJson([...compress, '--out', work.path('student')]);
+    expect([teacherAccuracy, samples, before.samples]).toEqual([before.accuracy, 6, 6]);
+    expect(JSON.parse(readFileSync(join(work.path('student'), 'run.json'), 'utf8'))).toMatchObject({ configuration: { splitSeed: 5, validationFraction: 0.3, textColumn: 'message', labelColumn: 'topic' } });
+  });
+
+  it('another split is told', async () => {
+    const { code, stderr } = await slim([...compress, '--split-seed', '6', '--out', work.path('other')]);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^note: .*split was trained with splitSeed 5: where the data has no split of its own, it is judged on samples that it has seen\.$/m)]);
+  });
+
+  it('slim evaluate says how much is judged, and takes all where it is asked to', async () => {
+    const { stdout, stderr } = await slim(['evaluate', work.path('split'), '--data', file]);
+    expect(stdout).toContain('on 6 samples');
+    expect(stderr).toContain('note: Accuracy is told on 6 of the 20 rows, which are held out.');
+    const [test, training, all] = await Promise.all(['test', 'train', 'all'].map((part) => slimJson(['evaluate', work.path('split'), '--data', file, '--part', part])));
+    expect([test.samples, training.samples, all.samples]).toEqual([6, 14, 20]);
+    expect(20 * (all.accuracy as number)).toBeCloseTo(6 * (test.accuracy as number) + 14 * (training.accuracy as number), 9);
+  });
+});
+
 describe('texts that are too long', () => {
   const long = (): string => withLines('train', `${'lovely film '.repeat(900_000)},pos`, 'ä'.repeat(5_000_000) + ',neg');
 
@@ -83,6 +115,13 @@ describe('texts that are too long', () => {
     await slimJson(['pack', teacher, '--out', work.path('teacher.slim')]);
     expect(await slimJson(['predict', work.path('teacher.slim'), text])).toMatchObject({ truncated: true });
   });
+});
+
+it('what a stranger wrote does not reach the terminal as it is', async () => {
+  const data = work.path('escapes.csv');
+  writeFileSync(data, '\x1b[2Jcolumn,\x1b]0;title\x07\nx,y\n');
+  const { code, stderr } = await slim([...finetune, '--data', data, '--out', work.path('never')]);
+  expect([code, stderr]).toEqual([1, expect.stringContaining('has the columns \uFFFD[2Jcolumn, \uFFFD]0;title\uFFFD, none of which looks like a label')]);
 });
 
 describe('a tokenizer that does not belong to the weights', () => {

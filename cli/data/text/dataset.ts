@@ -4,7 +4,7 @@ import { UserError } from '../../io/errors.ts';
 import type { DatasetOptions } from '../split.ts';
 import { chooseColumns, type Columns, type TextColumns } from './columns.ts';
 import { textLayout, type TextClass, type TextLayout } from './layout.ts';
-import type { TableFile } from './rows.ts';
+import { short, type TableFile } from './rows.ts';
 import { badRow, fileSource, namesOfFiles, tableSource, type Found, type LabelledText, type TextSource } from './source.ts';
 
 export interface TextRow {
@@ -47,7 +47,7 @@ export async function openTexts(path: string, options: TextDatasetOptions): Prom
 
   const train = await scan(source, null, options, testSource === null ? 1 : 0.5);
   const labels = inOrder([...new Set(train.labels)], await source.order());
-  if (labels.length < 2) throw new UserError(`${path} has ${labels.length === 0 ? 'no rows' : `one label only (${labels[0]})`}: there is nothing to tell apart`, 'Expected rows of at least two labels.');
+  if (labels.length < 2) throw new UserError(`${path} has ${labels.length === 0 ? 'no rows' : `one label only (${short(labels[0])})`}: there is nothing to tell apart`, 'Expected rows of at least two labels.');
   const rowsOf = (from: TextSource, size: number, known: ReadonlySet<string> | null, wanted?: (row: number) => boolean): TextRows => ({
     size,
     rows: () => labelledRows(readable(from, known, options), labels, size, wanted),
@@ -55,9 +55,10 @@ export async function openTexts(path: string, options: TextDatasetOptions): Prom
   if (testSource === null) {
     const held = heldOut(train.labels, options);
     const count = held.reduce((sum, one) => sum + one, 0);
-    if (count === 0) throw new UserError(`${path} has too few rows to hold some out: every label has one`, 'Expected at least two of each.');
+    if (count === 0) throw new UserError(`${path} has as many labels as rows (${held.length}), so none can be held out`, 'Does another column hold the label? Say which: --label-column NAME.');
     return {
-      kind: 'text', name: path, labels, skipped: train.skipped, notices,
+      kind: 'text', name: path, labels, skipped: train.skipped,
+      notices: [...notices, `Accuracy is told on ${count} of the ${held.length} rows, which are held out.`],
       train: rowsOf(source, held.length - count, null, (row) => held[row] === 0),
       test: rowsOf(source, count, null, (row) => held[row] === 1),
     };
@@ -139,7 +140,7 @@ async function scan(source: TextSource, known: ReadonlySet<string> | null, optio
 async function* checked({ texts }: TextSource, known: ReadonlySet<string> | null): AsyncGenerator<Found> {
   for await (const found of texts()) {
     if (known === null || 'problem' in found || known.has(found.label)) yield found;
-    else yield { where: found.where, read: found.read, problem: `the label ${JSON.stringify(found.label.slice(0, 40))} is not among the training data's (${[...known].slice(0, 5).join(', ')}${known.size > 5 ? ' ...' : ''})` };
+    else yield { where: found.where, read: found.read, problem: `the label ${JSON.stringify(short(found.label))} is not among the training data's (${[...known].slice(0, 5).map(short).join(', ')}${known.size > 5 ? ' ...' : ''})` };
   }
 }
 

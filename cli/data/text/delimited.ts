@@ -35,9 +35,12 @@ function delimitedFile(path: string, records: () => AsyncGenerator<RawRecord>, h
   };
 }
 
+const MAX_COLUMNS = 10_000;
+
 function headerOf(path: string, { fields }: RawRecord): readonly string[] {
   const names = (fields ?? []).map((field) => decodeUtf8(field)?.trim() ?? null);
   if (fields === null || names.includes(null)) throw new UserError(`${path}: the first line is ${fields === null ? TOO_LONG : 'no valid UTF-8'}`, 'Expected the names of the columns.');
+  if (names.length > MAX_COLUMNS) throw new UserError(`${path}: ${names.length} columns, expected at most ${MAX_COLUMNS}`, 'Keep those of the text and the label.');
   const twice = names.find((name, i) => name !== '' && names.indexOf(name) !== i);
   if (twice !== undefined) throw new UserError(`${path}: two columns are named ${JSON.stringify(twice)}`, 'Rename one of them.');
   return names as string[];
@@ -71,7 +74,7 @@ async function* csvRecords(path: string): AsyncGenerator<RawRecord> {
   let done = 0;
   const source = createReadStream(path, { start });
   // Fields stay bytes, so that broken UTF-8 is found rather than replaced.
-  const parser = parse({ info: true, delimiter, encoding: null, max_record_size: MAX_ROW_BYTES, relax_column_count: true, skip_empty_lines: true });
+  const parser = parse({ info: true, delimiter, encoding: null, max_record_size: MAX_ROW_BYTES, relax_column_count: true, relax_quotes: true, skip_empty_lines: true });
   source.on('error', (error) => parser.destroy(error));
   try {
     for await (const { info, record } of source.pipe(parser) as AsyncIterable<{ info: InfoRecord; record: Buffer[] }>) {
@@ -95,7 +98,7 @@ function newlines(field: Buffer): number {
 /** How the file is written, and where its first line begins: after a byte order mark. Spreadsheets write semicolons where the comma is the decimal mark. */
 async function dialectOf(path: string): Promise<{ readonly delimiter: string; readonly start: number }> {
   for await (const { bytes } of readLines(path)) {
-    const line = bytes === null ? '' : (decodeUtf8(bytes) ?? '');
+    const line = (bytes === null ? '' : (decodeUtf8(bytes) ?? '')).replace(/"[^"]*"/g, '');
     return { delimiter: !line.includes(',') && line.includes(';') ? ';' : ',', start: bytes !== null && BOM.every((byte, i) => bytes[i] === byte) ? BOM.length : 0 };
   }
   return { delimiter: ',', start: 0 };
@@ -105,15 +108,12 @@ const BOM = [0xef, 0xbb, 0xbf];
 
 /** Beyond a quote that is open no row can be told from another, so there is no skipping it. */
 function csvError(path: string, error: unknown, done: number): UserError {
-  const { code, lines } = error as Partial<CsvError>;
+  const { code } = error as Partial<CsvError>;
   switch (code) {
     case 'CSV_QUOTE_NOT_CLOSED':
       return new UserError(`${path}: a quote that opens after line ${done} is never closed`, 'A quote within a field is written twice: "a ""word"" so".');
     case 'CSV_MAX_RECORD_SIZE':
       return new UserError(`${path}: the record after line ${done} is ${TOO_LONG}`, 'Is a quote not closed?');
-    case 'CSV_INVALID_CLOSING_QUOTE':
-    case 'INVALID_OPENING_QUOTE':
-      return new UserError(`${path}, line ${lines}: a quote stands within a field`, 'Write the field in quotes and the quote twice: "a ""word"" so".');
     default:
       return code?.startsWith('CSV_') ? new UserError(`${path}: ${messageOf(error)}`) : unreadable(path, error);
   }

@@ -15,8 +15,12 @@ export function jsonlFile(path: string): TableFile {
     path,
     rows,
     async columns() {
-      for await (const row of rows()) if ('cells' in row && Object.keys(row.cells).length > 0) return Object.keys(row.cells);
-      throw new UserError(`${path} has no line with a JSON object`, 'Expected one a line, such as {"text": "...", "label": "..."}.');
+      let first = '';
+      for await (const row of rows()) {
+        if ('problem' in row) first ||= ` (${row.place}: ${row.problem})`;
+        else if (Object.keys(row.cells).length > 0) return Object.keys(row.cells);
+      }
+      throw new UserError(`${path} has no line with a JSON object${first}`, 'Expected one a line, such as {"text": "...", "label": "..."}.');
     },
   };
 }

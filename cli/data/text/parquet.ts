@@ -1,12 +1,13 @@
 /** Parquet, as the Hugging Face hub and pandas write it: a row group at a time. */
-import { Worker } from 'node:worker_threads';
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { isObject } from '../../../runtime/artifact/schema.ts';
 import { builtAsset } from '../../io/assets.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
-import { sizeOf, type FileRow, type TableFile } from './rows.ts';
+import { MAX_ROW_BYTES, sizeOf, TOO_LONG, type FileRow, type TableFile } from './rows.ts';
 
-/** What is asked of the thread that reads: what the file holds, or some of its rows. */
-export type ParquetRequest = 'description' | { readonly rowStart: number; readonly rowEnd: number; readonly columns: readonly string[] };
+/** What is asked of the process that reads: what the file holds, or a row group's rows, as many from `from` on as go into one message. */
+export type ParquetRequest = 'description' | { readonly rowStart: number; readonly rowEnd: number; readonly from: number; readonly columns: readonly string[] };
 
 export type ParquetAnswer = ParquetDescription | { readonly rows: readonly Cells[] } | { readonly failure: string };
 
@@ -20,7 +21,7 @@ export interface ParquetDescription {
 export interface ParquetGroup {
   readonly rows: number;
   /** Unpacked, by column. */
-  readonly bytes: Readonly<Record<string, number>>;
+  readonly bytes: ReadonlyMap<string, number>;
 }
 
 type Cells = Readonly<Record<string, unknown>>;
@@ -31,7 +32,7 @@ const MAX_GROUP_BYTES = 1024 ** 3;
 /** A quarter of what the slowest codec unpacks. */
 const LEAST_BYTES_PER_MS = 4096;
 
-const MAX_THREAD_MB = 4096;
+const MAX_HEAP_MB = 4096;
 
 /** `patienceMs` is how long a piece may take beyond what its size explains. */
 export function parquetFile(path: string, { patienceMs = 15_000 } = {}): TableFile {
@@ -49,13 +50,14 @@ export function parquetFile(path: string, { patienceMs = 15_000 } = {}): TableFi
         for (const group of groups) {
           const rowEnd = rowStart + group.rows;
           const bytes = expectRoom(path, group, columns);
-          const { rows } = (await reader.ask({ rowStart, rowEnd, columns }, patienceMs + bytes / LEAST_BYTES_PER_MS)) as { readonly rows: readonly Cells[] };
-          if (rows.length !== group.rows) throw damaged(path, `expected ${group.rows} rows in a row group, got ${rows.length}`);
-          for (const [i, cells] of rows.entries()) yield rowOf(cells, rowStart + i + 1, total);
+          for (let from = rowStart; from < rowEnd;) {
+            const { rows } = (await reader.ask({ rowStart, rowEnd, from, columns }, patienceMs + bytes / LEAST_BYTES_PER_MS)) as { readonly rows: readonly Cells[] };
+            for (const cells of rows) yield rowOf(cells, ++from, total);
+          }
           rowStart = rowEnd;
         }
       } finally {
-        await reader.close();
+        reader.close();
       }
     },
     namesOf: async (column) => classNames((await describe()).note, column),
@@ -63,9 +65,9 @@ export function parquetFile(path: string, { patienceMs = 15_000 } = {}): TableFi
 }
 
 interface Reader {
-  /** UserError where the thread can't answer, or does not within that time. */
+  /** UserError where the process can't answer, or does not within that time. */
   ask(request: ParquetRequest, withinMs: number): Promise<Exclude<ParquetAnswer, { readonly failure: string }>>;
-  close(): Promise<unknown>;
+  close(): void;
 }
 
 async function withReader<R>(path: string, use: (ask: Reader['ask']) => Promise<R>): Promise<R> {
@@ -74,46 +76,55 @@ async function withReader<R>(path: string, use: (ask: Reader['ask']) => Promise<
   try {
     return await use(reader.ask);
   } finally {
-    await reader.close();
+    reader.close();
   }
 }
 
 function openReader(path: string): Reader {
-  const thread = new Worker(builtAsset('parquet-worker.mjs'), { workerData: path, resourceLimits: { maxOldGenerationSizeMb: MAX_THREAD_MB } });
-  /** What it ended with, also between two questions. */
-  let ended: Error | null = null;
+  const child = fork(fileURLToPath(builtAsset('parquet-reader.mjs')), [path], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [`--max-old-space-size=${MAX_HEAP_MB}`] });
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  /** Why it answers no more, also between two questions. */
+  let ended: string | null = null;
   let settle: ((answer: ParquetAnswer) => void) | null = null;
-  thread.on('message', (answer: ParquetAnswer) => settle?.(answer));
-  thread.on('error', (error) => {
-    ended = error;
-    settle?.({ failure: messageOf(error) });
-  });
+  const end = (why: string): void => {
+    ended ??= why;
+    settle?.({ failure: ended });
+  };
+  child.on('message', (answer) => settle?.(answer as ParquetAnswer));
+  child.on('error', (error) => end(messageOf(error)));
+  child.on('exit', () => end('its contents crash the reader'));
   return {
     async ask(request, withinMs) {
-      if (ended !== null) throw damaged(path, messageOf(ended));
       let timer: NodeJS.Timeout | undefined;
       const answer = await new Promise<ParquetAnswer>((resolve) => {
+        if (ended !== null) return resolve({ failure: ended });
         settle = resolve;
         timer = setTimeout(() => resolve({ failure: `no rows after ${Math.round(withinMs / 1000)} s` }), withinMs);
-        thread.postMessage(request);
+        // Where it can't be sent the process has ended, and says so.
+        child.send(request, (error) => error && end(messageOf(error)));
       });
       clearTimeout(timer);
       if ('failure' in answer) throw damaged(path, answer.failure);
       return answer;
     },
-    close: () => thread.terminate(),
+    close() {
+      process.off('exit', kill);
+      kill();
+    },
   };
 }
 
 /** How many bytes the wanted columns of a row group take. UserError where that is too much. */
 function expectRoom(path: string, { bytes }: ParquetGroup, wanted: readonly string[]): number {
-  const sum = wanted.reduce((total, column) => total + (bytes[column] ?? 0), 0);
+  const sum = wanted.reduce((total, column) => total + (bytes.get(column) ?? 0), 0);
   if (sum <= MAX_GROUP_BYTES) return Math.max(0, sum);
   throw new UserError(`${path}: a row group takes ${sum} bytes unpacked, expected at most ${MAX_GROUP_BYTES}`, 'Write it with smaller row groups (pandas: row_group_size=10000).');
 }
 
 function rowOf(cells: Cells, number: number, total: number): FileRow {
   const place = { place: `row ${number}`, read: number / total };
+  if (Object.values(cells).some((value) => typeof value === 'string' && value.length > MAX_ROW_BYTES)) return { ...place, problem: TOO_LONG };
   const broken = Object.keys(cells).find((name) => cells[name] instanceof Uint8Array);
   return broken === undefined ? { ...place, cells } : { ...place, problem: `${broken} is no valid UTF-8` };
 }

@@ -41,6 +41,11 @@ export function decodeUtf8(bytes: Uint8Array): string | null {
   }
 }
 
+/** The beginning of what a stranger wrote. */
+export function short(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}...` : text;
+}
+
 /** Bytes of a file. UserErrors say that it is empty or can't be read. */
 export async function sizeOf(path: string): Promise<number> {
   const { size } = await stat(path).catch((error: unknown) => {

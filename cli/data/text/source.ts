@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { UserError } from '../../io/errors.ts';
 import type { Columns } from './columns.ts';
-import { decodeUtf8, MAX_ROW_BYTES, TOO_LONG, unreadable, type TableFile } from './rows.ts';
+import { decodeUtf8, MAX_ROW_BYTES, short, TOO_LONG, unreadable, type TableFile } from './rows.ts';
 
 export interface TextSource {
   /** The labels in their order, where the source tells it; null for most. */
@@ -88,8 +88,8 @@ function labelOf(value: unknown, names: readonly string[] | null): string | null
 
 function shown(value: unknown): string {
   if (value === undefined || value === null || value === '') return 'nothing';
-  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? typeof value);
-  return text.length > 40 ? `${text.slice(0, 40)}...` : text;
+  if (typeof value === 'object') return Array.isArray(value) ? 'a list' : value instanceof Date ? 'a date' : 'an object';
+  return short(typeof value === 'string' ? JSON.stringify(value) : String(value));
 }
 
 /** UserError for a row that is wrong. */

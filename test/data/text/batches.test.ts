@@ -1,6 +1,7 @@
 /** Texts as tokens on disk, and as batches of like length. */
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { batchCount } from '../../../cli/data/pass.ts';
@@ -68,12 +69,21 @@ describe('encodeRows', () => {
   });
 
   it('leaves nothing on disk that has a name, whether it ends well or not', async () => {
-    const ours = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('slim-tokens-'));
-    await encoded([textOf(3, 0)]);
-    expect(ours()).toEqual([]);
-    const broken: TextRows = { size: 2, rows: async function* () { yield textOf(3, 0); throw new Error('the file is gone'); } };
-    await expect(encodeRows(broken, encode)).rejects.toThrow('the file is gone');
-    expect(ours()).toEqual([]);
+    // A folder of its own: other tests make such files at the same time.
+    const folder = mkdtempSync(join(tmpdir(), 'slim-tmpdir-'));
+    const before = process.env.TMPDIR;
+    process.env.TMPDIR = folder;
+    try {
+      await encoded([textOf(3, 0)]);
+      expect(readdirSync(folder)).toEqual([]);
+      const broken: TextRows = { size: 2, rows: async function* () { yield textOf(3, 0); throw new Error('the file is gone'); } };
+      await expect(encodeRows(broken, encode)).rejects.toThrow('the file is gone');
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      if (before === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before;
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('says where there is no room', async () => {
