@@ -92,6 +92,10 @@ function hintOf(error: unknown): string {
   return explained ? '' : 'This is a bug in slim. Set SLIM_DEBUG=1 to see where.';
 }
 
+/** Names of strangers may be megabytes long. */
+const MAX_LINE = 2000;
+
 function oneLine(text: string): string {
-  return printable(text.trim().replace(/\s*\n\s*/g, ' '));
+  const line = printable(text.trim().replace(/\s*\n\s*/g, ' '));
+  return line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}...` : line;
 }

@@ -94,13 +94,14 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
     const options = loopOptions(flags, train.size);
     const engine = await createEngine(flags);
     const configuration = resolvedConfiguration(flags, checkpoint.preprocessing);
-    const run = await startRun('finetune', places.out, flags, configuration, options.totalSteps);
+    const run = await startRun('finetune', places.out, flags, { configuration, trainingData: train.digest }, options.totalSteps);
     progress.line(`fine-tuning ${places.model} on ${data.name} (${samplesOf(data)}, ${data.labels.length} classes), ${options.totalSteps} steps, on ${engine.description}`);
 
     const record = {
       kind: 'finetune' as const,
       source: places.model,
       configuration,
+      trainingData: train.digest,
       compression: null,
       costs: { teacher: null, model: denseCost(checkpoint.model) },
     };

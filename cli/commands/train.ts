@@ -115,7 +115,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     };
     const engine = await createEngine(flags);
     const configuration = resolvedConfiguration(flags, teacher.preprocessing);
-    const run = await startRun('compress', places.out, flags, configuration, options.totalSteps);
+    const run = await startRun('compress', places.out, flags, { configuration, trainingData: train.digest }, options.totalSteps);
     const decaySteps = Math.round(flags.decayEnd * options.totalSteps);
     const progress = createProgress(io.stderr, 'step');
     if (decaySteps >= options.totalSteps) {
@@ -128,6 +128,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       kind: 'compress' as const,
       source: (await readRunRecord(places.model))?.source ?? places.model,
       configuration,
+      trainingData: train.digest,
       compression,
       costs: { teacher: denseCost(loaded.model), model: adaptersCost(model, ranks) },
     };

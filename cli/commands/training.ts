@@ -128,7 +128,7 @@ export async function expectPlaces({ model, data, out, overwrite, resume }: Pick
 }
 
 /** A new run's folder, or with --resume the one that is there, which must have been asked for in the same words. */
-export async function startRun(kind: RunKind, out: string, flags: TrainingFlags, configuration: Readonly<Record<string, unknown>>, totalSteps: number): Promise<RunDirectory> {
+export async function startRun(kind: RunKind, out: string, flags: TrainingFlags, { configuration, trainingData }: Pick<RunRecord, 'configuration' | 'trainingData'>, totalSteps: number): Promise<RunDirectory> {
   if (!flags.resume) return createRunDirectory(out, flags.overwrite);
   const record = await readRunRecord(out);
   if (!record) throw usageError(`--resume: ${out} is not a run`, 'Leave out --resume to start one.');
@@ -141,6 +141,7 @@ export async function startRun(kind: RunKind, out: string, flags: TrainingFlags,
     const shown = (value: unknown): string => (value === undefined ? 'not given' : JSON.stringify(value));
     throw usageError(`--resume: ${changed} was ${shown(record.configuration[changed])} and is ${shown(same[changed])} now`, 'Resume with the flags that the run began with.');
   }
+  if (record.trainingData !== trainingData) throw usageError(`--resume: the training data of ${out} has changed since it began`, 'Bring back the labels and samples that it had, or start again with --overwrite.');
   if (record.steps.total !== totalSteps) {
     throw usageError(`--resume: the run was to take ${record.steps.total} steps and would now take ${totalSteps}`, 'Has the data changed? Start again with --overwrite.');
   }
@@ -156,7 +157,7 @@ interface Finished<R> {
 /** Runs a job and keeps run.json true: running, with the steps that its checkpoint holds, then finished, interrupted or failed. */
 export async function recordedRun<R>(
   run: RunDirectory,
-  description: Pick<RunRecord, 'kind' | 'source' | 'configuration' | 'compression' | 'costs'>,
+  description: Pick<RunRecord, 'kind' | 'source' | 'configuration' | 'trainingData' | 'compression' | 'costs'>,
   totalSteps: number,
   job: (onCheckpoint: (step: number) => Promise<void>) => Promise<Finished<R>>,
 ): Promise<R> {

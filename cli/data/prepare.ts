@@ -1,4 +1,5 @@
 /** A part of a data set as a model takes it: pictures resized and normalized, texts tokenized. */
+import { createHash } from 'node:crypto';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import type { Tokenizer } from '../../runtime/text/tokenizer.ts';
 import { UserError } from '../io/errors.ts';
@@ -23,6 +24,8 @@ export interface PrepareOptions {
 export interface PreparedSamples extends Samples {
   /** What was changed, in sentences for the user. */
   readonly notices: readonly string[];
+  /** Of the labels' names, every sample's label, and of texts their tokens: a run may go on only with the data that it began with. */
+  readonly digest: string;
   close(): Promise<void>;
 }
 
@@ -30,7 +33,9 @@ export interface PreparedSamples extends Samples {
 export async function prepareSamples(data: Dataset, part: 'train' | 'test', preparation: Preparation, { augment = noAugment, onRow }: PrepareOptions = {}): Promise<PreparedSamples> {
   expectKind(preparation.kind, data);
   if (data.kind === 'image' && preparation.kind === 'image') {
-    return { ...pictureSamples(data[part], preparation.image, augment), notices: [], close: async () => undefined };
+    const split = data[part];
+    const digest = digestOf(data.labels, Int32Array.from({ length: split.size }, (_, i) => split.label(i)));
+    return { ...pictureSamples(split, preparation.image, augment), notices: [], digest, close: async () => undefined };
   }
   if (data.kind !== 'text' || preparation.kind !== 'text') throw new Error(`${preparation.kind} for ${data.kind}`);
   const { tokenizer, maxTokens, types } = preparation;
@@ -39,8 +44,13 @@ export async function prepareSamples(data: Dataset, part: 'train' | 'test', prep
   return {
     ...textSamples(encoded, { padId: tokenizer.padId, types }),
     notices: encoded.truncated === 0 ? [] : [`${encoded.truncated} of ${encoded.size} ${what} texts are longer than ${maxTokens} tokens and are cut there.`],
+    digest: digestOf(data.labels, encoded.digest),
     close: () => encoded.close(),
   };
+}
+
+function digestOf(labels: readonly string[], samples: string | Int32Array): string {
+  return `sha256:${createHash('sha256').update(JSON.stringify(labels)).update(samples).digest('hex')}`;
 }
 
 /** UserError where a model that takes this kind of samples is given the other. */

@@ -41,6 +41,8 @@ export interface RunRecord {
   /** The checkpoint that all began with. */
   readonly source: string;
   readonly configuration: Readonly<Record<string, unknown>>;
+  /** The digest of what it trains on; none where it does not train. */
+  readonly trainingData?: string;
   /** Optimizer steps done and planned. */
   readonly steps: { readonly done: number; readonly total: number };
   readonly compression: Compression | null;
@@ -189,6 +191,7 @@ export async function readRunRecord(folder: string): Promise<RunRecord | null> {
     status: (value) => value === 'running' || value === 'finished' || value === 'interrupted' || value === 'failed',
     source: (value) => typeof value === 'string',
     configuration: isObject,
+    trainingData: (value) => value === undefined || typeof value === 'string',
     steps: (value) => isObject(value) && typeof value.done === 'number' && typeof value.total === 'number',
     compression: (value) => value === null || (isObject(value) && isObject(value.ranks) && typeof value.scaling === 'number'),
     accuracy: (value) => Array.isArray(value) && value.every((entry) => isObject(entry) && typeof entry.stage === 'string' && typeof entry.accuracy === 'number'),

@@ -27,8 +27,12 @@ export class ArtifactError extends Error {
 
 /** A value of unknown type as an error message shows it: short, and never the whole of a hostile string. */
 export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  try {
+    const text = JSON.stringify(value) ?? String(value);
+    return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  } catch {
+    return 'a list'; // lists within lists, beyond what a stack holds
+  }
 }
 
 /** How many there may be, as an error message says it. */

@@ -36,7 +36,7 @@ function checkStep(where: string, step: Step, { tokens, arenaBytes }: Plan, entr
   const { must = {}, work, elementwise }: StepDefinition = STEPS[step.op];
   const sizes = sizesOf(step, tokens);
   const broken = Object.values(sizes).some(Number.isNaN)
-    ? 'no rows that follow the tokens where plan.tokens is null'
+    ? 'a number of rows, as plan.tokens is null'
     : Object.keys(must).find((words) => !must[words](sizes));
   if (broken) throw new ArtifactError('plan', `${where}: expected ${broken}, got ${shown(step)}`);
   const read: Region[] = [];

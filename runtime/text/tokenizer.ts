@@ -146,8 +146,8 @@ function unicodeNormalized(text: string, normalizer: NormalizerJson | null): str
   }
 }
 
-function greatestId({ model, added_tokens }: TokenizerJson, { single, pair }: Templates): number {
-  let greatest = 0;
+function greatestId({ model, added_tokens, padding }: TokenizerJson, { single, pair }: Templates): number {
+  let greatest = padding?.pad_id ?? 0;
   for (const id of model.value.vocab.values()) greatest = Math.max(greatest, id);
   for (const { id } of added_tokens) greatest = Math.max(greatest, id);
   for (const { ids } of [...single, ...pair]) if (typeof ids !== 'string') for (const id of ids) greatest = Math.max(greatest, id);

@@ -125,13 +125,13 @@ it('what a stranger wrote does not reach the terminal as it is', async () => {
 });
 
 describe('a tokenizer that does not belong to the weights', () => {
-  function changed(change: (model: { vocab: Record<string, number> }) => void): string {
+  function changed(change: (model: { vocab: Record<string, number> }) => void, others: Readonly<Record<string, unknown>> = {}): string {
     const folder = work.path(`model-${folders++}`);
     mkdirSync(folder);
     for (const name of ['config.json', 'model.safetensors', 'tokenizer_config.json', 'run.json']) writeFileSync(join(folder, name), readFileSync(join(teacher, name)));
     const json = JSON.parse(readFileSync(join(teacher, 'tokenizer.json'), 'utf8')) as { model: { vocab: Record<string, number> } };
     change(json.model);
-    writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(json));
+    writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify({ ...json, ...others }));
     return folder;
   }
 
@@ -144,5 +144,32 @@ describe('a tokenizer that does not belong to the weights', () => {
     expect(code).toBe(1);
     expect(stderr.split('\n')[0]).toMatch(message);
     expect(stderr).not.toMatch(/bug in slim|\.ts:/);
+  });
+
+  it('padding that no embedding stands for', async () => {
+    const padding = { strategy: 'BatchLongest', direction: 'Right', pad_to_multiple_of: null, pad_id: 2_000_000, pad_type_id: 0, pad_token: '[PAD]' };
+    const { code, stderr } = await slim(['evaluate', changed(() => undefined, { padding }), '--data', reviews]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/the tokenizer has ids up to 2000000, the checkpoint has embeddings for/)]);
+  });
+});
+
+describe('--resume', () => {
+  it('goes on only with the data that the run began with', async () => {
+    const folder = work.path('changing');
+    writeReviews(folder, { train: 20, validation: 8 });
+    const args = [...finetune.map((arg, i) => (finetune[i - 1] === '--steps' ? '40' : arg)), '--data', folder, '--evaluate-every', '5', '--out', work.path('resumed')];
+    const controller = new AbortController();
+    const stopped = await slim(args, { signal: controller.signal, onStderr: (text) => { if (text.includes('step 5/40')) controller.abort(); } });
+    expect(stopped.code, stopped.stderr).toBe(130);
+    const path = join(folder, 'train.jsonl');
+    const original = readFileSync(path, 'utf8');
+    for (const changedText of [original.replaceAll('"pos"', '"aaa"'), original.replace('"neg"', '"pos"')]) {
+      writeFileSync(path, changedText);
+      writeFileSync(join(folder, 'validation.jsonl'), readFileSync(join(reviews, 'validation.jsonl'), 'utf8').replaceAll('"pos"', changedText.includes('aaa') ? '"aaa"' : '"pos"'));
+      const { code, stderr } = await slim([...args, '--resume']);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(`--resume: the training data of ${work.path('resumed')} has changed since it began`)]);
+    }
+    writeFileSync(path, original);
+    expect((await slim([...args, '--resume'])).code).toBe(0);
   });
 });

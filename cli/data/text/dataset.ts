@@ -94,7 +94,7 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
   const columns = chooseColumns(train[0].path, await train[0].columns(), options);
   const guessed = options.textColumn === undefined || options.labelColumn === undefined;
   return {
-    train: tableSource(train, columns),
+    train: tableSource(await withColumns(train, columns), columns),
     test: test && tableSource(await withColumns(test, columns), columns),
     notices: [
       ...(guessed ? [`The text is in ${[columns.text, ...(columns.pair === null ? [] : [columns.pair])].join(' and ')}, the label in ${columns.label}.`] : []),

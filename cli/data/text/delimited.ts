@@ -36,6 +36,7 @@ function delimitedFile(path: string, records: () => AsyncGenerator<RawRecord>, h
 }
 
 const MAX_COLUMNS = 10_000;
+const MAX_HEADER_BYTES = 1024 ** 2;
 
 function headerOf(path: string, { fields }: RawRecord): readonly string[] {
   const names = (fields ?? []).map((field) => decodeUtf8(field)?.trim() ?? null);
@@ -72,14 +73,17 @@ async function* csvRecords(path: string): AsyncGenerator<RawRecord> {
   const { delimiter, start } = await dialectOf(path);
   /** The last line of the records so far. */
   let done = 0;
+  let doubled = 0;
   const source = createReadStream(path, { start });
   // Fields stay bytes, so that broken UTF-8 is found rather than replaced.
-  const parser = parse({ info: true, delimiter, encoding: null, max_record_size: MAX_ROW_BYTES, relax_column_count: true, relax_quotes: true, skip_empty_lines: true });
+  const parser = parse({ info: true, delimiter, encoding: null, record_delimiter: ['\r\n', '\n', '\r'], max_record_size: MAX_ROW_BYTES, relax_column_count: true, relax_quotes: true, skip_empty_lines: true });
   source.on('error', (error) => parser.destroy(error));
   try {
     for await (const { info, record } of source.pipe(parser) as AsyncIterable<{ info: InfoRecord; record: Buffer[] }>) {
-      const lines = 1 + record.reduce((sum, field) => sum + newlines(field), 0);
-      done = info.lines;
+      const lines = 1 + record.reduce((sum, field) => sum + count(field, '\n'), 0);
+      // Within quotes csv-parse counts both halves of a Windows line end.
+      doubled += record.reduce((sum, field) => sum + count(field, '\r\n'), 0);
+      done = info.lines - doubled;
       yield { place: `line ${done - lines + 1}`, read: Math.min(1, info.bytes / size), fields: record };
     }
   } catch (error) {
@@ -89,17 +93,18 @@ async function* csvRecords(path: string): AsyncGenerator<RawRecord> {
   }
 }
 
-function newlines(field: Buffer): number {
-  let count = 0;
-  for (let at = field.indexOf(0x0a); at >= 0; at = field.indexOf(0x0a, at + 1)) count++;
-  return count;
+function count(field: Buffer, part: string): number {
+  let found = 0;
+  for (let at = field.indexOf(part); at >= 0; at = field.indexOf(part, at + part.length)) found++;
+  return found;
 }
 
 /** How the file is written, and where its first line begins: after a byte order mark. Spreadsheets write semicolons where the comma is the decimal mark. */
 async function dialectOf(path: string): Promise<{ readonly delimiter: string; readonly start: number }> {
   for await (const { bytes } of readLines(path)) {
-    const line = (bytes === null ? '' : (decodeUtf8(bytes) ?? '')).replace(/"[^"]*"/g, '');
-    return { delimiter: !line.includes(',') && line.includes(';') ? ';' : ',', start: bytes !== null && BOM.every((byte, i) => bytes[i] === byte) ? BOM.length : 0 };
+    if (bytes === null || bytes.length > MAX_HEADER_BYTES) throw new UserError(`${path}: the first line is longer than ${MAX_HEADER_BYTES / 1024 ** 2} MiB`, 'Expected the names of the columns.');
+    const line = (decodeUtf8(bytes) ?? '').replace(/"[^"]*"/g, '');
+    return { delimiter: !line.includes(',') && line.includes(';') ? ';' : ',', start: BOM.every((byte, i) => bytes[i] === byte) ? BOM.length : 0 };
   }
   return { delimiter: ',', start: 0 };
 }

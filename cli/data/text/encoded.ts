@@ -1,4 +1,5 @@
 /** Texts as token ids on disk, so that each is tokenized once and a data set may be larger than memory. */
+import { createHash } from 'node:crypto';
 import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,8 @@ export interface EncodedSplit {
   readonly size: number;
   /** How many texts were cut. */
   readonly truncated: number;
+  /** Of all tokens and labels: two splits with the same digest train alike. */
+  readonly digest: string;
   /** Index into the data set's labels. */
   label(i: number): number;
   /** Tokens of text i. */
@@ -31,6 +34,7 @@ export async function encodeRows(rows: TextRows, encode: (row: TextRow) => Encod
   /** Text i's tokens lie from starts[i] to starts[i + 1]. */
   const starts = new Float64Array(size + 1);
   const file = await openTemporary();
+  const hash = createHash('sha256');
   let truncated = 0;
   try {
     const writer = bufferedWriter(file);
@@ -40,6 +44,7 @@ export async function encodeRows(rows: TextRows, encode: (row: TextRow) => Encod
       labels[row] = given.label;
       starts[row + 1] = starts[row] + ids.length;
       if (cut > 0) truncated++;
+      hash.update(Int32Array.of(given.label, ids.length)).update(ids).update(Uint8Array.from(types));
       await writer.write(ids, types);
       row++;
       onRow?.(row, size);
@@ -53,6 +58,7 @@ export async function encodeRows(rows: TextRows, encode: (row: TextRow) => Encod
   return {
     size,
     truncated,
+    digest: hash.digest('hex'),
     label: (i) => labels[i],
     length,
     async read(i) {

@@ -4,6 +4,9 @@ import { UserError } from '../../io/errors.ts';
 import { readLines, type Line } from './lines.ts';
 import { decodeUtf8, TOO_LONG, type FileRow, type RowContent, type TableFile } from './rows.ts';
 
+/** A row may lack what another has: so many tell the columns. */
+const ROWS_FOR_COLUMNS = 100;
+
 export function jsonlFile(path: string): TableFile {
   async function* rows(): AsyncGenerator<FileRow> {
     for await (const line of readLines(path)) {
@@ -16,10 +19,14 @@ export function jsonlFile(path: string): TableFile {
     rows,
     async columns() {
       let first = '';
+      let looked = 0;
+      const names = new Set<string>();
       for await (const row of rows()) {
         if ('problem' in row) first ||= ` (${row.place}: ${row.problem})`;
-        else if (Object.keys(row.cells).length > 0) return Object.keys(row.cells);
+        else for (const name of Object.keys(row.cells)) names.add(name);
+        if (++looked >= ROWS_FOR_COLUMNS && names.size > 0) break;
       }
+      if (names.size > 0) return [...names];
       throw new UserError(`${path} has no line with a JSON object${first}`, 'Expected one a line, such as {"text": "...", "label": "..."}.');
     },
   };

@@ -1,6 +1,6 @@
 /** What a path to text data holds: which files are for training, and which for judging. */
 import { readdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { messageOf, UserError } from '../../io/errors.ts';
 import { kindOf } from '../../io/files.ts';
 import { jsonlFile } from './jsonl.ts';
@@ -58,7 +58,11 @@ async function tableFile(path: string): Promise<TableFile> {
 
 async function tableParts(folder: string, names: readonly string[]): Promise<TextLayout> {
   const namesOf = (part: string): string[] => names.filter((name) => SHARD.exec(name)?.[1].toLowerCase() === part);
-  const filesOf = (found: readonly string[]): Promise<TableFile[]> => Promise.all(found.map((name) => tableFile(join(folder, name))));
+  const filesOf = async (found: readonly string[]): Promise<TableFile[]> => {
+    const formats = new Set(found.map((name) => extname(name).toLowerCase()));
+    if (formats.size > 1) throw new UserError(`${folder} has ${found.slice(0, 4).join(' and ')}: one part in several formats`, 'Are they the same rows? Keep one of them.');
+    return Promise.all(found.map((name) => tableFile(join(folder, name))));
+  };
   const train = namesOf('train');
   const test = TEST_PARTS.map(namesOf).find((found) => found.length > 0) ?? null;
   if (train.length > 0) return { kind: 'tables', train: await filesOf(train), test: test && (await filesOf(test)) };
@@ -84,13 +88,16 @@ async function folderParts(folder: string, folders: readonly string[]): Promise<
 /** The folders of .txt files in a folder. One that holds other files, too, is one of pictures with notes. */
 async function textClasses(folder: string, names?: readonly string[]): Promise<{ readonly classes: readonly TextClass[]; readonly left: readonly string[] }> {
   const classes: TextClass[] = [];
+  const mixed: string[] = [];
   const left: string[] = [];
   for (const label of names ?? (await list(folder)).folders) {
     const { files } = await list(join(folder, label));
-    if (files.length === 0 || !files.every((name) => /\.txt$/i.test(name))) continue;
-    if (label === UNLABELLED) left.push(join(basename(folder), label));
+    const other = files.find((name) => !/\.txt$/i.test(name));
+    if (files.length === 0 || other !== undefined) mixed.push(`${join(folder, label)} ${other === undefined ? 'has no .txt files' : `holds ${other}`}`);
+    else if (label === UNLABELLED) left.push(join(basename(folder), label));
     else classes.push({ label, paths: files.map((name) => join(folder, label, name)) });
   }
+  if (classes.length > 0 && mixed.length > 0) throw new UserError(`the class folder ${mixed[0]}, where others hold texts`, 'A class is a folder of .txt files and nothing else: mend it, or move it away.');
   return { classes, left };
 }
 
@@ -98,9 +105,12 @@ async function textClasses(folder: string, names?: readonly string[]): Promise<{
 async function list(folder: string): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
   try {
     const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
-    const isFolder = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).isDirectory()));
+    const found = await Promise.all(names.map((name) => stat(join(folder, name))));
+    const odd = found.findIndex((one) => !one.isDirectory() && !one.isFile());
+    if (odd >= 0) throw new UserError(`${join(folder, names[odd])} is neither a file nor a folder`, 'Move it away.');
+    const isFolder = found.map((one) => one.isDirectory());
     return { files: names.filter((_, i) => !isFolder[i]), folders: names.filter((_, i) => isFolder[i]) };
   } catch (error) {
-    throw new UserError(`can't read the data folder ${folder}: ${messageOf(error)}`);
+    throw error instanceof UserError ? error : new UserError(`can't read the data folder ${folder}: ${messageOf(error)}`);
   }
 }

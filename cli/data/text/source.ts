@@ -78,8 +78,10 @@ function labelOf(value: unknown, names: readonly string[] | null): string | null
     case 'boolean':
       return String(value);
     case 'number':
+      // Beyond 2^53 two numbers may have become one.
+      if (!Number.isSafeInteger(value)) return null;
+      return names === null ? String(value) : (names[value] ?? null);
     case 'bigint':
-      if (!Number.isInteger(Number(value))) return null;
       return names === null ? String(value) : (names[Number(value)] ?? null);
     default:
       return null;

@@ -142,6 +142,12 @@ describe('columns', () => {
     await expect(openFiles({ 'a/1.txt': '', 'b/1.txt': '' }, { textColumn: 'text' })).rejects.toEqual(refusal('folders of .txt files'));
   });
 
+  it('are those of the first hundred JSON lines, of which any may lack some', async () => {
+    const files = { 'train.jsonl': `{"id": 1, "text": "x"}\n${jsonl(ROWS)}`, 'dev.jsonl': DEV };
+    await expect(openFiles(files)).rejects.toEqual(refusal(/line 1: expected a label in label, got nothing/, '--skip-bad'));
+    expect((await openFiles(files, { skipBad: true })).train.size).toBe(6);
+  });
+
   it('may be called what every object has', async () => {
     const { train } = await openFiles({ 'train.csv': '__proto__,constructor\nT,L\nU,M\n', 'test.jsonl': '{"__proto__": "V", "constructor": "L"}\n' }, { textColumn: '__proto__', labelColumn: 'constructor' });
     expect(await all(train)).toEqual([{ text: 'T', pair: null, label: 0 }, { text: 'U', pair: null, label: 1 }]);
@@ -192,6 +198,7 @@ describe('labels', () => {
     ['one label', ['a', 'a'], /one label only \(a\)/],
     ['each row its own', Array.from({ length: 10_001 }, (_, i) => `id ${i}`), /line 10001: more than 10000 different labels/],
     ['a fraction', [0, 0.5], /line 2: expected a label in label, got 0.5/],
+    ['a number beyond what is exact', [0, 2 ** 53], /line 2: expected a label in label, got 9007199254740992/],
     ['nothing', [0, null], /line 2: expected a label in label, got nothing/],
     ['an empty one', [0, '  '], /line 2: expected a label in label, got "  "/],
     ['a list', [0, [1]], /line 2: expected a label in label, got a list/],
@@ -248,6 +255,7 @@ describe('a row that is wrong', () => {
     ['no object', 'train.jsonl', `${good}["x", "pos"]\n`, /line 3: expected a JSON object/],
     ['lists within lists as a label', 'train.jsonl', `${good}{"text": "x", "label": ${'['.repeat(20_000)}${']'.repeat(20_000)}}\n`, /line 3: expected a label in label, got a list/],
     ['broken UTF-8', 'train.jsonl', bytes(good, '{"text": "', 0xff, '", "label": "pos"}\n'), /line 3: no valid UTF-8/],
+    ['a ragged row after a Windows line end in quotes', 'train.csv', 'text,label\r\nx,pos\r\n"two\r\nlines",neg\r\nx,y,neg\r\n', /train.csv, line 5: expected 2 fields, as the first line has, got 3/],
     ['a ragged row', 'train.csv', 'text,label\nx,pos\n"two\nlines",neg\nx,y,neg\n', /train.csv, line 5: expected 2 fields, as the first line has, got 3/],
     ['a short row', 'train.csv', 'text,label\nx,pos\nx,neg\n\n"lone"\n', /train.csv, line 5: expected 2 fields, as the first line has, got 1/],
     ['a ragged row', 'train.tsv', 'text\tlabel\nx\tpos\nx\tneg\nx\n', /train.tsv, line 4: expected 2 fields.* got 1. TSV has no quotes/],
@@ -291,6 +299,11 @@ describe('a file that is wrong', () => {
     ['lines without objects', { 'train.jsonl': '5\n[]\n', 'dev.jsonl': DEV }, /has no line with a JSON object/, '{"text"'],
     ['a quote that stays open', { 'train.csv': 'text,label\nx,a\n"y,b\nz,a\n', 'dev.jsonl': DEV }, /a quote that opens after line 2 is never closed/, 'written twice'],
     ['more columns than a table has', { 'train.csv': `${Array.from({ length: 10_001 }, (_, i) => `c${i}`).join()}\n`, 'dev.jsonl': DEV }, /10001 columns, expected at most 10000/, ''],
+    ['a first line longer than any header', { 'train.csv': `text,label,${'x'.repeat(2 ** 20)}\n`, 'dev.jsonl': DEV }, /first line is longer than 1 MiB/, ''],
+    ['a class folder with another file', { 'pos/1.txt': 'x', 'neg/1.txt': 'y', 'neutral/1.txt': 'z', 'neutral/notes.md': '' }, /the class folder .*neutral holds notes.md, where others hold texts/, 'nothing else'],
+    ['an empty class folder', { 'train/pos/1.txt': 'x', 'train/neg/1.txt': 'y', 'train/none/.hidden': '' }, /train\/none has no .txt files/, ''],
+    ['one part in two formats', { 'train.csv': csv(',', '\n'), 'train.jsonl': jsonl(ROWS), 'dev.jsonl': DEV }, /train.csv and train.jsonl: one part in several formats/, 'Keep one'],
+    ['a shard without the column', { 'train-0.jsonl': jsonl(ROWS), 'train-1.jsonl': jsonl([{ sentence: 'x', label: 'pos' }]), 'dev.jsonl': DEV }, /--text-column text: .*train-1.jsonl has the columns sentence, label/, ''],
     ['UTF-16 lines', { 'train.jsonl': Buffer.from('\uFEFF{"text": "x"}\n', 'utf16le'), 'dev.jsonl': DEV }, /no line with a JSON object \(line 1: no valid UTF-8\)/, ''],
     ['a header that is no UTF-8', { 'train.csv': Buffer.from('text,lab\xebl\nx,a\n', 'latin1'), 'dev.jsonl': DEV }, /the first line is no valid UTF-8/, ''],
     ['UTF-16', { 'train.csv': Buffer.from('\uFEFFtext,label\nx,a\n', 'utf16le'), 'dev.jsonl': DEV }, /the first line is no valid UTF-8/, ''],
