@@ -18,6 +18,9 @@ export async function pruneCheckpoint(checkpoint: Checkpoint, rows: AsyncIterabl
   const used = new Set<number>();
   for await (const { text, pair } of rows) for (const id of encode(text, pair, preprocessing.maxTokens).ids) used.add(id);
   const { json, kept } = pruneVocabulary(preprocessing.tokenizer, used);
+  // Ids of special tokens that no template uses are none that loading looks at.
+  const beyond = kept.find((id) => id >= config.vocabSize);
+  if (beyond !== undefined) throw new UserError(`--prune-vocabulary: the tokenizer names a token ${beyond}, the checkpoint has embeddings for ${config.vocabSize}`, 'Does the tokenizer belong to these weights?');
   const pruned = { ...config, vocabSize: kept.length };
   return {
     ...checkpoint,

@@ -146,6 +146,15 @@ describe('a tokenizer that does not belong to the weights', () => {
     expect(stderr).not.toMatch(/bug in slim|\.ts:/);
   });
 
+  it('a special token that no template uses and no embedding stands for', async () => {
+    const { post_processor } = JSON.parse(readFileSync(join(teacher, 'tokenizer.json'), 'utf8')) as { post_processor: { special_tokens: Record<string, unknown> } };
+    const special_tokens = { ...post_processor.special_tokens, '[FAR]': { id: '[FAR]', ids: [2_000_000], tokens: ['[FAR]'] } };
+    const folder = changed(() => undefined, { post_processor: { ...post_processor, special_tokens } });
+    const { code, stderr } = await slim(['train', '--model', folder, '--data', reviews, '--rank', '4', ...train, '--prune-vocabulary', '--out', work.path('far')]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/names a token 2000000, the checkpoint has embeddings for \d+/)]);
+    expect(existsSync(work.path('far'))).toBe(false);
+  });
+
   it('padding that no embedding stands for', async () => {
     const padding = { strategy: 'BatchLongest', direction: 'Right', pad_to_multiple_of: null, pad_id: 2_000_000, pad_type_id: 0, pad_token: '[PAD]' };
     const { code, stderr } = await slim(['evaluate', changed(() => undefined, { padding }), '--data', reviews]);
