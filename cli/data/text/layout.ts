@@ -85,7 +85,7 @@ async function folderParts(folder: string, folders: readonly string[]): Promise<
   return { kind: 'folders', train: train.classes, test: test?.classes ?? null, left: [...train.left, ...(test?.left ?? [])] };
 }
 
-/** The folders of .txt files in a folder. One that holds other files, too, is one of pictures with notes. */
+/** The folders of .txt files in a folder; none where all hold other files, as pictures with notes. UserError where only some do. */
 async function textClasses(folder: string, names?: readonly string[]): Promise<{ readonly classes: readonly TextClass[]; readonly left: readonly string[] }> {
   const classes: TextClass[] = [];
   const mixed: string[] = [];
@@ -104,12 +104,16 @@ async function textClasses(folder: string, names?: readonly string[]): Promise<{
 /** What a folder holds, by name; what is hidden is left out. Links to folders are folders. */
 async function list(folder: string): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
   try {
-    const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
-    const found = await Promise.all(names.map((name) => stat(join(folder, name))));
-    const odd = found.findIndex((one) => !one.isDirectory() && !one.isFile());
-    if (odd >= 0) throw new UserError(`${join(folder, names[odd])} is neither a file nor a folder`, 'Move it away.');
-    const isFolder = found.map((one) => one.isDirectory());
-    return { files: names.filter((_, i) => !isFolder[i]), folders: names.filter((_, i) => isFolder[i]) };
+    const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.')).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const files: string[] = [];
+    const folders: string[] = [];
+    for (const entry of entries) {
+      const kind = entry.isSymbolicLink() ? await stat(join(folder, entry.name)) : entry;
+      if (kind.isDirectory()) folders.push(entry.name);
+      else if (kind.isFile()) files.push(entry.name);
+      else throw new UserError(`${join(folder, entry.name)} is neither a file nor a folder`, 'Move it away.');
+    }
+    return { files, folders };
   } catch (error) {
     throw error instanceof UserError ? error : new UserError(`can't read the data folder ${folder}: ${messageOf(error)}`);
   }

@@ -29,7 +29,7 @@ type Cells = Readonly<Record<string, unknown>>;
 /** What the wanted columns of one row group may take, unpacked: it is read in one piece. */
 const MAX_GROUP_BYTES = 1024 ** 3;
 
-/** A quarter of what the slowest codec unpacks. */
+/** 4 MB a second, so that a slow disk is no damaged file. */
 const LEAST_BYTES_PER_MS = 4096;
 
 const MAX_HEAP_MB = 4096;

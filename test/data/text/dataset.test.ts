@@ -1,5 +1,6 @@
 /** Labelled texts from files of every format: the same rows, whichever way they are written, and what is wrong with a file by name and line. */
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -91,6 +92,15 @@ describe('the same rows', () => {
       [{ text: 'bad', pair: null, label: 0 }],
     ]);
     expect(notices).toEqual([expect.stringContaining('train/unsup')]);
+  });
+
+  it('links to folders and files are what they lead to, and a pipe is neither', async () => {
+    const folder = folderOf({ 'real/a/1.txt': 'x', 'real/b/1.txt': 'y', 'real/b/2.txt': 'z', 'data/train/a/1.txt': 'v', 'data/train/a/2.txt': 'w' });
+    symlinkSync(join(folder, 'real/b'), join(folder, 'data/train/b'));
+    symlinkSync(join(folder, 'real/a/1.txt'), join(folder, 'data/train/a/3.txt'));
+    expect((await all((await open(join(folder, 'data'), { validationFraction: 0.01 })).train)).length).toBe(3);
+    execFileSync('mkfifo', [join(folder, 'data/train/a/pipe.txt')]);
+    await expect(open(join(folder, 'data'))).rejects.toEqual(refusal(/pipe.txt is neither a file nor a folder/));
   });
 
   it('several files of a part, in their order', async () => {
