@@ -1,6 +1,6 @@
 // Builds into dist/: the command line and its workers, the web API for edge hosts (esbuild), the kernels (AssemblyScript).
 // Quiet when all is well; a few seconds.
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
@@ -14,7 +14,7 @@ const { metafile } = await build({
     slim: 'cli/slim.ts',
     'picture-worker': 'cli/data/picture-worker.ts',
     'parquet-reader': 'cli/data/text/parquet-reader.ts',
-    'engine-worker': 'runtime/hosts/engine-worker.ts',
+    'classifier-worker': 'runtime/hosts/classifier-worker.ts',
     'load-probe': 'cli/bench/load-probe.ts',
   },
   outdir: 'dist',
@@ -42,6 +42,10 @@ for (const name of ['edge', 'edge-text']) {
   const { metafile } = await buildEdge(`runtime/hosts/${name}.ts`, `dist/${name}.mjs`);
   writeFileSync(`dist/${name}.meta.json`, JSON.stringify(metafile)); // what it is made of: esbuild.github.io/analyze
 }
+
+// The codecs of pictures, for hosts that read them from files.
+const CODECS = { jpeg: 'jpeg/codec/dec/mozjpeg_dec.wasm', png: 'png/codec/pkg/squoosh_png_bg.wasm', webp: 'webp/codec/dec/webp_dec.wasm' };
+for (const [format, file] of Object.entries(CODECS)) copyFileSync(`node_modules/@jsquash/${file}`, `dist/codec-${format}.wasm`);
 
 // The kernels: with SIMD128, which every host runs, and with relaxed SIMD, which adds up products in one of two ways. Their constants lie from
 // address 16 on.

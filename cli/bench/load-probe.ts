@@ -1,4 +1,4 @@
-// A process of its own that times how an artifact gets loaded and gives its first answer: `node load-probe.mjs FILE`, and the kernels' files.
+// A process of its own that times how an artifact gets loaded and gives its first answer: `node load-probe.mjs FILE`, beside the kernels.
 import { readFileSync } from 'node:fs';
 import { readArtifact, type Artifact } from '../../runtime/artifact/artifact.ts';
 import { elementCount } from '../../runtime/artifact/safetensors.ts';
@@ -6,14 +6,14 @@ import { createEngine } from '../../runtime/engine/engine.ts';
 import { loadKernels } from '../../runtime/hosts/node.ts';
 import type { LoadTimes } from './load.ts';
 
-const [file, simd128, relaxed, relaxedPairs] = process.argv.slice(2);
+const [, , file] = process.argv;
 const before = await memory();
 let bytes: Uint8Array | null = readFileSync(file);
 
 const started = performance.now();
 let artifact: Artifact | null = await readArtifact(bytes);
 const read = performance.now();
-const engine = createEngine(artifact, await loadKernels({ simd128, relaxed, relaxedPairs }));
+const engine = createEngine(artifact, await loadKernels(new URL('.', import.meta.url)));
 const made = performance.now();
 const inputs = Object.fromEntries(engine.inputs.map(({ name, dtype, shape }) => [name, new (dtype === 'I32' ? Int32Array : Float32Array)(elementCount(shape))]));
 const ready = performance.now();

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { throwIfInterrupted } from '../io/io.ts';
-import { builtAsset, KERNEL_FILES } from '../io/assets.ts';
+import { builtAsset } from '../io/assets.ts';
 
 /** Of one process. */
 export interface LoadTimes {
@@ -33,10 +33,10 @@ export async function benchLoad(artifact: Uint8Array, processes: number, signal:
   try {
     const file = join(folder, 'model.slim');
     await writeFile(file, artifact);
-    const [probe, ...kernels] = ['load-probe.mjs', ...KERNEL_FILES].map((name) => fileURLToPath(builtAsset(name)));
+    const probe = fileURLToPath(builtAsset('load-probe.mjs'));
     const times: LoadTimes[] = [];
     for (let i = 0; i < processes; i++) {
-      const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', probe, file, ...kernels]).catch((error: unknown) => {
+      const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', probe, file]).catch((error: unknown) => {
         // Ctrl-C reaches the probe, too.
         throwIfInterrupted(signal);
         throw error;

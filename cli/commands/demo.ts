@@ -132,7 +132,7 @@ async function recordOf(folder: string): Promise<RunRecord> {
 /** Classifies pictures of the test data through a real server on a free port. */
 async function askServer(file: string, split: Split, labels: readonly string[], io: Io): Promise<DemoResult['requests']> {
   const { default: sharp } = await import('sharp');
-  const server = await startServer(file, { port: 0, host: '127.0.0.1', maxBodyBytes: 1 << 20, workers: 0 }, io);
+  const server = await startServer(file, { port: 0, host: '127.0.0.1', maxBodyBytes: 1 << 20, workers: 1, deadline: 30, log: 'none', trustProxy: false }, io);
   try {
     const answers = [];
     for (let i = 0; i < PICTURES; i++) {

@@ -56,7 +56,8 @@ export async function runPredict(path: string, given: PredictInput, topK: number
   const { file, text, textPair } = given;
   if (file?.endsWith('.slim') && !path.endsWith('.slim')) throw usageError('the artifact comes first', `slim predict ${file} ${path}`);
   if (file !== undefined && text !== undefined) throw usageError(`both ${file} and --text are given`, 'Give one of them.');
-  const { task, classifier } = await openClassifier(path);
+  const { classifier } = await openClassifier(path);
+  const { task } = classifier.info;
   if (task === 'image-classification' && (text ?? textPair) !== undefined) {
     throw usageError(`${path} classifies pictures, not texts`, `slim predict ${path} PICTURE`);
   }
@@ -66,7 +67,7 @@ export async function runPredict(path: string, given: PredictInput, topK: number
   const bytes = text === undefined ? await readInput(file as string, task) : new Uint8Array();
   const start = performance.now();
   try {
-    const answer = await (task === 'image-classification' ? classifier.classify(bytes, topK) : classifier.classify(textOf(given, bytes, path), topK));
+    const answer = await classifier.classify(task === 'image-classification' ? bytes : textOf(given, bytes, path), topK);
     return { ...answer, latencyMs: performance.now() - start };
   } catch (error) {
     if (error instanceof PreprocessError) throw new UserError(`${file}: ${error.message}`);

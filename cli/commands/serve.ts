@@ -1,42 +1,71 @@
+import { availableParallelism } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
-import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
-import { openClassifier } from '../io/classifier.ts';
+import type { AppOptions, LogEntry } from '../../runtime/http/app.ts';
+import type { Gauge } from '../../runtime/http/metrics.ts';
+import type { RunningServer } from '../../runtime/hosts/node-server.ts';
+import { addResultOptions, createCommand, integer, number, resolveFlags } from '../args.ts';
+import { builtAsset } from '../io/assets.ts';
+import { openClassifier, type OpenClassifier } from '../io/classifier.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
-import type { RunningServer } from '../../runtime/hosts/node-server.ts';
+import { accessFlags, addAccessOptions, type AccessFlags } from './access.ts';
 
-interface ServeFlags {
+interface ServeFlags extends AccessFlags {
   readonly port: number;
   readonly host: string;
-  readonly maxBodyBytes: number;
   readonly workers: number;
+  readonly queue?: number;
+  readonly deadline: number;
+  readonly log: 'json' | 'none';
+  readonly trustProxy: boolean;
   readonly json: boolean;
 }
+
+/** More threads than this rarely help one machine's clients, and each has the weights. */
+const MOST_DEFAULT_WORKERS = 4;
+
+/** Predictions that may wait for each thread. */
+const QUEUE_PER_WORKER = 16;
 
 export function serveCommand(io: Io): Command {
   const command = createCommand(
     'serve',
     'answer HTTP requests with an artifact',
-    `Serves an artifact until interrupted:
+    `Serves an artifact until interrupted (Ctrl-C lets running requests finish):
 
-  GET  /healthz      200 once it answers
-  GET  /v1/model     labels, parameters, MACs, bytes, preprocessing
-  POST /v1/predict   for pictures, one as the body, or JSON {"image": base64, "topK": 5};
-                     for texts, one as the body (text/plain), or JSON
-                     {"text": "...", "textPair": "...", "topK": 5}
+  GET  /               a page to try it
+  POST /v1/predict     for pictures: one as the body (image/*), a form, or JSON
+                       {"inputs": "<base64>", "parameters": {"top_k": 5}}
+                       for texts: one as the body (text/plain), a form, or JSON
+                       {"inputs": "..."}, {"inputs": {"text": "...", "text_pair": "..."}}
+                       lists of inputs get lists of answers; ?top_k=5 works everywhere
+  POST /               the same, answered as Hugging Face's Inference API
+  GET  /v1/model       labels, rank, accuracy before and after, costs
+  GET  /healthz        200 while it runs
+  GET  /readyz         200 once the model is loaded
+  GET  /metrics        for Prometheus
+  GET  /openapi.json   all of this, for programs
 
-Errors are problem details (RFC 9457).`,
+Errors are problem details (RFC 9457). Requests are logged to stderr as JSON lines, without
+what they carry.`,
     [
       'slim serve model.slim --port 8080',
+      'SLIM_TOKEN=... slim serve model.slim --host 0.0.0.0 --rate-limit 600',
       'curl -H "content-type: image/jpeg" --data-binary @cat.jpg localhost:8080/v1/predict',
       'curl -H "content-type: text/plain" -d "a moving and funny film" localhost:8080/v1/predict',
     ],
   )
     .argument('<artifact>', 'a .slim file')
+    .optionsGroup('Server:')
     .addOption(new Option('--port <n>', '0 takes a free one').argParser(integer(0, 65535)).default(8080))
     .option('--host <address>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
-    .addOption(new Option('--max-body-bytes <n>', 'larger requests are refused').argParser(integer(1024, 1 << 30)).default(4 * 1024 ** 2))
-    .addOption(new Option('--workers <n>', 'threads with an engine (and the weights) each; 0 for none beside the main one').argParser(integer(0, 256)).default(0));
+    .addOption(new Option('--workers <n>', 'threads that classify, each with the weights; 0: the main one alone').argParser(integer(0, 256)).default(Math.min(availableParallelism(), MOST_DEFAULT_WORKERS), `processors, at most ${MOST_DEFAULT_WORKERS}`))
+    .addOption(new Option('--queue <n>', 'predictions that may wait; more get 503').argParser(integer(0, 1_000_000)).default(undefined, `${QUEUE_PER_WORKER} for each worker`))
+    .addOption(new Option('--deadline <seconds>', 'later answers become 504').argParser(number(0, 3600, { above: true })).default(30))
+    .option('--trust-proxy', 'count requests by the last address in X-Forwarded-For, which a proxy of yours sets')
+    .addOption(new Option('--log <format>', 'of requests, on stderr').choices(['json', 'none']).default('json'));
+  addAccessOptions(command);
   addResultOptions(command);
   return command.action(async (path: string) => {
     const flags = await resolveFlags<ServeFlags>(command);
@@ -47,17 +76,36 @@ Errors are problem details (RFC 9457).`,
   });
 }
 
-/** Starts serving an artifact. */
-export async function startServer(path: string, { port, host, maxBodyBytes, workers }: Omit<ServeFlags, 'json'>, io: Io): Promise<RunningServer> {
-  const { close, ...opened } = await openClassifier(path, workers);
-  const [{ serve }, { createApp }] = await Promise.all([import('../../runtime/hosts/node-server.ts'), import('../../runtime/http/app.ts')]);
-  const options = { maxBodyBytes, onFailure: (error: Error) => io.stderr.write(`failed: ${error.message}\n`) };
-  const app = opened.task === 'image-classification' ? createApp(opened.classifier, options) : createApp(opened.classifier, options);
-  const server = await serve(app, { port, host }).catch(async (error: unknown) => {
-    await close();
+/** Starts serving an artifact; resolves when it is loaded. Until then the server refuses with 503 what needs the model. */
+export async function startServer(path: string, flags: Omit<ServeFlags, 'json'>, io: Io): Promise<RunningServer> {
+  const { port, host, workers, queue = QUEUE_PER_WORKER * Math.max(1, workers), deadline, trustProxy } = flags;
+  const [{ serve }, { createApp }, page] = await Promise.all([import('../../runtime/hosts/node-server.ts'), import('../../runtime/http/app.ts'), readFile(builtAsset('page.html'), 'utf8')]);
+  const options: AppOptions = { ...(await accessFlags(flags)), page, maxPending: Math.max(1, workers) + queue, deadlineMs: 1000 * deadline, log: logTo(io, flags.log), gauges: processGauges };
+  const opening = openClassifier(path, workers);
+  const app = createApp(opening.then(({ classifier }) => classifier), options);
+  const server = await serve(app, { port, host, trustProxy }).catch(async (error: unknown) => {
+    await opening.then(({ close }) => close(), () => undefined); // the port is what to tell of, even if both failed
     throw new UserError(messageOf(error));
   });
-  return { url: server.url, close: (graceMs) => server.close(graceMs).then(close) };
+  const opened: OpenClassifier = await opening.catch(async (error: unknown) => {
+    await server.close(0);
+    throw error;
+  });
+  return { url: server.url, close: (graceMs) => server.close(graceMs).then(opened.close) };
+}
+
+/** Failures are always logged. */
+function logTo({ stderr }: Io, format: ServeFlags['log']): (entry: LogEntry) => void {
+  return (entry) => {
+    if (format === 'json' || entry.level === 'error') stderr.write(`${JSON.stringify(entry)}\n`);
+  };
+}
+
+function processGauges(): Gauge[] {
+  return [
+    { name: 'process_resident_memory_bytes', help: 'Memory of the process, all threads.', value: process.memoryUsage.rss() },
+    { name: 'process_start_time_seconds', help: 'When it began, in seconds since 1970.', value: Math.round(Date.now() / 1000 - process.uptime()) },
+  ];
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -11,11 +11,10 @@ export function builtAsset(name: string): URL {
   return new URL(basename(here) === 'dist' ? name : `../../dist/${name}`, import.meta.url);
 }
 
-/** The builds of the kernels: SIMD128, relaxed, relaxed in pairs. */
-export const KERNEL_FILES = ['kernels.wasm', 'kernels-relaxed.wasm', 'kernels-relaxed-pairs.wasm'] as const;
+/** The folder of them. */
+export const builtFolder = (): URL => new URL('.', builtAsset('slim.mjs'));
 
 /** Compiles the kernels for this host. */
 export function builtKernels(): Promise<WebAssembly.Module> {
-  const [simd128, relaxed, relaxedPairs] = KERNEL_FILES.map(builtAsset);
-  return loadKernels({ simd128, relaxed, relaxedPairs });
+  return loadKernels(builtFolder());
 }

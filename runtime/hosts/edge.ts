@@ -1,20 +1,20 @@
-/** The web API of a model for pictures on a host that has no files and no threads, but a `fetch` handler: workerd, Deno, Bun, a service worker. */
+/** The smallest web API of a model for pictures, on a host that has no files and no threads, but a `fetch` handler: workerd, Deno, Bun, a service worker. */
 import { readArtifact } from '../artifact/artifact.ts';
 import { createEngine } from '../engine/engine.ts';
-import { createApp, type AppOptions } from '../http/app.ts';
+import { createHandler, type HandlerOptions } from '../http/handler.ts';
 import { createPictureClassifier, type DecodePicture } from '../http/picture-classifier.ts';
 
 /**
- * Reads the artifact, makes its engine and the app that answers with it: `app.fetch` is the host's handler. Decoding pictures is left
+ * Reads the artifact, makes its engine and the handler that answers with it. Decoding pictures is left
  * to the caller, since codecs weigh more than all the rest: `(bytes) => decodePicture(bytes, jsquashDecoders(modules))`, or less.
  * @throws ArtifactError or PreprocessError saying what is wrong with the artifact.
  */
-export async function createEdgeApp(
+export async function createEdgeHandler(
   artifactBytes: Uint8Array,
   kernels: WebAssembly.Module,
   decode: DecodePicture,
-  options?: AppOptions,
-): Promise<ReturnType<typeof createApp>> {
+  options?: HandlerOptions,
+): Promise<ReturnType<typeof createHandler>> {
   const artifact = await readArtifact(artifactBytes);
-  return createApp(createPictureClassifier(artifact, createEngine(artifact, kernels), decode), options);
+  return createHandler(createPictureClassifier(artifact, createEngine(artifact, kernels), decode), options);
 }

@@ -1,19 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import type { Decoders } from '../preprocess/decode.ts';
 import { jsquashDecoders } from '../preprocess/jsquash-decoders.ts';
 
-/** The serving decoders in Node: WebAssembly from the installed packages, compiled when the first picture of a format comes. */
-export function nodeDecoders(): Decoders {
-  return jsquashDecoders({
-    jpeg: () => compile('@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm'),
-    png: () => compile('@jsquash/png/codec/pkg/squoosh_png_bg.wasm'),
-    webp: () => compile('@jsquash/webp/codec/dec/webp_dec.wasm'),
-  });
-}
+/** The codecs, as the build lays them beside the kernels. */
+export const CODEC_FILES = { jpeg: 'codec-jpeg.wasm', png: 'codec-png.wasm', webp: 'codec-webp.wasm' } as const;
 
-const { resolve } = createRequire(import.meta.url);
-
-async function compile(file: string): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(await readFile(resolve(file)));
+/** The serving decoders on a host with files: WebAssembly from a folder, compiled when the first picture of a format comes. */
+export function nodeDecoders(folder: URL): Decoders {
+  const compile = async (file: string): Promise<WebAssembly.Module> => WebAssembly.compile(await readFile(new URL(file, folder)));
+  return jsquashDecoders({ jpeg: () => compile(CODEC_FILES.jpeg), png: () => compile(CODEC_FILES.png), webp: () => compile(CODEC_FILES.webp) });
 }

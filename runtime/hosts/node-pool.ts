@@ -1,50 +1,67 @@
 /**
- * Engines in worker threads, so that several requests are answered at a time. The artifact is read and checked once, and its bytes are
- * shared; but each engine copies the weights into a linear memory of its own, so that n workers take n times weights and arena.
+ * Classifiers in worker threads, so that several requests are answered at a time, and none of them (a picture that takes long to decode, a
+ * codec that crashes) holds up the thread that talks to clients. The artifact is read and checked once, and its bytes are shared; but each
+ * thread copies the weights into a linear memory of its own, so that n threads take n times weights and arena.
  * (A WebAssembly memory that threads share would need builds of its own.)
  */
 import { Worker } from 'node:worker_threads';
 import type { Artifact } from '../artifact/artifact.ts';
-import type { Inputs } from '../engine/engine.ts';
-import { Problem } from '../http/problem.ts';
+import { ArtifactError } from '../artifact/errors.ts';
+import type { Answer, Classifier, InputReader } from '../http/classifier.ts';
+import { modelInfo } from '../http/inference.ts';
+import { pictureInput } from '../http/picture-input.ts';
+import { textInput } from '../http/text-input.ts';
+import { PreprocessError, type PreprocessErrorCode } from '../preprocess/error.ts';
+import type { ModelInput } from './task-classifier.ts';
 
-export interface EnginePool {
-  /**
-   * Runs the model on one sample, as `Engine.infer`, on the next thread that is free.
-   * Rejects with what the engine threw, with Problem 503 where too many inputs wait already, or where its thread crashed.
-   */
-  infer(inputs: Inputs): Promise<Float32Array>;
+/**
+ * Answers each input on the next thread that is free. An input whose signal is aborted while it waits is dropped; a thread that is still at work at
+ * the deadline (a TimeoutError) is ended and replaced. Rejects with PreprocessError, with what the thread threw, or because it crashed.
+ */
+export interface ClassifierPool extends Classifier<ModelInput> {
   /** Ends the threads; what is not answered yet is rejected. */
   close(): Promise<void>;
 }
 
 export interface PoolOptions {
   readonly workers: number;
-  /** Where the built engine-worker.mjs lies. */
+  /** The folder that holds the codecs. */
+  readonly assets: URL;
+  /** The built classifier-worker.mjs. */
   readonly workerFile: URL;
-  /** Inputs that may wait for a thread; 16 for each worker unless given. */
-  readonly maxWaiting?: number;
 }
 
-export interface EngineWorkerData {
+export interface WorkerData {
   readonly artifact: Artifact;
   readonly kernels: WebAssembly.Module;
+  readonly assets: string;
 }
 
-export type EngineWorkerAnswer = { readonly ready: true } | { readonly logits: Float32Array } | { readonly failure: string };
+export interface WorkerQuestion {
+  readonly input: ModelInput;
+  readonly topK: number;
+}
 
-interface Job {
-  readonly inputs: Inputs;
-  readonly resolve: (logits: Float32Array) => void;
+export type WorkerAnswer =
+  | { readonly ready: true }
+  /** Why the artifact can't be used. */
+  | { readonly unusable: string }
+  | { readonly answer: Answer }
+  | { readonly refused: string; readonly code: PreprocessErrorCode }
+  | { readonly failure: string };
+
+interface Job extends WorkerQuestion {
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
 }
 
 /**
- * Starts the threads; resolves when all have their engine. A thread that crashes later is replaced; the pool ends when no replacement starts.
- * @throws Error when a thread can't start, e.g. for want of memory.
+ * Starts the threads; resolves when all have their classifier. A thread that crashes later is replaced; the pool ends when no replacement starts.
+ * @throws ArtifactError where the artifact can't be used; Error when a thread can't start, e.g. for want of memory.
  */
-export async function createEnginePool(artifact: Artifact, kernels: WebAssembly.Module, options: PoolOptions): Promise<EnginePool> {
-  const pool = new Pool({ artifact: { ...artifact, data: sharedCopy(artifact.data) }, kernels }, options);
+export async function createClassifierPool(artifact: Artifact, kernels: WebAssembly.Module, options: PoolOptions): Promise<ClassifierPool> {
+  const pool = new Pool({ artifact: { ...artifact, data: sharedCopy(artifact.data) }, kernels, assets: options.assets.href }, options);
   await pool.start();
   return pool;
 }
@@ -56,9 +73,11 @@ function sharedCopy(bytes: Uint8Array): Uint8Array {
   return copy;
 }
 
-class Pool implements EnginePool {
-  private readonly data: EngineWorkerData;
-  private readonly options: Required<PoolOptions>;
+class Pool implements ClassifierPool {
+  readonly info: ClassifierPool['info'];
+  readonly input: InputReader<ModelInput>;
+  private readonly data: WorkerData;
+  private readonly options: PoolOptions;
   private readonly threads = new Set<Worker>();
   private readonly idle: Worker[] = [];
   private readonly waiting: Job[] = [];
@@ -66,9 +85,11 @@ class Pool implements EnginePool {
   /** Why it takes no more inputs. */
   private ended: Error | null = null;
 
-  constructor(data: EngineWorkerData, options: PoolOptions) {
+  constructor(data: WorkerData, options: PoolOptions) {
+    this.info = modelInfo(data.artifact);
+    this.input = this.info.task === 'text-classification' ? textInput : pictureInput;
     this.data = data;
-    this.options = { maxWaiting: 16 * options.workers, ...options };
+    this.options = options;
   }
 
   async start(): Promise<void> {
@@ -80,21 +101,19 @@ class Pool implements EnginePool {
     }
   }
 
-  infer(inputs: Inputs): Promise<Float32Array> {
+  classify(input: ModelInput, topK: number, signal?: AbortSignal): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.ended !== null) return reject(this.ended);
-      if (this.idle.length === 0 && this.waiting.length >= this.options.maxWaiting) {
-        return reject(new Problem(503, `${this.waiting.length} requests wait already: try again later`));
-      }
-      // A copy of these values alone: sending a view sends all of its buffer.
-      const copies = Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, values.slice()]));
-      this.waiting.push({ inputs: copies, resolve, reject });
+      if (signal?.aborted) return reject(signal.reason as Error);
+      const job = { input, topK, signal, resolve, reject };
+      signal?.addEventListener('abort', () => this.giveUp(job, signal.reason as Error), { once: true });
+      this.waiting.push(job);
       this.runWaiting();
     });
   }
 
   async close(): Promise<void> {
-    this.end(new Error('the engine pool was closed'));
+    this.end(new Error('the classifier pool was closed'));
     await Promise.all([...this.threads].map((thread) => thread.terminate()));
   }
 
@@ -104,27 +123,39 @@ class Pool implements EnginePool {
       const job = this.waiting.shift() as Job;
       this.running.set(thread, job);
       thread.ref();
-      thread.postMessage(job.inputs, Object.values(job.inputs).map(({ buffer }) => buffer as ArrayBuffer));
+      // A copy of a picture's bytes alone: sending a view sends all of its buffer.
+      const input = job.input instanceof Uint8Array ? job.input.slice() : job.input;
+      thread.postMessage({ input, topK: job.topK } satisfies WorkerQuestion, input instanceof Uint8Array ? [input.buffer] : []);
     }
   }
 
-  /** Resolves when the thread has its engine; rejects when it ends before. */
+  /** What waits need not be answered. What runs can't be interrupted, but for ending its thread. */
+  private giveUp(job: Job, reason: Error): void {
+    const place = this.waiting.indexOf(job);
+    if (place >= 0) this.waiting.splice(place, 1);
+    else if (reason.name === 'TimeoutError') void [...this.running].find(([, running]) => running === job)?.[0].terminate();
+    job.reject(reason);
+  }
+
+  /** Resolves when the thread has its classifier; rejects when it ends before. */
   private startThread(): Promise<void> {
     return new Promise((resolve, reject) => {
       const thread = new Worker(this.options.workerFile, { workerData: this.data });
-      let error = new Error('an engine thread ended');
+      let error = new Error('a classifier thread ended');
       let ready = false;
       this.threads.add(thread);
-      thread.on('message', (answer: EngineWorkerAnswer) => {
+      thread.on('message', (answer: WorkerAnswer) => {
         if ('ready' in answer) {
           ready = true;
           resolve();
+        } else if ('unusable' in answer) {
+          return reject(new ArtifactError('plan', answer.unusable));
         } else {
           this.settle(thread, answer);
         }
         this.rest(thread);
       });
-      thread.on('error', (cause) => { error = new Error(`an engine thread crashed: ${messageOf(cause)}`, { cause }); });
+      thread.on('error', (cause) => { error = new Error(`a classifier thread crashed: ${messageOf(cause)}`, { cause }); });
       thread.on('exit', () => {
         this.threads.delete(thread);
         if (ready) this.replace(thread, error);
@@ -133,10 +164,11 @@ class Pool implements EnginePool {
     });
   }
 
-  private settle(thread: Worker, answer: Exclude<EngineWorkerAnswer, { ready: true }>): void {
+  private settle(thread: Worker, answer: Exclude<WorkerAnswer, { ready: true } | { unusable: string }>): void {
     const job = this.running.get(thread);
     this.running.delete(thread);
-    if ('logits' in answer) job?.resolve(answer.logits);
+    if ('answer' in answer) job?.resolve(answer.answer);
+    else if ('refused' in answer) job?.reject(new PreprocessError(answer.code, answer.refused));
     else job?.reject(new Error(answer.failure));
   }
 
@@ -153,7 +185,7 @@ class Pool implements EnginePool {
     this.running.delete(thread);
     if (this.ended !== null) return;
     this.startThread().catch((cause: Error) => {
-      if (this.threads.size === 0) this.end(new Error(`no engine thread is left: ${cause.message}`, { cause }));
+      if (this.threads.size === 0) this.end(new Error(`no classifier thread is left: ${cause.message}`, { cause }));
     });
   }
 

@@ -1,10 +1,11 @@
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { createAdaptorServer, type Http2Bindings, type HttpBindings } from '@hono/node-server';
+import type { RequestFacts } from '../http/app.ts';
 
 /** Anything with a fetch handler: a Hono app. */
 export interface FetchApp {
-  fetch(request: Request): Response | Promise<Response>;
+  fetch(request: Request, facts: RequestFacts): Response | Promise<Response>;
 }
 
 export interface ListenOptions {
@@ -12,6 +13,8 @@ export interface ListenOptions {
   readonly port: number;
   /** 127.0.0.1 unless given: this machine only. */
   readonly host?: string;
+  /** Take a client's address from the last one in X-Forwarded-For, which the proxy in front adds. Without a proxy, clients could choose it. */
+  readonly trustProxy?: boolean;
 }
 
 export interface RunningServer {
@@ -21,12 +24,27 @@ export interface RunningServer {
   close(graceMs?: number): Promise<void>;
 }
 
+/**
+ * Clients that send slowly or not at all keep a socket, never more: headers have to be there after 10 s, bodies after 60 s. An idle connection is
+ * kept for longer than the 60 s that load balancers keep theirs, so that none of them sends into a closing one.
+ */
+const TIMEOUTS = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 2000 };
+
 /** Serves the app over HTTP. Rejects with a sentence where the port is taken or not allowed. */
-export async function serve(app: FetchApp, { port, host = '127.0.0.1' }: ListenOptions): Promise<RunningServer> {
-  const server = createAdaptorServer({ fetch: (request: Request) => app.fetch(request) }) as Server;
+export async function serve(app: FetchApp, { port, host = '127.0.0.1', trustProxy = false }: ListenOptions): Promise<RunningServer> {
+  const server = createAdaptorServer({
+    fetch: (request: Request, { incoming }: HttpBindings | Http2Bindings) => app.fetch(request, { client: clientOf(incoming, trustProxy) }),
+    createServer,
+    serverOptions: TIMEOUTS,
+  }) as Server;
   await listen(server, port, host);
   const { port: actualPort } = server.address() as AddressInfo;
   return { url: `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`, close: (graceMs) => close(server, graceMs) };
+}
+
+function clientOf({ headers, socket }: HttpBindings['incoming'] | Http2Bindings['incoming'], trustProxy: boolean): string | undefined {
+  const forwarded = trustProxy ? [headers['x-forwarded-for']].flat().at(-1)?.split(',').at(-1)?.trim() : undefined;
+  return forwarded ?? socket.remoteAddress;
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

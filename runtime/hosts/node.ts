@@ -4,18 +4,13 @@ import { readArtifact, type Artifact } from '../artifact/artifact.ts';
 import type { Limits } from '../artifact/plan.ts';
 import { supportsRelaxedSimd } from '../kernels/select.ts';
 
-/** The builds of the kernels. */
-export interface KernelFiles {
-  readonly simd128: string | URL;
-  /** With relaxed SIMD, adding up products at once, and in pairs. */
-  readonly relaxed: string | URL;
-  readonly relaxedPairs: string | URL;
-}
+/** The builds of the kernels: SIMD128, and with relaxed SIMD, adding up products at once and in pairs. */
+export const KERNEL_FILES = { simd128: 'kernels.wasm', relaxed: 'kernels-relaxed.wasm', relaxedPairs: 'kernels-relaxed-pairs.wasm' } as const;
 
-/** Compiles the build of the kernels that is the fastest on this host. All compute the same bits. */
-export async function loadKernels({ simd128, relaxed, relaxedPairs }: KernelFiles): Promise<WebAssembly.Module> {
-  const file = !supportsRelaxedSimd() ? simd128 : (await hasDotProduct()) ? relaxed : relaxedPairs;
-  return WebAssembly.compile(await readFile(file));
+/** Compiles the build of the kernels that is the fastest on this host, from the folder that holds all. All compute the same bits. */
+export async function loadKernels(folder: URL): Promise<WebAssembly.Module> {
+  const build = !supportsRelaxedSimd() ? 'simd128' : (await hasDotProduct()) ? 'relaxed' : 'relaxedPairs';
+  return WebAssembly.compile(await readFile(new URL(KERNEL_FILES[build], folder)));
 }
 
 /**

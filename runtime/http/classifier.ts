@@ -1,5 +1,5 @@
 /** What the HTTP app needs of a model, for pictures or for texts. The engine behind it is the host's choice. */
-import type { JsonObject } from '../artifact/schema.ts';
+import type { StageAccuracy } from '../artifact/manifest.ts';
 
 export interface Classifier<Input> {
   readonly info: ModelInfo;
@@ -7,18 +7,20 @@ export interface Classifier<Input> {
   readonly input: InputReader<Input>;
   /**
    * The `topK` likeliest labels of an input, best first.
-   * Throws PreprocessError where the input is none that can be used.
+   * Rejects with PreprocessError where the input is none that can be used, and with the signal's reason where that stopped it in time.
    */
-  classify(input: Input, topK: number): Promise<Answer>;
+  classify(input: Input, topK: number, signal?: AbortSignal): Promise<Answer>;
 }
 
-/** An input as the body of a request, or in its JSON. */
+/** An input as the body of a request, as a part of a form or in its JSON. */
 export interface InputReader<Input> {
-  /** Which content types the body may have, beside JSON; and those in words. */
+  /** Which content types the body may have, beside JSON and forms; and those in words. */
   readonly takes: RegExp;
   readonly types: string;
-  /** Of the body's bytes, or of the object that it holds. Throws Problem 400. */
-  read(given: Uint8Array | JsonObject): Input;
+  /** Throws Problem 400. */
+  ofBytes(bytes: Uint8Array): Input;
+  /** Of a value at `where` in JSON. Throws Problem 400. */
+  ofJson(where: string, json: unknown): Input;
 }
 
 export interface Answer {
@@ -34,14 +36,28 @@ export interface Prediction {
 }
 
 /** What `GET /v1/model` tells: a summary of the artifact's manifest. */
-export interface ModelInfo {
+export interface ModelInfo extends Size {
   readonly name: string;
-  readonly task: string;
+  readonly task: 'image-classification' | 'text-classification';
+  /** e.g. `vit`. */
+  readonly architecture: string;
   readonly labels: readonly string[];
+  readonly precision: 'int8' | 'f32';
+  /** The largest rank of a layer; null for a model that was not compressed. */
+  readonly rank: number | null;
+  /** What it was compressed from. */
+  readonly teacher: Size | null;
+  /** Before and after each stage. */
+  readonly accuracy: readonly StageAccuracy[];
+  /** Of the artifact. */
+  readonly bytes: number;
+  /** Of its tensors: `sha256:` and 64 hexadecimal digits. */
+  readonly digest: string;
+  readonly preprocessing: unknown;
+}
+
+interface Size {
   readonly parameters: number;
   /** Multiply-accumulates of one prediction; of a text, of the longest. */
   readonly macs: number;
-  /** Of the artifact. */
-  readonly bytes: number;
-  readonly preprocessing: unknown;
 }

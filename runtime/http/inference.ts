@@ -1,10 +1,10 @@
 import type { Artifact } from '../artifact/artifact.ts';
 import type { Inputs } from '../engine/engine.ts';
-import type { Answer, Classifier, InputReader, Prediction } from './classifier.ts';
+import type { Answer, Classifier, InputReader, ModelInfo, Prediction } from './classifier.ts';
 
-/** What computes logits: an engine, or a pool of them. */
+/** What computes logits: an engine. */
 export interface Inference {
-  infer(inputs: Inputs): Float32Array | Promise<Float32Array>;
+  infer(inputs: Inputs): Float32Array;
 }
 
 /** What the model takes, and what there is to say of it in the answer. */
@@ -14,21 +14,42 @@ export interface Prepared extends Omit<Answer, 'predictions'> {
 
 /** Joins an artifact and an engine made of it with how an input is read and prepared. */
 export function classifierOf<Input>(
-  { manifest: { labels, task, source, costs, preprocessing }, fileBytes }: Artifact,
+  artifact: Artifact,
   engine: Inference,
   input: InputReader<Input>,
   prepare: (input: Input) => Prepared | Promise<Prepared>,
 ): Classifier<Input> {
+  const { labels } = artifact.manifest;
   return {
-    info: { name: source.model, task, labels, ...costs.model.whole, bytes: fileBytes, preprocessing },
+    info: modelInfo(artifact),
     input,
-    async classify(given, topK) {
+    async classify(given, topK, signal) {
       const { inputs, ...marks } = await prepare(given);
-      const logits = await engine.infer(inputs);
+      signal?.throwIfAborted();
+      const logits = engine.infer(inputs);
       // Weights that overflow are no fault of the input, and NaN would be `null` in JSON: better no answer than that one.
       if (!logits.every(Number.isFinite)) throw new Error('the logits are not finite');
       return { predictions: topPredictions(logits, labels, topK), ...marks };
     },
+  };
+}
+
+/** What there is to say of a model, from its artifact. */
+export function modelInfo({ manifest, fileBytes }: Artifact): ModelInfo {
+  const { labels, task, source, compression, precision, costs, accuracy, digest, preprocessing } = manifest;
+  return {
+    name: source.model,
+    task,
+    architecture: source.architecture,
+    labels,
+    precision,
+    rank: compression && compression.rank,
+    ...costs.model.whole,
+    teacher: costs.teacher && costs.teacher.whole,
+    accuracy,
+    bytes: fileBytes,
+    digest,
+    preprocessing,
   };
 }
 

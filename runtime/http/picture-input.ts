@@ -1,6 +1,6 @@
 import { madeBy, text } from '../artifact/schema.ts';
 import type { InputReader } from './classifier.ts';
-import { ofRequest } from './predict-request.ts';
+import { ofRequest } from './of-request.ts';
 import { Problem } from './problem.ts';
 
 const decodeBase64 = madeBy(atob, 'base64 or a data URL');
@@ -9,13 +9,15 @@ const readBase64 = ofRequest((where, json) => {
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 });
 
-/** An encoded picture: the body, or base64 in JSON's field `image`. */
+/** An encoded picture: bytes, or base64 in JSON. */
 export const pictureInput: InputReader<Uint8Array> = {
   takes: /^image\/|^application\/octet-stream$/,
-  types: 'image/* or application/json {"image": base64}',
-  read(given) {
-    const image = given instanceof Uint8Array ? given : readBase64('image', given.image);
-    if (image.length === 0) throw new Problem(400, 'the picture is empty');
-    return image;
-  },
+  types: 'image/*, multipart/form-data or application/json {"inputs": base64}',
+  ofBytes: someBytes,
+  ofJson: (where, json) => someBytes(readBase64(where, json)),
 };
+
+function someBytes(picture: Uint8Array): Uint8Array {
+  if (picture.length === 0) throw new Problem(400, 'the picture is empty');
+  return picture;
+}

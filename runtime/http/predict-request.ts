@@ -1,47 +1,68 @@
-import type { HonoRequest } from 'hono';
-import { failing, madeBy, object, wholeFrom, type JsonObject, type Read } from '../artifact/schema.ts';
+import { list, madeBy, object, oneOf, record, wholeFrom, type JsonObject } from '../artifact/schema.ts';
+import { readBody, type BodyBudget } from './body.ts';
 import type { InputReader } from './classifier.ts';
+import { ofRequest } from './of-request.ts';
 import { Problem } from './problem.ts';
 
-/** What a client asks of `POST /v1/predict`, whichever way it sent it. */
+/** What a client asks, whichever way it sent it. */
 export interface PredictRequest<Input> {
-  readonly input: Input;
+  readonly inputs: readonly Input[];
+  /** Whether it sent a list, and gets one. */
+  readonly isList: boolean;
   readonly topK: number;
 }
 
-const DEFAULT_TOP_K = 5;
-const MAX_TOP_K = 1000;
+export const DEFAULT_TOP_K = 5;
+export const MAX_TOP_K = 1000;
+/** Of one request. */
+export const MAX_INPUTS = 64;
 
-/** Reads the input from the body, or from the fields of a JSON body. Throws Problem 400, 413 or 415. */
-export async function readPredictRequest<Input>(request: HonoRequest, { takes, types, read }: InputReader<Input>, maxBodyBytes: number): Promise<PredictRequest<Input>> {
-  const type = (request.header('content-type') ?? 'none').split(';', 1)[0].trim().toLowerCase();
-  const isJson = type === 'application/json';
-  if (!isJson && !takes.test(type)) throw new Problem(415, `Content-Type: expected ${types}, got ${type}`);
-  const body = await readBody(request.raw, maxBodyBytes);
-  const given: Uint8Array | JsonObject = isJson ? readJson('the body', new TextDecoder().decode(body)) : body;
-  const queryTopK = new URL(request.url).searchParams.get('topK');
-  // Bytes have no topK.
-  return { input: read(given), topK: readTopK('topK', queryTopK === null ? (given as JsonObject).topK ?? DEFAULT_TOP_K : Number(queryTopK) || queryTopK) };
+/**
+ * Reads inputs from a body that is one, from a form, or from JSON `{"inputs": one or a list, "parameters": {"top_k": n}}`; `?top_k=` goes first.
+ * Throws Problem 400, 413, 415 or 503.
+ */
+export async function readPredictRequest<Input>(request: Request, reader: InputReader<Input>, maxBodyBytes: number, budget?: BodyBudget): Promise<PredictRequest<Input>> {
+  const type = (request.headers.get('content-type') ?? 'none').split(';', 1)[0].trim().toLowerCase();
+  const read = type === 'application/json' ? fromJson : type === 'multipart/form-data' ? fromForm : reader.takes.test(type) ? fromBytes : null;
+  if (read === null) throw new Problem(415, `Content-Type: expected ${reader.types}, got ${type}`);
+  const topK = new URL(request.url).searchParams.get('top_k');
+  const asked = await read(await readBody(request, maxBodyBytes, budget), reader, request);
+  return topK === null ? asked : { ...asked, topK: readTopK('top_k', numberOf(topK)) };
 }
 
-export const ofRequest = <T>(read: Read<T>): Read<T> => failing((message) => new Problem(400, message), read);
+/** What is no number stays what it is, for the message. */
+const numberOf = (text: string): unknown => (text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text));
 
 const readTopK = ofRequest(wholeFrom(1, MAX_TOP_K));
 
-const parseJson = madeBy(JSON.parse, 'JSON');
-const readJson = ofRequest((where, json) => object(where, parseJson(where, json)));
+function fromBytes<Input>(body: Uint8Array, reader: InputReader<Input>): PredictRequest<Input> {
+  return { inputs: [reader.ofBytes(body)], isList: false, topK: DEFAULT_TOP_K };
+}
 
-/** Refuses a body as soon as it is known to be too long: by its header, or while it comes. */
-async function readBody({ headers, body }: Request, maxBytes: number): Promise<Uint8Array> {
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  const refuseAbove = (length: number): void => {
-    if (length > maxBytes) throw new Problem(413, `the body is larger than ${maxBytes} bytes`);
-  };
-  refuseAbove(Number(headers.get('content-length')));
-  let length = 0;
-  for await (const part of body ?? []) {
-    refuseAbove((length += part.length));
-    parts.push(part);
-  }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
+const parseJson = madeBy(JSON.parse, 'JSON');
+const readObject = ofRequest((where, json) => object(where, parseJson(where, json)));
+/** As Hugging Face's API names them. Scores are a softmax's, whatever is asked for would be another function. */
+const readParameters = ofRequest(record({ top_k: wholeFrom(1, MAX_TOP_K), function_to_apply: oneOf('softmax') }));
+const readFields = ofRequest(record({ inputs: (_, json: unknown) => json, parameters: object, options: object }));
+const readList = ofRequest(list((_, json: unknown) => json, 1, MAX_INPUTS));
+
+function fromJson<Input>(body: Uint8Array, reader: InputReader<Input>): PredictRequest<Input> {
+  // Hugging Face's clients send options, which mean nothing here.
+  const { inputs, parameters } = readFields('the body', { parameters: {}, options: {}, ...readObject('the body', new TextDecoder().decode(body)) });
+  const { top_k: topK } = readParameters('parameters', { top_k: DEFAULT_TOP_K, function_to_apply: 'softmax', ...(parameters as JsonObject) });
+  const isList = Array.isArray(inputs);
+  const read = isList ? readList('inputs', inputs).map((input, i) => reader.ofJson(`inputs[${i}]`, input)) : [reader.ofJson('inputs', inputs)];
+  return { inputs: read, isList, topK };
+}
+
+/** A form's field `top_k`, and its other fields, whatever their names: each is an input. */
+async function fromForm<Input>(body: Uint8Array<ArrayBuffer>, reader: InputReader<Input>, { headers }: Request): Promise<PredictRequest<Input>> {
+  const form = await new Response(body, { headers: { 'content-type': headers.get('content-type') as string } }).formData().catch(() => {
+    throw new Problem(400, 'the body: expected a form, with the boundary that Content-Type tells');
+  });
+  const topK = form.get('top_k');
+  form.delete('top_k');
+  const fields = readList('the fields of the form', [...form.values()]) as (string | File)[];
+  const inputs = await Promise.all(fields.map(async (field) => reader.ofBytes(typeof field === 'string' ? new TextEncoder().encode(field) : new Uint8Array(await field.arrayBuffer()))));
+  return { inputs, isList: inputs.length > 1, topK: topK === null ? DEFAULT_TOP_K : readTopK('top_k', numberOf(`${topK as string}`)) };
 }

@@ -1,8 +1,25 @@
-import type { Context } from 'hono';
+import { isPreprocessError } from '../preprocess/error.ts';
 
-type ProblemStatus = 400 | 404 | 405 | 413 | 415 | 422 | 500 | 503;
+/** The statuses of refusals, with the titles that RFC 9110 gives them. 499 goes to no client: it left before its answer. */
+const TITLES = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  429: 'Too Many Requests',
+  499: 'Client Closed Request',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+} as const;
 
-/** An error that the client is told of, as problem details (RFC 9457) of type about:blank, whose title would only repeat the status. */
+export type ProblemStatus = keyof typeof TITLES;
+
+/** An error that the client is told of, as problem details (RFC 9457) of type about:blank. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly status: ProblemStatus;
@@ -18,6 +35,15 @@ export class Problem extends Error {
   }
 }
 
-export function problemResponse(c: Context, { status, message, code, headers }: Problem): Response {
-  return c.body(JSON.stringify({ status, detail: message, code }), status, { 'content-type': 'application/problem+json', ...headers });
+/** What a client is told of anything thrown. The reason of a failure that is not its own stays inside: `onFailure` gets it. */
+export function problemOf(error: Error, onFailure?: (error: Error) => void): Problem {
+  if (error instanceof Problem) return error;
+  if (isPreprocessError(error)) return new Problem(422, error.message, error.code);
+  onFailure?.(error);
+  return new Problem(500, 'the prediction failed');
+}
+
+export function problemResponse({ status, message, code, headers }: Problem, requestId?: string): Response {
+  const details = { type: 'about:blank', title: TITLES[status], status, detail: message, code, requestId };
+  return new Response(JSON.stringify(details), { status, headers: { 'content-type': 'application/problem+json', ...headers } });
 }

@@ -1,6 +1,6 @@
-import { text } from '../artifact/schema.ts';
+import { isObject, nullable, record, text } from '../artifact/schema.ts';
 import type { InputReader } from './classifier.ts';
-import { ofRequest } from './predict-request.ts';
+import { ofRequest } from './of-request.ts';
 import { Problem } from './problem.ts';
 
 /** A text, or two whose relation is asked for. Either may be empty. */
@@ -10,15 +10,17 @@ export interface TextInput {
 }
 
 const readText = ofRequest(text);
+const readPair = ofRequest(record({ text, text_pair: nullable(text) }));
 
-/** A text: the body in UTF-8, or JSON's field `text`, with a second one in `textPair`. */
+/** A text: bytes in UTF-8, a string in JSON, or two as `{text, text_pair}`. */
 export const textInput: InputReader<TextInput> = {
   takes: /^text\/plain$/,
-  types: 'text/plain, or application/json {"text": "...", "textPair": "..."}',
-  read(given) {
-    if (given instanceof Uint8Array) return { text: decodeUtf8(given), pair: null };
-    const { text, textPair = null } = given;
-    return { text: readText('text', text), pair: textPair === null ? null : readText('textPair', textPair) };
+  types: 'text/plain, multipart/form-data or application/json {"inputs": "..."}',
+  ofBytes: (bytes) => ({ text: decodeUtf8(bytes), pair: null }),
+  ofJson(where, json) {
+    if (!isObject(json)) return { text: readText(where, json), pair: null };
+    const { text, text_pair: pair } = readPair(where, { text_pair: null, ...json });
+    return { text, pair };
   },
 };
 
@@ -26,6 +28,6 @@ function decodeUtf8(body: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(body);
   } catch {
-    throw new Problem(400, 'the body: expected UTF-8');
+    throw new Problem(400, 'the text: expected UTF-8');
   }
 }

@@ -194,10 +194,10 @@ describe('slim quantize and slim pack', () => {
       const stop = new AbortController();
       let listening = (_: string): void => undefined;
       const url = new Promise<string>((resolve) => { listening = resolve; });
-      const served = slim(['serve', work.path('int8.slim'), '--port', '0', '--workers', workers, '--json'], { signal: stop.signal, onStdout: (text) => listening((JSON.parse(text) as { url: string }).url) });
+      const served = slim(['serve', work.path('int8.slim'), '--port', '0', '--workers', workers, '--log', 'none', '--json'], { signal: stop.signal, onStdout: (text) => listening((JSON.parse(text) as { url: string }).url) });
       const base = await url;
       expect(await (await fetch(`${base}/healthz`)).json()).toEqual({ status: 'ok' });
-      const ask = async (): Promise<unknown> => (await fetch(`${base}/v1/predict?topK=2`, { method: 'POST', headers: { 'content-type': 'image/png' }, body: readFileSync(picture) })).json();
+      const ask = async (): Promise<unknown> => (await fetch(`${base}/v1/predict?top_k=2`, { method: 'POST', headers: { 'content-type': 'image/png' }, body: readFileSync(picture) })).json();
       const answer = { predictions, latencyMs: expect.any(Number) };
       expect(await Promise.all([ask(), ask(), ask()])).toEqual([answer, answer, answer]);
       stop.abort();

@@ -78,7 +78,7 @@ it.each([0, 2])('slim serve answers texts, with %i workers', async (workers) => 
   const [, url] = await server.saw(/listening on (\S+)/);
   const ask = async (body: string, type: string) => (await fetch(`${url}/v1/predict`, { method: 'POST', headers: { 'content-type': type }, body })).json() as Promise<Predicted>;
   const { predictions } = await predict('--text', 'A good film!');
-  const answers = await Promise.all([ask('A good film!', 'text/plain'), ask('{"text": "A good film!"}', 'application/json'), ask('good '.repeat(100), 'text/plain')]);
+  const answers = await Promise.all([ask('A good film!', 'text/plain'), ask('{"inputs": "A good film!"}', 'application/json'), ask('good '.repeat(100), 'text/plain')]);
   expect(answers[0]).toEqual({ predictions, latencyMs: expect.any(Number) });
   expect(answers[1].predictions).toEqual(predictions);
   expect(answers[2].truncated).toBe(true);

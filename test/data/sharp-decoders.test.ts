@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { sharpDecoders } from '../../cli/data/sharp-decoders.ts';
+import { builtFolder } from '../../cli/io/assets.ts';
 import { nodeDecoders } from '../../runtime/hosts/node-decoders.ts';
 import { decodePicture } from '../../runtime/preprocess/decode.ts';
 import { present, sharedFolder } from '../support/shared.ts';
@@ -9,7 +10,7 @@ import { present, sharedFolder } from '../support/shared.ts';
 describe('sharp and the serving decoders', () => {
   const folder = `${sharedFolder}/data/ants-bees/val/ants`;
   it.skipIf(!present(folder))('give the same pixels of real photographs', async () => {
-    const serving = nodeDecoders();
+    const serving = nodeDecoders(builtFolder());
     const names = readdirSync(folder);
     expect(names.length).toBeGreaterThan(50);
     for (const name of names) {
@@ -21,7 +22,7 @@ describe('sharp and the serving decoders', () => {
   });
 
   it('give the same pixels of every kind of file', async () => {
-    const serving = nodeDecoders();
+    const serving = nodeDecoders(builtFolder());
     for (const [kind, bytes] of await kindsOfFile()) {
       const trained = await decodePicture(bytes, sharpDecoders);
       expect(Buffer.compare((await decodePicture(bytes, serving)).data, trained.data), kind).toBe(0);

@@ -1,10 +1,11 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { builtFolder } from '../../cli/io/assets.ts';
 import { nodeDecoders } from '../../runtime/hosts/node-decoders.ts';
 import { decodePicture } from '../../runtime/preprocess/decode.ts';
 import { readPictureHeader } from '../../runtime/preprocess/read-header.ts';
 
-const decoders = nodeDecoders();
+const decoders = nodeDecoders(builtFolder());
 const width = 45;
 const height = 30;
 const channels = 3;

@@ -1,21 +1,21 @@
 // workerd, as it would serve: the edge bundle as it was built, the artifact and the kernels, all modules of the worker. A "picture" is its pixels.
-import type { createEdgeApp } from '../../../runtime/hosts/edge.ts';
+import type { createEdgeHandler } from '../../../runtime/hosts/edge.ts';
 
-let app: ReturnType<typeof createEdgeApp> | undefined;
+let handler: ReturnType<typeof createEdgeHandler> | undefined;
 
 export default {
   async fetch(request: Request): Promise<Response> {
-    return (await (app ??= start())).fetch(request);
+    return (await (handler ??= start()))(request);
   },
 };
 
-async function start(): ReturnType<typeof createEdgeApp> {
-  const edge = await load<{ createEdgeApp: typeof createEdgeApp }>('./edge.mjs');
+async function start(): ReturnType<typeof createEdgeHandler> {
+  const edge = await load<{ createEdgeHandler: typeof createEdgeHandler }>('./edge.mjs');
   const [{ default: artifact }, { default: kernels }] = await Promise.all([
     load<{ default: ArrayBuffer }>('./small.slim'),
     load<{ default: WebAssembly.Module }>('./simd128.wasm'),
   ]);
-  return edge.createEdgeApp(new Uint8Array(artifact), kernels, async (data) => ({ height: 12, width: 20, data }));
+  return edge.createEdgeHandler(new Uint8Array(artifact), kernels, async (data) => ({ height: 12, width: 20, data }));
 }
 
 async function load<Module>(file: string): Promise<Module> {

@@ -1,12 +1,13 @@
-/** The bundle for edge hosts, as it was built: minified, and without the parts of Hono that the app never calls. */
+/** The handler for edge hosts, and its bundle as it was built. */
 import { describe, expect, it } from 'vitest';
 import sharp from 'sharp';
 import { pack } from '../../../cli/compress/pack.ts';
+import { builtFolder } from '../../../cli/io/assets.ts';
 import { quantizeTensors } from '../../../cli/compress/quantize.ts';
 import { storedTensors } from '../../../cli/compress/stored-tensors.ts';
 import { readArtifact } from '../../../runtime/artifact/artifact.ts';
 import { createEngine } from '../../../runtime/engine/engine.ts';
-import { createEdgeApp } from '../../../runtime/hosts/edge.ts';
+import { createEdgeHandler } from '../../../runtime/hosts/edge.ts';
 import { nodeDecoders } from '../../../runtime/hosts/node-decoders.ts';
 import { decodePicture } from '../../../runtime/preprocess/decode.ts';
 import { prepareImage } from '../../../runtime/preprocess/normalize.ts';
@@ -19,15 +20,15 @@ const { logits, values } = smallVit('low-rank');
 const packed = await pack(logits, quantizeTensors(storedTensors(logits, values), logits), { ...description, preprocessing });
 const picture = new Uint8Array(await sharp({ create: { width: 40, height: 30, channels: 3, background: '#a04020' } }).png().toBuffer());
 const module = await kernelsModule();
-const decoders = nodeDecoders();
+const decoders = nodeDecoders(builtFolder());
 const decode = (bytes: Uint8Array) => decodePicture(bytes, decoders);
 
-const bundle = (await import(new URL('../../../dist/edge.mjs', import.meta.url).href)) as { createEdgeApp: typeof createEdgeApp };
+const bundle = (await import(new URL('../../../dist/edge.mjs', import.meta.url).href)) as { createEdgeHandler: typeof createEdgeHandler };
 
-describe.each([['sources', createEdgeApp], ['bundle', bundle.createEdgeApp]])('the edge app of the %s', async (_, create) => {
-  const app = await create(packed, module, decode, { maxBodyBytes: 10_000 });
+describe.each([['sources', createEdgeHandler], ['bundle', bundle.createEdgeHandler]])('the edge handler of the %s', async (_, create) => {
+  const handle = await create(packed, module, decode, { maxBodyBytes: 10_000 });
   const ask = async (path: string, init: RequestInit = {}) => {
-    const response = await app.fetch(new Request(`http://edge${path}`, init));
+    const response = await handle(new Request(`http://edge${path}`, init));
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   };
   const predict = (body: BodyInit, type: string, query = '') => ask(`/v1/predict${query}`, { method: 'POST', body, headers: { 'content-type': type } });
@@ -41,8 +42,8 @@ describe.each([['sources', createEdgeApp], ['bundle', bundle.createEdgeApp]])('t
     const input = prepareImage(await decode(picture), readImagePreprocess(preprocessing));
     const predictions = topPredictions(createEngine(await readArtifact(packed), module).infer({ pixels: input }), description.labels, 3);
     const answer = { status: 200, body: { predictions, latencyMs: expect.any(Number) } };
-    expect(await predict(picture, 'image/png', '?topK=3')).toEqual(answer);
-    expect(await predict(JSON.stringify({ image: Buffer.from(picture).toString('base64'), topK: 3 }), 'application/json')).toEqual(answer);
+    expect(await predict(picture, 'image/png', '?top_k=3')).toEqual(answer);
+    expect(await predict(JSON.stringify({ inputs: Buffer.from(picture).toString('base64'), parameters: { top_k: 3 } }), 'application/json')).toEqual(answer);
   });
 
   it('tells a client what is wrong', async () => {

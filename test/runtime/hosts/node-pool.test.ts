@@ -1,77 +1,122 @@
+import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { pack } from '../../../cli/compress/pack.ts';
 import { quantizeTensors } from '../../../cli/compress/quantize.ts';
 import { storedTensors } from '../../../cli/compress/stored-tensors.ts';
+import { builtFolder } from '../../../cli/io/assets.ts';
 import { readArtifact } from '../../../runtime/artifact/artifact.ts';
-import { createEngine } from '../../../runtime/engine/engine.ts';
-import { createEnginePool, type EnginePool } from '../../../runtime/hosts/node-pool.ts';
-import { description, smallVit } from '../../compress/small-vit.ts';
+import { nodeDecoders } from '../../../runtime/hosts/node-decoders.ts';
+import { createClassifierPool, type ClassifierPool } from '../../../runtime/hosts/node-pool.ts';
+import { createTaskClassifier } from '../../../runtime/hosts/task-classifier.ts';
+import { description, preprocessing, smallVit } from '../../compress/small-vit.ts';
 import { kernelsModule } from '../kernels-module.ts';
+import { smallTextArtifact } from '../text/small-tokenizer.ts';
 
-const { logits, values, pixels } = smallVit('low-rank');
-const artifact = await readArtifact(await pack(logits, quantizeTensors(storedTensors(logits, values), logits), description));
+const { logits, values } = smallVit('low-rank');
+const artifact = await readArtifact(await pack(logits, quantizeTensors(storedTensors(logits, values), logits), { ...description, preprocessing }));
 const module = await kernelsModule();
-const engineWorker = new URL('../../../dist/engine-worker.mjs', import.meta.url);
+const assets = builtFolder();
+const classifierWorker = new URL('classifier-worker.mjs', assets);
 
 /** Takes input[0] as an order: 1 to crash, 2 to end, 3 to never answer; else answers with its input. */
 const ODD_WORKER = worker(`
   parentPort.postMessage({ ready: true });
-  parentPort.on('message', ({ pixels: input }) => {
+  parentPort.on('message', ({ input, topK }) => {
     if (input[0] === 1) throw new Error('out of luck');
     if (input[0] === 2) process.exit(7);
-    if (input[0] !== 3) parentPort.postMessage({ logits: input });
+    if (input[0] !== 3) parentPort.postMessage({ answer: { predictions: [{ label: String(input[0]), score: topK }] } });
   });`);
 
 function worker(code: string): URL {
   return new URL(`data:text/javascript,${encodeURIComponent(`import { parentPort } from 'node:worker_threads';${code}`)}`);
 }
 
-async function start(workerFile: URL, workers: number, maxWaiting?: number): Promise<EnginePool> {
-  const pool = await createEnginePool(artifact, module, { workers, workerFile, ...(maxWaiting === undefined ? {} : { maxWaiting }) });
+async function start(workerFile: URL, workers: number, of = artifact): Promise<ClassifierPool> {
+  const pool = await createClassifierPool(of, module, { workers, workerFile, assets });
   onTestFinished(() => pool.close());
   return pool;
 }
 
-describe('an engine pool', () => {
-  it('answers as one engine does, each request with its own logits', async () => {
-    const pool = await start(engineWorker, 2);
-    const engine = createEngine(artifact, module);
-    const inputs = Array.from({ length: 9 }, (_, i) => pixels.map((v) => v + i));
-    expect(await Promise.all(inputs.map((input) => pool.infer({ pixels: input })))).toEqual(inputs.map((input) => engine.infer({ pixels: input })));
+const order = (value: number): Uint8Array => Uint8Array.of(value);
+const answerOf = (value: number) => ({ predictions: [{ label: `${value}`, score: 2 }] });
+const pngOf = async (grey: number): Promise<Uint8Array> => new Uint8Array(await sharp({ create: { width: 40, height: 30, channels: 3, background: { r: grey, g: 90, b: 20 } } }).png().toBuffer());
+
+describe('a classifier pool', () => {
+  it('answers pictures as one classifier does, each request with its own answer', async () => {
+    const pool = await start(classifierWorker, 2);
+    const alone = await createTaskClassifier(artifact, module, nodeDecoders(assets));
+    const inputs = await Promise.all(Array.from({ length: 9 }, (_, i) => pngOf(25 * i)));
+    const answers = await Promise.all(inputs.map((input) => pool.classify(input, 3)));
+    expect(answers).toEqual(await Promise.all(inputs.map((input) => alone.classify(input, 3))));
+    expect(new Set(answers.map(({ predictions }) => predictions[0].score)).size).toBeGreaterThan(5);
+    expect(pool.info).toEqual(alone.info);
+    expect(pool.input).toBe(alone.input);
+  });
+
+  it('answers texts', async () => {
+    const texts = await readArtifact(await smallTextArtifact());
+    const pool = await start(classifierWorker, 1, texts);
+    const alone = await createTaskClassifier(texts, module, nodeDecoders(assets));
+    const input = { text: 'not a good film', pair: null };
+    expect(await pool.classify(input, 2)).toEqual(await alone.classify(input, 2));
+    expect(pool.input).toBe(alone.input);
   });
 
   it('leaves the input as it was, also a view of a larger buffer', async () => {
-    const pool = await start(engineWorker, 1);
-    const view = new Float32Array([9, ...pixels, 9]).subarray(1, -1);
-    expect(await pool.infer({ pixels: view })).toEqual(await pool.infer({ pixels }));
-    expect(view).toEqual(pixels);
+    const pool = await start(classifierWorker, 1);
+    const png = await pngOf(7);
+    const view = Uint8Array.of(9, ...png, 9).subarray(1, -1);
+    expect(await pool.classify(view, 1)).toEqual(await pool.classify(png, 1));
+    expect(view).toEqual(png);
   });
 
-  it('tells what the engine threw, and goes on', async () => {
-    const pool = await start(engineWorker, 1);
-    await expect(pool.infer({ pixels: pixels.subarray(1) })).rejects.toThrow('infer: expected 720 values for pixels of shape [1,3,12,20], got 719');
-    expect(await pool.infer({ pixels })).toHaveLength(5);
+  it('tells what is wrong with an input as a classifier does, and goes on', async () => {
+    const pool = await start(classifierWorker, 1);
+    await expect(pool.classify((await pngOf(7)).subarray(0, 60), 1)).rejects.toMatchObject({ name: 'PreprocessError', code: 'truncated' });
+    expect((await pool.classify(await pngOf(7), 4)).predictions).toHaveLength(4);
+  });
+});
+
+describe('a signal', () => {
+  it('takes what waits out of the queue', async () => {
+    const pool = await start(ODD_WORKER, 1);
+    const leaving = new AbortController();
+    const [first, left, next] = [pool.classify(order(4), 2), pool.classify(order(1), 2, leaving.signal), pool.classify(order(5), 2)];
+    leaving.abort(new Error('left'));
+    await expect(left).rejects.toThrow('left');
+    expect(await Promise.all([first, next])).toEqual([answerOf(4), answerOf(5)]); // the order to crash reached no thread
+    await expect(pool.classify(order(1), 2, leaving.signal)).rejects.toThrow('left');
   });
 
-  it('refuses what would wait too long', async () => {
-    const pool = await start(ODD_WORKER, 1, 2);
-    const running = [pool.infer({ pixels: Float32Array.of(4) }), pool.infer({ pixels: Float32Array.of(5) }), pool.infer({ pixels: Float32Array.of(6) })];
-    await expect(pool.infer({ pixels: Float32Array.of(7) })).rejects.toMatchObject({ status: 503, message: '2 requests wait already: try again later' });
-    expect(await Promise.all(running)).toEqual([[4], [5], [6]].map((v) => Float32Array.from(v)));
+  it('at the deadline ends a thread that is stuck, and another takes its place', async () => {
+    const pool = await start(ODD_WORKER, 1);
+    const stuck = pool.classify(order(3), 2, AbortSignal.timeout(50));
+    const waiting = pool.classify(order(6), 2);
+    await expect(stuck).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(await waiting).toEqual(answerOf(6));
+  });
+
+  it('of a client that leaves lets a running answer end', async () => {
+    const pool = await start(ODD_WORKER, 1);
+    const leaving = new AbortController();
+    const running = pool.classify(order(7), 2, leaving.signal);
+    leaving.abort(new Error('left'));
+    await expect(running).rejects.toThrow('left');
+    expect(await pool.classify(order(8), 2)).toEqual(answerOf(8));
   });
 });
 
 describe('a thread that crashes', () => {
-  it.each([[1, 'an engine thread crashed: out of luck'], [2, 'an engine thread ended']])('by way %d fails its own request and is replaced', async (order, message) => {
+  it.each([[1, 'a classifier thread crashed: out of luck'], [2, 'a classifier thread ended']])('by way %d fails its own request and is replaced', async (way, message) => {
     const pool = await start(ODD_WORKER, 1);
-    const [crashed, after] = [pool.infer({ pixels: Float32Array.of(order) }), pool.infer({ pixels: Float32Array.of(8) })];
+    const [crashed, after] = [pool.classify(order(way), 2), pool.classify(order(8), 2)];
     await expect(crashed).rejects.toThrow(message);
-    expect(await after).toEqual(Float32Array.of(8));
-    expect(await pool.infer({ pixels: Float32Array.of(9) })).toEqual(Float32Array.of(9));
+    expect(await after).toEqual(answerOf(8));
+    expect(await pool.classify(order(9), 2)).toEqual(answerOf(9));
   });
 
   it('when it starts fails the pool', async () => {
-    await expect(start(worker(`throw new Error('no memory');`), 2)).rejects.toThrow('an engine thread crashed: no memory');
+    await expect(start(worker(`throw new Error('no memory');`), 2)).rejects.toThrow('a classifier thread crashed: no memory');
   });
 
   it('when its replacement starts ends the pool, and what waits is told', async () => {
@@ -81,19 +126,19 @@ describe('a thread that crashes', () => {
       if (Atomics.add(new Int32Array(workerData.artifact.data.buffer), 0, 1) > 0) throw new Error('no memory');
       parentPort.postMessage({ ready: true });
       parentPort.on('message', () => process.exit());`);
-    const pool = await createEnginePool(odd, module, { workers: 1, workerFile: file });
-    const requests = [pool.infer({ pixels }), pool.infer({ pixels })];
-    await expect(requests[0]).rejects.toThrow('an engine thread ended');
-    await expect(requests[1]).rejects.toThrow('no engine thread is left: an engine thread crashed: no memory');
-    await expect(pool.infer({ pixels })).rejects.toThrow('no engine thread is left');
+    const pool = await start(file, 1, odd);
+    const requests = [pool.classify(order(4), 2), pool.classify(order(4), 2)];
+    await expect(requests[0]).rejects.toThrow('a classifier thread ended');
+    await expect(requests[1]).rejects.toThrow('no classifier thread is left: a classifier thread crashed: no memory');
+    await expect(pool.classify(order(4), 2)).rejects.toThrow('no classifier thread is left');
   });
 });
 
 it('rejects what is not answered when it is closed', async () => {
   const pool = await start(ODD_WORKER, 1);
-  const requests = [pool.infer({ pixels: Float32Array.of(3) }), pool.infer({ pixels: Float32Array.of(4) })];
+  const requests = [pool.classify(order(3), 2), pool.classify(order(4), 2)];
   const closed = pool.close();
-  for (const request of requests) await expect(request).rejects.toThrow('the engine pool was closed');
+  for (const request of requests) await expect(request).rejects.toThrow('the classifier pool was closed');
   await closed;
-  await expect(pool.infer({ pixels })).rejects.toThrow('the engine pool was closed');
+  await expect(pool.classify(order(4), 2)).rejects.toThrow('the classifier pool was closed');
 });

@@ -1,0 +1,21 @@
+import type { Artifact } from '../artifact/artifact.ts';
+import { createEngine } from '../engine/engine.ts';
+import type { Classifier } from '../http/classifier.ts';
+import { createPictureClassifier } from '../http/picture-classifier.ts';
+import { createTextClassifier } from '../http/text-classifier.ts';
+import type { TextInput } from '../http/text-input.ts';
+import { decodePicture, type Decoders } from '../preprocess/decode.ts';
+
+/** An encoded picture, or a text. A classifier takes of them what its input reader makes. */
+export type ModelInput = Uint8Array | TextInput;
+
+/**
+ * The classifier that an artifact is, on this thread.
+ * @throws ArtifactError or PreprocessError saying what is wrong with the artifact.
+ */
+export async function createTaskClassifier(artifact: Artifact, kernels: WebAssembly.Module, decoders: Decoders): Promise<Classifier<ModelInput>> {
+  const engine = createEngine(artifact, kernels);
+  return artifact.manifest.task === 'text-classification'
+    ? createTextClassifier(artifact, engine)
+    : createPictureClassifier(artifact, engine, (bytes) => decodePicture(bytes, decoders));
+}
