@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
 import { buildEdge } from './edge-bundle.mjs';
+import { buildLambda } from './lambda-bundle.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
@@ -63,3 +64,5 @@ for (const [name, features] of Object.entries(BUILDS)) {
     throw error;
   }
 }
+
+await buildLambda();
