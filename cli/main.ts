@@ -5,6 +5,7 @@ import { PreprocessError } from '../runtime/preprocess/error.ts';
 import { optionDescription } from './args.ts';
 import { benchCommand } from './commands/bench.ts';
 import { demoCommand } from './commands/demo.ts';
+import { deployCommand } from './commands/deploy.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { finetuneCommand } from './commands/finetune.ts';
 import { inspectCommand } from './commands/inspect.ts';
@@ -28,6 +29,7 @@ const DESCRIPTION = `Turns a pre-trained transformer into a small one that runs 
   slim pack     runs/int8 --out model.slim
   slim predict  model.slim cat.jpg
   slim serve    model.slim --port 8080
+  slim deploy   model.slim --to lambda --name cats
 
 MODEL is a Hugging Face folder or name, or a preset; DATA a folder of pictures, or texts as
 .jsonl, .csv, .tsv, .parquet or folders of .txt. Try it without data: slim demo`;
@@ -39,7 +41,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`;
 /** Runs the command line and returns the exit code. Never throws. */
 export async function main(args: readonly string[], io: Io): Promise<number> {
   const program = new Command('slim').description(DESCRIPTION).version(VERSION).addHelpText('after', EPILOGUE);
-  const commands = [finetuneCommand, trainCommand, evaluateCommand, quantizeCommand, packCommand, inspectCommand, predictCommand, serveCommand, benchCommand, demoCommand];
+  const commands = [finetuneCommand, trainCommand, evaluateCommand, quantizeCommand, packCommand, inspectCommand, predictCommand, serveCommand, deployCommand, benchCommand, demoCommand];
   for (const command of commands) program.addCommand(command(io));
   strict(program, io);
   try {

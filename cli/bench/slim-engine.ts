@@ -25,11 +25,11 @@ export async function openSlim(variant: Variant, dtype: 'f32' | 'int8'): Promise
   };
 }
 
-/** The artifact of a model with random weights. */
-export function packVariant({ logits, tensors, ...about }: Variant, dtype: 'f32' | 'int8'): Promise<Uint8Array> {
+/** The artifact of a model with random weights; of an engine's inputs alone, unless the preprocessing is given. */
+export function packVariant({ logits, tensors, ...about }: Variant, dtype: 'f32' | 'int8', preprocessing: object = {}): Promise<Uint8Array> {
   const { logits: deployed, derive } = absorb(logits);
   const stored = derive(storedTensors(logits, tensors));
-  return pack(deployed, dtype === 'int8' ? quantizeTensors(stored, deployed) : stored, description(about));
+  return pack(deployed, dtype === 'int8' ? quantizeTensors(stored, deployed) : stored, { ...description(about), preprocessing: { ...preprocessing } });
 }
 
 function description({ model, cost }: Pick<Variant, 'model' | 'cost'>): Description {

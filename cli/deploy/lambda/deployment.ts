@@ -1,0 +1,212 @@
+/** A model on AWS Lambda: how it gets there, what is there, how it goes back to what was before, and away. */
+import { readFile } from 'node:fs/promises';
+import type { AppOptions } from '../../../runtime/http/app.ts';
+import { openArtifact } from '../../io/artifact.ts';
+import { builtAsset } from '../../io/assets.ts';
+import { messageOf, usageError, UserError } from '../../io/errors.ts';
+import type { Io } from '../../io/io.ts';
+import { createProgress } from '../../io/progress.ts';
+import { smokeTestOf, type SmokeTest } from '../smoke.ts';
+import { createClients, type AwsClients } from './clients.ts';
+import { createPackage, placeFor, type ArtifactPlace, type Package } from './package.ts';
+import { applyStack, deleteStack, describeStack, outputsOf, parametersOf, previewStack, type Change, type Parameters, type StackContext } from './stack.ts';
+import { deleteUnder, ensureBucket, putOnce, type Bucket } from './upload.ts';
+import { publishVersion, smokeVersion } from './versions.ts';
+
+export interface LambdaTarget {
+  readonly name: string;
+  readonly region?: string;
+  readonly bucket?: string;
+}
+
+export interface LambdaSettings extends LambdaTarget {
+  readonly architecture: 'arm64' | 'x86_64';
+  readonly memoryMb: number;
+  readonly timeoutSeconds: number;
+  readonly urlAccess: 'public' | 'iam' | 'none';
+  /** Where the artifact goes; by its size unless given. */
+  readonly place?: ArtifactPlace;
+  /** For the smoke request; the function gets its digest. */
+  readonly token?: string;
+  readonly withoutToken: boolean;
+  readonly access: Pick<AppOptions, 'tokenDigest' | 'ratePerMinute' | 'corsOrigins' | 'maxBodyBytes'>;
+}
+
+export interface Deployed {
+  readonly name: string;
+  readonly region: string;
+  readonly account: string;
+  readonly version: string;
+  /** The one that a rollback goes back to; none where there is only one. */
+  readonly formerVersion: string | null;
+  /** None where it was not asked for. */
+  readonly url: string | null;
+  readonly changed: boolean;
+}
+
+/** What a function and its URL take at most, answers too. */
+const PAYLOAD_BYTES = 6 * 1024 ** 2;
+
+/**
+ * Deploys an artifact. The order is what keeps the old version serving until the new one has answered:
+ * upload → function's code (the alias stays) → publish a version → call it → move the alias to it.
+ * Every step sees what is there already, so after a break the same command goes on. @throws UserError
+ */
+export async function deployLambda(artifactPath: string, settings: LambdaSettings, io: Io): Promise<Deployed> {
+  const [files, smoke] = await Promise.all([packageOf(artifactPath, settings), smokeTestOf(artifactPath)]);
+  const clients = await createClients(settings.region);
+  const context = contextOf(clients, settings.name, io);
+  const bucket = bucketOf(clients, settings);
+  const before = await describeStack(context);
+  const live = before && parametersOf(before);
+  checkToken(settings, live);
+
+  await ensureBucket(clients.s3, bucket);
+  await sendFiles(clients, bucket, settings.name, files, io);
+  const template = await readTemplate();
+  const codeChange = await applyStack(context, template, parametersFor(settings, bucket, files));
+  const version = await publishVersion(clients.lambda, settings.name, `artifact ${smoke.digest}`, io.signal);
+  if (live?.LiveVersion !== version) await checkVersion(clients, settings, version, smoke, live?.LiveVersion ?? '');
+  const aliasChange = await moveAlias(context, template, version);
+  return { ...(await deployedOf(clients, context, settings.name)), changed: codeChange !== 'unchanged' || aliasChange !== 'unchanged' };
+}
+
+/** What `deployLambda` would change in the stack, without changing anything. The alias follows in a second step, once the new version has answered. */
+export async function previewLambda(artifactPath: string, settings: LambdaSettings, io: Io): Promise<{ readonly changes: readonly Change[]; readonly template: unknown; readonly parameters: Parameters }> {
+  const files = await packageOf(artifactPath, settings);
+  const clients = await createClients(settings.region);
+  const template = await readTemplate();
+  const parameters = parametersFor(settings, bucketOf(clients, settings), files);
+  return { changes: await previewStack(contextOf(clients, settings.name, io), template, parameters), template: JSON.parse(template) as unknown, parameters };
+}
+
+/** What is deployed under a name. @throws UserError where nothing is */
+export async function statusOfLambda(target: LambdaTarget, io: Io): Promise<Deployed & { readonly stack: string; readonly parameters: Parameters }> {
+  const clients = await createClients(target.region);
+  const context = contextOf(clients, target.name, io);
+  const stack = await existingStack(context, target.name);
+  const { TokenDigest, ...parameters } = parametersOf(stack);
+  return { ...(await deployedOf(clients, context, target.name)), changed: false, stack: stack.StackStatus!, parameters: { ...parameters, TokenDigest: TokenDigest ? 'set' : '' } };
+}
+
+/** Moves the alias back to the version that it served before, once that has told that it is ready. Again, it goes forward. */
+export async function rollBackLambda(target: LambdaTarget, io: Io): Promise<Deployed> {
+  const clients = await createClients(target.region);
+  const context = contextOf(clients, target.name, io);
+  const { LiveVersion, FormerVersion } = parametersOf(await existingStack(context, target.name));
+  if (!FormerVersion) throw new UserError(`${target.name} has no version before ${LiveVersion || 'the first'}`, 'Deploy the artifact that you want.');
+  await checkVersion(clients, target, FormerVersion, null, LiveVersion);
+  await moveAlias(context, await readTemplate(), FormerVersion);
+  return { ...(await deployedOf(clients, context, target.name)), changed: true };
+}
+
+/** Deletes all of it: function, URL, role, log, artifacts. The bucket stays. Returns what was there. */
+export async function destroyLambda(target: LambdaTarget, io: Io): Promise<{ readonly stack: boolean; readonly objects: number }> {
+  const clients = await createClients(target.region);
+  const context = contextOf(clients, target.name, io);
+  const stack = await describeStack(context);
+  const bucket = bucketOf(clients, { bucket: stack ? parametersOf(stack).Bucket : undefined, ...target });
+  return { stack: await deleteStack(context), objects: await deleteUnder(clients.s3, bucket, `${target.name}/`) };
+}
+
+/** All that would be sent to AWS, as files by name; nothing is asked of AWS. */
+export async function filesOfLambda(artifactPath: string, settings: LambdaSettings): Promise<Readonly<Record<string, string | Uint8Array>>> {
+  const files = await packageOf(artifactPath, settings);
+  const bucket = { name: settings.bucket ?? 'BUCKET' };
+  const parameters = Object.entries(parametersFor(settings, bucket, files)).map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue }));
+  return {
+    'code.zip': files.zip.bytes,
+    ...(files.artifact && { 'model.slim': files.artifact.bytes }),
+    'template.json': await readTemplate(),
+    'parameters.json': `${JSON.stringify(parameters, null, 2)}\n`,
+  };
+}
+
+async function packageOf(artifactPath: string, { place, memoryMb }: LambdaSettings): Promise<Package> {
+  const { fileBytes } = await openArtifact(artifactPath); // refuses what is none
+  // The file, the engine's copy of the weights, and Node.
+  const neededMb = Math.ceil((2 * fileBytes) / 1e6 + 120);
+  if (memoryMb < neededMb) throw usageError(`--memory ${memoryMb}: an artifact of ${fileBytes} bytes needs at least ${neededMb} MB`);
+  return createPackage(await readFile(artifactPath), place ?? placeFor(fileBytes));
+}
+
+const readTemplate = (): Promise<string> => readFile(builtAsset('lambda/template.json'), 'utf8');
+
+function contextOf({ cloudFormation: client }: AwsClients, name: string, { signal, stderr }: Io): StackContext {
+  return { client, stack: `slim-${name}`, signal, onEvent: (text) => createProgress(stderr, 'stack').line(text) };
+}
+
+function bucketOf({ account, region }: AwsClients, { bucket }: Pick<LambdaTarget, 'bucket'>): Bucket {
+  return { name: bucket ?? `slim-${account}-${region}`, account, region };
+}
+
+async function existingStack(context: StackContext, name: string): Promise<NonNullable<Awaited<ReturnType<typeof describeStack>>>> {
+  const stack = await describeStack(context);
+  if (stack === null || stack.StackStatus === 'REVIEW_IN_PROGRESS') throw new UserError(`nothing is deployed under the name ${name} here`, 'Check --region and AWS_PROFILE.');
+  return stack;
+}
+
+/** Who had to send a token so far must not find the door open because somebody forgot a flag. */
+function checkToken({ name, access, withoutToken }: LambdaSettings, live: Parameters | null): void {
+  if (live?.TokenDigest && access.tokenDigest === undefined && !withoutToken) {
+    throw usageError(`${name} asks its clients for a token, and none is given now`, 'Give it (--token, SLIM_TOKEN), or --without-token to let everybody in.');
+  }
+}
+
+async function sendFiles({ s3 }: AwsClients, bucket: Bucket, name: string, { zip, artifact }: Package, { stderr }: Io): Promise<void> {
+  const progress = createProgress(stderr, 'upload');
+  try {
+    for (const [key, blob] of [[codeKey(name, zip.sha256), zip], ...(artifact ? [[modelKey(name, artifact.sha256), artifact] as const] : [])] as const) {
+      const done = await putOnce(s3, bucket, key, blob, (sent, total) => progress.update(sent, total, 'bytes'));
+      progress.line(`${done === 'sent' ? 'sent' : 'there already'}: ${bucket.name}/${key} (${(blob.bytes.length / 1e6).toFixed(2)} MB)`);
+    }
+  } finally {
+    progress.end();
+  }
+}
+
+const codeKey = (name: string, sha256: string): string => `${name}/code-${sha256}.zip`;
+/** The template lets the function read what begins like this. */
+const modelKey = (name: string, sha256: string): string => `${name}/model-${sha256}.slim`;
+
+/** The alias's parameters are not among them: they keep their values. */
+function parametersFor({ name, architecture, memoryMb, timeoutSeconds, urlAccess, access }: LambdaSettings, bucket: Pick<Bucket, 'name'>, { zip, artifact }: Package): Parameters {
+  return {
+    Name: name,
+    Bucket: bucket.name,
+    CodeKey: codeKey(name, zip.sha256),
+    ArtifactKey: artifact ? modelKey(name, artifact.sha256) : '',
+    ArtifactBytes: artifact ? `${artifact.bytes.length}` : '',
+    Architecture: architecture,
+    MemorySize: `${memoryMb}`,
+    Timeout: `${timeoutSeconds}`,
+    UrlAccess: urlAccess,
+    TokenDigest: access.tokenDigest ?? '',
+    RateLimit: `${access.ratePerMinute ?? ''}`,
+    CorsOrigins: (access.corsOrigins ?? []).join(' '),
+    MaxBodyBytes: `${Math.min(access.maxBodyBytes ?? PAYLOAD_BYTES, PAYLOAD_BYTES)}`,
+    // The app's own answer (504) comes before Lambda's.
+    DeadlineMs: `${1000 * timeoutSeconds - 500}`,
+  };
+}
+
+async function checkVersion({ lambda }: AwsClients, { name, token }: LambdaTarget & Pick<Partial<LambdaSettings>, 'token'>, version: string, smoke: SmokeTest | null, live: string): Promise<void> {
+  try {
+    await smokeVersion(lambda, name, version, smoke, token);
+  } catch (error) {
+    const hint = error instanceof UserError ? error.hint : '';
+    throw new UserError(`version ${version} of ${name} failed its smoke request: ${messageOf(error)}`, `${live === '' ? 'Nothing is served yet.' : `Version ${live} goes on serving.`} ${hint}`.trim());
+  }
+}
+
+/** CloudFormation moves the alias, so that stack and function never disagree. The first time, alias and URL are made. */
+async function moveAlias(context: StackContext, template: string, version: string): Promise<'created' | 'updated' | 'unchanged'> {
+  const { LiveVersion } = parametersOf((await describeStack(context))!);
+  return LiveVersion === version ? 'unchanged' : applyStack(context, template, { LiveVersion: version, FormerVersion: LiveVersion });
+}
+
+async function deployedOf({ region, account }: AwsClients, context: StackContext, name: string): Promise<Omit<Deployed, 'changed'>> {
+  const stack = (await describeStack(context))!;
+  const { LiveVersion, FormerVersion } = parametersOf(stack);
+  return { name, region, account, version: LiveVersion, formerVersion: FormerVersion || null, url: outputsOf(stack).Url ?? null };
+}
