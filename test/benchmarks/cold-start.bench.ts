@@ -13,7 +13,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const STARTS = 10;
 const folder = temporaryFolder();
-let artifact = new Uint8Array();
+let artifact: Uint8Array;
 
 beforeAll(async () => {
   const flags = { model: 'vit-b16', classes: 10, rank: 32, seed: 0 };
