@@ -16,7 +16,7 @@ let aws: Aws;
 beforeAll(async () => { aws = await startAws(); });
 afterAll(() => aws.close());
 beforeEach(() => void aws.buckets.set('models', newBucket('models')));
-afterEach(() => { aws.faults = () => null; });
+afterEach(() => aws.inject(() => null));
 
 const Bucket = 'models';
 
@@ -201,7 +201,7 @@ describe('policies', () => {
 });
 
 describe('faults', () => {
-  const once = (fault: Fault): void => { aws.faults = ({ service, operation, count }) => (service === 's3' && operation === 'GetObject' && count === 1 ? fault : null); };
+  const once = (fault: Fault): void => aws.inject(({ service, operation, count }) => (service === 's3' && operation === 'GetObject' && count === 1 ? fault : null));
   const get = async (s3: S3Client): Promise<string> => (await s3.send(new GetObjectCommand({ Bucket, Key: 'k' }))).Body!.transformToString();
 
   it.for<[string, Fault, object]>([
@@ -226,7 +226,7 @@ describe('faults', () => {
   });
 
   it('lose the answer to what was done', async () => {
-    aws.faults = () => ({ kind: 'cut' });
+    aws.inject(() => ({ kind: 'cut' }));
     await expect(client().send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'x' }))).rejects.toEqual(expect.objectContaining({ code: 'ECONNRESET' }));
     expect(aws.buckets.get(Bucket)!.objects.get('k')!.data.toString()).toBe('x');
   });

@@ -21,7 +21,9 @@ export interface Statement {
   readonly Condition?: object;
 }
 
+/** Whose resources are here, and where they are. */
 export const ACCOUNT = '123456789012';
+export const REGION = 'us-east-1';
 
 export const ADMINISTRATOR: PolicyDocument = { Statement: { Effect: 'Allow', Action: '*', Resource: '*' } };
 
