@@ -1,10 +1,11 @@
-// Builds into dist/: the command line and its workers, the web API for edge hosts (esbuild), the kernels (AssemblyScript).
+// Builds into dist/: the command line and its workers, the web API for edge hosts, the page (esbuild), the kernels (AssemblyScript).
 // Quiet when all is well; a few seconds.
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
 import { buildEdge } from './edge-bundle.mjs';
+import { buildPage } from './page.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
@@ -42,6 +43,8 @@ for (const name of ['edge', 'edge-text']) {
   const { metafile } = await buildEdge(`runtime/hosts/${name}.ts`, `dist/${name}.mjs`);
   writeFileSync(`dist/${name}.meta.json`, JSON.stringify(metafile)); // what it is made of: esbuild.github.io/analyze
 }
+
+await buildPage('dist/page.html');
 
 // The kernels: with SIMD128, which every host runs, and with relaxed SIMD, which adds up products in one of two ways. Their constants lie from
 // address 16 on.
