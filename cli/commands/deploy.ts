@@ -133,8 +133,8 @@ async function manageLambda(manage: 'status' | 'rollback' | 'destroy', name: str
   printResult(io, json, { ...deployed, stack, parameters }, `${tableOf(deployed)}\n${table([['stack', stack], ...Object.entries(parameters).filter(([, value]) => value !== '')])}`);
 }
 
-function tableOf({ name, region, account, version, formerVersion, url }: Deployed): string {
-  return table([['name', name], ['where', `${region}, account ${account}`], ['version', version || 'none yet'], ['before', formerVersion ?? 'none'], ['url', url ?? 'none']]);
+function tableOf({ name, region, account, liveVersion, formerVersion, url }: Deployed): string {
+  return table([['name', name], ['where', `${region}, account ${account}`], ['version', liveVersion || 'none yet'], ['before', formerVersion ?? 'none'], ['url', url ?? 'none']]);
 }
 
 function hintsOf({ urlAccess, access: { tokenDigest } }: LambdaSettings, { url }: Deployed): string {

@@ -13,8 +13,13 @@ export interface AwsClients {
   readonly account: string;
 }
 
+/** A request that is not answered by then is sent again. A part of 8 MB takes that long at half a megabit a second. */
+const REQUEST_MS = 120_000;
+
 /** Finds out who is asking, and makes the clients. @throws UserError */
-export async function createClients(region: string | undefined): Promise<AwsClients> {
+export async function createClients(region: string | undefined, requestMs = REQUEST_MS): Promise<AwsClients> {
+  // The version of the SDK is pinned, and runs on Node 20.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const [{ S3Client }, { CloudFormationClient }, { LambdaClient }, { GetCallerIdentityCommand, STSClient }] = await Promise.all([
     import('@aws-sdk/client-s3'), import('@aws-sdk/client-cloudformation'), import('@aws-sdk/client-lambda'), import('@aws-sdk/client-sts'),
   ]);
@@ -23,7 +28,7 @@ export async function createClients(region: string | undefined): Promise<AwsClie
     region,
     maxAttempts: 5,
     // A connection that has died would be waited for, for ever.
-    requestHandler: { connectionTimeout: 10_000, requestTimeout: 120_000, throwOnRequestTimeout: true },
+    requestHandler: { connectionTimeout: Math.min(10_000, requestMs), requestTimeout: requestMs, throwOnRequestTimeout: true },
   };
   const sts = new STSClient(settings);
   const resolved = await sts.config.region().catch(() => {

@@ -36,7 +36,8 @@ export interface Deployed {
   readonly name: string;
   readonly region: string;
   readonly account: string;
-  readonly version: string;
+  /** Empty where none is served yet. */
+  readonly liveVersion: string;
   /** The one that a rollback goes back to; none where there is only one. */
   readonly formerVersion: string | null;
   /** None where it was not asked for. */
@@ -208,5 +209,5 @@ async function moveAlias(context: StackContext, template: string, version: strin
 async function deployedOf({ region, account }: AwsClients, context: StackContext, name: string): Promise<Omit<Deployed, 'changed'>> {
   const stack = (await describeStack(context))!;
   const { LiveVersion, FormerVersion } = parametersOf(stack);
-  return { name, region, account, version: LiveVersion, formerVersion: FormerVersion || null, url: outputsOf(stack).Url ?? null };
+  return { name, region, account, liveVersion: LiveVersion, formerVersion: FormerVersion || null, url: outputsOf(stack).Url ?? null };
 }

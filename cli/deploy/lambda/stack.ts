@@ -52,7 +52,10 @@ export async function applyStack(context: StackContext, template: string, parame
   if (changeSet === null) return 'unchanged';
   const { ExecuteChangeSetCommand } = await import('@aws-sdk/client-cloudformation');
   const since = new Date();
-  await atAws(`change the stack ${context.stack}`, () => context.client.send(new ExecuteChangeSetCommand({ ChangeSetName: changeSet, StackName: context.stack })));
+  await atAws(`change the stack ${context.stack}`, () => context.client.send(new ExecuteChangeSetCommand({ ChangeSetName: changeSet, StackName: context.stack })).catch((error: unknown) => {
+    // Asked again after an answer that was lost: it is being executed, or has been.
+    if (!/^(InvalidChangeSetStatus|ChangeSetNotFound)/.test(nameOf(error))) throw error;
+  }));
   const after = await waitUntilStable(context, since);
   if (!/^(CREATE|UPDATE)_COMPLETE$/.test(after?.StackStatus ?? '')) {
     throw new UserError(`the stack ${context.stack} could not be ${current ? 'updated' : 'made'}: ${await reasonSince(context, since)}`, current ? 'It went back to what it was before.' : 'Mend the reason and run again.');
@@ -174,10 +177,18 @@ async function waitUntilStable(context: StackContext, since: Date): Promise<Stac
 
 /** Oldest first. */
 async function eventsSince({ client, stack }: StackContext, since: Date): Promise<StackEvent[]> {
-  const { DescribeStackEventsCommand } = await import('@aws-sdk/client-cloudformation');
-  const { StackEvents = [] } = await atAws(`read the events of the stack ${stack}`, () => client.send(new DescribeStackEventsCommand({ StackName: stack })));
-  // Clocks differ by seconds.
-  return StackEvents.filter(({ Timestamp }) => Timestamp!.getTime() >= since.getTime() - 5000).reverse();
+  const { paginateDescribeStackEvents } = await import('@aws-sdk/client-cloudformation');
+  const oldest = since.getTime() - 5000; // clocks differ by seconds
+  const isNew = ({ Timestamp }: StackEvent): boolean => Timestamp!.getTime() >= oldest;
+  const events: StackEvent[] = [];
+  return atAws(`read the events of the stack ${stack}`, async () => {
+    // Newest first.
+    for await (const { StackEvents = [] } of paginateDescribeStackEvents({ client }, { StackName: stack })) {
+      events.push(...StackEvents.filter(isNew));
+      if (!StackEvents.every(isNew)) break;
+    }
+    return events.reverse();
+  });
 }
 
 /** The first failure is the reason; those after it are what was cancelled because of it. */

@@ -42,20 +42,22 @@ export async function putOnce(s3: S3Client, { name: Bucket, account: ExpectedBuc
   const { HeadObjectCommand, PutObjectCommand } = await import('@aws-sdk/client-s3');
   return atAws(`send ${Key}`, async () => {
     const at = { Bucket, Key, ExpectedBucketOwner };
-    const found = await orNull(s3.send(new HeadObjectCommand(at)));
-    if (found) {
-      if (found.ContentLength !== bytes.length) throw new UserError(`${Bucket}/${Key} has ${found.ContentLength} bytes instead of ${bytes.length}`, 'Somebody else wrote it: delete it, and run again.');
-      return 'there';
-    }
+    const isThere = async (): Promise<boolean> => {
+      const found = await orNull(s3.send(new HeadObjectCommand(at)));
+      if (found && found.ContentLength !== bytes.length) throw new UserError(`${Bucket}/${Key} has ${found.ContentLength} bytes instead of ${bytes.length}`, 'Somebody else wrote it: delete it, and run again.');
+      return found !== null;
+    };
+    if (await isThere()) return 'there';
     const object = { ...at, Body: bytes, ContentType: 'application/octet-stream', Metadata: { sha256 }, IfNoneMatch: '*' };
     try {
       if (bytes.length <= PART_BYTES) await s3.send(new PutObjectCommand({ ...object, ChecksumSHA256: Buffer.from(sha256, 'hex').toString('base64') }));
       else await putInParts(s3, object, bytes.length, onProgress);
-      return 'sent';
     } catch (error) {
-      if (statusOf(error) === 412) return 'there'; // somebody else was faster
-      throw error;
+      // Somebody else was faster, or the answer was lost: what counts is that it is there.
+      if (!(await isThere())) throw error;
     }
+    if (bytes.length > PART_BYTES) await abortUnfinished(s3, object); // begun twice, where the first answer was lost
+    return 'sent';
   });
 }
 
