@@ -1,14 +1,17 @@
 /** A function deployed to the stand-in for AWS by the SDK's clients, in the steps that Slim takes, and asked at its URL. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { GetAliasCommand, GetFunctionConfigurationCommand, InvokeCommand, ListVersionsByFunctionCommand, PublishVersionCommand } from '@aws-sdk/client-lambda';
 import { DeleteStackCommand } from '@aws-sdk/client-cloudformation';
 import { strToU8, zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startAws, type Aws } from '../../support/aws/aws.ts';
+import { administrator, environmentFor, startAws, type Aws } from '../../support/aws/aws.ts';
 import { lambdaAbsent } from '../../support/aws/lambda-runtime.ts';
 import { BUCKET, clientsFor, deploy, outputsOf, STACK, stackOf, until, type Clients } from './small-stack.ts';
 
+const run = promisify(execFile);
 let aws: Aws;
 let clients: Clients;
 beforeAll(async () => {
@@ -34,6 +37,15 @@ async function publish(): Promise<string> {
   await until(async () => (await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: STACK, Qualifier }))).State === 'Active');
   return Qualifier!;
 }
+
+it('is found by other processes through the environment', async () => {
+  const program = `
+    import { STSClient, GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+    console.log((await new STSClient().send(new GetCallerIdentityCommand())).Arn);
+  `;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', program], { env: { ...environmentFor(aws, administrator), PATH: process.env.PATH } });
+  expect(stdout).toBe(`${administrator.arn}\n`);
+});
 
 const EVENT = { version: '2.0', rawPath: '/smoke', rawQueryString: '', headers: {}, requestContext: { http: { method: 'GET', path: '/smoke' } }, isBase64Encoded: false };
 

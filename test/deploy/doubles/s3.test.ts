@@ -225,6 +225,14 @@ describe('faults', () => {
     expect(await get(client())).toBe('0123456789');
   });
 
+  it('give answers late', async () => {
+    await client().send(new PutObjectCommand({ Bucket, Key: 'k', Body: '0123456789' }));
+    once({ kind: 'delay', ms: 100 });
+    const started = Date.now();
+    expect(await get(client())).toBe('0123456789');
+    expect(Date.now() - started).toBeGreaterThanOrEqual(99); // timers may fire a millisecond early
+  });
+
   it('lose the answer to what was done', async () => {
     aws.inject(() => ({ kind: 'cut' }));
     await expect(client().send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'x' }))).rejects.toEqual(expect.objectContaining({ code: 'ECONNRESET' }));

@@ -22,8 +22,8 @@ export interface Service {
   /** Throws an AwsError where the service knows no such call. */
   callOf(request: AwsRequest, caller: Caller): Call;
   errorResponse(error: AwsError, request: AwsRequest): AwsResponse;
-  /** How it names an access key that does not exist. */
-  readonly unknownKey: string;
+  /** How it names what is wrong with a caller. */
+  readonly errorCodes: { readonly unknownKey: string; readonly accessDenied: string };
 }
 
 export interface FrontOptions {
@@ -38,10 +38,11 @@ export function serveFront({ services, identityOf, onRequest }: FrontOptions): P
     const signature = signatureOf(request);
     const name = signature?.service ?? 's3'; // only S3 has requests that nobody signs
     const service = services[name];
+    if (service === undefined) throw new Error(`there is no stand-in for AWS's service ${name}`);
     try {
-      if (signature === null) throw new AwsError(403, 'AccessDenied', 'Access Denied');
+      if (signature === null) throw new AwsError(403, service.errorCodes.accessDenied, 'Access Denied');
       const identity = identityOf(signature.accessKeyId);
-      if (identity === undefined) throw new AwsError(403, service.unknownKey, 'The access key Id you provided does not exist in our records.');
+      if (identity === undefined) throw new AwsError(403, service.errorCodes.unknownKey, 'The access key Id you provided does not exist in our records.');
       verifySignature(request, signature, identity);
       const caller = { identity, region: signature.region };
       const call = service.callOf(request, caller);
@@ -49,7 +50,7 @@ export function serveFront({ services, identityOf, onRequest }: FrontOptions): P
       if (fault?.kind === 'status') throw new AwsError(fault.status, fault.code, 'A fault that a test asked for');
       if (fault?.kind === 'drop' || fault?.kind === 'timeout') return fault.kind;
       if (fault?.kind === 'delay') await new Promise((resolve) => setTimeout(resolve, fault.ms));
-      authorize(identity, call);
+      authorize(identity, call, service);
       return { response: await call.run(caller), cut: fault?.kind === 'cut' };
     } catch (error) {
       if (error instanceof AwsError) return { response: service.errorResponse(error, request), cut: false };
@@ -64,8 +65,8 @@ export function serveFront({ services, identityOf, onRequest }: FrontOptions): P
   });
 }
 
-function authorize(identity: Identity, { permission }: Call): void {
+function authorize(identity: Identity, { permission }: Call, { errorCodes }: Service): void {
   if (permission === null || allows(identity, permission.action, permission.resource)) return;
   const { action, resource } = permission;
-  throw new AwsError(403, 'AccessDenied', `User: ${identity.arn} is not authorized to perform: ${action} on resource: ${resource} because no identity-based policy allows the ${action} action`);
+  throw new AwsError(403, errorCodes.accessDenied, `User: ${identity.arn} is not authorized to perform: ${action} on resource: ${resource} because no identity-based policy allows the ${action} action`);
 }

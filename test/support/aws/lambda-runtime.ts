@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { within } from './lambda/deferred.ts';
+import { within } from './lambda/promises.ts';
 import { openLogFile } from './lambda/log-file.ts';
 import { outcomeOf } from './lambda/outcome.ts';
 import { startProcess, type RuntimeProcess } from './lambda/runtime-process.ts';

@@ -9,10 +9,13 @@ export interface LoopbackServer {
   close(): Promise<void>;
 }
 
-/** Serves requests until closed. An error of the listener ends its connection: it must answer for itself. */
+/** Serves requests until closed. What a listener throws is no answer: it ends the connection, and fails the test run unless the client went away. */
 export async function serveLoopback(listener: (...args: Parameters<RequestListener>) => Promise<void>): Promise<LoopbackServer> {
   const server = createServer((request, response) => {
-    listener(request, response).catch((error: unknown) => response.destroy(error as Error));
+    void listener(request, response).catch((error: unknown) => {
+      response.destroy();
+      if (request.errored === null) throw error;
+    });
   });
   await new Promise<void>((resolve, reject) => server.on('error', reject).listen(0, '127.0.0.1', resolve));
   return {

@@ -1,6 +1,6 @@
 /** Services that take forms and answer XML: AWS's Query protocol (smithy.io/2.0/aws/protocols/aws-query-protocol.html). */
 import type { Caller, Service } from './front.ts';
-import { AwsError, type AwsRequest, type AwsResponse } from './message.ts';
+import { AwsError, type AwsResponse } from './message.ts';
 import { xmlDocument, type XmlElements } from './xml.ts';
 
 export interface QueryOperation {
@@ -12,7 +12,7 @@ export interface QueryOperation {
 /** A service of operations by name. Its actions in IAM are `PREFIX:NAME`. */
 export function queryService(prefix: string, namespace: string, operations: Readonly<Record<string, QueryOperation>>): Service {
   return {
-    unknownKey: 'InvalidClientTokenId',
+    errorCodes: { unknownKey: 'InvalidClientTokenId', accessDenied: 'AccessDenied' },
     callOf({ body }, caller) {
       const parameters = new URLSearchParams(body.toString());
       const name = parameters.get('Action') ?? '';
@@ -25,7 +25,7 @@ export function queryService(prefix: string, namespace: string, operations: Read
         run: () => response(`${name}Response`, { [`${name}Result`]: operation.run(parameters, caller) ?? {}, ResponseMetadata: { RequestId: 'slim-test' } }, namespace),
       };
     },
-    errorResponse: ({ status, code, message }: AwsError, _: AwsRequest) => ({
+    errorResponse: ({ status, code, message }) => ({
       ...response('ErrorResponse', { Error: { Type: status < 500 ? 'Sender' : 'Receiver', Code: code, Message: message }, RequestId: 'slim-test' }, namespace),
       status,
     }),

@@ -15,9 +15,11 @@ export interface Workshop {
   readonly changeSetMs: number;
 }
 
+type Verb = 'CREATE' | 'UPDATE';
+
 /** Carries out a change set of a stack that is waiting for it; what fails is rolled back. */
 export async function execute(stack: Stack, changeSet: ChangeSet, workshop: Workshop): Promise<void> {
-  const verb = stack.status === 'REVIEW_IN_PROGRESS' ? 'CREATE' : 'UPDATE';
+  const verb: Verb = stack.status === 'REVIEW_IN_PROGRESS' ? 'CREATE' : 'UPDATE';
   const before = new Map(stack.resources);
   changeSet.executionStatus = 'EXECUTE_IN_PROGRESS';
   setStatus(stack, `${verb}_IN_PROGRESS`, 'User Initiated');
@@ -86,7 +88,7 @@ async function makeOrChange(stack: Stack, { logicalId, type, properties }: Wante
 }
 
 /** What nobody needs any more goes last. */
-async function finish(stack: Stack, desired: Desired, before: ReadonlyMap<string, StackResource>, verb: string, workshop: Workshop): Promise<void> {
+async function finish(stack: Stack, desired: Desired, before: ReadonlyMap<string, StackResource>, verb: Verb, workshop: Workshop): Promise<void> {
   if (verb === 'UPDATE') setStatus(stack, 'UPDATE_COMPLETE_CLEANUP_IN_PROGRESS');
   const wanted = wantedResources(stack, desired);
   await remove(stack, superseded(stack, before, wanted), workshop);
@@ -108,9 +110,9 @@ function outputsOf(stack: Stack, desired: Desired): StackOutput[] {
     .map(([OutputKey, { Value, Description }]) => ({ OutputKey, OutputValue: String(evaluate(Value, scope)), Description }));
 }
 
-async function rollBack(stack: Stack, failed: string, before: ReadonlyMap<string, StackResource>, verb: string, workshop: Workshop): Promise<void> {
+async function rollBack(stack: Stack, failed: string, before: ReadonlyMap<string, StackResource>, verb: Verb, workshop: Workshop): Promise<void> {
   const prefix = verb === 'CREATE' ? '' : 'UPDATE_';
-  setStatus(stack, `${prefix}ROLLBACK_IN_PROGRESS`, `The following resource(s) failed to ${verb === 'CREATE' ? 'create' : 'update'}: [${failed}]. ${verb === 'CREATE' ? 'Rollback requested by user.' : ''}`);
+  setStatus(stack, `${prefix}ROLLBACK_IN_PROGRESS`, `The following resource(s) failed to ${verb.toLowerCase()}: [${failed}]. ${verb === 'CREATE' ? 'Rollback requested by user.' : ''}`);
   for (const resource of [...before.values()].reverse()) await restore(stack, resource, resource.logicalId === failed, workshop);
   if (verb === 'UPDATE') setStatus(stack, 'UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS');
   const made = [...stack.resources.values()].filter(({ logicalId, physical }) => before.get(logicalId)?.physical.id !== physical.id);

@@ -15,17 +15,17 @@ type Value = Json | typeof NO_VALUE;
 
 /** Throws an AwsError for a function that is none of CloudFormation's, or of those that are not known here. */
 export function evaluate(template: Json, scope: Scope): Json {
-  const value = valueOf(template, scope);
+  const value = resolve(template, scope);
   return value === NO_VALUE ? null : value;
 }
 
-function valueOf(template: Json, scope: Scope): Value {
+function resolve(template: Json, scope: Scope): Value {
   if (typeof template !== 'object' || template === null) return template;
-  if (Array.isArray(template)) return (template as Json[]).map((item) => valueOf(item, scope)).filter((item): item is Json => item !== NO_VALUE);
+  if (Array.isArray(template)) return (template as Json[]).map((item) => resolve(item, scope)).filter((item): item is Json => item !== NO_VALUE);
   const entries: [string, Json][] = Object.entries(template);
   const [name, argument] = entries[0] ?? [];
   if (entries.length === 1 && (name === 'Ref' || name === 'Condition' || name.startsWith('Fn::'))) return call(name, argument, scope);
-  return Object.fromEntries(entries.map(([key, content]) => [key, valueOf(content, scope)] as const).filter((entry): entry is readonly [string, Json] => entry[1] !== NO_VALUE));
+  return Object.fromEntries(entries.map(([key, content]) => [key, resolve(content, scope)] as const).filter((entry): entry is readonly [string, Json] => entry[1] !== NO_VALUE));
 }
 
 function call(name: string, argument: Json, scope: Scope): Value {
@@ -42,7 +42,7 @@ function call(name: string, argument: Json, scope: Scope): Value {
     case 'Fn::Not': return !items()[0];
     case 'Fn::If': {
       const [condition, then, otherwise] = argument as [string, Json, Json];
-      return valueOf(scope.condition(condition) ? then : otherwise, scope);
+      return resolve(scope.condition(condition) ? then : otherwise, scope);
     }
     default: throw validationError(`Template error: ${name} is not a function that this stand-in for CloudFormation knows`);
   }
@@ -58,9 +58,8 @@ function substitute(argument: Json, scope: Scope): string {
   });
 }
 
-/** Whether a template's condition holds; one without a name always does. */
-export function conditionHolds({ Conditions }: Template, name: string | undefined, ref: Scope['ref']): boolean {
-  if (name === undefined) return true;
+/** Whether a template's condition holds. */
+export function conditionHolds({ Conditions }: Template, name: string, ref: Scope['ref']): boolean {
   const condition = (other: string): boolean => evaluate(Conditions[other], { ref, condition, getAtt: () => { throw validationError('Template error: conditions refer to parameters only'); } }) as boolean;
   return condition(name);
 }

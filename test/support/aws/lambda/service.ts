@@ -26,6 +26,8 @@ interface LambdaCall {
 
 interface LambdaOperation {
   readonly name: string;
+  /** What IAM calls it. */
+  readonly action: string;
   readonly method: string;
   /** After `/2015-03-31/functions/NAME/`. */
   readonly path: RegExp;
@@ -33,12 +35,12 @@ interface LambdaOperation {
 }
 
 const OPERATIONS: readonly LambdaOperation[] = [
-  { name: 'GetFunction', method: 'GET', path: /^$/, run: getFunction },
-  { name: 'GetFunctionConfiguration', method: 'GET', path: /^configuration$/, run: getConfiguration },
-  { name: 'PublishVersion', method: 'POST', path: /^versions$/, run: publish },
-  { name: 'ListVersionsByFunction', method: 'GET', path: /^versions$/, run: listVersions },
-  { name: 'GetAlias', method: 'GET', path: /^aliases\/(.+)$/, run: getAlias },
-  { name: 'InvokeFunction', method: 'POST', path: /^invocations$/, run: invoke },
+  { name: 'GetFunction', action: 'lambda:GetFunction', method: 'GET', path: /^$/, run: getFunction },
+  { name: 'GetFunctionConfiguration', action: 'lambda:GetFunctionConfiguration', method: 'GET', path: /^configuration$/, run: getConfiguration },
+  { name: 'PublishVersion', action: 'lambda:PublishVersion', method: 'POST', path: /^versions$/, run: publish },
+  { name: 'ListVersionsByFunction', action: 'lambda:ListVersionsByFunction', method: 'GET', path: /^versions$/, run: listVersions },
+  { name: 'GetAlias', action: 'lambda:GetAlias', method: 'GET', path: /^aliases\/(.+)$/, run: getAlias },
+  { name: 'Invoke', action: 'lambda:InvokeFunction', method: 'POST', path: /^invocations$/, run: invoke },
 ];
 
 /** Few, so that clients have to ask for more. */
@@ -47,7 +49,7 @@ const LOG_TAIL_BYTES = 4096;
 
 export function lambdaService(options: LambdaServiceOptions): Service {
   return {
-    unknownKey: 'UnrecognizedClientException',
+    errorCodes: { unknownKey: 'UnrecognizedClientException', accessDenied: 'AccessDeniedException' },
     callOf(request) {
       const [, , , name = '', ...rest] = request.path.split('/').map(decodeURIComponent);
       const operation = OPERATIONS.find(({ method, path }) => method === request.method && path.test(rest.join('/')));
@@ -55,8 +57,8 @@ export function lambdaService(options: LambdaServiceOptions): Service {
       const parsed = parseFunctionArn(name);
       const qualifier = request.query.get('Qualifier') ?? parsed.qualifier;
       return {
-        operation: operation.name === 'InvokeFunction' ? 'Invoke' : operation.name,
-        permission: { action: `lambda:${operation.name}`, resource: qualifiedArn(parsed.name, qualifier) },
+        operation: operation.name,
+        permission: { action: operation.action, resource: qualifiedArn(parsed.name, qualifier) },
         run: () => operation.run({ request, target: functionNamed(options.functions, parsed.name), qualifier, name: operation.path.exec(rest.join('/'))![1], options }),
       };
     },

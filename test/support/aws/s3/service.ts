@@ -13,7 +13,7 @@ const OPERATIONS: readonly S3Operation[] = [...multipartOperations, ...objectOpe
 
 export function s3Service(buckets: Buckets): Service {
   return {
-    unknownKey: 'InvalidAccessKeyId',
+    errorCodes: { unknownKey: 'InvalidAccessKeyId', accessDenied: 'AccessDenied' },
     callOf(request, caller) {
       const [, bucketName, ...rest] = request.path.split('/').map(decodeURIComponent);
       const key = rest.join('/');
