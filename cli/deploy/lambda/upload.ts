@@ -39,7 +39,7 @@ export async function ensureBucket(s3: S3Client, { name, account, region }: Buck
  * Two that put the same at once don't disturb each other (If-None-Match). `onProgress` gets bytes sent.
  */
 export async function putOnce(s3: S3Client, { name: Bucket, account: ExpectedBucketOwner }: Bucket, Key: string, { bytes, sha256 }: Blob256, onProgress?: (sent: number, total: number) => void): Promise<'sent' | 'there'> {
-  const { HeadObjectCommand, PutObjectCommand } = await import('@aws-sdk/client-s3');
+  const { HeadObjectCommand } = await import('@aws-sdk/client-s3');
   return atAws(`send ${Key}`, async () => {
     const at = { Bucket, Key, ExpectedBucketOwner };
     const isThere = async (): Promise<boolean> => {
@@ -50,7 +50,7 @@ export async function putOnce(s3: S3Client, { name: Bucket, account: ExpectedBuc
     if (await isThere()) return 'there';
     const object = { ...at, Body: bytes, ContentType: 'application/octet-stream', Metadata: { sha256 }, IfNoneMatch: '*' };
     try {
-      if (bytes.length <= PART_BYTES) await s3.send(new PutObjectCommand({ ...object, ChecksumSHA256: Buffer.from(sha256, 'hex').toString('base64') }));
+      if (bytes.length <= PART_BYTES) await putWhole(s3, { ...object, ChecksumSHA256: Buffer.from(sha256, 'hex').toString('base64') });
       else await putInParts(s3, object, bytes.length, onProgress);
     } catch (error) {
       // Somebody else was faster, or the answer was lost: what counts is that it is there.
@@ -66,6 +66,15 @@ interface ObjectToPut {
   readonly Key: string;
   readonly Body: Uint8Array;
   readonly ExpectedBucketOwner: string;
+}
+
+/** Other S3 servers may know no conditional writes (501). The condition saves sending twice; what the key says holds without it. */
+async function putWhole(client: S3Client, object: ObjectToPut & { readonly ChecksumSHA256: string; readonly IfNoneMatch: string }): Promise<void> {
+  const { PutObjectCommand } = await import('@aws-sdk/client-s3');
+  await client.send(new PutObjectCommand(object)).catch((error: unknown) => {
+    if (statusOf(error) !== 501) throw error;
+    return client.send(new PutObjectCommand({ ...object, IfNoneMatch: undefined }));
+  });
 }
 
 async function putInParts(client: S3Client, object: ObjectToPut, total: number, onProgress?: (sent: number, total: number) => void): Promise<void> {
