@@ -94,17 +94,16 @@ async function abortUnfinished(client: S3Client, { Bucket, Key, ExpectedBucketOw
   }
 }
 
-/** Deletes all objects whose keys begin so. Returns how many. */
+/** Deletes all objects whose keys begin so: an artifact's few. Returns how many. */
 export async function deleteUnder(s3: S3Client, { name: Bucket, account: ExpectedBucketOwner }: Bucket, Prefix: string): Promise<number> {
-  const { DeleteObjectsCommand, ListObjectsV2Command } = await import('@aws-sdk/client-s3');
+  const { DeleteObjectCommand, ListObjectsV2Command } = await import('@aws-sdk/client-s3');
   return atAws(`delete what is under ${Bucket}/${Prefix}`, async () => {
     for (let deleted = 0; ; ) {
       const listed = await orNull(s3.send(new ListObjectsV2Command({ Bucket, Prefix, ExpectedBucketOwner })));
-      const keys = (listed?.Contents ?? []).map(({ Key }) => ({ Key: Key! }));
-      if (keys.length === 0) return deleted;
-      const { Errors = [] } = await s3.send(new DeleteObjectsCommand({ Bucket, ExpectedBucketOwner, Delete: { Objects: keys, Quiet: true } }));
-      if (Errors.length > 0) throw new UserError(`${Errors.length} objects under ${Bucket}/${Prefix} could not be deleted: ${Errors[0].Message}`);
-      deleted += keys.length;
+      const objects = listed?.Contents ?? [];
+      if (objects.length === 0) return deleted;
+      for (const { Key } of objects) await s3.send(new DeleteObjectCommand({ Bucket, Key, ExpectedBucketOwner }));
+      deleted += objects.length;
     }
   });
 }
