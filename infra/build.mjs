@@ -1,4 +1,4 @@
-// Builds into dist/: the command line and its workers, the web API for edge hosts (esbuild), the kernels (AssemblyScript).
+// Builds into dist/: the command line and its workers, the web API for edge hosts, the page (esbuild), the kernels (AssemblyScript).
 // Quiet when all is well; a few seconds.
 import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -6,6 +6,7 @@ import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
 import { buildEdge } from './edge-bundle.mjs';
 import { buildLambda } from './lambda-bundle.mjs';
+import { buildPage } from './page.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
@@ -47,6 +48,8 @@ for (const name of ['edge', 'edge-text']) {
 // The codecs of pictures, for hosts that read them from files.
 const CODECS = { jpeg: 'jpeg/codec/dec/mozjpeg_dec.wasm', png: 'png/codec/pkg/squoosh_png_bg.wasm', webp: 'webp/codec/dec/webp_dec.wasm' };
 for (const [format, file] of Object.entries(CODECS)) copyFileSync(`node_modules/@jsquash/${file}`, `dist/codec-${format}.wasm`);
+
+await buildPage('dist/page.html');
 
 // The kernels: with SIMD128, which every host runs, and with relaxed SIMD, which adds up products in one of two ways. Their constants lie from
 // address 16 on.

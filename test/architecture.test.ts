@@ -53,8 +53,8 @@ describe('runtime', () => {
     expect(runtime.filter((file) => /\beval\(|new Function\(/.test(codeOf(file)))).toEqual([]);
   });
 
-  it('goes down: hosts → http → text → preprocess → engine → kernels → artifact', () => {
-    const order = ['runtime/artifact', 'runtime/kernels', 'runtime/engine', 'runtime/preprocess', 'runtime/text', 'runtime/http', 'runtime/hosts'];
+  it('goes down: hosts → page → http → text → preprocess → engine → kernels → artifact', () => {
+    const order = ['runtime/artifact', 'runtime/kernels', 'runtime/engine', 'runtime/preprocess', 'runtime/text', 'runtime/http', 'runtime/page', 'runtime/hosts'];
     const level = (file: string): number => order.indexOf(folderOf(file)); // -1: runtime/random.ts, below all
     expect([...new Set(runtime.map(folderOf))].sort()).toEqual([...order, 'runtime'].sort());
     expect(broken(runtime, (file, imported) => imported.file !== null && level(imported.file) > level(file))).toEqual([]);

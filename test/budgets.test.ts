@@ -42,6 +42,12 @@ describe.each([
   });
 });
 
+it('the page is at most 24 KB, 9 KB gzipped', () => {
+  const page = built('page.html');
+  expect(page.length).toBeLessThanOrEqual(24 * KB);
+  expect(gzipSync(page, { level: 9 }).length).toBeLessThanOrEqual(9 * KB);
+});
+
 it('the kernels of all builds are at most 64 KB', () => {
   const files = ['kernels.wasm', 'kernels-relaxed.wasm', 'kernels-relaxed-pairs.wasm'];
   expect(files.reduce((sum, name) => sum + built(name).length, 0)).toBeLessThanOrEqual(64 * KB);
