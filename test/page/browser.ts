@@ -16,7 +16,7 @@ export interface Visit {
   /** What the page asked of anybody. */
   readonly requests: readonly string[];
   /** What went wrong in it: errors, broken rules of its Content-Security-Policy. */
-  readonly complaints: readonly string[];
+  readonly complaints: string[];
 }
 
 /** Opens an address as a new visitor. */
