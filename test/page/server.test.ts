@@ -6,7 +6,7 @@ import type { ModelInfo } from '../../runtime/http/classifier.ts';
 import { smallTextArtifact } from '../runtime/text/small-tokenizer.ts';
 import { slimJson, workFolder, writePictures, writeTinyModel } from '../support/cli.ts';
 import { start, type Running } from '../support/process.ts';
-import { absent, alertOf, launch, plain, predictionsOf, tabTo, visit, type Visit } from './browser.ts';
+import { absent, alertOf, chooseByKeyboard, launch, plain, predictionsOf, visit, type Visit } from './browser.ts';
 
 const work = workFolder();
 const picture = work.path('pictures/val/light/0.png');
@@ -59,9 +59,7 @@ describe.skipIf(absent !== null)(`the page of slim serve${absent === null ? '' :
   it('classifies a picture, by keyboard, and tells what the server tells', async () => {
     const url = await serve('pictures.slim');
     const page = await open(url);
-    await tabTo(page, page.getByLabel('Choose a picture'));
-    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Enter')]);
-    await chooser.setFiles(picture);
+    await chooseByKeyboard(page, page.getByLabel('Choose a picture'), picture);
     expect(await predictionsOf(page)).toEqual(linesOf(await ask(url, 'image/png', readFileSync(picture))));
     const model = (await (await fetch(`${url}/v1/model`)).json()) as ModelInfo;
     expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(model.name);
