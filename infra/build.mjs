@@ -50,6 +50,8 @@ const CODECS = { jpeg: 'jpeg/codec/dec/mozjpeg_dec.wasm', png: 'png/codec/pkg/sq
 for (const [format, file] of Object.entries(CODECS)) copyFileSync(`node_modules/@jsquash/${file}`, `dist/codec-${format}.wasm`);
 await buildPage('dist/page.html');
 
+await buildPage('dist/page.html');
+
 // The kernels: with SIMD128, which every host runs, and with relaxed SIMD, which adds up products in one of two ways. Their constants lie from
 // address 16 on.
 const RELAXED = ['--enable', 'relaxed-simd'];

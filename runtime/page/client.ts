@@ -1,30 +1,9 @@
 /** The web API, as the page asks it. Addresses are relative: the page may lie below a path. */
+import type { Answer, ModelInfo } from '../http/classifier.ts';
 import type { PredictRequest } from './predict-request.ts';
 
-/** What `GET /v1/model` tells. */
-export interface ModelCard {
-  readonly name: string;
-  readonly task: 'image-classification' | 'text-classification';
-  readonly architecture: string;
-  readonly labels: readonly string[];
-  readonly precision: 'int8' | 'f32';
-  readonly rank: number | null;
-  readonly parameters: number;
-  readonly macs: number;
-  readonly bytes: number;
-  readonly teacher: { readonly parameters: number; readonly macs: number } | null;
-  readonly accuracy: readonly { readonly stage: string; readonly accuracy: number; readonly samples: number }[];
-}
-
-export interface Prediction {
-  readonly label: string;
-  /** Probability, 0 to 1. */
-  readonly score: number;
-}
-
-export interface Answer {
-  readonly predictions: readonly Prediction[];
-  readonly truncated?: true;
+/** What `POST /v1/predict` tells of one input. */
+export interface TimedAnswer extends Answer {
   /** On the server. */
   readonly latencyMs: number;
 }
@@ -57,13 +36,13 @@ export function hasToken(): boolean {
 }
 
 /** @throws Failure */
-export async function fetchModel(): Promise<ModelCard> {
-  return (await ask('v1/model')) as ModelCard;
+export async function fetchModel(): Promise<ModelInfo> {
+  return (await ask('v1/model')) as ModelInfo;
 }
 
 /** @throws Failure, or the signal's reason where it was aborted */
-export async function predict({ contentType, body }: PredictRequest, topK: number, signal: AbortSignal): Promise<Answer> {
-  return (await ask(`v1/predict?top_k=${topK}`, { method: 'POST', headers: { 'content-type': contentType }, body, signal })) as Answer;
+export async function predict({ contentType, body }: PredictRequest, topK: number, signal: AbortSignal): Promise<TimedAnswer> {
+  return (await ask(`v1/predict?top_k=${topK}`, { method: 'POST', headers: { 'content-type': contentType }, body, signal })) as TimedAnswer;
 }
 
 async function ask(path: string, init: RequestInit = {}): Promise<unknown> {

@@ -1,5 +1,5 @@
 /** What the model is, what it costs and what compression kept of it. */
-import type { ModelCard } from './client.ts';
+import type { ModelInfo } from '../http/classifier.ts';
 import { bar, element, part } from './dom.ts';
 import { metric, percent } from './format.ts';
 
@@ -10,7 +10,7 @@ const STAGES: Readonly<Record<string, string>> = { 'teacher': 'Teacher', 'pc-lor
 /** So many labels are shown at once; more are folded away. */
 const OPEN_LABELS = 12;
 
-export function showModelCard(model: ModelCard): void {
+export function showModelCard(model: ModelInfo): void {
   document.title = `${model.name} · Slim`;
   part('name', HTMLElement).textContent = model.name;
   part('summary', HTMLElement).textContent = `${TASKS[model.task]} · ${ARCHITECTURES[model.architecture] ?? model.architecture} · ${model.labels.length} labels`;
@@ -21,7 +21,7 @@ export function showModelCard(model: ModelCard): void {
   part('card', HTMLElement).hidden = false;
 }
 
-function factsOf({ task, parameters, macs, bytes, precision, rank, teacher, accuracy }: ModelCard): Node[] {
+function factsOf({ task, parameters, macs, bytes, precision, rank, teacher, accuracy }: ModelInfo): Node[] {
   const last = accuracy.at(-1);
   return [
     fact('Parameters', metric(parameters), teacher ? saving(parameters, teacher.parameters, 'fewer', '') : []),
@@ -45,7 +45,7 @@ function saving(count: number, before: number, fewer: 'fewer' | 'less', unit: st
   return left < 1 ? [remark(bar(left), `${percent(1 - left)} ${fewer} than its teacher’s ${metric(before, unit)}`)] : [remark(`its teacher has ${metric(before, unit)}`)];
 }
 
-function stageRow({ stage, accuracy, samples }: ModelCard['accuracy'][number]): HTMLTableRowElement {
+function stageRow({ stage, accuracy, samples }: ModelInfo['accuracy'][number]): HTMLTableRowElement {
   const name = element('th', '', STAGES[stage] ?? stage);
   name.scope = 'row';
   return element('tr', '', name, element('td', '', percent(accuracy)), element('td', '', samples.toLocaleString('en')));

@@ -1,5 +1,6 @@
 /** The page at `/`: tells which model this is, and sends it what visitors give. */
-import { Failure, fetchModel, hasToken, predict, useToken, type ModelCard } from './client.ts';
+import type { ModelInfo } from '../http/classifier.ts';
+import { Failure, fetchModel, hasToken, predict, useToken } from './client.ts';
 import { startCopying } from './copy.ts';
 import { element, part } from './dom.ts';
 import { explain, isPassing, type InputName } from './explain.ts';
@@ -30,7 +31,7 @@ void start();
 
 async function start(): Promise<void> {
   hideNotice();
-  let model: ModelCard;
+  let model: ModelInfo;
   try {
     model = await fetchModel();
   } catch (error) {

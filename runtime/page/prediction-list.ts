@@ -1,9 +1,10 @@
-import type { Answer, Prediction } from './client.ts';
+import type { Prediction } from '../http/classifier.ts';
+import type { TimedAnswer } from './client.ts';
 import { bar, element } from './dom.ts';
 import { duration, percent } from './format.ts';
 
 /** An answer, likeliest label first. */
-export function predictionList({ predictions, truncated, latencyMs }: Answer, roundTripMs: number): Node[] {
+export function predictionList({ predictions, truncated, latencyMs }: TimedAnswer, roundTripMs: number): Node[] {
   const list = element('ol', 'predictions', ...predictions.map(predictionRow));
   list.setAttribute('role', 'list'); // Safari hears none where the markers are off
   const times = element('p', 'quiet', `${duration(latencyMs)} on the server · ${duration(roundTripMs)} round trip`);

@@ -1,5 +1,5 @@
 /** Chromium as a visitor of the page. */
-import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContextOptions, type FileChooser, type Locator, type Page } from 'playwright-core';
 import { systemProgram } from '../contract/hosts/installed.ts';
 
 const file = systemProgram('chromium');
@@ -16,7 +16,7 @@ export interface Visit {
   /** What the page asked of anybody. */
   readonly requests: readonly string[];
   /** What went wrong in it: errors, broken rules of its Content-Security-Policy. */
-  readonly complaints: readonly string[];
+  readonly complaints: string[];
 }
 
 /** Opens an address as a new visitor. */
@@ -51,6 +51,15 @@ export async function alertOf(page: Page): Promise<string> {
 /** With one space where the layout has any. */
 export function plain(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
+}
+
+/** Opens a file field with the keyboard and chooses a file. */
+export async function chooseByKeyboard(page: Page, field: Locator, chosen: Parameters<FileChooser['setFiles']>[0]): Promise<void> {
+  // Long before the key: a chooser that opens before Chromium knows that somebody waits is never told of.
+  const chooser = page.waitForEvent('filechooser');
+  await tabTo(page, field);
+  await page.keyboard.press('Enter');
+  await (await chooser).setFiles(chosen);
 }
 
 /** Presses Tab until this has the focus. @throws where the keyboard does not get there */

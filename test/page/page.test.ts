@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { absent, alertOf, launch, plain, predictionsOf, tabTo, visit, type Visit } from './browser.ts';
+import { absent, alertOf, chooseByKeyboard, launch, plain, predictionsOf, tabTo, visit, type Visit } from './browser.ts';
 import { faintTexts, overflowOf, smallTargets } from './checks.ts';
 import { PICTURE_MODEL, TEXT_MODEL } from './models.ts';
 import { html, problem, standIn, type Asked, type Reply, type StandIn } from './stand-in.ts';
@@ -376,11 +376,8 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
     it('can use it with the keyboard alone', async () => {
       const page = await openPictures(problem(429, '', { 'retry-after': '1' }));
       await page.getByRole('heading', { name: 'pets' }).waitFor();
-      const file = page.getByLabel('Choose a picture');
-      await tabTo(page, file);
+      await chooseByKeyboard(page, page.getByLabel('Choose a picture'), PICTURE);
       expect(await page.locator('#choose').evaluate((label) => getComputedStyle(label).outlineStyle)).toBe('solid');
-      const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Enter')]);
-      await chooser.setFiles(PICTURE);
       await alertOf(page);
       server.predict = ANSWER;
       await tabTo(page, page.getByRole('button', { name: 'Try again' }));

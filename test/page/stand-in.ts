@@ -1,12 +1,14 @@
 /** A small server that serves the built page as a real one does, and answers what a test wants it to. */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { pagePolicy } from '../../runtime/http/page.ts';
 import { projectFolder } from '../support/imports.ts';
 
 export const html = readFileSync(`${projectFolder}dist/page.html`, 'utf8');
+
+const policy = await pagePolicy(html);
 
 export interface Reply {
   readonly status?: number;
@@ -33,16 +35,6 @@ export interface StandIn {
   close(): Promise<void>;
 }
 
-/** Of the contents of the page's elements of this name, as its Content-Security-Policy names them. */
-function hashesOf(name: 'script' | 'style'): string {
-  const contents = [...html.matchAll(new RegExp(`<${name}[^>]*>([^]*?)</${name}>`, 'g'))].map(([, content]) => content);
-  return contents.map((content) => `'sha256-${createHash('sha256').update(content).digest('base64')}'`).join(' ');
-}
-
-export const POLICY = [
-  "default-src 'none'", `script-src ${hashesOf('script')}`, `style-src ${hashesOf('style')}`, "img-src 'self' blob: data:", "connect-src 'self'", "base-uri 'none'", "form-action 'none'",
-].join('; ');
-
 export function problem(status: number, detail: string, headers: Readonly<Record<string, string>> = {}): Reply {
   return { status, headers: { 'content-type': 'application/problem+json', 'x-request-id': 'req-1', ...headers }, body: { type: 'about:blank', status, detail } };
 }
@@ -60,7 +52,7 @@ export async function standIn(model: StandIn['model'], predict: StandIn['predict
     const asked: Asked = { method: request.method!, url: request.url!, headers: request.headers, body: await buffer(request) };
     self.asked.push(asked);
     const path = asked.url.split('?')[0];
-    if (path === '/') return void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': POLICY }).end(html);
+    if (path === '/') return void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy }).end(html);
     const reply = path === '/v1/model' ? self.model : path === '/v1/predict' ? self.predict : problem(404, `there is no ${path}`);
     const { status = 200, headers, body, waitMs = 0 } = typeof reply === 'function' ? reply(asked) : reply;
     await new Promise((resolve) => setTimeout(resolve, waitMs));
