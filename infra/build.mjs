@@ -1,12 +1,14 @@
-// Builds into dist/: the command line and its workers, the web API for edge hosts, the page (esbuild), the kernels (AssemblyScript).
+// Builds into dist/: the command line and its workers, the smallest web API, WebAssembly, the page, and what `slim deploy` puts on each kind of host.
 // Quiet when all is well; a few seconds.
-import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import asc from 'assemblyscript/asc';
 import { build } from 'esbuild';
 import { buildEdge } from './edge-bundle.mjs';
 import { buildLambda } from './lambda-bundle.mjs';
 import { buildPage } from './page.mjs';
+import { buildServers } from './server-bundles.mjs';
+import { buildKernels, copyCodecs } from './wasm.mjs';
+import { buildWorkers } from './worker-bundles.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
@@ -45,28 +47,9 @@ for (const name of ['edge', 'edge-text']) {
   writeFileSync(`dist/${name}.meta.json`, JSON.stringify(metafile)); // what it is made of: esbuild.github.io/analyze
 }
 
-// The codecs of pictures, for hosts that read them from files.
-const CODECS = { jpeg: 'jpeg/codec/dec/mozjpeg_dec.wasm', png: 'png/codec/pkg/squoosh_png_bg.wasm', webp: 'webp/codec/dec/webp_dec.wasm' };
-for (const [format, file] of Object.entries(CODECS)) copyFileSync(`node_modules/@jsquash/${file}`, `dist/codec-${format}.wasm`);
+copyCodecs();
+await buildKernels();
 await buildPage('dist/page.html');
-
-await buildPage('dist/page.html');
-
-// The kernels: with SIMD128, which every host runs, and with relaxed SIMD, which adds up products in one of two ways. Their constants lie from
-// address 16 on.
-const RELAXED = ['--enable', 'relaxed-simd'];
-const BUILDS = { kernels: [], 'kernels-relaxed': RELAXED, 'kernels-relaxed-pairs': [...RELAXED, '--use', 'ADD_IN_PAIRS=memory'] };
-for (const [name, features] of Object.entries(BUILDS)) {
-  const { error, stderr } = await asc.main([
-    'runtime/kernels/assembly/index.ts',
-    '--outFile', `dist/${name}.wasm`,
-    '-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--memoryBase', '16', '--enable', 'simd', ...features,
-    '--importMemory', '--noExportMemory',
-  ]);
-  if (error) {
-    process.stderr.write(stderr.toString());
-    throw error;
-  }
-}
-
 await buildLambda();
+await buildServers();
+await buildWorkers();

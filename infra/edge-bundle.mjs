@@ -1,8 +1,8 @@
 // Bundles the web API for hosts that run one module with a `fetch` handler: small, and nothing but the standard web APIs.
 import { build } from 'esbuild';
 
-/** Bundles an entry into one minified module. Returns esbuild's result, with the metafile. */
-export function buildEdge(entry, outfile) {
+/** Bundles an entry into one minified module; `options` are more of esbuild's. Returns its result, with the metafile. */
+export function buildEdge(entry, outfile, options = {}) {
   return build({
     entryPoints: [entry],
     outfile,
@@ -15,5 +15,6 @@ export function buildEdge(entry, outfile) {
     charset: 'utf8',
     legalComments: 'none',
     logLevel: 'warning',
+    ...options,
   });
 }

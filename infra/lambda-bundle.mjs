@@ -1,9 +1,7 @@
 // Makes dist/lambda/: the files of the Lambda function, but for the artifact, and the CloudFormation template.
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
-
-/** Copied into the function: the kernels, the codecs, the page. */
-const FILES = ['kernels.wasm', 'kernels-relaxed.wasm', 'kernels-relaxed-pairs.wasm', 'codec-jpeg.wasm', 'codec-png.wasm', 'codec-webp.wasm', 'page.html'];
+import { CODEC_FILES, KERNEL_FILES } from './wasm.mjs';
 
 export async function buildLambda() {
   rmSync('dist/lambda', { recursive: true, force: true });
@@ -25,6 +23,6 @@ export async function buildLambda() {
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     logLevel: 'warning',
   });
-  for (const name of FILES) copyFileSync(`dist/${name}`, `dist/lambda/code/${name}`);
+  for (const name of [...KERNEL_FILES, ...CODEC_FILES, 'page.html']) copyFileSync(`dist/${name}`, `dist/lambda/code/${name}`);
   copyFileSync('infra/aws-lambda/template.json', 'dist/lambda/template.json');
 }

@@ -48,15 +48,39 @@ it('the page is at most 24 KB, 9 KB gzipped', () => {
   expect(gzipSync(page, { level: 9 }).length).toBeLessThanOrEqual(9 * KB);
 });
 
+describe.each(['from-module', 'from-bucket'])('the worker for Cloudflare, its artifact %s', (name) => {
+  const { bytesInOutput, imports } = readMetafile(`edge-worker/${name}`);
+
+  it('is at most 48 KB gzipped, without WebAssembly', () => {
+    // Half of it is glue of the codecs (22 KB), then tokenizers and Hono.
+    expect(gzipSync(built(`edge-worker/${name}.mjs`), { level: 9 }).length, tally(bytesInOutput)).toBeLessThanOrEqual(48 * KB);
+  });
+
+  it('imports modules of the worker, and nothing else', () => {
+    const paths = imports.map(({ path }) => path).sort();
+    expect(paths).toEqual(['./codec-jpeg.wasm', './codec-png.wasm', './codec-webp.wasm', './kernels-relaxed.wasm', ...(name === 'from-module' ? ['./model.slim'] : []), './page.html']);
+  });
+});
+
+it('the codecs of pictures are at most 200 KB gzipped', () => {
+  const sizes = ['jpeg', 'png', 'webp'].map((format) => gzipSync(built(`codec-${format}.wasm`), { level: 9 }).length);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(200 * KB);
+});
+
+it.each(['node', 'bun', 'deno'])('the code of a server for %s is at most 400 KB, not minified', (host) => {
+  const sizes = ['server.mjs', 'classifier-worker.mjs', 'healthcheck.mjs'].map((name) => built(`${host}/${name}`).length);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(400 * KB);
+});
+
 it('the kernels of all builds are at most 64 KB', () => {
   const files = ['kernels.wasm', 'kernels-relaxed.wasm', 'kernels-relaxed-pairs.wasm'];
   expect(files.reduce((sum, name) => sum + built(name).length, 0)).toBeLessThanOrEqual(64 * KB);
 });
 
 /** What esbuild tells of a bundle: bytes by folder or package, and what it still imports. */
-function readMetafile(name: string): { bytesInOutput: Map<string, number>; imports: readonly unknown[] } {
+function readMetafile(name: string): { bytesInOutput: Map<string, number>; imports: readonly { readonly path: string }[] } {
   const { outputs } = JSON.parse(built(`${name}.meta.json`).toString()) as {
-    outputs: Record<string, { imports: unknown[]; inputs: Record<string, { bytesInOutput: number }> }>;
+    outputs: Record<string, { imports: { path: string }[]; inputs: Record<string, { bytesInOutput: number }> }>;
   };
   const { imports, inputs } = outputs[`dist/${name}.mjs`];
   const bytesInOutput = new Map<string, number>();

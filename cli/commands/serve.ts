@@ -1,8 +1,7 @@
-import { availableParallelism } from 'node:os';
 import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import type { AppOptions, LogEntry } from '../../runtime/http/app.ts';
-import type { Gauge } from '../../runtime/http/metrics.ts';
+import { defaultWorkers, MOST_DEFAULT_WORKERS, processGauges, QUEUE_PER_WORKER } from '../../runtime/hosts/node-process.ts';
 import type { RunningServer } from '../../runtime/hosts/node-server.ts';
 import { addResultOptions, createCommand, integer, number, resolveFlags } from '../args.ts';
 import { builtAsset } from '../io/assets.ts';
@@ -21,12 +20,6 @@ interface ServeFlags extends AccessFlags {
   readonly trustProxy: boolean;
   readonly json: boolean;
 }
-
-/** More threads than this rarely help one machine's clients, and each has the weights. */
-const MOST_DEFAULT_WORKERS = 4;
-
-/** Predictions that may wait for each thread. */
-const QUEUE_PER_WORKER = 16;
 
 export function serveCommand(io: Io): Command {
   const command = createCommand(
@@ -60,7 +53,7 @@ what they carry.`,
     .optionsGroup('Server:')
     .addOption(new Option('--port <n>', '0 takes a free one').argParser(integer(0, 65535)).default(8080))
     .option('--host <address>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
-    .addOption(new Option('--workers <n>', 'threads that classify, each with the weights; 0: the main one alone').argParser(integer(0, 256)).default(Math.min(availableParallelism(), MOST_DEFAULT_WORKERS), `processors, at most ${MOST_DEFAULT_WORKERS}`))
+    .addOption(new Option('--workers <n>', 'threads that classify, each with the weights; 0: the main one alone').argParser(integer(0, 256)).default(defaultWorkers(), `processors, at most ${MOST_DEFAULT_WORKERS}`))
     .addOption(new Option('--queue <n>', 'predictions that may wait; more get 503').argParser(integer(0, 1_000_000)).default(undefined, `${QUEUE_PER_WORKER} for each worker`))
     .addOption(new Option('--deadline <seconds>', 'later answers become 504').argParser(number(0, 3600, { above: true })).default(30))
     .option('--trust-proxy', 'count requests by the last address in X-Forwarded-For, which a proxy of yours sets')
@@ -99,13 +92,6 @@ function logTo({ stderr }: Io, format: ServeFlags['log']): (entry: LogEntry) => 
   return (entry) => {
     if (format === 'json' || entry.level === 'error') stderr.write(`${JSON.stringify(entry)}\n`);
   };
-}
-
-function processGauges(): Gauge[] {
-  return [
-    { name: 'process_resident_memory_bytes', help: 'Memory of the process, all threads.', value: process.memoryUsage.rss() },
-    { name: 'process_start_time_seconds', help: 'When it began, in seconds since 1970.', value: Math.round(Date.now() / 1000 - process.uptime()) },
-  ];
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

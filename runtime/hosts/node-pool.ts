@@ -123,18 +123,18 @@ class Pool implements ClassifierPool {
       const job = this.waiting.shift() as Job;
       this.running.set(thread, job);
       thread.ref();
-      // A copy of a picture's bytes alone: sending a view sends all of its buffer.
-      const input = job.input instanceof Uint8Array ? job.input.slice() : job.input;
+      // A copy of a picture's bytes alone: sending a view sends all of its buffer. Not by slice, which shares a Buffer's memory.
+      const input = job.input instanceof Uint8Array ? new Uint8Array(job.input) : job.input;
       thread.postMessage({ input, topK: job.topK } satisfies WorkerQuestion, input instanceof Uint8Array ? [input.buffer] : []);
     }
   }
 
   /** What waits need not be answered. What runs can't be interrupted, but for ending its thread. */
   private giveUp(job: Job, reason: Error): void {
+    job.reject(reason); // before its thread ends, which would reject it, too
     const place = this.waiting.indexOf(job);
     if (place >= 0) this.waiting.splice(place, 1);
     else if (reason.name === 'TimeoutError') void [...this.running].find(([, running]) => running === job)?.[0].terminate();
-    job.reject(reason);
   }
 
   /** Resolves when the thread has its classifier; rejects when it ends before. */

@@ -62,12 +62,15 @@ describe('a classifier pool', () => {
     expect(pool.input).toBe(alone.input);
   });
 
-  it('leaves the input as it was, also a view of a larger buffer', async () => {
+  it('leaves the input as it was, also a view of a larger buffer and a Buffer', async () => {
     const pool = await start(classifierWorker, 1);
     const png = await pngOf(7);
     const view = Uint8Array.of(9, ...png, 9).subarray(1, -1);
     expect(await pool.classify(view, 1)).toEqual(await pool.classify(png, 1));
     expect(view).toEqual(png);
+    const buffer = Buffer.from(png); // its slice() shares its memory
+    expect(await pool.classify(buffer, 1)).toEqual(await pool.classify(png, 1));
+    expect(buffer.equals(png)).toBe(true);
   });
 
   it('tells what is wrong with an input as a classifier does, and goes on', async () => {
