@@ -1,9 +1,8 @@
 import { createInterface } from 'node:readline/promises';
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
 import type { Deployed, LambdaSettings } from '../deploy/lambda/deployment.ts';
 import type { ArtifactPlace } from '../deploy/lambda/package.ts';
-import { deploymentName } from '../deploy/name.ts';
 import { usageError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { accessFlags, addAccessOptions, type AccessFlags } from './access.ts';
@@ -149,4 +148,10 @@ async function confirm(question: string, io: Io): Promise<void> {
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   const answer = await prompt.question(`${question} [y/N] `, { signal: io.signal }).finally(() => prompt.close());
   if (!/^y(es)?$/i.test(answer.trim())) throw usageError('nothing was deleted');
+}
+
+/** What is deployed under a name has it in the names of all it consists of, whose rules differ: this is what all of them allow. */
+function deploymentName(text: string): string {
+  if (!/^[a-z][a-z0-9-]{0,38}[a-z0-9]$/.test(text)) throw new InvalidArgumentError('Expected 2 to 40 small letters, digits and hyphens, a letter first.');
+  return text;
 }

@@ -1,7 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createAdaptorServer, type Http2Bindings, type HttpBindings } from '@hono/node-server';
 import type { RequestFacts } from '../http/app.ts';
+import { Problem, problemDetails, type ProblemStatus } from '../http/problem.ts';
 
 /** Anything with a fetch handler: a Hono app. */
 export interface FetchApp {
@@ -37,6 +39,7 @@ export async function serve(app: FetchApp, { port, host = '127.0.0.1', trustProx
     createServer,
     serverOptions: TIMEOUTS,
   }) as Server;
+  server.on('clientError', refuseMalformed);
   await listen(server, port, host);
   const { port: actualPort } = server.address() as AddressInfo;
   return { url: `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`, close: (graceMs) => close(server, graceMs) };
@@ -45,6 +48,19 @@ export async function serve(app: FetchApp, { port, host = '127.0.0.1', trustProx
 function clientOf({ headers, socket }: HttpBindings['incoming'] | Http2Bindings['incoming'], trustProxy: boolean): string | undefined {
   const forwarded = trustProxy ? [headers['x-forwarded-for']].flat().at(-1)?.split(',').at(-1)?.trim() : undefined;
   return forwarded ?? socket.remoteAddress;
+}
+
+/** What Node's parser refuses never becomes a request; the client is told as of any other problem, where it still listens. */
+const MALFORMED: Readonly<Record<string, readonly [status: ProblemStatus, detail: string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not come in time'],
+  HPE_HEADER_OVERFLOW: [431, 'the headers are too large'],
+};
+
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable) return void socket.destroy();
+  const [status, detail] = MALFORMED[error.code ?? ''] ?? [400, 'this is no HTTP request'];
+  const body = JSON.stringify(problemDetails(new Problem(status, detail)));
+  socket.end(`HTTP/1.1 ${status} \r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

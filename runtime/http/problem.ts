@@ -7,10 +7,12 @@ const TITLES = {
   403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  408: 'Request Timeout',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
   499: 'Client Closed Request',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
@@ -43,7 +45,12 @@ export function problemOf(error: Error, onFailure?: (error: Error) => void): Pro
   return new Problem(500, 'the prediction failed');
 }
 
-export function problemResponse({ status, message, code, headers }: Problem, requestId?: string): Response {
-  const details = { type: 'about:blank', title: TITLES[status], status, detail: message, code, requestId };
-  return new Response(JSON.stringify(details), { status, headers: { 'content-type': 'application/problem+json', ...headers } });
+/** The JSON of a problem. */
+export function problemDetails({ status, message, code }: Problem, requestId?: string): object {
+  return { type: 'about:blank', title: TITLES[status], status, detail: message, code, requestId };
+}
+
+export function problemResponse(problem: Problem, requestId?: string): Response {
+  const { status, headers } = problem;
+  return new Response(JSON.stringify(problemDetails(problem, requestId)), { status, headers: { 'content-type': 'application/problem+json', ...headers } });
 }
