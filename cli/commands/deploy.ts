@@ -6,7 +6,7 @@ import type { ArtifactPlace } from '../deploy/lambda/package.ts';
 import { usageError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { accessFlags, addAccessOptions, type AccessFlags } from './access.ts';
-import { printResult, table } from './result.ts';
+import { facts, printResult, table } from './result.ts';
 
 const TARGETS = ['lambda', 'cloudflare', 'node', 'bun', 'deno'] as const;
 
@@ -113,7 +113,7 @@ async function deployToLambda(artifact: string, settings: LambdaSettings, { dryR
     return printResult(io, json, { changes, template, parameters }, `${JSON.stringify(template, null, 2)}\n\n${told}`);
   }
   const deployed = await lambda.deployLambda(artifact, settings, io);
-  printResult(io, json, { ...deployed }, `${deployed.changed ? 'deployed' : 'nothing changed'}\n${tableOf(deployed)}${hintsOf(settings, deployed)}`);
+  printResult(io, json, { ...deployed }, `${deployed.changed ? 'deployed' : 'nothing changed'}\n${factsOf(deployed)}${hintsOf(settings, deployed)}`);
 }
 
 async function manageLambda(manage: 'status' | 'rollback' | 'destroy', name: string, { region, bucket, yes, json, token }: DeployFlags, io: Io): Promise<void> {
@@ -126,14 +126,14 @@ async function manageLambda(manage: 'status' | 'rollback' | 'destroy', name: str
   }
   if (manage === 'rollback') {
     const deployed = await lambda.rollBackLambda(target, io);
-    return printResult(io, json, { ...deployed }, `rolled back\n${tableOf(deployed)}`);
+    return printResult(io, json, { ...deployed }, `rolled back\n${factsOf(deployed)}`);
   }
   const { stack, parameters, ...deployed } = await lambda.statusOfLambda(target, io);
-  printResult(io, json, { ...deployed, stack, parameters }, `${tableOf(deployed)}\n${table([['stack', stack], ...Object.entries(parameters).filter(([, value]) => value !== '')])}`);
+  printResult(io, json, { ...deployed, stack, parameters }, `${factsOf(deployed)}\n${facts([['stack', stack], ...Object.entries(parameters).filter(([, value]) => value !== '')])}`);
 }
 
-function tableOf({ name, region, account, liveVersion, formerVersion, url }: Deployed): string {
-  return table([['name', name], ['where', `${region}, account ${account}`], ['version', liveVersion || 'none yet'], ['before', formerVersion ?? 'none'], ['url', url ?? 'none']]);
+function factsOf({ name, region, account, liveVersion, formerVersion, url }: Deployed): string {
+  return facts([['name', name], ['where', `${region}, account ${account}`], ['version', liveVersion || 'none yet'], ['before', formerVersion ?? 'none'], ['url', url ?? 'none']]);
 }
 
 function hintsOf({ urlAccess, access: { tokenDigest } }: LambdaSettings, { url }: Deployed): string {

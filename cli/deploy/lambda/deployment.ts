@@ -45,8 +45,8 @@ export interface Deployed {
   readonly changed: boolean;
 }
 
-/** What a function and its URL take at most, answers too. */
-const PAYLOAD_BYTES = 6 * 1024 ** 2;
+/** A function takes 6 MB, its body in base64 and with what Lambda tells of the request. */
+const MAX_BODY_BYTES = 4_600_000;
 
 /**
  * Deploys an artifact. The order is what keeps the old version serving until the new one has answered:
@@ -67,7 +67,7 @@ export async function deployLambda(artifactPath: string, settings: LambdaSetting
   const template = await readTemplate();
   const codeChange = await applyStack(context, template, parametersFor(settings, bucket, files));
   const version = await publishVersion(clients.lambda, settings.name, `artifact ${smoke.digest}`, io.signal);
-  if (live?.LiveVersion !== version) await checkVersion(clients, settings, version, smoke, live?.LiveVersion ?? '');
+  if (live?.LiveVersion !== version) await checkVersion(clients, settings, version, smoke, live?.LiveVersion ?? '', io);
   const aliasChange = await moveAlias(context, template, version);
   return { ...(await deployedOf(clients, context, settings.name)), changed: codeChange !== 'unchanged' || aliasChange !== 'unchanged' };
 }
@@ -96,7 +96,7 @@ export async function rollBackLambda(target: LambdaTarget, io: Io): Promise<Depl
   const context = contextOf(clients, target.name, io);
   const { LiveVersion, FormerVersion } = parametersOf(await existingStack(context, target.name));
   if (!FormerVersion) throw new UserError(`${target.name} has no version before ${LiveVersion || 'the first'}`, 'Deploy the artifact that you want.');
-  await checkVersion(clients, target, FormerVersion, null, LiveVersion);
+  await checkVersion(clients, target, FormerVersion, null, LiveVersion, io);
   await moveAlias(context, await readTemplate(), FormerVersion);
   return { ...(await deployedOf(clients, context, target.name)), changed: true };
 }
@@ -123,7 +123,8 @@ export async function filesOfLambda(artifactPath: string, settings: LambdaSettin
   };
 }
 
-async function packageOf(artifactPath: string, { place, memoryMb }: LambdaSettings): Promise<Package> {
+async function packageOf(artifactPath: string, { place, memoryMb, access: { maxBodyBytes = 0 } }: LambdaSettings): Promise<Package> {
+  if (maxBodyBytes > MAX_BODY_BYTES) throw usageError(`--max-body-bytes ${maxBodyBytes}: a Lambda function takes at most ${MAX_BODY_BYTES}`);
   const { fileBytes } = await openArtifact(artifactPath); // refuses what is none
   // The file, the engine's copy of the weights, and Node.
   const neededMb = Math.ceil((2 * fileBytes) / 1e6 + 120);
@@ -185,15 +186,16 @@ function parametersFor({ name, architecture, memoryMb, timeoutSeconds, urlAccess
     TokenDigest: access.tokenDigest ?? '',
     RateLimit: `${access.ratePerMinute ?? ''}`,
     CorsOrigins: (access.corsOrigins ?? []).join(' '),
-    MaxBodyBytes: `${Math.min(access.maxBodyBytes ?? PAYLOAD_BYTES, PAYLOAD_BYTES)}`,
+    MaxBodyBytes: `${access.maxBodyBytes ?? ''}`,
     // The app's own answer (504) comes before Lambda's.
     DeadlineMs: `${1000 * timeoutSeconds - 500}`,
   };
 }
 
-async function checkVersion({ lambda }: AwsClients, { name, token }: LambdaTarget & Pick<Partial<LambdaSettings>, 'token'>, version: string, smoke: SmokeTest | null, live: string): Promise<void> {
+async function checkVersion({ lambda }: AwsClients, { name, token }: LambdaTarget & Pick<Partial<LambdaSettings>, 'token'>, version: string, smoke: SmokeTest | null, live: string, { stderr }: Io): Promise<void> {
   try {
     await smokeVersion(lambda, name, version, smoke, token);
+    createProgress(stderr, 'smoke').line(`version ${version} answers${smoke ? ' as this machine does' : ''}: the alias moves to it`);
   } catch (error) {
     const hint = error instanceof UserError ? error.hint : '';
     throw new UserError(`version ${version} of ${name} failed its smoke request: ${messageOf(error)}`, `${live === '' ? 'Nothing is served yet.' : `Version ${live} goes on serving.`} ${hint}`.trim());

@@ -29,10 +29,11 @@ export interface Change {
 /** The stack as it is now; null where there is none. */
 export async function describeStack({ client, stack }: StackContext): Promise<Stack | null> {
   const { DescribeStacksCommand } = await import('@aws-sdk/client-cloudformation');
-  const missing = (error: unknown): boolean => nameOf(error) === 'ValidationError' && /does not exist/.test((error as Error).message);
-  const found = await atAws(`look for the stack ${stack}`, () => orNull(client.send(new DescribeStacksCommand({ StackName: stack })), missing));
+  const found = await atAws(`look for the stack ${stack}`, () => orNull(client.send(new DescribeStacksCommand({ StackName: stack })), isNoStack));
   return found?.Stacks?.[0] ?? null;
 }
+
+const isNoStack = (error: unknown): boolean => nameOf(error) === 'ValidationError' && /does not exist/.test((error as Error).message);
 
 export function parametersOf({ Parameters = [] }: Stack): Parameters {
   return Object.fromEntries(Parameters.map(({ ParameterKey, ParameterValue }) => [ParameterKey!, ParameterValue ?? '']));
@@ -51,14 +52,14 @@ export async function applyStack(context: StackContext, template: string, parame
   const changeSet = await createChangeSet(context, current, template, parameters);
   if (changeSet === null) return 'unchanged';
   const { ExecuteChangeSetCommand } = await import('@aws-sdk/client-cloudformation');
-  const since = new Date();
+  const former = await lastEvent(context);
   await atAws(`change the stack ${context.stack}`, () => context.client.send(new ExecuteChangeSetCommand({ ChangeSetName: changeSet, StackName: context.stack })).catch((error: unknown) => {
     // Asked again after an answer that was lost: it is being executed, or has been.
     if (!/^(InvalidChangeSetStatus|ChangeSetNotFound)/.test(nameOf(error))) throw error;
   }));
-  const after = await waitUntilStable(context, since);
+  const after = await waitUntilStable(context, former);
   if (!/^(CREATE|UPDATE)_COMPLETE$/.test(after?.StackStatus ?? '')) {
-    throw new UserError(`the stack ${context.stack} could not be ${current ? 'updated' : 'made'}: ${await reasonSince(context, since)}`, current ? 'It went back to what it was before.' : 'Mend the reason and run again.');
+    throw new UserError(`the stack ${context.stack} could not be ${current ? 'updated' : 'made'}: ${await reasonSince(context, former)}`, current ? 'It went back to what it was before.' : 'Mend the reason and run again.');
   }
   return current ? 'updated' : 'created';
 }
@@ -82,18 +83,18 @@ export async function previewStack(context: StackContext, template: string, para
 /** Deletes the stack and waits. Returns whether there was one. */
 export async function deleteStack(context: StackContext): Promise<boolean> {
   if ((await describeStack(context)) === null) return false;
-  await waitUntilStable(context, new Date());
+  await waitUntilStable(context);
   const { DeleteStackCommand } = await import('@aws-sdk/client-cloudformation');
-  const since = new Date();
+  const former = await lastEvent(context);
   await atAws(`delete the stack ${context.stack}`, () => context.client.send(new DeleteStackCommand({ StackName: context.stack })));
-  const after = await waitUntilStable(context, since);
-  if (after !== null) throw new UserError(`the stack ${context.stack} could not be deleted: ${await reasonSince(context, since)}`, 'Mend the reason and run again.');
+  const after = await waitUntilStable(context, former);
+  if (after !== null) throw new UserError(`the stack ${context.stack} could not be deleted: ${await reasonSince(context, former)}`, 'Mend the reason and run again.');
   return true;
 }
 
 /** The stack in a state that can be changed; null where there is none, or nothing in it. */
 async function settle(context: StackContext): Promise<Stack | null> {
-  const stack = await waitUntilStable(context, new Date());
+  const stack = await waitUntilStable(context);
   switch (stack?.StackStatus) {
     case undefined:
     case 'REVIEW_IN_PROGRESS': // only ever had a change set
@@ -158,14 +159,14 @@ async function changesOf({ client, stack }: StackContext, changeSet: string): Pr
   return changes;
 }
 
-/** Waits while CloudFormation works on the stack, and tells what happens to it. */
-async function waitUntilStable(context: StackContext, since: Date): Promise<Stack | null> {
+/** Waits while CloudFormation works on the stack, and tells what happens to it after the event `former`, where that is given. */
+async function waitUntilStable(context: StackContext, former?: string | null): Promise<Stack | null> {
   const told = new Set<string>();
   for await (const _ of polls(context.signal)) {
     const stack = await describeStack(context);
     const isBusy = /_IN_PROGRESS$/.test(stack?.StackStatus ?? '') && stack?.StackStatus !== 'REVIEW_IN_PROGRESS';
-    if (stack && context.onEvent && (isBusy || told.size > 0)) {
-      for (const { EventId, ResourceStatus, LogicalResourceId } of (await eventsSince(context, since)).filter(({ EventId }) => !told.has(EventId!))) {
+    if (stack && context.onEvent && former !== undefined) {
+      for (const { EventId, ResourceStatus, LogicalResourceId } of (await eventsAfter(context, former)).filter(({ EventId }) => !told.has(EventId!))) {
         told.add(EventId!);
         if (!/_IN_PROGRESS$/.test(ResourceStatus ?? '')) context.onEvent(`${LogicalResourceId}: ${ResourceStatus}`);
       }
@@ -175,25 +176,37 @@ async function waitUntilStable(context: StackContext, since: Date): Promise<Stac
   throw new Error('unreachable: polling ends by returning or throwing');
 }
 
-/** Oldest first. */
-async function eventsSince({ client, stack }: StackContext, since: Date): Promise<StackEvent[]> {
+/** The last thing that happened to the stack; null where nothing did. */
+async function lastEvent(context: StackContext): Promise<string | null> {
+  for await (const { EventId } of events(context)) return EventId!;
+  return null;
+}
+
+/** Newest first; none of a stack that is gone. */
+async function* events({ client, stack }: StackContext): AsyncGenerator<StackEvent> {
   const { paginateDescribeStackEvents } = await import('@aws-sdk/client-cloudformation');
-  const oldest = since.getTime() - 5000; // clocks differ by seconds
-  const isNew = ({ Timestamp }: StackEvent): boolean => Timestamp!.getTime() >= oldest;
-  const events: StackEvent[] = [];
-  return atAws(`read the events of the stack ${stack}`, async () => {
-    // Newest first.
-    for await (const { StackEvents = [] } of paginateDescribeStackEvents({ client }, { StackName: stack })) {
-      events.push(...StackEvents.filter(isNew));
-      if (!StackEvents.every(isNew)) break;
+  try {
+    for await (const { StackEvents = [] } of paginateDescribeStackEvents({ client }, { StackName: stack })) yield* StackEvents;
+  } catch (error) {
+    if (!isNoStack(error)) throw error;
+  }
+}
+
+/** Oldest first. */
+async function eventsAfter(context: StackContext, former: string | null): Promise<StackEvent[]> {
+  return atAws(`read the events of the stack ${context.stack}`, async () => {
+    const after: StackEvent[] = [];
+    for await (const event of events(context)) {
+      if (event.EventId === former) break;
+      after.unshift(event);
     }
-    return events.reverse();
+    return after;
   });
 }
 
 /** The first failure is the reason; those after it are what was cancelled because of it. */
-async function reasonSince(context: StackContext, since: Date): Promise<string> {
-  const failed = (await eventsSince(context, since)).find(({ ResourceStatus }) => /_FAILED$/.test(ResourceStatus ?? ''));
+async function reasonSince(context: StackContext, former: string | null): Promise<string> {
+  const failed = (await eventsAfter(context, former)).find(({ ResourceStatus }) => /_FAILED$/.test(ResourceStatus ?? ''));
   return failed ? `${failed.LogicalResourceId}: ${failed.ResourceStatusReason}` : 'CloudFormation does not say why';
 }
 
