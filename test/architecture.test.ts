@@ -92,6 +92,7 @@ it('has no barrels', () => {
 describe('packages', () => {
   /** Who may import what. */
   const PLACES: Readonly<Record<string, readonly string[]>> = {
+    autocannon: ['cli/bench/serve.ts'],
     hono: ['runtime/http', 'infra/aws-lambda/handler.ts'],
     '@aws-sdk/client-cloudformation': ['cli/deploy/lambda'],
     '@aws-sdk/client-lambda': ['cli/deploy/lambda'],

@@ -5,6 +5,7 @@ import { agreementCommand } from './bench-agreement.ts';
 import { costCommand } from './bench-cost.ts';
 import { latencyCommand } from './bench-latency.ts';
 import { loadCommand } from './bench-load.ts';
+import { serveBenchCommand } from './bench-serve.ts';
 import { trainStepCommand } from './bench-train-step.ts';
 
 export function benchCommand(io: Io): Command {
@@ -12,8 +13,9 @@ export function benchCommand(io: Io): Command {
     'slim bench cost --model vit-b16 --classes 10 --rank 32',
     'slim bench latency --model vit-b16 --rank 32 --threads 1',
     'slim bench load --model vit-b16 --rank 32',
+    'slim bench serve model.slim --connections 10',
     'slim bench agreement --model runs/small --data pets/',
     'slim bench train-step --model vit-b16 --rank 32 --batch-size 4',
   ]);
-  return command.addCommand(costCommand(io)).addCommand(latencyCommand(io)).addCommand(loadCommand(io)).addCommand(agreementCommand(io)).addCommand(trainStepCommand(io));
+  return command.addCommand(costCommand(io)).addCommand(latencyCommand(io)).addCommand(loadCommand(io)).addCommand(serveBenchCommand(io)).addCommand(agreementCommand(io)).addCommand(trainStepCommand(io));
 }

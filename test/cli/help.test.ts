@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import { slim } from '../support/cli.ts';
 
-const COMMANDS = ['finetune', 'train', 'evaluate', 'quantize', 'pack', 'inspect', 'predict', 'serve', 'deploy', 'bench', 'bench cost', 'bench latency', 'bench load', 'bench agreement', 'bench train-step', 'demo'];
+const COMMANDS = ['finetune', 'train', 'evaluate', 'quantize', 'pack', 'inspect', 'predict', 'serve', 'deploy', 'bench', 'bench cost', 'bench latency', 'bench load', 'bench serve', 'bench agreement', 'bench train-step', 'demo'];
 
 describe('help', () => {
   it('lists every command, how to go on and the exit codes', async () => {
