@@ -4,8 +4,11 @@
  */
 import type { Artifact } from '../../runtime/artifact/artifact.ts';
 import { createApp, type App } from '../../runtime/http/app.ts';
+import type { Classifier } from '../../runtime/http/classifier.ts';
+import { pixelsLeft } from '../../runtime/hosts/isolate-memory.ts';
 import { optionsFrom } from '../../runtime/hosts/settings.ts';
-import { createTaskClassifier } from '../../runtime/hosts/task-classifier.ts';
+import { createTaskClassifier, type ModelInput } from '../../runtime/hosts/task-classifier.ts';
+import { defaultPictureLimits } from '../../runtime/preprocess/decode.ts';
 import { jsquashDecoders } from '../../runtime/preprocess/jsquash-decoders.ts';
 import kernels from './kernels-relaxed.wasm';
 import page from './page.html';
@@ -37,8 +40,12 @@ interface Started {
  */
 export function createWorker<Env extends object>(artifactOf: (env: Env) => Artifact | Promise<Artifact>): Worker<Env> {
   let started: Started | undefined;
+  const load = async (env: Env): Promise<Classifier<ModelInput>> => {
+    const artifact = await artifactOf(env);
+    return createTaskClassifier(artifact, kernels, decoders, { ...defaultPictureLimits, maxPixels: pixelsLeft(artifact) });
+  };
   const start = (env: Env): Started => {
-    const loading = Promise.resolve(artifactOf(env)).then((artifact) => createTaskClassifier(artifact, kernels, decoders));
+    const loading = load(env);
     const app = createApp(loading, { ...optionsFrom(env as Record<string, string | undefined>), page, log: write });
     const settled = loading.then(() => undefined, (error: Error) => {
       started = undefined;

@@ -76,6 +76,8 @@ function sharedCopy(bytes: Uint8Array): Uint8Array {
 class Pool implements ClassifierPool {
   readonly info: ClassifierPool['info'];
   readonly input: InputReader<ModelInput>;
+  /** What no thread is free for waits, as bytes. */
+  readonly parallel = Infinity;
   private readonly data: WorkerData;
   private readonly options: PoolOptions;
   private readonly threads = new Set<Worker>();

@@ -10,6 +10,7 @@ import { createBodyBudget } from './body.ts';
 import type { Answer, Classifier } from './classifier.ts';
 import { DEFAULT_MAX_BODY_BYTES, predictBody, wrongMethod, type HandlerOptions } from './handler.ts';
 import { huggingFaceBody } from './hugging-face.ts';
+import { classifyAll } from './inference.ts';
 import { Metrics, type Gauge } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { pagePolicy } from './page.ts';
@@ -99,7 +100,7 @@ export function createApp<Input>(model: Classifier<Input> | Promise<Classifier<I
     const classifier = loaded();
     const { inputs, isList, topK } = await readPredictRequest(c.req.raw, classifier.input, maxBodyBytes, bodies);
     const start = performance.now();
-    const answers = await admission.run(inputs.length, c.req.raw.signal, (signal) => Promise.all(inputs.map((input) => classifier.classify(input, topK, signal))));
+    const answers = await admission.run(inputs.length, c.req.raw.signal, (signal) => classifyAll(classifier, inputs, topK, signal));
     const latencyMs = performance.now() - start;
     metrics.countPredictions(inputs.length, latencyMs / 1000);
     return c.json(bodyOf(answers, isList, latencyMs));

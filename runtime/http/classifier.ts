@@ -10,6 +10,8 @@ export interface Classifier<Input> {
    * Rejects with PreprocessError where the input is none that can be used, and with the signal's reason where that stopped it in time.
    */
   classify(input: Input, topK: number, signal?: AbortSignal): Promise<Answer>;
+  /** How many inputs of a request it is given at a time; 1 unless told, so that one decoded picture lies in memory, not all of a list. */
+  readonly parallel?: number;
 }
 
 /** An input as the body of a request, as a part of a form or in its JSON. */

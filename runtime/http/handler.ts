@@ -1,5 +1,6 @@
 /** The smallest web API of a model: three routes and no framework, for hosts that count kilobytes. `app.ts` is the whole one. */
 import type { Answer, Classifier } from './classifier.ts';
+import { classifyAll } from './inference.ts';
 import { readPredictRequest } from './predict-request.ts';
 import { Problem, problemOf, problemResponse } from './problem.ts';
 
@@ -21,7 +22,7 @@ export function createHandler<Input>(model: Classifier<Input>, { maxBodyBytes = 
       POST: async (request) => {
         const { inputs, isList, topK } = await readPredictRequest(request, model.input, maxBodyBytes);
         const start = performance.now();
-        const answers = await Promise.all(inputs.map((input) => model.classify(input, topK)));
+        const answers = await classifyAll(model, inputs, topK);
         return predictBody(answers, isList, performance.now() - start);
       },
     },

@@ -34,6 +34,20 @@ export function classifierOf<Input>(
   };
 }
 
+/** Classifies the inputs of a request, as many at a time as the classifier takes. Rejects with the first failure. */
+export async function classifyAll<Input>(classifier: Classifier<Input>, inputs: readonly Input[], topK: number, signal?: AbortSignal): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  let next = 0;
+  const takeTurns = async (): Promise<void> => {
+    while (next < inputs.length) {
+      const i = next++;
+      answers[i] = await classifier.classify(inputs[i], topK, signal);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(classifier.parallel ?? 1, inputs.length) }, takeTurns));
+  return answers;
+}
+
 /** What there is to say of a model, from its artifact. */
 export function modelInfo({ manifest, fileBytes }: Artifact): ModelInfo {
   const { labels, task, source, compression, precision, costs, accuracy, digest, preprocessing } = manifest;

@@ -293,6 +293,21 @@ describe('limits', () => {
     expect((await post(Uint8Array.of(9), 'image/png')).status).toBe(200);
   });
 
+  it.each([[1, undefined], [3, 3], [5, Infinity]])('on how many inputs of a list are worked on: %d', async (most, parallel) => {
+    let running = 0;
+    let seen = 0;
+    const counting: Classifier<Uint8Array> = { ...pictures, parallel, classify: async (bytes) => {
+      seen = Math.max(seen, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      running--;
+      return { predictions: [{ label: `${bytes[0]}`, score: 1 }] };
+    } };
+    const { json } = client({}, counting);
+    const inputs = [1, 2, 3, 4, 5].map((byte) => btoa(String.fromCharCode(byte)));
+    expect((await json({ inputs })).body.results.map(({ predictions }: any) => predictions[0].label)).toEqual(['1', '2', '3', '4', '5']);
+    expect(seen).toBe(most);
+  });
+
   it('and nothing is computed for a client that has left', async () => {
     const log: LogEntry[] = [];
     const { ask } = client({ log: (entry) => log.push(entry) });
