@@ -1,8 +1,12 @@
 import { createInterface } from 'node:readline/promises';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
-import type { Deployed, LambdaSettings } from '../deploy/lambda/deployment.ts';
+import type { WorkerArtifactPlace } from '../deploy/cloudflare/project.ts';
+import type { DeployFiles } from '../deploy/folder.ts';
+import type { Deployed } from '../deploy/lambda/deployment.ts';
+import type { LambdaSettings } from '../deploy/lambda/files.ts';
 import type { ArtifactPlace } from '../deploy/lambda/package.ts';
+import type { ServerHost } from '../deploy/server.ts';
 import { usageError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { accessFlags, addAccessOptions, type AccessFlags } from './access.ts';
@@ -10,8 +14,13 @@ import { facts, printResult, table } from './result.ts';
 
 const TARGETS = ['lambda', 'cloudflare', 'node', 'bun', 'deno'] as const;
 
+type Target = (typeof TARGETS)[number];
+
+/** Where an artifact may lie, by target; in its first place unless it is too large for that, or told. */
+const PLACES: Readonly<Record<Target, readonly string[]>> = { lambda: ['zip', 's3'], cloudflare: ['module', 'bucket'], node: [], bun: [], deno: [] };
+
 interface DeployFlags extends AccessFlags {
-  readonly to?: (typeof TARGETS)[number];
+  readonly to?: Target;
   readonly name?: string;
   readonly emit?: string;
   readonly overwrite: boolean;
@@ -26,7 +35,8 @@ interface DeployFlags extends AccessFlags {
   readonly timeout: number;
   readonly arch: 'arm64' | 'x86_64';
   readonly url: 'public' | 'iam' | 'none';
-  readonly artifactIn?: ArtifactPlace;
+  readonly artifactIn?: ArtifactPlace | WorkerArtifactPlace;
+  readonly wrangler?: string;
   readonly withoutToken: boolean;
   readonly json: boolean;
 }
@@ -73,8 +83,10 @@ where AWS's and Cloudflare's own tools take them (AWS_PROFILE, CLOUDFLARE_API_TO
     .addOption(new Option('--timeout <seconds>', 'longest request').argParser(integer(1, 900)).default(30))
     .addOption(new Option('--arch <name>', 'processor').choices(['arm64', 'x86_64']).default('arm64'))
     .addOption(new Option('--url <access>', 'who may call the function URL: everybody, or callers with IAM credentials').choices(['public', 'iam', 'none']).default('iam'))
-    .addOption(new Option('--artifact-in <place>', 'where the function finds the artifact').choices(['zip', 's3']).default(undefined, 'the zip, up to 50 MB'))
-    .option('--without-token', 'let everybody in to what asked for a token so far');
+    .option('--without-token', 'let everybody in to what asked for a token so far')
+    .optionsGroup('Lambda and Cloudflare:')
+    .addOption(new Option('--artifact-in <place>', 'lambda: the zip or s3; cloudflare: a module, or a bucket of R2').choices([...PLACES.lambda, ...PLACES.cloudflare]).default(undefined, 'zip up to 50 MB, else s3; module'))
+    .option('--wrangler <path>', 'cloudflare: the program (default: the one that is installed, else npx)');
   addAccessOptions(command);
   addResultOptions(command);
   return command.action(async (artifact: string | undefined) => runDeploy(artifact, await resolveFlags<DeployFlags>(command), io));
@@ -95,16 +107,56 @@ async function deployArtifact(artifact: string | undefined, flags: DeployFlags, 
   if (artifact === undefined) throw usageError('no artifact is given', 'slim deploy model.slim --to lambda --name NAME');
   if (to === undefined || name === undefined) throw usageError(`--${to === undefined ? 'to' : 'name'} is missing`, `slim deploy ${artifact} --to ${to ?? 'lambda'} --name ${name ?? 'NAME'}`);
   if (flags.dryRun && to !== 'lambda') throw usageError(`--dry-run is for lambda; for ${to}, --emit DIR shows what would be sent`);
-  if (to === 'lambda') return deployToLambda(artifact, await lambdaSettings(name, flags), flags, io);
-  throw usageError(`--to ${to} is not there yet`);
+  if (flags.artifactIn !== undefined && !PLACES[to].includes(flags.artifactIn)) throw usageError(`--artifact-in ${flags.artifactIn} is nothing that ${to} has`, PLACES[to].length > 0 ? `It has: ${PLACES[to].join(', ')}.` : '');
+  if (flags.emit !== undefined) return emit(to, flags.emit, await filesFor(artifact, to, name, flags), flags, io);
+  switch (to) {
+    case 'lambda':
+      return deployToLambda(artifact, await lambdaSettings(name, flags), flags, io);
+    case 'cloudflare':
+      return deployToCloudflare(artifact, name, flags, io);
+    case 'node':
+    case 'bun':
+    case 'deno':
+      throw usageError(`for ${to}, a folder is written, and none is named`, `slim deploy ${artifact} --to ${to} --name ${name} --emit ${name}/`);
+    default:
+      return to satisfies never;
+  }
+}
+
+/** All files that deploying there would send. */
+async function filesFor(artifact: string, to: Target, name: string, flags: DeployFlags): Promise<DeployFiles> {
+  if (to === 'lambda') {
+    const { filesOfLambda } = await import('../deploy/lambda/files.ts');
+    return filesOfLambda(artifact, await lambdaSettings(name, flags));
+  }
+  if (to === 'cloudflare') {
+    const { cloudflareProject } = await import('../deploy/cloudflare/project.ts');
+    return (await cloudflareProject(artifact, { name, access: await accessFlags(flags), place: flags.artifactIn as WorkerArtifactPlace | undefined })).files;
+  }
+  const { filesOfServer } = await import('../deploy/server.ts');
+  return filesOfServer(to satisfies ServerHost, artifact, { name, access: await accessFlags(flags) });
+}
+
+async function emit(to: Target, folder: string, files: DeployFiles, { overwrite, json }: DeployFlags, io: Io): Promise<void> {
+  const { writeDeployFolder } = await import('../deploy/folder.ts');
+  await writeDeployFolder(folder, to, files, overwrite);
+  const names = Object.keys(files).sort();
+  printResult(io, json, { target: to, folder, files: names }, `wrote ${folder}: ${names.join(', ')}\nits README.md says how to go on`);
+}
+
+async function deployToCloudflare(artifact: string, name: string, flags: DeployFlags, io: Io): Promise<void> {
+  const { deployCloudflare } = await import('../deploy/cloudflare/deployment.ts');
+  const deployed = await deployCloudflare(artifact, { name, access: await accessFlags(flags), place: flags.artifactIn as WorkerArtifactPlace | undefined, token: flags.token, wrangler: flags.wrangler }, io);
+  const { url, versionId, checked } = deployed;
+  printResult(io, flags.json, { ...deployed }, `deployed\n${facts([['name', name], ['version', versionId ?? 'unknown'], ['url', url ?? 'none'], ['checked', checked ? 'it answers as this machine does' : 'no: there is no URL to ask']])}`);
 }
 
 async function lambdaSettings(name: string, flags: DeployFlags): Promise<LambdaSettings> {
   const { region, bucket, memory, timeout, arch, url, artifactIn, token, withoutToken } = flags;
-  return { name, region, bucket, architecture: arch, memoryMb: memory, timeoutSeconds: timeout, urlAccess: url, place: artifactIn, token, withoutToken, access: await accessFlags(flags) };
+  return { name, region, bucket, architecture: arch, memoryMb: memory, timeoutSeconds: timeout, urlAccess: url, place: artifactIn as ArtifactPlace | undefined, token, withoutToken, access: await accessFlags(flags) };
 }
 
-async function deployToLambda(artifact: string, settings: LambdaSettings, { dryRun, emit, overwrite, json }: DeployFlags, io: Io): Promise<void> {
+async function deployToLambda(artifact: string, settings: LambdaSettings, { dryRun, json }: DeployFlags, io: Io): Promise<void> {
   const lambda = await import('../deploy/lambda/deployment.ts');
   if (dryRun) {
     const { changes, template, parameters } = await lambda.previewLambda(artifact, settings, io);

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { handle, type LambdaEvent } from 'hono/aws-lambda';
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
+import { lambdaMemory, pictureLimits } from '../../runtime/hosts/memory.ts';
 import { nodeDecoders } from '../../runtime/hosts/node-decoders.ts';
 import { loadKernels } from '../../runtime/hosts/node.ts';
 import { optionsFrom } from '../../runtime/hosts/settings.ts';
@@ -17,7 +18,9 @@ const [file, kernels, page] = await Promise.all([
   loadKernels(here),
   readFile(new URL('page.html', here), 'utf8'),
 ]);
-const classifier = await createTaskClassifier(await readArtifact(file), kernels, nodeDecoders(here));
+const artifact = await readArtifact(file);
+const memory = lambdaMemory(Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE));
+const classifier = await createTaskClassifier(artifact, kernels, nodeDecoders(here), pictureLimits(artifact, memory));
 const app = createApp(classifier, { ...optionsFrom(process.env), page, log: (entry) => console.log(JSON.stringify(entry)) });
 
 interface LambdaFacts {

@@ -5,10 +5,9 @@
 import type { Artifact } from '../../runtime/artifact/artifact.ts';
 import { createApp, type App } from '../../runtime/http/app.ts';
 import type { Classifier } from '../../runtime/http/classifier.ts';
-import { pixelsLeft } from '../../runtime/hosts/isolate-memory.ts';
+import { ISOLATE, pictureLimits } from '../../runtime/hosts/memory.ts';
 import { optionsFrom } from '../../runtime/hosts/settings.ts';
 import { createTaskClassifier, type ModelInput } from '../../runtime/hosts/task-classifier.ts';
-import { defaultPictureLimits } from '../../runtime/preprocess/decode.ts';
 import { jsquashDecoders } from '../../runtime/preprocess/jsquash-decoders.ts';
 import kernels from './kernels-relaxed.wasm';
 import page from './page.html';
@@ -42,7 +41,7 @@ export function createWorker<Env extends object>(artifactOf: (env: Env) => Artif
   let started: Started | undefined;
   const load = async (env: Env): Promise<Classifier<ModelInput>> => {
     const artifact = await artifactOf(env);
-    return createTaskClassifier(artifact, kernels, decoders, { ...defaultPictureLimits, maxPixels: pixelsLeft(artifact) });
+    return createTaskClassifier(artifact, kernels, decoders, pictureLimits(artifact, ISOLATE));
   };
   const start = (env: Env): Started => {
     const loading = load(env);

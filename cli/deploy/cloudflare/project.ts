@@ -1,7 +1,7 @@
 /** The wrangler project of an artifact: a worker's modules and its configuration. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { bytesLeft, pixelsLeft } from '../../../runtime/hosts/isolate-memory.ts';
+import { bytesLeft, ISOLATE, pixelsLeft } from '../../../runtime/hosts/memory.ts';
 import { settingsOf } from '../../../runtime/hosts/settings.ts';
 import type { AppOptions } from '../../../runtime/http/app.ts';
 import type { Artifact } from '../../../runtime/artifact/artifact.ts';
@@ -78,7 +78,7 @@ export async function cloudflareProject(artifactPath: string, { name, access, pl
 /** An artifact, the engine's copy of it and a picture have to be in an isolate's memory together. */
 function expectRoom(artifact: Artifact): void {
   const isText = artifact.manifest.task === 'text-classification';
-  if (isText ? bytesLeft(artifact) >= 0 : pixelsLeft(artifact) >= LEAST_PIXELS) return;
+  if (isText ? bytesLeft(artifact, ISOLATE) >= 0 : pixelsLeft(artifact, ISOLATE) >= LEAST_PIXELS) return;
   throw new UserError(`an artifact of ${artifact.fileBytes} bytes is too large for a worker, whose memory is 128 MB`, 'Compress it further (--rank, slim quantize), or deploy it elsewhere: --to lambda, --to node.');
 }
 

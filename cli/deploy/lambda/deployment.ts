@@ -1,36 +1,14 @@
 /** A model on AWS Lambda: how it gets there, what is there, how it goes back to what was before, and away. */
-import { readFile } from 'node:fs/promises';
-import type { AppOptions } from '../../../runtime/http/app.ts';
-import { openArtifact } from '../../io/artifact.ts';
-import { builtAsset } from '../../io/assets.ts';
 import { messageOf, usageError, UserError } from '../../io/errors.ts';
 import type { Io } from '../../io/io.ts';
 import { createProgress } from '../../io/progress.ts';
 import { smokeTestOf, type SmokeTest } from '../smoke.ts';
 import { createClients, type AwsClients } from './clients.ts';
-import { createPackage, placeFor, type ArtifactPlace, type Package } from './package.ts';
+import { codeKey, modelKey, packageOf, parametersFor, readTemplate, type LambdaSettings, type LambdaTarget } from './files.ts';
+import type { Package } from './package.ts';
 import { applyStack, deleteStack, describeStack, outputsOf, parametersOf, previewStack, type Change, type Parameters, type StackContext } from './stack.ts';
 import { deleteUnder, ensureBucket, putOnce, type Bucket } from './upload.ts';
 import { publishVersion, smokeVersion } from './versions.ts';
-
-export interface LambdaTarget {
-  readonly name: string;
-  readonly region?: string;
-  readonly bucket?: string;
-}
-
-export interface LambdaSettings extends LambdaTarget {
-  readonly architecture: 'arm64' | 'x86_64';
-  readonly memoryMb: number;
-  readonly timeoutSeconds: number;
-  readonly urlAccess: 'public' | 'iam' | 'none';
-  /** Where the artifact goes; by its size unless given. */
-  readonly place?: ArtifactPlace;
-  /** For the smoke request; the function gets its digest. */
-  readonly token?: string;
-  readonly withoutToken: boolean;
-  readonly access: Pick<AppOptions, 'tokenDigest' | 'ratePerMinute' | 'corsOrigins' | 'maxBodyBytes'>;
-}
 
 export interface Deployed {
   readonly name: string;
@@ -44,9 +22,6 @@ export interface Deployed {
   readonly url: string | null;
   readonly changed: boolean;
 }
-
-/** A function takes 6 MB, its body in base64 and with what Lambda tells of the request. */
-const MAX_BODY_BYTES = 4_600_000;
 
 /**
  * Deploys an artifact. The order is what keeps the old version serving until the new one has answered:
@@ -110,30 +85,6 @@ export async function destroyLambda(target: LambdaTarget, io: Io): Promise<{ rea
   return { stack: await deleteStack(context), objects: await deleteUnder(clients.s3, bucket, `${target.name}/`) };
 }
 
-/** All that would be sent to AWS, as files by name; nothing is asked of AWS. */
-export async function filesOfLambda(artifactPath: string, settings: LambdaSettings): Promise<Readonly<Record<string, string | Uint8Array>>> {
-  const files = await packageOf(artifactPath, settings);
-  const bucket = { name: settings.bucket ?? 'BUCKET' };
-  const parameters = Object.entries(parametersFor(settings, bucket, files)).map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue }));
-  return {
-    'code.zip': files.zip.bytes,
-    ...(files.artifact && { 'model.slim': files.artifact.bytes }),
-    'template.json': await readTemplate(),
-    'parameters.json': `${JSON.stringify(parameters, null, 2)}\n`,
-  };
-}
-
-async function packageOf(artifactPath: string, { place, memoryMb, access: { maxBodyBytes = 0 } }: LambdaSettings): Promise<Package> {
-  if (maxBodyBytes > MAX_BODY_BYTES) throw usageError(`--max-body-bytes ${maxBodyBytes}: a Lambda function takes at most ${MAX_BODY_BYTES}`);
-  const { fileBytes } = await openArtifact(artifactPath); // refuses what is none
-  // The file, the engine's copy of the weights, and Node.
-  const neededMb = Math.ceil((2 * fileBytes) / 1e6 + 120);
-  if (memoryMb < neededMb) throw usageError(`--memory ${memoryMb}: an artifact of ${fileBytes} bytes needs at least ${neededMb} MB`);
-  return createPackage(await readFile(artifactPath), place ?? placeFor(fileBytes));
-}
-
-const readTemplate = (): Promise<string> => readFile(builtAsset('lambda/template.json'), 'utf8');
-
 function contextOf({ cloudFormation: client }: AwsClients, name: string, { signal, stderr }: Io): StackContext {
   return { client, stack: `slim-${name}`, signal, onEvent: (text) => createProgress(stderr, 'stack').line(text) };
 }
@@ -165,31 +116,6 @@ async function sendFiles({ s3 }: AwsClients, bucket: Bucket, name: string, { zip
   } finally {
     progress.end();
   }
-}
-
-const codeKey = (name: string, sha256: string): string => `${name}/code-${sha256}.zip`;
-/** The template lets the function read what begins like this. */
-const modelKey = (name: string, sha256: string): string => `${name}/model-${sha256}.slim`;
-
-/** The alias's parameters are not among them: they keep their values. */
-function parametersFor({ name, architecture, memoryMb, timeoutSeconds, urlAccess, access }: LambdaSettings, bucket: Pick<Bucket, 'name'>, { zip, artifact }: Package): Parameters {
-  return {
-    Name: name,
-    Bucket: bucket.name,
-    CodeKey: codeKey(name, zip.sha256),
-    ArtifactKey: artifact ? modelKey(name, artifact.sha256) : '',
-    ArtifactBytes: artifact ? `${artifact.bytes.length}` : '',
-    Architecture: architecture,
-    MemorySize: `${memoryMb}`,
-    Timeout: `${timeoutSeconds}`,
-    UrlAccess: urlAccess,
-    TokenDigest: access.tokenDigest ?? '',
-    RateLimit: `${access.ratePerMinute ?? ''}`,
-    CorsOrigins: (access.corsOrigins ?? []).join(' '),
-    MaxBodyBytes: `${access.maxBodyBytes ?? ''}`,
-    // The app's own answer (504) comes before Lambda's.
-    DeadlineMs: `${1000 * timeoutSeconds - 500}`,
-  };
 }
 
 async function checkVersion({ lambda }: AwsClients, { name, token }: LambdaTarget & Pick<Partial<LambdaSettings>, 'token'>, version: string, smoke: SmokeTest | null, live: string, { stderr }: Io): Promise<void> {
