@@ -74,6 +74,18 @@ describe.each([['small', small], ['large, in parts', large]])('an object that is
   }, 60_000);
 });
 
+it('stops when it is interrupted, and leaves no parts behind', async () => {
+  await ensureBucket(clients.s3, bucket);
+  const stop = new AbortController();
+  aws.inject(({ operation }) => {
+    if (operation === 'UploadPart') stop.abort();
+    return null;
+  });
+  await expect(putOnce(clients.s3, bucket, 'a/one', large, { signal: stop.signal })).rejects.toMatchObject({ name: 'Interrupted' });
+  expect(aws.buckets.get('artifacts')!.objects.size).toBe(0);
+  await expect.poll(async () => (await clients.s3.send(new ListMultipartUploadsCommand({ Bucket: bucket.name }))).Uploads ?? []).toEqual([]);
+});
+
 it('does not take another object under its key for its own', async () => {
   await ensureBucket(clients.s3, bucket);
   await clients.s3.send(new PutObjectCommand({ Bucket: bucket.name, Key: 'a/one', Body: 'something else' }));

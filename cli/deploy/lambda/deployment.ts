@@ -106,11 +106,11 @@ function checkToken({ name, access, withoutToken }: LambdaSettings, live: Parame
   }
 }
 
-async function sendFiles({ s3 }: AwsClients, bucket: Bucket, name: string, { zip, artifact }: Package, { stderr }: Io): Promise<void> {
+async function sendFiles({ s3 }: AwsClients, bucket: Bucket, name: string, { zip, artifact }: Package, { stderr, signal }: Io): Promise<void> {
   const progress = createProgress(stderr, 'upload');
   try {
     for (const [key, blob] of [[codeKey(name, zip.sha256), zip], ...(artifact ? [[modelKey(name, artifact.sha256), artifact] as const] : [])] as const) {
-      const done = await putOnce(s3, bucket, key, blob, (sent, total) => progress.update(sent, total, 'bytes'));
+      const done = await putOnce(s3, bucket, key, blob, { signal, onProgress: (sent, total) => progress.update(sent, total, 'bytes') });
       progress.line(`${done === 'sent' ? 'sent' : 'there already'}: ${bucket.name}/${key} (${(blob.bytes.length / 1e6).toFixed(2)} MB)`);
     }
   } finally {

@@ -1,5 +1,5 @@
 /** What AWS refuses, as words for the user. */
-import { messageOf, UserError } from '../../io/errors.ts';
+import { Interrupted, messageOf, UserError } from '../../io/errors.ts';
 
 /** What the SDK's errors have, whichever service they come from. */
 interface AwsFailure extends Error {
@@ -21,7 +21,8 @@ export function nameOf(error: unknown): string {
 
 /** Makes an error of AWS one that the user understands. `doing` goes on from "can't". Others stay what they are. */
 export function awsError(doing: string, error: unknown): Error {
-  if (error instanceof UserError || !(error instanceof Error)) return error instanceof Error ? error : new Error(messageOf(error));
+  if (!(error instanceof Error)) return new Error(messageOf(error));
+  if (error instanceof UserError || error instanceof Interrupted) return error;
   const status = statusOf(error);
   const { name, code = '', message } = error as AwsFailure;
   const says = (what: string, hint: string): UserError => new UserError(`can't ${doing}: ${what}`, hint);

@@ -1,6 +1,7 @@
 /** Objects under content-addressed keys: what is there is right, and is never sent twice. */
 import type { S3Client } from '@aws-sdk/client-s3';
 import { UserError } from '../../io/errors.ts';
+import { throwIfInterrupted } from '../../io/io.ts';
 import { atAws, nameOf, orNull, statusOf } from './errors.ts';
 import type { Blob256 } from './package.ts';
 
@@ -12,6 +13,13 @@ export interface Bucket {
   readonly name: string;
   readonly account: string;
   readonly region: string;
+}
+
+/** Who watches a large object go up, and may stop it. */
+export interface UploadWatch {
+  readonly signal?: AbortSignal;
+  /** In bytes. */
+  readonly onProgress?: (sent: number, total: number) => void;
 }
 
 /** Makes the bucket where there is none, closed to the public. @throws UserError where it is somebody else's, or elsewhere */
@@ -36,9 +44,9 @@ export async function ensureBucket(s3: S3Client, { name, account, region }: Buck
 
 /**
  * Puts an object whose key names its digest, if it is not there yet. S3 checks what arrives: by its SHA-256, large ones by the CRC32 of their parts.
- * Two that put the same at once don't disturb each other (If-None-Match). `onProgress` gets bytes sent.
+ * Two that put the same at once don't disturb each other (If-None-Match).
  */
-export async function putOnce(s3: S3Client, { name: Bucket, account: ExpectedBucketOwner }: Bucket, Key: string, { bytes, sha256 }: Blob256, onProgress?: (sent: number, total: number) => void): Promise<'sent' | 'there'> {
+export async function putOnce(s3: S3Client, { name: Bucket, account: ExpectedBucketOwner }: Bucket, Key: string, { bytes, sha256 }: Blob256, watch: UploadWatch = {}): Promise<'sent' | 'there'> {
   const { HeadObjectCommand } = await import('@aws-sdk/client-s3');
   return atAws(`send ${Key}`, async () => {
     const at = { Bucket, Key, ExpectedBucketOwner };
@@ -51,8 +59,9 @@ export async function putOnce(s3: S3Client, { name: Bucket, account: ExpectedBuc
     const object = { ...at, Body: bytes, ContentType: 'application/octet-stream', Metadata: { sha256 }, IfNoneMatch: '*' };
     try {
       if (bytes.length <= PART_BYTES) await putWhole(s3, { ...object, ChecksumSHA256: Buffer.from(sha256, 'hex').toString('base64') });
-      else await putInParts(s3, object, bytes.length, onProgress);
+      else await putInParts(s3, object, bytes.length, watch);
     } catch (error) {
+      if (watch.signal) throwIfInterrupted(watch.signal);
       // Somebody else was faster, or the answer was lost: what counts is that it is there.
       if (!(await isThere())) throw error;
     }
@@ -77,12 +86,14 @@ async function putWhole(client: S3Client, object: ObjectToPut & { readonly Check
   });
 }
 
-async function putInParts(client: S3Client, object: ObjectToPut, total: number, onProgress?: (sent: number, total: number) => void): Promise<void> {
+async function putInParts(client: S3Client, object: ObjectToPut, total: number, { signal, onProgress }: UploadWatch): Promise<void> {
   const { Upload } = await import('@aws-sdk/lib-storage');
   await abortUnfinished(client, object);
   const upload = new Upload({ client, params: { ...object, ChecksumAlgorithm: 'CRC32' }, partSize: PART_BYTES, queueSize: 4 });
   upload.on('httpUploadProgress', ({ loaded }) => onProgress?.(loaded ?? 0, total));
-  await upload.done();
+  const stop = (): void => void upload.abort();
+  signal?.addEventListener('abort', stop);
+  await upload.done().finally(() => signal?.removeEventListener('abort', stop));
 }
 
 /** What a run that was killed left of this very object: parts are paid for until somebody ends their upload. */
