@@ -31,8 +31,9 @@ export function startShell(line: string, args: readonly string[]): Running {
   return startCommand('bash', ['-c', `SLIM="${process.execPath} ${SLIM}"; ${line}`, 'bash', ...args]);
 }
 
-function startCommand(command: string, args: readonly string[]): Running {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts any program. */
+export function startCommand(command: string, args: readonly string[], options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}): Running {
+  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   const written = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (data: Buffer) => { written[name] += data.toString(); });
   const exit = new Promise<Exit>((resolve) => child.on('close', (code, signal) => resolve({ code, signal, ...written })));
@@ -45,7 +46,7 @@ function startCommand(command: string, args: readonly string[]): Running {
     child.stderr.on('data', look);
     look();
     // Where the match was found, this comes too late to matter.
-    exit.then(() => reject(new Error(`slim ended without writing ${text}:\n${written.stderr}`)), reject);
+    exit.then(() => reject(new Error(`${command} ended without writing ${text}:\n${written.stderr}`)), reject);
   });
   return { child, saw, exit };
 }

@@ -41,7 +41,7 @@ export async function deployCloudflare(artifactPath: string, settings: Cloudflar
       await ensureBucket(wrangler, folder, object.bucket, io);
       await putObject(wrangler, folder, object.bucket, object.key, io);
     }
-    const { versionId, targets } = await wranglerDeploy(wrangler, folder, io);
+    const { versionId, targets } = await wranglerDeploy(wrangler, folder, `slim: artifact ${smoke.digest}`, io);
     const url = targets.find((target) => target.startsWith('https://')) ?? null;
     return { name: settings.name, versionId, url, checked: await checkWorker(url, smoke, settings, io) };
   } finally {

@@ -42,9 +42,9 @@ interface OutputEntry {
   readonly targets?: readonly string[] | null;
 }
 
-/** `wrangler deploy` in the folder of a project. @throws UserError saying what to do */
-export async function wranglerDeploy(wrangler: Wrangler, folder: string, io: Io): Promise<WranglerDeployment> {
-  const entries = await run(wrangler, ['deploy'], folder, io);
+/** `wrangler deploy` in the folder of a project. Refuses to overwrite what was changed in the dashboard since (`--strict`). @throws UserError saying what to do */
+export async function wranglerDeploy(wrangler: Wrangler, folder: string, message: string, io: Io): Promise<WranglerDeployment> {
+  const entries = await run(wrangler, ['deploy', '--strict', '--message', message], folder, io);
   const deployed = entries.find(({ type }) => type === 'deploy');
   return { versionId: deployed?.version_id ?? null, targets: deployed?.targets ?? [] };
 }
@@ -69,12 +69,19 @@ async function run(wrangler: Wrangler, args: readonly string[], cwd: string, io:
     throwIfInterrupted(io.signal);
     const entries = await readEntries(outputFile);
     if (code === 0) return entries;
-    const message = entries.findLast(({ type }) => type === 'command-failed')?.message ?? said.trim().split('\n').at(-1) ?? '';
-    if (mayFail(`${message}\n${said}`)) return entries;
-    throw wranglerError(`wrangler ${args.slice(0, 3).join(' ')}`, `${message}`, said);
+    const message = messageFrom(entries, said);
+    if (mayFail(message)) return entries;
+    throw wranglerError(`wrangler ${args.slice(0, args[0] === 'r2' ? 3 : 1).join(' ')}`, message, said);
   } finally {
     await rm(outputFile, { force: true });
   }
+}
+
+/** Why wrangler failed: what it wrote for programs, and what the API answered, which it writes for people only. */
+function messageFrom(entries: readonly OutputEntry[], said: string): string {
+  const failure = entries.findLast(({ type }) => type === 'command-failed')?.message ?? /\[ERROR\][^\S\n]*(.+)/.exec(said)?.[1] ?? said.trim().split('\n').at(-1)!;
+  const [answered] = /^.*\[code: \d+\].*$/m.exec(said) ?? [''];
+  return [failure, ...(failure.includes(answered.trim()) ? [] : [answered])].map((text) => text.trim()).join(' ');
 }
 
 function spawned([program, ...before]: Wrangler, args: readonly string[], cwd: string, outputFile: string, { stderr, signal }: Io): Promise<{ code: number | null; said: string }> {
@@ -84,9 +91,9 @@ function spawned([program, ...before]: Wrangler, args: readonly string[], cwd: s
     const child = spawn(program, [...before, ...args], { cwd, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
     const onData = (data: Buffer): void => {
-      const text = redacted(data.toString());
+      const text = printable(redacted(data.toString()).replace(ESCAPES, ''));
       said += text;
-      stderr.write(printable(text.replace(ESCAPES, '')));
+      stderr.write(text);
     };
     child.stdout.on('data', onData);
     child.stderr.on('data', onData);
@@ -124,6 +131,7 @@ const AGAIN = 'Run the same command again.';
 
 /** What to do about what wrangler says, the first that fits. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
+  [/because of conflicts/, 'Somebody changed it in the dashboard or through the API: choose another --name, or write the project (--emit DIR) and run npx wrangler deploy there, which overwrites it.'],
   [/CLOUDFLARE_ACCOUNT_ID|more than one account/i, 'Set CLOUDFLARE_ACCOUNT_ID to the account to deploy to.'],
   [/CLOUDFLARE_API_TOKEN|not logged in|authenticat|authoriz|invalid access token|code: (10000|9106|9109|10001)\b|\b40[13]\b/i, TOKEN_HINT],
   [/enable R2|code: 10042\b/i, 'R2 has to be switched on in the dashboard first.'],
@@ -134,7 +142,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
 ];
 
 function wranglerError(command: string, message: string, said: string): UserError {
-  const what = printable(message).replace(/\s+/g, ' ').slice(0, 300);
+  const what = message.replace(/\s+/g, ' ').slice(0, 300);
   const hint = HINTS.find(([pattern]) => pattern.test(message)) ?? HINTS.find(([pattern]) => pattern.test(said));
   return new UserError(`${command} failed: ${what || 'it said nothing'}`, hint?.[1] ?? 'What wrangler said above tells more.');
 }

