@@ -6,7 +6,7 @@ import type { DeployFiles } from '../deploy/folder.ts';
 import type { Deployed } from '../deploy/lambda/deployment.ts';
 import type { LambdaSettings } from '../deploy/lambda/files.ts';
 import type { ArtifactPlace } from '../deploy/lambda/package.ts';
-import type { ServerHost } from '../deploy/server.ts';
+import type { ServerHost } from '../deploy/server-hosts.ts';
 import { usageError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { accessFlags, addAccessOptions, type AccessFlags } from './access.ts';

@@ -1,4 +1,4 @@
-import type { HostFacts } from './server.ts';
+import type { HostFacts } from './server-hosts.ts';
 
 /** A Dockerfile that copies these files and installs nothing. It runs as a user without rights, who can't change them. */
 export function dockerfile({ image, user, serve, check }: Pick<HostFacts, 'image' | 'user' | 'serve' | 'check'>, files: readonly string[], environment: Readonly<Record<string, string>>): string {

@@ -1,4 +1,4 @@
-import type { HostFacts } from './server.ts';
+import type { HostFacts } from './server-hosts.ts';
 
 /** Where the README says to put the folder. */
 export const installFolder = (name: string): string => `/opt/${name}`;

@@ -14,7 +14,7 @@ import { openClassifier } from '../../cli/io/classifier.ts';
 import type { Io } from '../../cli/io/io.ts';
 import { writeArtifact } from '../../runtime/artifact/artifact.ts';
 import { readSafetensors } from '../../runtime/artifact/safetensors.ts';
-import { pixelsLeft } from '../../runtime/hosts/isolate-memory.ts';
+import { ISOLATE, pixelsLeft } from '../../runtime/hosts/memory.ts';
 import { skipNote } from '../contract/hosts/installed.ts';
 import { API_TOKEN, startCloudflareApi, workerOptionsOf, type CloudflareApi } from '../support/cloudflare-api.ts';
 import { miniflareAbsent, startMiniflare, type RunningWorker } from '../support/miniflare.ts';
@@ -269,7 +269,7 @@ it('an artifact that an isolate has no memory for is refused', async () => {
   writeFileSync(large, await writeArtifact(tensors.set('unused', { dtype: 'U8', shape: [60_000_000], data: new Uint8Array(60_000_000) }), manifest));
   await expect(cloudflareProject(large, { name: 'cats', access: {} })).rejects.toMatchObject({ name: 'UserError', message: expect.stringContaining('too large for a worker, whose memory is 128 MB') });
   // 12 megapixels would take about 180 MB in all.
-  expect(pixelsLeft(small)).toBeGreaterThan(6_000_000);
-  expect(pixelsLeft(small)).toBeLessThan(7_000_000);
-  expect(pixelsLeft(await openArtifact(large))).toBe(0);
+  expect(pixelsLeft(small, ISOLATE)).toBeGreaterThan(6_000_000);
+  expect(pixelsLeft(small, ISOLATE)).toBeLessThan(7_000_000);
+  expect(pixelsLeft(await openArtifact(large), ISOLATE)).toBe(0);
 });

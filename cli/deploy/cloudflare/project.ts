@@ -9,7 +9,7 @@ import { openArtifact } from '../../io/artifact.ts';
 import { builtAsset } from '../../io/assets.ts';
 import { UserError } from '../../io/errors.ts';
 import type { DeployFiles } from '../folder.ts';
-import { cloudflareReadme } from './readme.ts';
+import { cloudflareReadme, type BucketObject } from './readme.ts';
 
 /** The one that the tests run. */
 export const WRANGLER_VERSION = '4.164.0';
@@ -44,12 +44,6 @@ export interface CloudflareProject {
   readonly files: DeployFiles;
   /** What has to be in R2 before the worker is deployed; `key` is the file's name, too. */
   readonly object: BucketObject | null;
-}
-
-export interface BucketObject {
-  readonly bucket: string;
-  /** Names the artifact's SHA-256: what is there under it is right. */
-  readonly key: string;
 }
 
 /** All files of the project. @throws UserError where the artifact is none, or too large for a worker */

@@ -1,7 +1,12 @@
 import type { Manifest } from '../../../runtime/artifact/manifest.ts';
 import { SETTINGS } from '../../../runtime/hosts/settings.ts';
 import { requestExample } from '../request-example.ts';
-import type { BucketObject } from './project.ts';
+
+export interface BucketObject {
+  readonly bucket: string;
+  /** Names the artifact's SHA-256: what is there under it is right. */
+  readonly key: string;
+}
 
 /** How to deploy the project by hand. */
 export function cloudflareReadme(name: string, task: Manifest['task'], object: BucketObject | null): string {
