@@ -10,5 +10,5 @@ export async function buildWorkers() {
     const { metafile } = await buildEdge(`infra/edge/${name}.ts`, `dist/edge-worker/${name}.mjs`, { mainFields: ['module', 'main'], external: ['*.wasm', '*.slim', '*.html'] });
     writeFileSync(`dist/edge-worker/${name}.meta.json`, JSON.stringify(metafile));
   }
-  for (const name of ['kernels-relaxed.wasm', ...CODEC_FILES, 'page.html']) copyFileSync(`dist/${name}`, `dist/edge-worker/${name}`);
+  for (const name of ['kernels-relaxed-pairs.wasm', ...CODEC_FILES, 'page.html']) copyFileSync(`dist/${name}`, `dist/edge-worker/${name}`);
 }

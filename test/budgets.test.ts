@@ -58,7 +58,7 @@ describe.each(['from-module', 'from-bucket'])('the worker for Cloudflare, its ar
 
   it('imports modules of the worker, and nothing else', () => {
     const paths = imports.map(({ path }) => path).sort();
-    expect(paths).toEqual(['./codec-jpeg.wasm', './codec-png.wasm', './codec-webp.wasm', './kernels-relaxed.wasm', ...(name === 'from-module' ? ['./model.slim'] : []), './page.html']);
+    expect(paths).toEqual(['./codec-jpeg.wasm', './codec-png.wasm', './codec-webp.wasm', './kernels-relaxed-pairs.wasm', ...(name === 'from-module' ? ['./model.slim'] : []), './page.html']);
   });
 });
 

@@ -9,7 +9,8 @@ import { ISOLATE, pictureLimits } from '../../runtime/hosts/memory.ts';
 import { optionsFrom } from '../../runtime/hosts/settings.ts';
 import { createTaskClassifier, type ModelInput } from '../../runtime/hosts/task-classifier.ts';
 import { jsquashDecoders } from '../../runtime/preprocess/jsquash-decoders.ts';
-import kernels from './kernels-relaxed.wasm';
+// Adds products up in pairs, as Node does where the processor does not tell (runtime/hosts/node.ts).
+import kernels from './kernels-relaxed-pairs.wasm';
 import page from './page.html';
 
 export interface Worker<Env> {

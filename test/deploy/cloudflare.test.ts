@@ -78,7 +78,7 @@ describe('the project', () => {
     expect((await cloudflareProject(pictures, { name: 'cats', access })).files).toEqual(files);
     expect(object).toBeNull();
     expect(Object.keys(files).sort()).toEqual([
-      'README.md', 'codec-jpeg.wasm', 'codec-png.wasm', 'codec-webp.wasm', 'kernels-relaxed.wasm', 'model.slim', 'package.json', 'page.html', 'worker.mjs', 'wrangler.jsonc',
+      'README.md', 'codec-jpeg.wasm', 'codec-png.wasm', 'codec-webp.wasm', 'kernels-relaxed-pairs.wasm', 'model.slim', 'package.json', 'page.html', 'worker.mjs', 'wrangler.jsonc',
     ]);
     expect(files['model.slim']).toEqual(new Uint8Array(readFileSync(pictures)));
     expect(JSON.parse(files['wrangler.jsonc'] as string)).toMatchObject({
@@ -110,7 +110,7 @@ describe.skipIf(absent !== null)(`wrangler deploys${skipNote(absent)}`, () => {
     expect(deployed).toEqual({ name: 'cats', versionId: '00000000-0000-4000-8000-000000000000', url: 'https://cats.someone.workers.dev', checked: true });
     const { modules } = api.workers.get('cats')!;
     const { files } = await cloudflareProject(pictures, { name: 'cats', access: { tokenDigest } });
-    expect(modules.map(({ name }) => name).sort()).toEqual(['codec-jpeg.wasm', 'codec-png.wasm', 'codec-webp.wasm', 'kernels-relaxed.wasm', 'model.slim', 'page.html', 'worker.mjs']);
+    expect(modules.map(({ name }) => name).sort()).toEqual(['codec-jpeg.wasm', 'codec-png.wasm', 'codec-webp.wasm', 'kernels-relaxed-pairs.wasm', 'model.slim', 'page.html', 'worker.mjs']);
     for (const { name, content } of modules) expect(Buffer.from(content).equals(Buffer.from(files[name])), name).toBe(true);
 
     const picture = new Uint8Array(await sharp({ create: { width: 40, height: 30, channels: 3, background: '#a04020' } }).webp().toBuffer());

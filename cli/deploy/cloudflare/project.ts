@@ -82,7 +82,7 @@ function expectBelow(bytes: number, most: number, what: string): void {
 
 async function builtModules(task: Artifact['manifest']['task']): Promise<DeployFiles> {
   const codecs = task === 'text-classification' ? [] : ['codec-jpeg.wasm', 'codec-png.wasm', 'codec-webp.wasm'];
-  const names = ['kernels-relaxed.wasm', ...codecs, 'page.html'];
+  const names = ['kernels-relaxed-pairs.wasm', ...codecs, 'page.html'];
   return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await built(name)] as const)));
 }
 

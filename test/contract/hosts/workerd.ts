@@ -26,7 +26,7 @@ export const workerd: Host = {
   },
 };
 
-const MODULE_KINDS: Readonly<Record<string, string>> = { mjs: 'esModule', wasm: 'wasm', slim: 'data' };
+const MODULE_KINDS: Readonly<Record<string, string>> = { mjs: 'esModule', wasm: 'wasm', slim: 'data', html: 'text' };
 
 /** Serves a worker made of files of a folder, the first its main module. */
 export async function startWorker(folder: string, modules: readonly string[]): Promise<{ readonly url: string; stop(): void }> {
