@@ -18,7 +18,7 @@ const SHORTEST_TOKEN = 16;
 export function addAccessOptions(command: Command): Command {
   return command
     .optionsGroup('Access:')
-    .addOption(new Option('--token <secret>', `what clients have to send as Authorization: Bearer; of ${SHORTEST_TOKEN} characters or more`).env('SLIM_TOKEN').default(undefined, 'open to all'))
+    .addOption(new Option('--token <secret>', `what clients have to send as Authorization: Bearer; ${SHORTEST_TOKEN} characters or more, better in SLIM_TOKEN, which no list of processes shows`).env('SLIM_TOKEN').default(undefined, 'open to all'))
     .addOption(new Option('--rate-limit <n>', 'requests a minute of a client; more get 429').argParser(integer(1, 1_000_000)).default(undefined, 'none'))
     .addOption(new Option('--cors-origin <origin...>', 'pages that may call from a browser, e.g. https://example.com; * for all').argParser(origin).default(undefined, 'its own page alone'))
     .addOption(new Option('--max-body-bytes <n>', 'larger requests get 413').argParser(integer(1024, 1 << 30)).default(4 * 1024 ** 2));

@@ -47,14 +47,16 @@ export function deployCommand(io: Io): Command {
     'put an artifact behind HTTP in your own account, or write what that takes',
     `Deploys an artifact as a web API, the same that slim serve answers with:
 
-  lambda       AWS Lambda behind a function URL, through CloudFormation. The new version is
-               called before anybody else calls it, and compared with what this machine
-               answers; only then the alias moves to it. Where it fails, the old one stays.
-  cloudflare   a worker, through wrangler
-  node         a folder with a server, a Dockerfile and a systemd unit; bun and deno likewise
+  lambda      AWS Lambda behind a function URL, through CloudFormation. The new
+              version is called and compared with what this machine answers,
+              and only then the alias moves to it
+  cloudflare  a worker, through wrangler
+  node        a folder with a server, a Dockerfile and a systemd unit; bun and
+              deno likewise
 
-Running it again changes nothing, or goes on where a run was stopped. Credentials come from
-where AWS's and Cloudflare's own tools take them (AWS_PROFILE, CLOUDFLARE_API_TOKEN ...).`,
+Running it again changes nothing, or goes on where a run was stopped. Credentials
+come from where AWS's and Cloudflare's own tools take them (AWS_PROFILE,
+CLOUDFLARE_API_TOKEN ...).`,
     [
       'slim deploy cats.slim --to lambda --name cats --url public',
       'slim deploy cats.slim --to lambda --name cats --dry-run',
@@ -88,7 +90,7 @@ where AWS's and Cloudflare's own tools take them (AWS_PROFILE, CLOUDFLARE_API_TO
     .addOption(new Option('--artifact-in <place>', 'lambda: the zip or s3; cloudflare: a module, or a bucket of R2').choices([...PLACES.lambda, ...PLACES.cloudflare]).default(undefined, 'zip up to 50 MB, else s3; module'))
     .option('--wrangler <path>', 'cloudflare: the program (default: the one that is installed, else npx)');
   addAccessOptions(command);
-  addResultOptions(command);
+  addResultOptions(command, { draws: false });
   return command.action(async (artifact: string | undefined) => runDeploy(artifact, await resolveFlags<DeployFlags>(command), io));
 }
 

@@ -31,8 +31,8 @@ export function serveCommand(io: Io): Command {
   POST /v1/predict     for pictures: one as the body (image/*), a form, or JSON
                        {"inputs": "<base64>", "parameters": {"top_k": 5}}
                        for texts: one as the body (text/plain), a form, or JSON
-                       {"inputs": "..."}, {"inputs": {"text": "...", "text_pair": "..."}}
-                       lists of inputs get lists of answers; ?top_k=5 works everywhere
+                       {"inputs": "..."} (or {"text": ..., "text_pair": ...})
+                       lists of inputs get lists of answers; ?top_k=5 works, too
   POST /               the same, answered as Hugging Face's Inference API
   GET  /v1/model       labels, rank, accuracy before and after, costs
   GET  /healthz        200 while it runs
@@ -59,7 +59,7 @@ what they carry.`,
     .option('--trust-proxy', 'count requests by the last address in X-Forwarded-For, which a proxy of yours sets')
     .addOption(new Option('--log <format>', 'of requests, on stderr').choices(['json', 'none']).default('json'));
   addAccessOptions(command);
-  addResultOptions(command);
+  addResultOptions(command, { draws: false });
   return command.action(async (path: string) => {
     const flags = await resolveFlags<ServeFlags>(command);
     const server = await startServer(path, flags, io);
