@@ -59,13 +59,12 @@ export function optionDescription({ description, argChoices, defaultValue, defau
   return facts.length === 0 ? description : `${description} (${facts.join('; ')})`;
 }
 
-/** `draws`: whether there is anything random in it. */
-export function addResultOptions(command: Command, { draws = true } = {}): Command {
-  command
+export function addResultOptions(command: Command): Command {
+  return command
     .optionsGroup('Output and configuration:')
     .option('--json', 'print the result as one JSON object')
-    .option('--config <file>', 'take flags from a JSON file, {"batchSize": 64}; flags given here win');
-  return draws ? command.addOption(new Option('--seed <n>', 'seed of everything random').argParser(integer(0, 0xffff_ffff)).default(0)) : command;
+    .option('--config <file>', 'take flags from a JSON file, {"batchSize": 64}; flags given here win')
+    .addOption(new Option('--seed <n>', 'seed of everything random').argParser(integer(0, 0xffff_ffff)).default(0));
 }
 
 /** `inherited` says of how the data is split that the model's run decided it, unless the flags say otherwise. */

@@ -90,7 +90,7 @@ CLOUDFLARE_API_TOKEN ...).`,
     .addOption(new Option('--artifact-in <place>', 'lambda: the zip or s3; cloudflare: a module, or a bucket of R2').choices([...PLACES.lambda, ...PLACES.cloudflare]).default(undefined, 'zip up to 50 MB, else s3; module'))
     .option('--wrangler <path>', 'cloudflare: the program (default: the one that is installed, else npx)');
   addAccessOptions(command);
-  addResultOptions(command, { draws: false });
+  addResultOptions(command);
   return command.action(async (artifact: string | undefined) => runDeploy(artifact, await resolveFlags<DeployFlags>(command), io));
 }
 

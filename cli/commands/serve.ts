@@ -59,7 +59,7 @@ what they carry.`,
     .option('--trust-proxy', 'count requests by the last address in X-Forwarded-For, which a proxy of yours sets')
     .addOption(new Option('--log <format>', 'of requests, on stderr').choices(['json', 'none']).default('json'));
   addAccessOptions(command);
-  addResultOptions(command, { draws: false });
+  addResultOptions(command);
   return command.action(async (path: string) => {
     const flags = await resolveFlags<ServeFlags>(command);
     const server = await startServer(path, flags, io);
