@@ -16,7 +16,8 @@ import type { ModelInput } from './task-classifier.ts';
 
 /**
  * Answers each input on the next thread that is free. An input whose signal is aborted while it waits is dropped; a thread that is still at work at
- * the deadline (a TimeoutError) is ended and replaced. Rejects with PreprocessError, with what the thread threw, or because it crashed.
+ * the deadline (a TimeoutError), or a while after its client left, is ended and replaced. Rejects with PreprocessError, with what the thread threw,
+ * or because it crashed.
  */
 export interface ClassifierPool extends Classifier<ModelInput> {
   /** Ends the threads; what is not answered yet is rejected. */
@@ -57,7 +58,16 @@ interface Job extends WorkerQuestion {
 }
 
 /**
- * Starts the threads; resolves when all have their classifier. A thread that crashes later is replaced; the pool ends when no replacement starts.
+ * A thread may go on for so long for a client that has left: replacing it costs more than most answers. Without an end, a client could leave
+ * all threads with pictures that take hours.
+ */
+const ABANDONED_MS = 5000;
+
+/** Files or memory for a thread may be there again later. */
+const RESTART_MS = 1000;
+
+/**
+ * Starts the threads; resolves when all have their classifier. A thread that crashes later is replaced, as soon as the machine has room for another.
  * @throws ArtifactError where the artifact can't be used; Error when a thread can't start, e.g. for want of memory.
  */
 export async function createClassifierPool(artifact: Artifact, kernels: WebAssembly.Module, options: PoolOptions): Promise<ClassifierPool> {
@@ -84,6 +94,8 @@ class Pool implements ClassifierPool {
   private readonly idle: Worker[] = [];
   private readonly waiting: Job[] = [];
   private readonly running = new Map<Worker, Job>();
+  /** Threads that are being ended, whose last answers may still come. */
+  private readonly stopped = new WeakSet<Worker>();
   /** Why it takes no more inputs. */
   private ended: Error | null = null;
 
@@ -136,7 +148,16 @@ class Pool implements ClassifierPool {
     job.reject(reason); // before its thread ends, which would reject it, too
     const place = this.waiting.indexOf(job);
     if (place >= 0) this.waiting.splice(place, 1);
-    else if (reason.name === 'TimeoutError') void [...this.running].find(([, running]) => running === job)?.[0].terminate();
+    else if (reason.name === 'TimeoutError') this.stop(job);
+    else setTimeout(() => this.stop(job), ABANDONED_MS).unref();
+  }
+
+  /** Ends the thread that works on this, if one still does. */
+  private stop(job: Job): void {
+    const [thread] = [...this.running].find(([, running]) => running === job) ?? [];
+    if (thread === undefined) return;
+    this.stopped.add(thread);
+    void thread.terminate();
   }
 
   /** Resolves when the thread has its classifier; rejects when it ends before. */
@@ -176,6 +197,7 @@ class Pool implements ClassifierPool {
 
   /** Threads without work never keep the process alive. */
   private rest(thread: Worker): void {
+    if (this.stopped.has(thread)) return;
     thread.unref();
     this.idle.push(thread);
     this.runWaiting();
@@ -185,18 +207,28 @@ class Pool implements ClassifierPool {
     if (this.idle.includes(thread)) this.idle.splice(this.idle.indexOf(thread), 1);
     this.running.get(thread)?.reject(error);
     this.running.delete(thread);
+    this.restart();
+  }
+
+  /** Starts a thread, again and again until that succeeds. Nothing waits for it where there is no other. */
+  private restart(): void {
     if (this.ended !== null) return;
     this.startThread().catch((cause: Error) => {
-      if (this.threads.size === 0) this.end(new Error(`no classifier thread is left: ${cause.message}`, { cause }));
+      if (this.threads.size === 0) this.rejectAll(new Error(`no classifier thread is left: ${cause.message}`, { cause }));
+      setTimeout(() => this.restart(), RESTART_MS).unref();
     });
   }
 
   private end(error: Error): void {
     this.ended ??= error;
-    for (const { reject } of [...this.running.values(), ...this.waiting]) reject(this.ended);
+    this.rejectAll(this.ended);
+    this.idle.length = 0;
+  }
+
+  private rejectAll(error: Error): void {
+    for (const { reject } of [...this.running.values(), ...this.waiting]) reject(error);
     this.running.clear();
     this.waiting.length = 0;
-    this.idle.length = 0;
   }
 }
 

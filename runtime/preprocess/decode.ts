@@ -13,7 +13,12 @@ export interface DecodedPixels {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-/** Decodes bytes that are known to be of the format, without turning them upright. Rejects where they are broken. */
+/** A decoder that could not be had, which is no fault of the picture. */
+export class DecoderAbsent extends Error {
+  override readonly name = 'DecoderAbsent';
+}
+
+/** Decodes bytes that are known to be of the format, without turning them upright. Rejects where they are broken, and with DecoderAbsent. */
 export type Decoder = (bytes: Uint8Array) => Promise<DecodedPixels>;
 
 /** The codecs come from the host: native ones when training, WebAssembly ones when serving. */
@@ -65,6 +70,7 @@ async function decode(bytes: Uint8Array, { format }: PictureHeader, decoders: De
   try {
     return await decoders[format](bytes);
   } catch (error) {
+    if (error instanceof DecoderAbsent) throw error;
     throw new PreprocessError('corrupt', `a ${format} that can't be decoded (${error instanceof Error ? error.message : String(error)})`);
   }
 }

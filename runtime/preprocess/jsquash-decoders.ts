@@ -5,7 +5,7 @@
 import decodeJpeg, { init as initJpeg } from '@jsquash/jpeg/decode.js';
 import decodePng, { init as initPng } from '@jsquash/png/decode.js';
 import decodeWebp, { init as initWebp } from '@jsquash/webp/decode.js';
-import type { DecodedPixels, Decoder, Decoders } from './decode.ts';
+import { DecoderAbsent, type DecodedPixels, type Decoder, type Decoders } from './decode.ts';
 import type { PictureFormat } from './header.ts';
 
 /** How the host gets each codec's module; called when the first picture of the format comes. */
@@ -42,11 +42,14 @@ interface Rgba {
   readonly data: ArrayLike<number>;
 }
 
-/** Starts the codec once, at the first picture. */
+/** Starts the codec once, at the first picture; where that fails, the next picture tries again. */
 function lazyDecoder(start: () => Promise<(bytes: ArrayBuffer) => Promise<Rgba>>): Decoder {
   let starting: Promise<(bytes: ArrayBuffer) => Promise<Rgba>> | undefined;
   return async (bytes): Promise<DecodedPixels> => {
-    starting ??= start();
+    starting ??= start().catch((error: unknown) => {
+      starting = undefined;
+      throw new DecoderAbsent(`a codec did not start: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    });
     const { width, height, data } = await (await starting)(exactBuffer(bytes));
     return { width, height, channels: 4, data: data as Uint8ClampedArray };
   };

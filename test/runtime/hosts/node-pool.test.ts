@@ -107,6 +107,27 @@ describe('a signal', () => {
     await expect(running).rejects.toThrow('left');
     expect(await pool.classify(order(8), 2)).toEqual(answerOf(8));
   });
+
+  it('of a client that leaves does not leave a thread at work for ever', async () => {
+    const pool = await start(ODD_WORKER, 1);
+    const leaving = new AbortController();
+    const stuck = pool.classify(order(3), 2, leaving.signal);
+    leaving.abort(new Error('left'));
+    await expect(stuck).rejects.toThrow('left');
+    expect(await pool.classify(order(8), 2)).toEqual(answerOf(8));
+  });
+
+  it('at the deadline gives no work to a thread that is being ended, though its answer comes after all', async () => {
+    const pool = await start(ODD_WORKER, 1);
+    const deadline = new AbortController();
+    const late = pool.classify(order(4), 2, deadline.signal);
+    const next = pool.classify(order(5), 2);
+    await Promise.resolve();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200); // the answer is there, and nobody has looked yet
+    deadline.abort(new DOMException('late', 'TimeoutError'));
+    await expect(late).rejects.toThrow('late');
+    expect(await next).toEqual(answerOf(5));
+  });
 });
 
 describe('a thread that crashes', () => {
@@ -122,18 +143,18 @@ describe('a thread that crashes', () => {
     await expect(start(worker(`throw new Error('no memory');`), 2)).rejects.toThrow('a classifier thread crashed: no memory');
   });
 
-  it('when its replacement starts ends the pool, and what waits is told', async () => {
-    const once = new SharedArrayBuffer(4);
-    const odd = { ...artifact, data: new Uint8Array(once) };
+  it('while its replacement starts leaves nothing waiting, and the next try mends the pool', async () => {
+    const starts = new SharedArrayBuffer(4);
+    const odd = { ...artifact, data: new Uint8Array(starts) };
     const file = worker(`import { workerData } from 'node:worker_threads';
-      if (Atomics.add(new Int32Array(workerData.artifact.data.buffer), 0, 1) > 0) throw new Error('no memory');
+      if (Atomics.add(new Int32Array(workerData.artifact.data.buffer), 0, 1) === 1) throw new Error('no memory');
       parentPort.postMessage({ ready: true });
-      parentPort.on('message', () => process.exit());`);
+      parentPort.on('message', ({ input }) => input[0] === 2 ? process.exit() : parentPort.postMessage({ answer: { predictions: [{ label: String(input[0]), score: 2 }] } }));`);
     const pool = await start(file, 1, odd);
-    const requests = [pool.classify(order(4), 2), pool.classify(order(4), 2)];
+    const requests = [pool.classify(order(2), 2), pool.classify(order(4), 2)];
     await expect(requests[0]).rejects.toThrow('a classifier thread ended');
     await expect(requests[1]).rejects.toThrow('no classifier thread is left: a classifier thread crashed: no memory');
-    await expect(pool.classify(order(4), 2)).rejects.toThrow('no classifier thread is left');
+    expect(await pool.classify(order(4), 2)).toEqual(answerOf(4));
   });
 });
 
