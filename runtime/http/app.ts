@@ -110,7 +110,8 @@ export function createApp<Input>(model: Classifier<Input> | Promise<Classifier<I
 
   app.notFound((c) => {
     const methods = routesOf(app).filter(({ path }) => path === c.req.path).map(({ method }) => method);
-    throw methods.length === 0 ? new Problem(404, `there is no ${c.req.path}`) : wrongMethod(c.req.method, [...new Set(methods)]);
+    // Returned, not thrown: what is thrown here skips the last middleware.
+    return problemResponse(methods.length === 0 ? new Problem(404, `there is no ${c.req.path}`) : wrongMethod(c.req.method, [...new Set(methods)]), c.get('requestId'));
   });
   app.onError((error, c) => problemResponse(problemOf(error, (cause) => c.set('error', cause)), c.get('requestId')));
   return app;

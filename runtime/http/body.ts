@@ -22,26 +22,32 @@ export function createBodyBudget(bytes: number): BodyBudget {
 
 const NO_LIMIT: BodyBudget = { take: () => undefined, give: () => undefined };
 
+/** A client reads the refusal of a body once it has sent it. Of one that is too long, so many times the limit are read on and thrown away for that. */
+const LINGER = 4;
+
 /**
- * Reads a body, and refuses one as soon as it is known to be too long: by its header, or while it comes.
+ * Reads a body, keeps no more of it than the limit, and refuses one that is longer: at its end, or at once where it is much longer, by its header or while it comes.
  * The budget has its bytes back when reading has ended; what is made of them is bounded by how many requests are answered at a time.
  * Throws Problem 413 and 503.
  */
 export async function readBody({ headers, body }: Request, maxBytes: number, budget = NO_LIMIT): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
-  const refuseAbove = (length: number): void => {
-    if (length > maxBytes) throw new Problem(413, `the body is larger than ${maxBytes} bytes`);
+  const refuseAbove = (most: number, length: number): void => {
+    if (length > most) throw new Problem(413, `the body is larger than ${maxBytes} bytes`);
   };
-  refuseAbove(Number(headers.get('content-length')));
+  const lingering = maxBytes * (1 + LINGER);
+  refuseAbove(lingering, Number(headers.get('content-length')));
   let length = 0;
   let taken = 0;
   try {
     for await (const part of body ?? []) {
-      refuseAbove((length += part.length));
+      refuseAbove(lingering, (length += part.length));
+      if (length > maxBytes) continue;
       budget.take(part.length);
       taken = length;
       parts.push(part);
     }
+    refuseAbove(maxBytes, length);
     return new Uint8Array(await new Blob(parts).arrayBuffer());
   } finally {
     budget.give(taken);
