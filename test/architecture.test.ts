@@ -103,7 +103,6 @@ describe('packages', () => {
     '@hono/node-server': ['runtime/hosts'],
     '@huggingface/tokenizers': ['runtime/text/byte-level.ts'],
     '@jsquash/jpeg': ['runtime/preprocess/jsquash-decoders.ts'],
-    '@jsquash/png': ['runtime/preprocess/jsquash-decoders.ts'],
     '@jsquash/webp': ['runtime/preprocess/jsquash-decoders.ts'],
     '@huggingface/hub': ['cli/pretrained/hub.ts'],
     'csv-parse': ['cli/data/text/delimited.ts'],

@@ -3,10 +3,10 @@
  * differ in where WebAssembly may come from: files in Node, imported modules in workerd.
  */
 import decodeJpeg, { init as initJpeg } from '@jsquash/jpeg/decode.js';
-import decodePng, { init as initPng } from '@jsquash/png/decode.js';
 import decodeWebp, { init as initWebp } from '@jsquash/webp/decode.js';
 import { DecoderAbsent, type DecodedPixels, type Decoder, type Decoders } from './decode.ts';
 import type { PictureFormat } from './header.ts';
+import { startPng } from './png-codec.ts';
 
 /** How the host gets each codec's module; called when the first picture of the format comes. */
 export type CodecModules = Readonly<Record<PictureFormat, () => Promise<WebAssembly.Module>>>;
@@ -14,19 +14,18 @@ export type CodecModules = Readonly<Record<PictureFormat, () => Promise<WebAssem
 /** Libjpeg's remarks on odd but readable files: they would fill a server's log. */
 const quiet = { printErr: (): void => undefined };
 
-/** Decoders for `decodePicture`. jSquash keeps one instance a process, so calling this again changes nothing. */
+/**
+ * Decoders for `decodePicture`. jSquash keeps one instance a process, so calling this again changes nothing for JPEG and WebP.
+ */
 export function jsquashDecoders(modules: CodecModules): Decoders {
   return {
-    jpeg: lazyDecoder(async () => {
-      await (initJpeg as InitEmscripten)(await modules.jpeg(), quiet);
+    jpeg: renewedDecoder(modules.jpeg, async (module) => {
+      await (initJpeg as InitEmscripten)(module, quiet);
       return (bytes) => decodeJpeg(bytes, { preserveOrientation: false });
     }),
-    png: lazyDecoder(async () => {
-      await initPng(await modules.png());
-      return (bytes) => decodePng(bytes);
-    }),
-    webp: lazyDecoder(async () => {
-      await (initWebp as InitEmscripten)(await modules.webp(), quiet);
+    png: renewedDecoder(modules.png, startPng),
+    webp: renewedDecoder(modules.webp, async (module) => {
+      await (initWebp as InitEmscripten)(module, quiet);
       return (bytes) => decodeWebp(bytes);
     }),
   };
@@ -42,16 +41,28 @@ interface Rgba {
   readonly data: ArrayLike<number>;
 }
 
-/** Starts the codec once, at the first picture; where that fails, the next picture tries again. */
-function lazyDecoder(start: () => Promise<(bytes: ArrayBuffer) => Promise<Rgba>>): Decoder {
-  let starting: Promise<(bytes: ArrayBuffer) => Promise<Rgba>> | undefined;
+type StartedCodec = (bytes: ArrayBuffer) => Rgba | Promise<Rgba>;
+
+/**
+ * Starts the codec at the first picture, and anew after each that it could not decode: what it throws leaves its stack and its memory as they were,
+ * and after some hundreds of broken pictures it would take every good one for broken.
+ */
+function renewedDecoder(moduleOf: () => Promise<WebAssembly.Module>, start: (module: WebAssembly.Module) => Promise<StartedCodec>): Decoder {
+  let module: Promise<WebAssembly.Module> | undefined;
+  let codec: Promise<StartedCodec> | undefined;
+  const load = async (): Promise<StartedCodec> => start(await (module ??= moduleOf()));
   return async (bytes): Promise<DecodedPixels> => {
-    starting ??= start().catch((error: unknown) => {
-      starting = undefined;
+    const decode = await (codec ??= load()).catch((error: unknown) => {
+      module = codec = undefined;
       throw new DecoderAbsent(`a codec did not start: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     });
-    const { width, height, data } = await (await starting)(exactBuffer(bytes));
-    return { width, height, channels: 4, data: data as Uint8ClampedArray };
+    try {
+      const { width, height, data } = await decode(exactBuffer(bytes));
+      return { width, height, channels: 4, data: data as Uint8ClampedArray };
+    } catch (error) {
+      codec = undefined;
+      throw error;
+    }
   };
 }
 
