@@ -1,10 +1,10 @@
 /** Flags that several commands share, what their values may be, and the config file beneath them. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { openDataset, type Dataset } from './data/dataset.ts';
+import { type Dataset, openDataset } from './data/dataset.ts';
 import { DEVICES, ENGINES } from './engines/create.ts';
 import { messageOf, usageError } from './io/errors.ts';
 import { readJson } from './io/files.ts';
-import { throwIfInterrupted, type Io } from './io/io.ts';
+import { type Io, throwIfInterrupted } from './io/io.ts';
 import { createProgress } from './io/progress.ts';
 
 type Parse<T> = (text: string) => T;
@@ -14,7 +14,9 @@ export function integer(least: number, most = Number.MAX_SAFE_INTEGER): Parse<nu
   return (text) => {
     const value = Number(text);
     if (text.trim() === '' || !Number.isInteger(value) || value < least || value > most) {
-      throw new InvalidArgumentError(`Expected a whole number ${most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`}.`);
+      throw new InvalidArgumentError(
+        `Expected a whole number ${most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`}.`,
+      );
     }
     return value;
   };
@@ -26,7 +28,9 @@ export function number(least: number, most = Infinity, { above = false } = {}): 
     const value = Number(text);
     const inside = Number.isFinite(value) && value <= most && (above ? value > least : value >= least);
     if (text.trim() === '' || !inside) {
-      throw new InvalidArgumentError(`Expected a number ${above ? 'above' : 'of at least'} ${least}${most === Infinity ? '' : ` and at most ${most}`}.`);
+      throw new InvalidArgumentError(
+        `Expected a number ${above ? 'above' : 'of at least'} ${least}${most === Infinity ? '' : ` and at most ${most}`}.`,
+      );
     }
     return value;
   };
@@ -40,7 +44,12 @@ export function layerRank(text: string, known: Readonly<Record<string, number>> 
 }
 
 /** A command that resolves its flags, runs and prints its result. */
-export function createCommand(name: string, summary: string, description: string, examples: readonly string[]): Command {
+export function createCommand(
+  name: string,
+  summary: string,
+  description: string,
+  examples: readonly string[],
+): Command {
   return new Command(name)
     .summary(summary)
     .description(paragraphs(description))
@@ -54,7 +63,9 @@ function paragraphs(text: string): string {
 
 /** What the help says of a flag: its values and its default. A switch is off unless given, which needs no saying. */
 export function optionDescription({ description, argChoices, defaultValue, defaultValueDescription }: Option): string {
-  const shown = defaultValueDescription ?? (defaultValue === undefined || Array.isArray(defaultValue) ? null : String(defaultValue));
+  const shown =
+    defaultValueDescription ??
+    (defaultValue === undefined || Array.isArray(defaultValue) ? null : String(defaultValue));
   const facts = [...(argChoices ? [argChoices.join(', ')] : []), ...(shown === null ? [] : [`default: ${shown}`])];
   return facts.length === 0 ? description : `${description} (${facts.join('; ')})`;
 }
@@ -69,16 +80,29 @@ export function addResultOptions(command: Command): Command {
 
 /** `inherited` says of how the data is split that the model's run decided it, unless the flags say otherwise. */
 export function addDataOptions(command: Command, { inherited = false } = {}): Command {
-  const fraction = new Option('--validation-fraction <x>', 'share held out where the data has no split of its own').argParser(number(0, 0.9, { above: true }));
-  const seed = new Option('--split-seed <n>', 'decides which samples are held out there: the same for all runs that are compared').argParser(integer(0, 0xffff_ffff));
+  const fraction = new Option(
+    '--validation-fraction <x>',
+    'share held out where the data has no split of its own',
+  ).argParser(number(0, 0.9, { above: true }));
+  const seed = new Option(
+    '--split-seed <n>',
+    'decides which samples are held out there: the same for all runs that are compared',
+  ).argParser(integer(0, 0xffff_ffff));
   return command
     .optionsGroup('Data:')
-    .option('--data <path>', 'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), CIFAR-10 binaries, or glyphs (drawn); texts: a .jsonl, .csv, .tsv or .parquet file, a folder with train and test files of these, or folders of .txt')
+    .option(
+      '--data <path>',
+      'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), CIFAR-10 binaries, or glyphs (drawn); texts: a .jsonl, .csv, .tsv or .parquet file, a folder with train and test files of these, or folders of .txt',
+    )
     .option('--text-column <name>', 'column that holds the text (default: guessed)')
     .option('--text-pair-column <name>', 'column that holds its second half, such as a hypothesis (default: guessed)')
     .option('--label-column <name>', 'column that holds the label (default: guessed)')
     .option('--skip-bad', 'leave out unreadable samples and count them')
-    .addOption(inherited ? fraction.default(undefined, "the run's, or 0.2") : fraction.default(SPLIT_DEFAULTS.validationFraction))
+    .addOption(
+      inherited
+        ? fraction.default(undefined, "the run's, or 0.2")
+        : fraction.default(SPLIT_DEFAULTS.validationFraction),
+    )
     .addOption(inherited ? seed.default(undefined, "the run's, or 0") : seed.default(SPLIT_DEFAULTS.splitSeed));
 }
 
@@ -90,14 +114,26 @@ const COLUMNS = ['textColumn', 'textPairColumn', 'labelColumn'] as const;
  * Data flags whose split is the one that a run was trained with: what it held out is what it may be judged on.
  * So are its columns. Flags that were given win.
  */
-export function inheritSplit<F extends Partial<DataFlags>>(flags: F, configuration: Readonly<Record<string, unknown>> | undefined): F & DataFlags {
+export function inheritSplit<F extends Partial<DataFlags>>(
+  flags: F,
+  configuration: Readonly<Record<string, unknown>> | undefined,
+): F & DataFlags {
   const recorded = (name: keyof typeof SPLIT_DEFAULTS): number => {
     const value = flags[name] ?? configuration?.[name];
     return typeof value === 'number' ? value : SPLIT_DEFAULTS[name];
   };
-  const column = (name: (typeof COLUMNS)[number]): string | undefined => flags[name] ?? (typeof configuration?.[name] === 'string' ? configuration[name] : undefined);
-  const columns = Object.fromEntries(COLUMNS.flatMap((name) => (column(name) === undefined ? [] : [[name, column(name)]])));
-  return { ...flags, ...columns, skipBad: flags.skipBad ?? false, validationFraction: recorded('validationFraction'), splitSeed: recorded('splitSeed') };
+  const column = (name: (typeof COLUMNS)[number]): string | undefined =>
+    flags[name] ?? (typeof configuration?.[name] === 'string' ? configuration[name] : undefined);
+  const columns = Object.fromEntries(
+    COLUMNS.flatMap((name) => (column(name) === undefined ? [] : [[name, column(name)]])),
+  );
+  return {
+    ...flags,
+    ...columns,
+    skipBad: flags.skipBad ?? false,
+    validationFraction: recorded('validationFraction'),
+    splitSeed: recorded('splitSeed'),
+  };
 }
 
 /** How data without a split of its own is split. */
@@ -119,7 +155,11 @@ export interface DataFlags extends SplitFlags {
 const QUIET_MS = 2000;
 
 /** The data set that the flags name. Tells how far it is where counting its rows takes long. */
-export async function openData(path: string, { splitSeed, skipBad, validationFraction, textColumn, textPairColumn, labelColumn }: DataFlags, { stderr, signal }: Io): Promise<Dataset> {
+export async function openData(
+  path: string,
+  { splitSeed, skipBad, validationFraction, textColumn, textPairColumn, labelColumn }: DataFlags,
+  { stderr, signal }: Io,
+): Promise<Dataset> {
   const progress = createProgress(stderr, 'data');
   const began = performance.now();
   const onRead = (share: number): void => {
@@ -127,7 +167,15 @@ export async function openData(path: string, { splitSeed, skipBad, validationFra
     if (performance.now() - began > QUIET_MS) progress.update(Math.floor(1000 * share) / 10, 100, '% read');
   };
   try {
-    return await openDataset(path, { seed: splitSeed, skipBad, validationFraction, textColumn, textPairColumn, labelColumn, onRead });
+    return await openDataset(path, {
+      seed: splitSeed,
+      skipBad,
+      validationFraction,
+      textColumn,
+      textPairColumn,
+      labelColumn,
+      onRead,
+    });
   } finally {
     progress.end();
   }
@@ -137,8 +185,14 @@ export function addEngineOptions(command: Command): Command {
   return command
     .optionsGroup('Engine:')
     .addOption(new Option('--engine <name>', 'what computes').choices(ENGINES).default('onnx'))
-    .addOption(new Option('--device <name>', 'auto takes a GPU where the engine has one').choices(DEVICES).default('auto'))
-    .addOption(new Option('--threads <n>', 'threads of the onnx engine').argParser(integer(1, 1024)).default(undefined, 'all processors'));
+    .addOption(
+      new Option('--device <name>', 'auto takes a GPU where the engine has one').choices(DEVICES).default('auto'),
+    )
+    .addOption(
+      new Option('--threads <n>', 'threads of the onnx engine')
+        .argParser(integer(1, 1024))
+        .default(undefined, 'all processors'),
+    );
 }
 
 /** Where a model may come from, for commands that read one by name. */
@@ -146,7 +200,11 @@ export function addModelOptions(command: Command): Command {
   return command
     .optionsGroup('Model:')
     .option('--offline', 'download nothing: a name on the hub must be in the cache')
-    .addOption(new Option('--max-tokens <n>', 'texts are cut after so many tokens').argParser(integer(4, 65_536)).default(undefined, "the model's longest, at most 512; of presets 128"));
+    .addOption(
+      new Option('--max-tokens <n>', 'texts are cut after so many tokens')
+        .argParser(integer(4, 65_536))
+        .default(undefined, "the model's longest, at most 512; of presets 128"),
+    );
 }
 
 export interface ModelFlags {
@@ -155,22 +213,59 @@ export interface ModelFlags {
 }
 
 export function addRunOptions(command: Command): Command {
-  return command.optionsGroup('Run:').option('--out <dir>', 'folder of the new run').option('--overwrite', 'replace the run that is there');
+  return command
+    .optionsGroup('Run:')
+    .option('--out <dir>', 'folder of the new run')
+    .option('--overwrite', 'replace the run that is there');
 }
 
-export function addTrainingOptions(command: Command, defaults: { readonly epochs: number; readonly learningRate: number; readonly batchSize: number }): Command {
+export function addTrainingOptions(
+  command: Command,
+  defaults: { readonly epochs: number; readonly learningRate: number; readonly batchSize: number },
+): Command {
   return command
     .optionsGroup('Training:')
-    .addOption(new Option('--epochs <n>', 'passes over the training data').argParser(number(0, Infinity, { above: true })).default(defaults.epochs))
-    .addOption(new Option('--steps <n>', 'optimizer steps, instead of --epochs').argParser(integer(1)).conflicts('epochs'))
-    .addOption(new Option('--batch-size <n>', 'samples a step').argParser(integer(1, 65536)).default(defaults.batchSize))
-    .addOption(new Option('--learning-rate <x>', 'peak learning rate; half a cosine takes it to 0').argParser(number(0, 10, { above: true })).default(defaults.learningRate))
-    .addOption(new Option('--warmup-steps <n>', 'steps of linear warm-up').argParser(integer(0)).default(undefined, 'a tenth, at most 100'))
+    .addOption(
+      new Option('--epochs <n>', 'passes over the training data')
+        .argParser(number(0, Infinity, { above: true }))
+        .default(defaults.epochs),
+    )
+    .addOption(
+      new Option('--steps <n>', 'optimizer steps, instead of --epochs').argParser(integer(1)).conflicts('epochs'),
+    )
+    .addOption(
+      new Option('--batch-size <n>', 'samples a step').argParser(integer(1, 65536)).default(defaults.batchSize),
+    )
+    .addOption(
+      new Option('--learning-rate <x>', 'peak learning rate; half a cosine takes it to 0')
+        .argParser(number(0, 10, { above: true }))
+        .default(defaults.learningRate),
+    )
+    .addOption(
+      new Option('--warmup-steps <n>', 'steps of linear warm-up')
+        .argParser(integer(0))
+        .default(undefined, 'a tenth, at most 100'),
+    )
     .addOption(new Option('--weight-decay <x>', "AdamW's decoupled weight decay").argParser(number(0, 1)).default(0))
-    .addOption(new Option('--clip-norm <x>', 'largest global gradient norm; 0: no limit').argParser(number(0)).default(1))
-    .addOption(new Option('--augment <list>', 'of pictures: none, or of flip, shift:PIXELS, pad:PIXELS, crop:SCALE (see README)').default(undefined, 'flip'))
-    .addOption(new Option('--evaluate-every <n>', 'steps between evaluations').argParser(integer(1)).default(undefined, 'an epoch, at most ten in all'))
-    .addOption(new Option('--select <which>', 'weights to keep: the last, or the best on the evaluation data').choices(['last', 'best']).default('last'))
+    .addOption(
+      new Option('--clip-norm <x>', 'largest global gradient norm; 0: no limit').argParser(number(0)).default(1),
+    )
+    .addOption(
+      new Option(
+        '--augment <list>',
+        'of pictures: none, or of flip, shift:PIXELS, pad:PIXELS, crop:SCALE (see README)',
+      ).default(undefined, 'flip'),
+    )
+    .addOption(
+      new Option('--evaluate-every <n>', 'steps between evaluations')
+        .argParser(integer(1))
+        .default(undefined, 'an epoch, at most ten in all'),
+    )
+    .addOption(
+      new Option('--select <which>', 'weights to keep: the last, or the best on the evaluation data')
+        .choices(['last', 'best'])
+        .default('last'),
+    )
     .addOption(new Option('--resume', 'go on where the run in --out stopped').conflicts('overwrite'));
 }
 
@@ -184,7 +279,9 @@ const NOT_CONFIGURATION = new Set(['json', 'config', 'overwrite', 'resume']);
 export async function resolveFlags<F>(command: Command): Promise<F> {
   const path = command.opts().config as string | undefined;
   if (path !== undefined) applyConfig(command, await readConfig(path), path);
-  const switches = command.options.filter((option) => option.isBoolean()).map((option) => [option.attributeName(), false] as const);
+  const switches = command.options
+    .filter((option) => option.isBoolean())
+    .map((option) => [option.attributeName(), false] as const);
   return { ...Object.fromEntries(switches), ...command.opts() } as F;
 }
 
@@ -201,12 +298,18 @@ export function configurationOf(flags: object): Record<string, unknown> {
 }
 
 function applyConfig(command: Command, json: unknown, path: string): void {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw usageError(`${path}: expected an object of flags`);
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw usageError(`${path}: expected an object of flags`);
   for (const [key, value] of Object.entries(json)) {
     const option = command.options.find((candidate) => candidate.attributeName() === key);
     if (!option || NOT_CONFIGURATION.has(key)) {
-      const known = command.options.map((candidate) => candidate.attributeName()).filter((name) => !NOT_CONFIGURATION.has(name));
-      throw usageError(`${path}: ${command.name()} has no flag for ${JSON.stringify(key)}`, `Known: ${known.join(', ')}.`);
+      const known = command.options
+        .map((candidate) => candidate.attributeName())
+        .filter((name) => !NOT_CONFIGURATION.has(name));
+      throw usageError(
+        `${path}: ${command.name()} has no flag for ${JSON.stringify(key)}`,
+        `Known: ${known.join(', ')}.`,
+      );
     }
     const parsed = configValue(option, value, path);
     const given = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
@@ -217,7 +320,8 @@ function applyConfig(command: Command, json: unknown, path: string): void {
 }
 
 function configValue(option: Option, value: unknown, path: string): unknown {
-  const wrong = (why: string): Error => usageError(`${path}: ${option.attributeName()} is ${JSON.stringify(value)}. ${why}`);
+  const wrong = (why: string): Error =>
+    usageError(`${path}: ${option.attributeName()} is ${JSON.stringify(value)}. ${why}`);
   if (option.isBoolean()) {
     if (typeof value !== 'boolean') throw wrong('Expected true or false.');
     return value;
@@ -227,7 +331,10 @@ function configValue(option: Option, value: unknown, path: string): unknown {
     return value.reduce((known: unknown, item) => parseWith(option.parseArg ?? String, String(item), known, wrong), []);
   }
   if (option.parseArg === layerRank && typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return Object.entries(value).reduce<Record<string, number>>((known, [name, rank]) => parseWith(layerRank, `${name}=${String(rank)}`, known, wrong), {});
+    return Object.entries(value).reduce<Record<string, number>>(
+      (known, [name, rank]) => parseWith(layerRank, `${name}=${String(rank)}`, known, wrong),
+      {},
+    );
   }
   if (!option.parseArg) {
     if (typeof value !== 'string') throw wrong('Expected a string.');
@@ -248,6 +355,7 @@ function parseWith<T>(parse: (text: string, known: T) => T, text: string, known:
 
 /** A flag that must be there, on the command line or in the config file. */
 export function required(value: string | undefined, flag: string): string {
-  if (value === undefined || value === '') throw usageError(`${flag} is missing`, 'Give it here or in --config. See --help for examples.');
+  if (value === undefined || value === '')
+    throw usageError(`${flag} is missing`, 'Give it here or in --config. See --help for examples.');
   return value;
 }

@@ -41,7 +41,19 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`;
 /** Runs the command line and returns the exit code. Never throws. */
 export async function main(args: readonly string[], io: Io): Promise<number> {
   const program = new Command('slim').description(DESCRIPTION).version(VERSION).addHelpText('after', EPILOGUE);
-  const commands = [finetuneCommand, trainCommand, evaluateCommand, quantizeCommand, packCommand, inspectCommand, predictCommand, serveCommand, deployCommand, benchCommand, demoCommand];
+  const commands = [
+    finetuneCommand,
+    trainCommand,
+    evaluateCommand,
+    quantizeCommand,
+    packCommand,
+    inspectCommand,
+    predictCommand,
+    serveCommand,
+    deployCommand,
+    benchCommand,
+    demoCommand,
+  ];
   for (const command of commands) program.addCommand(command(io));
   strict(program, io);
   try {
@@ -90,7 +102,10 @@ export function reportError(error: unknown, io: Pick<Io, 'stderr'>): number {
 function hintOf(error: unknown): string {
   if (error instanceof UserError) return error.hint;
   // What the system refuses speaks for itself, and so do errors about a file's contents. The rest is a mistake of ours.
-  const explained = error instanceof ArtifactError || error instanceof PreprocessError || (error instanceof Error && 'syscall' in error);
+  const explained =
+    error instanceof ArtifactError ||
+    error instanceof PreprocessError ||
+    (error instanceof Error && 'syscall' in error);
   return explained ? '' : 'This is a bug in slim. Set SLIM_DEBUG=1 to see where.';
 }
 

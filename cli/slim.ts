@@ -16,7 +16,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 // A reader that goes away (`slim inspect | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? EXIT.ok : reportError(new UserError(`can't write the result: ${error.message}`), io));
+  process.exit(
+    error.code === 'EPIPE' ? EXIT.ok : reportError(new UserError(`can't write the result: ${error.message}`), io),
+  );
 });
 // Nobody reads the progress any more: the job goes on without.
 process.stderr.on('error', () => undefined);

@@ -1,7 +1,10 @@
-// Bundles the web API for hosts that run one module with a `fetch` handler: small, and nothing but the standard web APIs.
+// Bundles the web API for hosts that run one module with a `fetch` handler: small, and nothing but the standard web
+// APIs.
 import { build } from 'esbuild';
 
-/** Bundles an entry into one minified module; `options` are more of esbuild's. Returns its result, with the metafile. */
+/**
+ * Bundles an entry into one minified module; `options` are more of esbuild's. Returns its result, with the metafile.
+ */
 export function buildEdge(entry, outfile, options = {}) {
   return build({
     entryPoints: [entry],

@@ -23,6 +23,7 @@ export async function buildLambda() {
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     logLevel: 'warning',
   });
-  for (const name of [...KERNEL_FILES, ...CODEC_FILES, 'page.html']) copyFileSync(`dist/${name}`, `dist/lambda/code/${name}`);
+  for (const name of [...KERNEL_FILES, ...CODEC_FILES, 'page.html'])
+    copyFileSync(`dist/${name}`, `dist/lambda/code/${name}`);
   copyFileSync('infra/aws-lambda/template.json', 'dist/lambda/template.json');
 }

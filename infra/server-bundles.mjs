@@ -1,4 +1,5 @@
-// Makes dist/node/, dist/bun/ and dist/deno/: servers for these hosts, each a folder that needs nothing but an artifact in it, `model.slim`.
+// Makes dist/node/, dist/bun/ and dist/deno/: servers for these hosts, each a folder that needs nothing but an artifact
+// in it, `model.slim`.
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 import { CODEC_FILES, KERNEL_FILES } from './wasm.mjs';
@@ -9,7 +10,11 @@ export async function buildServers() {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
     await build({
-      entryPoints: { server: `infra/${host}/server.ts`, healthcheck: 'infra/server/healthcheck.ts', 'classifier-worker': 'runtime/hosts/classifier-worker.ts' },
+      entryPoints: {
+        server: `infra/${host}/server.ts`,
+        healthcheck: 'infra/server/healthcheck.ts',
+        'classifier-worker': 'runtime/hosts/classifier-worker.ts',
+      },
       outdir: folder,
       outExtension: { '.js': '.mjs' },
       bundle: true,
@@ -20,6 +25,7 @@ export async function buildServers() {
       legalComments: 'none',
       logLevel: 'warning',
     });
-    for (const name of [...KERNEL_FILES, ...CODEC_FILES, 'page.html']) copyFileSync(`dist/${name}`, `${folder}/${name}`);
+    for (const name of [...KERNEL_FILES, ...CODEC_FILES, 'page.html'])
+      copyFileSync(`dist/${name}`, `${folder}/${name}`);
   }
 }

@@ -1,11 +1,20 @@
-// The WebAssembly in dist/: kernels (AssemblyScript) and codecs of pictures (jSquash), for servers to be copied with their code.
+// The WebAssembly in dist/: kernels (AssemblyScript) and codecs of pictures (jSquash), for servers to be copied with
+// their code.
 import { copyFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
 
 // With SIMD128, which every host runs, and with relaxed SIMD, which adds up products in one of two ways.
 const RELAXED = ['--enable', 'relaxed-simd'];
-const KERNELS = { 'kernels.wasm': [], 'kernels-relaxed.wasm': RELAXED, 'kernels-relaxed-pairs.wasm': [...RELAXED, '--use', 'ADD_IN_PAIRS=memory'] };
-const CODECS = { 'codec-jpeg.wasm': 'jpeg/codec/dec/mozjpeg_dec.wasm', 'codec-png.wasm': 'png/codec/pkg/squoosh_png_bg.wasm', 'codec-webp.wasm': 'webp/codec/dec/webp_dec.wasm' };
+const KERNELS = {
+  'kernels.wasm': [],
+  'kernels-relaxed.wasm': RELAXED,
+  'kernels-relaxed-pairs.wasm': [...RELAXED, '--use', 'ADD_IN_PAIRS=memory'],
+};
+const CODECS = {
+  'codec-jpeg.wasm': 'jpeg/codec/dec/mozjpeg_dec.wasm',
+  'codec-png.wasm': 'png/codec/pkg/squoosh_png_bg.wasm',
+  'codec-webp.wasm': 'webp/codec/dec/webp_dec.wasm',
+};
 
 export const KERNEL_FILES = Object.keys(KERNELS);
 export const CODEC_FILES = Object.keys(CODECS);
@@ -19,9 +28,21 @@ export async function buildKernels() {
   for (const [name, features] of Object.entries(KERNELS)) {
     const { error, stderr } = await asc.main([
       'runtime/kernels/assembly/index.ts',
-      '--outFile', `dist/${name}`,
-      '-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--memoryBase', '16', '--enable', 'simd', ...features,
-      '--importMemory', '--noExportMemory',
+      '--outFile',
+      `dist/${name}`,
+      '-O3',
+      '--noAssert',
+      '--runtime',
+      'stub',
+      '--use',
+      'abort=',
+      '--memoryBase',
+      '16',
+      '--enable',
+      'simd',
+      ...features,
+      '--importMemory',
+      '--noExportMemory',
     ]);
     if (error) {
       process.stderr.write(stderr.toString());

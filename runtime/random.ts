@@ -1,6 +1,7 @@
 /**
  * A seeded source of numbers: the same seed gives the same sequence on every machine. Not for secrets.
- * splitmix32: 32 bits of state, one multiply-xorshift round a draw, passes the tests that matter for shuffles and initial weights.
+ * splitmix32: 32 bits of state, one multiply-xorshift round a draw, passes the tests that matter for shuffles and
+ * initial weights.
  */
 export interface Random {
   /** A number in [0, 1). */

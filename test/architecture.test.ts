@@ -1,8 +1,10 @@
-/** Imports go down, and packages stay where they belong: told from the sources. Imports of types count like any other. */
+/**
+ * Imports go down, and packages stay where they belong: told from the sources. Imports of types count like any other.
+ */
 import { readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { describe, expect, it } from 'vitest';
-import { cyclesAmong, importsOf, packageOf, projectFolder, sourcesIn, type Import } from './support/imports.ts';
+import { cyclesAmong, type Import, importsOf, packageOf, projectFolder, sourcesIn } from './support/imports.ts';
 
 /** The kernels are AssemblyScript: another language, with imports of its own. */
 const isKernel = (file: string): boolean => file.startsWith('runtime/kernels/assembly/');
@@ -16,13 +18,22 @@ const within = (file: string, place: string): boolean => file === place || file.
 
 /** `a imports b` for every import that breaks a rule; a test expects none. */
 function broken(files: readonly string[], breaks: (file: string, imported: Import) => boolean): string[] {
-  return files.flatMap((file) => imports.get(file)!.filter((imported) => breaks(file, imported)).map(({ specifier }) => `${file} imports ${specifier}`));
+  return files.flatMap((file) =>
+    imports
+      .get(file)!
+      .filter((imported) => breaks(file, imported))
+      .map(({ specifier }) => `${file} imports ${specifier}`),
+  );
 }
 
 it('finds the sources', () => {
   expect(runtime.length).toBeGreaterThan(20);
   expect(cli.length).toBeGreaterThan(50);
-  expect(imports.get('cli/engines/create.ts')).toContainEqual({ specifier: './tfjs/engine.ts', file: 'cli/engines/tfjs/engine.ts', typeOnly: false });
+  expect(imports.get('cli/engines/create.ts')).toContainEqual({
+    specifier: './tfjs/engine.ts',
+    file: 'cli/engines/tfjs/engine.ts',
+    typeOnly: false,
+  });
   expect(imports.get('cli/graph/targets.ts')).toEqual([{ specifier: '@tensorflow/tfjs', file: null, typeOnly: true }]);
 });
 
@@ -32,8 +43,15 @@ describe('cli → runtime ← infra', () => {
   });
 
   it('cli and infra import themselves and runtime', () => {
-    expect(broken(cli, (_, { file }) => file !== null && !['cli', 'runtime', 'package.json'].some((place) => within(file, place)))).toEqual([]);
-    expect(broken(infra, (_, { file }) => file !== null && !['infra', 'runtime'].some((place) => within(file, place)))).toEqual([]);
+    expect(
+      broken(
+        cli,
+        (_, { file }) => file !== null && !['cli', 'runtime', 'package.json'].some((place) => within(file, place)),
+      ),
+    ).toEqual([]);
+    expect(
+      broken(infra, (_, { file }) => file !== null && !['infra', 'runtime'].some((place) => within(file, place))),
+    ).toEqual([]);
   });
 
   it('nobody imports a kernel, but as a built module', () => {
@@ -44,7 +62,9 @@ describe('cli → runtime ← infra', () => {
 describe('runtime', () => {
   it('knows Node in its host entries only', () => {
     const isNode = (specifier: string): boolean => specifier.startsWith('node:') || builtinModules.includes(specifier);
-    expect(broken(runtime, (file, { specifier }) => isNode(specifier) && folderOf(file) !== 'runtime/hosts')).toEqual([]);
+    expect(broken(runtime, (file, { specifier }) => isNode(specifier) && folderOf(file) !== 'runtime/hosts')).toEqual(
+      [],
+    );
     const ofNode = /\b(process\.\w|Buffer\.|__dirname|require\()/;
     expect(runtime.filter((file) => folderOf(file) !== 'runtime/hosts' && ofNode.test(codeOf(file)))).toEqual([]);
   });
@@ -54,10 +74,21 @@ describe('runtime', () => {
   });
 
   it('goes down: hosts → page → http → text → preprocess → engine → kernels → artifact', () => {
-    const order = ['runtime/artifact', 'runtime/kernels', 'runtime/engine', 'runtime/preprocess', 'runtime/text', 'runtime/http', 'runtime/page', 'runtime/hosts'];
+    const order = [
+      'runtime/artifact',
+      'runtime/kernels',
+      'runtime/engine',
+      'runtime/preprocess',
+      'runtime/text',
+      'runtime/http',
+      'runtime/page',
+      'runtime/hosts',
+    ];
     const level = (file: string): number => order.indexOf(folderOf(file)); // -1: runtime/random.ts, below all
     expect([...new Set(runtime.map(folderOf))].sort()).toEqual([...order, 'runtime'].sort());
-    expect(broken(runtime, (file, imported) => imported.file !== null && level(imported.file) > level(file))).toEqual([]);
+    expect(broken(runtime, (file, imported) => imported.file !== null && level(imported.file) > level(file))).toEqual(
+      [],
+    );
   });
 });
 
@@ -68,7 +99,12 @@ function codeOf(file: string): string {
 
 describe('cli', () => {
   it('a graph knows nothing of what runs it or is made of it', () => {
-    expect(broken(cli.filter((file) => within(file, 'cli/graph')), (_, { file }) => file !== null && !within(file, 'cli/graph'))).toEqual([]);
+    expect(
+      broken(
+        cli.filter((file) => within(file, 'cli/graph')),
+        (_, { file }) => file !== null && !within(file, 'cli/graph'),
+      ),
+    ).toEqual([]);
   });
 
   it('commands are known to the command line only', () => {
@@ -78,8 +114,13 @@ describe('cli', () => {
 });
 
 it('has no files that import each other in circles, but for the derivative rules', () => {
-  const cycles = cyclesAmong([...imports.keys()], (file) => imports.get(file)!.flatMap((imported) => (imported.file !== null && imports.has(imported.file) ? [imported.file] : [])));
-  // The derivative of a sum is a broadcast and the other way round: they call each other when a gradient is built, never when loaded.
+  const cycles = cyclesAmong([...imports.keys()], (file) =>
+    imports
+      .get(file)!
+      .flatMap((imported) => (imported.file !== null && imports.has(imported.file) ? [imported.file] : [])),
+  );
+  // The derivative of a sum is a broadcast and the other way round: they call each other when a gradient is built,
+  // never when loaded.
   expect(cycles).toEqual([['binary', 'broadcast', 'reduce', 'unary'].map((name) => `cli/graph/ops/${name}.ts`)]);
 });
 
@@ -121,25 +162,46 @@ describe('packages', () => {
   const isPackage = ({ specifier, file }: Import): boolean => file === null && !specifier.startsWith('node:');
 
   it('are imported where they belong', () => {
-    const allowed = (file: string, { specifier }: Import): boolean => (PLACES[packageOf(specifier)] ?? []).some((place) => within(file, place));
-    expect(broken([...imports.keys()], (file, imported) => isPackage(imported) && !allowed(file, imported))).toEqual([]);
+    const allowed = (file: string, { specifier }: Import): boolean =>
+      (PLACES[packageOf(specifier)] ?? []).some((place) => within(file, place));
+    expect(broken([...imports.keys()], (file, imported) => isPackage(imported) && !allowed(file, imported))).toEqual(
+      [],
+    );
   });
 
   it('are the dependencies of package.json, all of them used', () => {
-    const { dependencies } = JSON.parse(readFileSync(`${projectFolder}package.json`, 'utf8')) as { dependencies: Record<string, string> };
-    const imported = [...imports.values()].flat().filter(isPackage).map(({ specifier }) => packageOf(specifier));
+    const { dependencies } = JSON.parse(readFileSync(`${projectFolder}package.json`, 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
+    const imported = [...imports.values()]
+      .flat()
+      .filter(isPackage)
+      .map(({ specifier }) => packageOf(specifier));
     const known = [...Object.keys(dependencies), ...OPTIONAL].sort();
     expect([...new Set(imported)].sort()).toEqual(known);
     expect(Object.keys(PLACES).sort()).toEqual(known);
   });
 
   it('leave a graph free of tfjs but for its types', () => {
-    expect(broken(cli.filter((file) => within(file, 'cli/graph')), (_, imported) => isPackage(imported) && !imported.typeOnly)).toEqual([]);
+    expect(
+      broken(
+        cli.filter((file) => within(file, 'cli/graph')),
+        (_, imported) => isPackage(imported) && !imported.typeOnly,
+      ),
+    ).toEqual([]);
   });
 });
 
 describe('cyclesAmong', () => {
-  const edges: Record<string, string[]> = { a: ['b'], b: ['c'], c: ['a', 'd'], d: ['e'], e: [], f: ['f'], g: ['d', 'f'] };
+  const edges: Record<string, string[]> = {
+    a: ['b'],
+    b: ['c'],
+    c: ['a', 'd'],
+    d: ['e'],
+    e: [],
+    f: ['f'],
+    g: ['d', 'f'],
+  };
   it('finds circles, files that import themselves, and nothing else', () => {
     expect(cyclesAmong(Object.keys(edges), (file) => edges[file])).toEqual([['a', 'b', 'c'], ['f']]);
   });

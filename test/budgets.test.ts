@@ -11,8 +11,16 @@ const built = (name: string): Buffer => readFileSync(`${projectFolder}dist/${nam
 describe.each([
   // Handler, reader, engine, preprocessing; no weights, no decoders.
   { name: 'edge', what: 'pictures', bytes: 25 * KB, gzipped: 10.5 * KB, rest: 12 * KB, packages: [] },
-  // Tokenizers instead of preprocessing. BPE of @huggingface/tokenizers is 2 KB of it gzipped; all of that package would be 11.
-  { name: 'edge-text', what: 'texts', bytes: 40 * KB, gzipped: 16 * KB, rest: 25 * KB, packages: ['@huggingface/tokenizers'] },
+  // Tokenizers instead of preprocessing. BPE of @huggingface/tokenizers is 2 KB of it gzipped; all of that package
+  // would be 11.
+  {
+    name: 'edge-text',
+    what: 'texts',
+    bytes: 40 * KB,
+    gzipped: 16 * KB,
+    rest: 25 * KB,
+    packages: ['@huggingface/tokenizers'],
+  },
 ])('the edge bundle for $what', ({ name, bytes, gzipped, rest, packages }) => {
   const bundle = built(`${name}.mjs`);
   const { bytesInOutput, imports } = readMetafile(name);
@@ -27,7 +35,9 @@ describe.each([
 
   it('keeps to its share, all but artifact and engine', () => {
     const theirs = ['runtime/artifact', 'runtime/engine', 'runtime/kernels'];
-    const others = [...bytesInOutput].filter(([place]) => !theirs.includes(place)).reduce((sum, [, size]) => sum + size, 0);
+    const others = [...bytesInOutput]
+      .filter(([place]) => !theirs.includes(place))
+      .reduce((sum, [, size]) => sum + size, 0);
     expect(others, tally(bytesInOutput)).toBeLessThanOrEqual(rest);
   });
 
@@ -53,12 +63,21 @@ describe.each(['from-module', 'from-bucket'])('the worker for Cloudflare, its ar
 
   it('is at most 48 KB gzipped, without WebAssembly', () => {
     // Half of it is glue of the codecs (22 KB), then tokenizers and Hono.
-    expect(gzipSync(built(`edge-worker/${name}.mjs`), { level: 9 }).length, tally(bytesInOutput)).toBeLessThanOrEqual(48 * KB);
+    expect(gzipSync(built(`edge-worker/${name}.mjs`), { level: 9 }).length, tally(bytesInOutput)).toBeLessThanOrEqual(
+      48 * KB,
+    );
   });
 
   it('imports modules of the worker, and nothing else', () => {
     const paths = imports.map(({ path }) => path).sort();
-    expect(paths).toEqual(['./codec-jpeg.wasm', './codec-png.wasm', './codec-webp.wasm', './kernels-relaxed-pairs.wasm', ...(name === 'from-module' ? ['./model.slim'] : []), './page.html']);
+    expect(paths).toEqual([
+      './codec-jpeg.wasm',
+      './codec-png.wasm',
+      './codec-webp.wasm',
+      './kernels-relaxed-pairs.wasm',
+      ...(name === 'from-module' ? ['./model.slim'] : []),
+      './page.html',
+    ]);
   });
 });
 
@@ -68,7 +87,9 @@ it('the codecs of pictures are at most 200 KB gzipped', () => {
 });
 
 it.each(['node', 'bun', 'deno'])('the code of a server for %s is at most 400 KB, not minified', (host) => {
-  const sizes = ['server.mjs', 'classifier-worker.mjs', 'healthcheck.mjs'].map((name) => built(`${host}/${name}`).length);
+  const sizes = ['server.mjs', 'classifier-worker.mjs', 'healthcheck.mjs'].map(
+    (name) => built(`${host}/${name}`).length,
+  );
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(400 * KB);
 });
 
@@ -78,7 +99,10 @@ it('the kernels of all builds are at most 64 KB', () => {
 });
 
 /** What esbuild tells of a bundle: bytes by folder or package, and what it still imports. */
-function readMetafile(name: string): { bytesInOutput: Map<string, number>; imports: readonly { readonly path: string }[] } {
+function readMetafile(name: string): {
+  bytesInOutput: Map<string, number>;
+  imports: readonly { readonly path: string }[];
+} {
   const { outputs } = JSON.parse(built(`${name}.meta.json`).toString()) as {
     outputs: Record<string, { imports: { path: string }[]; inputs: Record<string, { bytesInOutput: number }> }>;
   };
@@ -93,5 +117,8 @@ function readMetafile(name: string): { bytesInOutput: Map<string, number>; impor
 }
 
 function tally(bytesInOutput: ReadonlyMap<string, number>): string {
-  return [...bytesInOutput].sort(([, a], [, b]) => b - a).map(([place, bytes]) => `${place} ${bytes}`).join(', ');
+  return [...bytesInOutput]
+    .sort(([, a], [, b]) => b - a)
+    .map(([place, bytes]) => `${place} ${bytes}`)
+    .join(', ');
 }

@@ -7,7 +7,7 @@ import type { Engine } from '../engines/engine.ts';
 import { builtKernels } from '../io/assets.ts';
 import { argmax, compileForward, EVALUATION_BATCH, expectFinite } from '../train/evaluate.ts';
 import { packTrained, quantize } from '../train/pack-trained.ts';
-import { floatTensors, partsOf, weightSpecs, type TrainedModel } from '../train/trained-model.ts';
+import { floatTensors, partsOf, type TrainedModel, weightSpecs } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 
 export interface Agreement {
@@ -27,7 +27,12 @@ export interface AgreementOptions {
 }
 
 /** Runs every sample of the splits through the f32 model on `engine` and through its int8 artifact on the runtime. */
-export async function benchAgreement(trained: TrainedModel, splits: readonly Samples[], engine: Engine, { classOf, onBatch }: AgreementOptions): Promise<Agreement> {
+export async function benchAgreement(
+  trained: TrainedModel,
+  splits: readonly Samples[],
+  engine: Engine,
+  { classOf, onBatch }: AgreementOptions,
+): Promise<Agreement> {
   const artifact = await readArtifact(await packTrained(quantize(trained)));
   const runtime = createRuntime(artifact, await builtKernels());
   const forward = compileForward(engine, trained.model, partsOf(trained));
@@ -37,8 +42,13 @@ export async function benchAgreement(trained: TrainedModel, splits: readonly Sam
   const counts = { samples: 0, agree: 0, f32: 0, int8: 0 };
   let done = 0;
   for (const split of splits) {
-    for await (const { inputs, tokens, sample, labels, size } of split.batches({ batchSize: EVALUATION_BATCH, seed: 0 })) {
-      const uploaded = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, engine.upload(tensor)]));
+    for await (const { inputs, tokens, sample, labels, size } of split.batches({
+      batchSize: EVALUATION_BATCH,
+      seed: 0,
+    })) {
+      const uploaded = Object.fromEntries(
+        Object.entries(inputs).map(([name, tensor]) => [name, engine.upload(tensor)]),
+      );
       const outputs = await (await forward.at(tokens)).run({ ...weights, ...uploaded });
       const values = await outputs.logits.read();
       for (let i = 0; i < size; i++) {

@@ -1,12 +1,18 @@
 /** What `slim bench latency` runs: Slim's engine and its peers, dense and low-rank. */
-import { nativeRuntime, webRuntime, type OnnxRuntime } from '../engines/onnx/session.ts';
+import { nativeRuntime, type OnnxRuntime, webRuntime } from '../engines/onnx/session.ts';
 import type { Model } from '../models/model.ts';
 import type { LatencyCase } from './latency.ts';
 import { openSlim } from './slim-engine.ts';
 import { denseVariant, lowRankVariant } from './variant.ts';
 
 export const SLIM_CASES = ['slim-int8-lowrank', 'slim-f32-lowrank', 'slim-int8-dense', 'slim-f32-dense'] as const;
-export const PEERS = ['native-f32-dense', 'native-f32-lowrank', 'native-int8-dense', 'native-int8-lowrank', 'web-f32-lowrank'] as const;
+export const PEERS = [
+  'native-f32-dense',
+  'native-f32-lowrank',
+  'native-int8-dense',
+  'native-int8-lowrank',
+  'web-f32-lowrank',
+] as const;
 export type CaseName = (typeof SLIM_CASES)[number] | (typeof PEERS)[number];
 
 export interface CaseOptions {
@@ -23,22 +29,43 @@ export interface CaseOptions {
   readonly onMissing: (name: CaseName) => void;
 }
 
-/** The cases of those names. All run the same random weights on the same sample, in so far as they have the same rank. */
-export async function latencyCases(names: readonly CaseName[], { model, planModel, rank, ranks, seed, threads, onMissing }: CaseOptions): Promise<LatencyCase[]> {
-  const variantsOf = (of: Model) => ({ dense: once(() => denseVariant(of, seed)), lowrank: once(() => lowRankVariant(of, ranks, seed)) });
+/**
+ * The cases of those names. All run the same random weights on the same sample, in so far as they have the same rank.
+ */
+export async function latencyCases(
+  names: readonly CaseName[],
+  { model, planModel, rank, ranks, seed, threads, onMissing }: CaseOptions,
+): Promise<LatencyCase[]> {
+  const variantsOf = (of: Model) => ({
+    dense: once(() => denseVariant(of, seed)),
+    lowrank: once(() => lowRankVariant(of, ranks, seed)),
+  });
   const variants = variantsOf(model);
   const planVariants = planModel === null ? variants : variantsOf(planModel);
   const runtimes = { native: once(nativeRuntime), web: once(async () => webRuntime(threads)) };
   const cases: LatencyCase[] = [];
   for (const name of names) {
-    const [family, dtype, kind] = name.split('-') as [keyof typeof runtimes | 'slim', 'f32' | 'int8', keyof typeof variants];
+    const [family, dtype, kind] = name.split('-') as [
+      keyof typeof runtimes | 'slim',
+      'f32' | 'int8',
+      keyof typeof variants,
+    ];
     const about = { name, dtype, rank: kind === 'dense' ? null : rank };
     if (family === 'slim') {
-      cases.push({ ...about, engine: 'slim', open: () => openSlim({ ...planVariants[kind](), inputs: variants[kind]().inputs }, dtype) });
+      cases.push({
+        ...about,
+        engine: 'slim',
+        open: () => openSlim({ ...planVariants[kind](), inputs: variants[kind]().inputs }, dtype),
+      });
       continue;
     }
     const runtime: OnnxRuntime | null = await runtimes[family]();
-    if (runtime) cases.push({ ...about, engine: runtime.description, open: async () => (await loadPeer()).openPeer(runtime, variants[kind](), dtype, threads) });
+    if (runtime)
+      cases.push({
+        ...about,
+        engine: runtime.description,
+        open: async () => (await loadPeer()).openPeer(runtime, variants[kind](), dtype, threads),
+      });
     else onMissing(name);
   }
   return cases;

@@ -1,6 +1,9 @@
-/** How long one answer takes, for several ways to compute it, told in one run: absolute times drift with the machine, ratios don't. */
+/**
+ * How long one answer takes, for several ways to compute it, told in one run: absolute times drift with the machine,
+ * ratios don't.
+ */
 import type { OperationTime } from '../../runtime/engine/profile.ts';
-import { summarize, type Summary } from './summary.ts';
+import { type Summary, summarize } from './summary.ts';
 
 /** One way to run a model. */
 export interface LatencyCase {
@@ -43,8 +46,16 @@ export interface CaseLatency extends Summary, Omit<LatencyCase, 'open'> {
 }
 
 /** Times all cases, one call each a round, so that what slows the machine slows them alike. */
-export async function benchLatency(cases: readonly LatencyCase[], { calls, warmUp, profile, onCall }: LatencyOptions): Promise<CaseLatency[]> {
-  const running: { readonly given: LatencyCase; readonly subject: Subject; readonly times: number[]; logits: Float32Array }[] = [];
+export async function benchLatency(
+  cases: readonly LatencyCase[],
+  { calls, warmUp, profile, onCall }: LatencyOptions,
+): Promise<CaseLatency[]> {
+  const running: {
+    readonly given: LatencyCase;
+    readonly subject: Subject;
+    readonly times: number[];
+    logits: Float32Array;
+  }[] = [];
   const total = cases.length * (warmUp + calls);
   let done = 0;
   const told = (name: string): void => onCall?.(++done, total, name);
@@ -66,7 +77,14 @@ export async function benchLatency(cases: readonly LatencyCase[], { calls, warmU
       }
     }
     return running.map(({ given: { name, engine, dtype, rank }, subject, times, logits }) => ({
-      name, engine, dtype, rank, ...summarize(times), bytes: subject.bytes, logits, profile: (profile && subject.profile?.()) || null,
+      name,
+      engine,
+      dtype,
+      rank,
+      ...summarize(times),
+      bytes: subject.bytes,
+      logits,
+      profile: (profile && subject.profile?.()) || null,
     }));
   } finally {
     for (const { subject } of running) await subject.close();

@@ -1,6 +1,7 @@
-// A process of its own that times how an artifact gets loaded and gives its first answer: `node load-probe.mjs FILE`, beside the kernels.
+// A process of its own that times how an artifact gets loaded and gives its first answer: `node load-probe.mjs FILE`,
+// beside the kernels.
 import { readFileSync } from 'node:fs';
-import { readArtifact, type Artifact } from '../../runtime/artifact/artifact.ts';
+import { type Artifact, readArtifact } from '../../runtime/artifact/artifact.ts';
 import { elementCount } from '../../runtime/artifact/safetensors.ts';
 import { createEngine } from '../../runtime/engine/engine.ts';
 import { loadKernels } from '../../runtime/hosts/node.ts';
@@ -15,7 +16,12 @@ let artifact: Artifact | null = await readArtifact(bytes);
 const read = performance.now();
 const engine = createEngine(artifact, await loadKernels(new URL('.', import.meta.url)));
 const made = performance.now();
-const inputs = Object.fromEntries(engine.inputs.map(({ name, dtype, shape }) => [name, new (dtype === 'I32' ? Int32Array : Float32Array)(elementCount(shape))]));
+const inputs = Object.fromEntries(
+  engine.inputs.map(({ name, dtype, shape }) => [
+    name,
+    new (dtype === 'I32' ? Int32Array : Float32Array)(elementCount(shape)),
+  ]),
+);
 const ready = performance.now();
 engine.infer(inputs);
 const answered = performance.now();
@@ -38,7 +44,10 @@ const times: LoadTimes = {
 };
 process.stdout.write(JSON.stringify(times));
 
-/** What JavaScript and WebAssembly hold, and what the process has in memory, both after collections: the first lets buffers go, the next counts them. */
+/**
+ * What JavaScript and WebAssembly hold, and what the process has in memory, both after collections: the first lets
+ * buffers go, the next counts them.
+ */
 async function memory(): Promise<{ readonly held: number; readonly resident: number }> {
   for (let i = 0; i < 3; i++) {
     globalThis.gc?.();

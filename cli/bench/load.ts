@@ -1,12 +1,15 @@
-/** How long an artifact takes from bytes in memory to its first answer, each time in a new process: code that ran before is compiled already. */
+/**
+ * How long an artifact takes from bytes in memory to its first answer, each time in a new process: code that ran before
+ * is compiled already.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { throwIfInterrupted } from '../io/io.ts';
 import { builtAsset } from '../io/assets.ts';
+import { throwIfInterrupted } from '../io/io.ts';
 
 /** Of one process. */
 export interface LoadTimes {
@@ -28,7 +31,12 @@ export interface LoadTimes {
 }
 
 /** Loads the artifact in so many processes, one after the other. */
-export async function benchLoad(artifact: Uint8Array, processes: number, signal: AbortSignal, onProcess?: (done: number, total: number) => void): Promise<LoadTimes[]> {
+export async function benchLoad(
+  artifact: Uint8Array,
+  processes: number,
+  signal: AbortSignal,
+  onProcess?: (done: number, total: number) => void,
+): Promise<LoadTimes[]> {
   const folder = await mkdtemp(join(tmpdir(), 'slim-load-'));
   try {
     const file = join(folder, 'model.slim');
@@ -36,11 +44,13 @@ export async function benchLoad(artifact: Uint8Array, processes: number, signal:
     const probe = fileURLToPath(builtAsset('load-probe.mjs'));
     const times: LoadTimes[] = [];
     for (let i = 0; i < processes; i++) {
-      const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', probe, file]).catch((error: unknown) => {
-        // Ctrl-C reaches the probe, too.
-        throwIfInterrupted(signal);
-        throw error;
-      });
+      const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', probe, file]).catch(
+        (error: unknown) => {
+          // Ctrl-C reaches the probe, too.
+          throwIfInterrupted(signal);
+          throw error;
+        },
+      );
       times.push(JSON.parse(stdout) as LoadTimes);
       onProcess?.(i + 1, processes);
     }

@@ -1,9 +1,9 @@
 /** onnxruntime as a case of the latency bench, given the graph in the operations that it runs fastest. */
 import { quantizeWeight } from '../compress/quantize.ts';
 import { floats } from '../engines/engine.ts';
-import { multiHeadAttention, quantizedLinear, type QuantizedWeight } from '../engines/onnx/contrib.ts';
+import { multiHeadAttention, type QuantizedWeight, quantizedLinear } from '../engines/onnx/contrib.ts';
 import { lowerToOnnx, outputName } from '../engines/onnx/lower.ts';
-import { openSession, type OnnxRuntime } from '../engines/onnx/session.ts';
+import { type OnnxRuntime, openSession } from '../engines/onnx/session.ts';
 import { inputsOf } from '../graph/cost.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import type { AttentionAttributes } from '../graph/ops/attention.ts';
@@ -13,7 +13,12 @@ import type { Subject } from './latency.ts';
 import type { Variant } from './variant.ts';
 
 /** Writes a model with its weights inside and loads it. */
-export async function openPeer(runtime: OnnxRuntime, { logits, tensors, inputs }: Variant, dtype: 'f32' | 'int8', threads: number): Promise<Subject> {
+export async function openPeer(
+  runtime: OnnxRuntime,
+  { logits, tensors, inputs }: Variant,
+  dtype: 'f32' | 'int8',
+  threads: number,
+): Promise<Subject> {
   const fused = fuseAttention({ outputs: { logits } });
   const model = writeModel(dtype === 'int8' ? quantizeLinears(fused, tensors) : fused, tensors);
   const bytes = model.length;
@@ -26,8 +31,8 @@ export async function openPeer(runtime: OnnxRuntime, { logits, tensors, inputs }
 }
 
 /**
- * Of 7 bits, as onnxruntime's own quantizer makes them by `reduce_range`: where a processor has no VNNI, it adds two products of 8 bits in 16,
- * which overflows. Kernels and times are those of 8 bits.
+ * Of 7 bits, as onnxruntime's own quantizer makes them by `reduce_range`: where a processor has no VNNI, it adds two
+ * products of 8 bits in 16, which overflows. Kernels and times are those of 8 bits.
  */
 const LARGEST_WEIGHT = 63;
 
@@ -44,24 +49,34 @@ function writeModel(graph: Graph, tensors: Variant['tensors']): Uint8Array {
 /** One kernel for attention, measured 1 to 4 % faster than its products and softmax one by one. */
 function fuseAttention(graph: Graph): Graph {
   return rewrite(graph, ({ operation, attributes }, inputs) =>
-    operation.name === 'attention' && inputs.length === 3 ? multiHeadAttention(inputs, attributes as AttentionAttributes) : null);
+    operation.name === 'attention' && inputs.length === 3
+      ? multiHeadAttention(inputs, attributes as AttentionAttributes)
+      : null,
+  );
 }
 
 /**
- * Int8 in every linear layer, A and B of the low-rank ones included, as Slim quantizes them: weights for each output ahead of time,
- * rows when the model runs.
+ * Int8 in every linear layer, A and B of the low-rank ones included, as Slim quantizes them: weights for each output
+ * ahead of time, rows when the model runs.
  */
 function quantizeLinears(graph: Graph, tensors: Variant['tensors']): Graph {
   const weight = (node: Node, factor = 1): QuantizedWeight => {
     const name = inputName(node)!;
     const { quantized, scales } = quantizeWeight(tensors.get(name)!, node.shape[0], name, LARGEST_WEIGHT);
-    return { values: transposed(quantized, node.shape[0], node.shape[1]), scales: scales.map((scale) => scale * factor) };
+    return {
+      values: transposed(quantized, node.shape[0], node.shape[1]),
+      scales: scales.map((scale) => scale * factor),
+    };
   };
   return rewrite(graph, ({ operation: { name }, attributes }, [x, ...others]) => {
     if (name === 'linear') return quantizedLinear(x, others[1], weight(others[0]));
     if (name === 'lowRankLinear') {
       const [loraA, loraB, loraC] = others;
-      return quantizedLinear(quantizedLinear(x, null, weight(loraA)), loraC, weight(loraB, attributes.scaling as number));
+      return quantizedLinear(
+        quantizedLinear(x, null, weight(loraA)),
+        loraC,
+        weight(loraB, attributes.scaling as number),
+      );
     }
     return null;
   });

@@ -1,4 +1,6 @@
-/** The least of PNG (RFC 2083): 8-bit RGB, one compressed chunk, no filters. Needs no codec, and every decoder reads it. */
+/**
+ * The least of PNG (RFC 2083): 8-bit RGB, one compressed chunk, no filters. Needs no codec, and every decoder reads it.
+ */
 import { crc32, deflateSync } from 'node:zlib';
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
@@ -12,7 +14,12 @@ export function encodePng(width: number, height: number, rgb: Uint8Array): Buffe
   // Before each row stands the filter that it went through: 0, none.
   const rows = Buffer.alloc(height * (1 + 3 * width));
   for (let y = 0; y < height; y++) rows.set(rgb.subarray(3 * width * y, 3 * width * (y + 1)), y * (1 + 3 * width) + 1);
-  return Buffer.concat([SIGNATURE, chunk('IHDR', header), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
+  return Buffer.concat([
+    SIGNATURE,
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(rows)),
+    chunk('IEND', Buffer.alloc(0)),
+  ]);
 }
 
 function chunk(type: string, data: Buffer): Buffer {

@@ -7,7 +7,10 @@ export interface MemorySample {
   readonly bytes: number;
 }
 
-/** What of a process lies in memory (VmRSS), all its threads together; null where the system does not tell (only Linux does), or the process is gone. */
+/**
+ * What of a process lies in memory (VmRSS), all its threads together; null where the system does not tell (only Linux
+ * does), or the process is gone.
+ */
 export async function residentBytes(pid: number): Promise<number | null> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
@@ -16,7 +19,8 @@ export async function residentBytes(pid: number): Promise<number | null> {
 
 /** The slope of the straight line with the least squared distance to the samples; null for fewer than two moments. */
 export function bytesPerMinute(samples: readonly MemorySample[]): number | null {
-  const mean = (of: keyof MemorySample): number => samples.reduce((sum, sample) => sum + sample[of], 0) / samples.length;
+  const mean = (of: keyof MemorySample): number =>
+    samples.reduce((sum, sample) => sum + sample[of], 0) / samples.length;
   const [seconds, bytes] = [mean('seconds'), mean('bytes')];
   const spread = samples.reduce((sum, sample) => sum + (sample.seconds - seconds) ** 2, 0);
   if (!(spread > 0)) return null;

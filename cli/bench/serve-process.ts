@@ -17,20 +17,40 @@ export interface ServeOptions {
   readonly workers?: number;
 }
 
-/** Starts it on a free port; resolves when it listens and has its model. Rejects with UserError where it ends instead. */
+/**
+ * Starts it on a free port; resolves when it listens and has its model. Rejects with UserError where it ends instead.
+ */
 export async function startServeProcess(artifact: string, { token, workers }: ServeOptions): Promise<ServeProcess> {
-  const flags = ['--port', '0', '--log', 'none', '--json', ...(workers === undefined ? [] : ['--workers', String(workers)])];
+  const flags = [
+    '--port',
+    '0',
+    '--log',
+    'none',
+    '--json',
+    ...(workers === undefined ? [] : ['--workers', String(workers)]),
+  ];
   // The environment is its owner's only; a command line is everybody's to read.
   const env = { ...process.env, ...(token !== undefined && { SLIM_TOKEN: token }) };
-  const child = spawn(process.execPath, [fileURLToPath(builtAsset('slim.mjs')), 'serve', artifact, ...flags], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [fileURLToPath(builtAsset('slim.mjs')), 'serve', artifact, ...flags], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const written = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) child[name].setEncoding('utf8').on('data', (text: string) => (written[name] = (written[name] + text).slice(-10_000)));
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name]
+      .setEncoding('utf8')
+      .on('data', (text: string) => (written[name] = (written[name] + text).slice(-10_000)));
   const gone = new AbortController();
-  const closed = new Promise<void>((resolve) => child.on('close', () => {
-    const [, message, hint] = /^error: (.*)(?:\nhint: (.*))?/m.exec(written.stderr) ?? [undefined, 'slim serve ended by itself'];
-    gone.abort(new UserError(message, hint));
-    resolve();
-  }));
+  const closed = new Promise<void>((resolve) =>
+    child.on('close', () => {
+      const [, message, hint] = /^error: (.*)(?:\nhint: (.*))?/m.exec(written.stderr) ?? [
+        undefined,
+        'slim serve ended by itself',
+      ];
+      gone.abort(new UserError(message, hint));
+      resolve();
+    }),
+  );
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
     await closed;

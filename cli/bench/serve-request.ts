@@ -17,14 +17,23 @@ export function requestOfFile({ task }: Pick<ModelInfo, 'task'>, path: string, b
 }
 
 /** The same request for the same model and seed. */
-export function sampleRequest({ task, preprocessing }: Pick<ModelInfo, 'task' | 'preprocessing'>, seed: number): LoadRequest {
-  if (task === 'text-classification') return { contentType: 'text/plain', body: Buffer.from(sampleText(seed)), what: `a text of ${WORDS} words` };
+export function sampleRequest(
+  { task, preprocessing }: Pick<ModelInfo, 'task' | 'preprocessing'>,
+  seed: number,
+): LoadRequest {
+  if (task === 'text-classification')
+    return { contentType: 'text/plain', body: Buffer.from(sampleText(seed)), what: `a text of ${WORDS} words` };
   const { width, height } = readImagePreprocess(preprocessing).size;
-  return { contentType: 'image/png', body: encodePng(width, height, mosaic(width, height, seed)), what: `a PNG of ${width}×${height} pixels` };
+  return {
+    contentType: 'image/png',
+    body: encodePng(width, height, mosaic(width, height, seed)),
+    what: `a PNG of ${width}×${height} pixels`,
+  };
 }
 
 const WORDS = 32;
-const VOCABULARY = 'the a film story of people music scene that feels quiet long funny dull and with its ending good bad'.split(' ');
+const VOCABULARY =
+  'the a film story of people music scene that feels quiet long funny dull and with its ending good bad'.split(' ');
 
 function sampleText(seed: number): string {
   const source = random(seed);
@@ -33,7 +42,10 @@ function sampleText(seed: number): string {
 
 const TILE = 4;
 
-/** Tiles of random colours: as a PNG about as many bytes as a photograph of the size is as a JPEG; noise would be ten times as many. (height, width, 3) */
+/**
+ * Tiles of random colours: as a PNG about as many bytes as a photograph of the size is as a JPEG; noise would be ten
+ * times as many. (height, width, 3)
+ */
 function mosaic(width: number, height: number, seed: number): Uint8Array {
   const source = random(seed);
   const across = Math.ceil(width / TILE);

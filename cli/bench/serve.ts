@@ -1,7 +1,7 @@
 /** A served model under load: what it answers, how soon, and how much memory it takes meanwhile. */
 import { createHistogram } from 'node:perf_hooks';
 import { throwIfInterrupted } from '../io/io.ts';
-import { bytesPerMinute, residentBytes, type MemorySample } from './resident-memory.ts';
+import { bytesPerMinute, type MemorySample, residentBytes } from './resident-memory.ts';
 import type { LoadRequest } from './serve-request.ts';
 
 export interface LoadTarget {
@@ -88,7 +88,10 @@ export async function benchServe(target: LoadTarget, request: LoadRequest, optio
     onSecond?.(warmUpSeconds + seconds, answered);
   });
   const endBytes = await resident();
-  const memory = startBytes === null || warmBytes === null || endBytes === null ? null : { startBytes, warmBytes, samples, endBytes, lastHalfBytesPerMinute: lastHalfSlope(samples) };
+  const memory =
+    startBytes === null || warmBytes === null || endBytes === null
+      ? null
+      : { startBytes, warmBytes, samples, endBytes, lastHalfBytesPerMinute: lastHalfSlope(samples) };
   return { ...load, memory };
 }
 
@@ -100,7 +103,13 @@ export function lastHalfSlope(samples: readonly MemorySample[]): number | null {
   return lastHalf.length < FEWEST_SAMPLES ? null : bytesPerMinute(lastHalf);
 }
 
-async function runLoad({ url, token }: LoadTarget, { contentType, body }: LoadRequest, seconds: number, { connections, signal }: LoadOptions, onSecond: LoadOptions['onSecond']): Promise<Omit<ServeLoad, 'memory'>> {
+async function runLoad(
+  { url, token }: LoadTarget,
+  { contentType, body }: LoadRequest,
+  seconds: number,
+  { connections, signal }: LoadOptions,
+  onSecond: LoadOptions['onSecond'],
+): Promise<Omit<ServeLoad, 'memory'>> {
   const { default: autocannon } = await import('autocannon');
   throwIfInterrupted(signal);
   const statuses = new Map<number, number>();
@@ -108,12 +117,26 @@ async function runLoad({ url, token }: LoadTarget, { contentType, body }: LoadRe
   const micros = createHistogram({ figures: 4 });
   const headers = { 'content-type': contentType, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
   const began = performance.now();
-  const { errors, timeouts, duration } = await new Promise<Pick<import('autocannon').Result, 'errors' | 'timeouts' | 'duration'>>((resolve, reject) => {
-    const instance = autocannon({ url: `${url}/v1/predict`, method: 'POST', headers, body, connections, duration: seconds, timeout: TIMEOUT_SECONDS, sampleInt: 100 }, (error: unknown, result) => {
-      signal.removeEventListener('abort', stop);
-      if (error) reject(error as Error);
-      else resolve(result);
-    });
+  const { errors, timeouts, duration } = await new Promise<
+    Pick<import('autocannon').Result, 'errors' | 'timeouts' | 'duration'>
+  >((resolve, reject) => {
+    const instance = autocannon(
+      {
+        url: `${url}/v1/predict`,
+        method: 'POST',
+        headers,
+        body,
+        connections,
+        duration: seconds,
+        timeout: TIMEOUT_SECONDS,
+        sampleInt: 100,
+      },
+      (error: unknown, result) => {
+        signal.removeEventListener('abort', stop);
+        if (error) reject(error as Error);
+        else resolve(result);
+      },
+    );
     const stop = (): void => instance.stop();
     signal.addEventListener('abort', stop);
     instance.on('response', (_, status, __, ms) => {
@@ -124,7 +147,12 @@ async function runLoad({ url, token }: LoadTarget, { contentType, body }: LoadRe
   });
   throwIfInterrupted(signal);
   const counts = countsOf(statuses, errors - timeouts, timeouts);
-  return { seconds: duration, requestsPerSecond: counts['2xx'] / duration, latencyMs: micros.count === 0 ? null : percentilesOf(micros), counts };
+  return {
+    seconds: duration,
+    requestsPerSecond: counts['2xx'] / duration,
+    latencyMs: micros.count === 0 ? null : percentilesOf(micros),
+    counts,
+  };
 }
 
 function isSuccess(status: number): boolean {
@@ -132,7 +160,8 @@ function isSuccess(status: number): boolean {
 }
 
 function countsOf(statuses: ReadonlyMap<number, number>, errors: number, timeouts: number): Counts {
-  const count = (has: (status: number) => boolean): number => [...statuses].reduce((sum, [status, times]) => (has(status) ? sum + times : sum), 0);
+  const count = (has: (status: number) => boolean): number =>
+    [...statuses].reduce((sum, [status, times]) => (has(status) ? sum + times : sum), 0);
   return {
     '2xx': count(isSuccess),
     '429': count((status) => status === 429),

@@ -3,7 +3,7 @@ import { readArtifact } from '../../runtime/artifact/artifact.ts';
 import { createEngine } from '../../runtime/engine/engine.ts';
 import { profileArtifact } from '../../runtime/engine/profile.ts';
 import { absorb } from '../compress/absorb.ts';
-import { pack, type Description } from '../compress/pack.ts';
+import { type Description, pack } from '../compress/pack.ts';
 import { quantizeTensors } from '../compress/quantize.ts';
 import { storedTensors } from '../compress/stored-tensors.ts';
 import { builtKernels } from '../io/assets.ts';
@@ -26,10 +26,17 @@ export async function openSlim(variant: Variant, dtype: 'f32' | 'int8'): Promise
 }
 
 /** The artifact of a model with random weights; of an engine's inputs alone, unless the preprocessing is given. */
-export function packVariant({ logits, tensors, ...about }: Variant, dtype: 'f32' | 'int8', preprocessing: object = {}): Promise<Uint8Array> {
+export function packVariant(
+  { logits, tensors, ...about }: Variant,
+  dtype: 'f32' | 'int8',
+  preprocessing: object = {},
+): Promise<Uint8Array> {
   const { logits: deployed, derive } = absorb(logits);
   const stored = derive(storedTensors(logits, tensors));
-  return pack(deployed, dtype === 'int8' ? quantizeTensors(stored, deployed) : stored, { ...description(about), preprocessing: { ...preprocessing } });
+  return pack(deployed, dtype === 'int8' ? quantizeTensors(stored, deployed) : stored, {
+    ...description(about),
+    preprocessing: { ...preprocessing },
+  });
 }
 
 function description({ model, cost }: Pick<Variant, 'model' | 'cost'>): Description {

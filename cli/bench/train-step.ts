@@ -1,15 +1,15 @@
 /** How long a PC-LoRA training step takes, on random weights made in memory. */
 import { random } from '../../runtime/random.ts';
-import { floats, integers, type DeviceTensor, type Engine } from '../engines/engine.ts';
+import { type DeviceTensor, type Engine, floats, integers } from '../engines/engine.ts';
 import { tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
-import { adapterTensors, initialName, type AdapterOptions } from '../pclora/linear.ts';
+import { type AdapterOptions, adapterTensors, initialName } from '../pclora/linear.ts';
 import { initialTensors } from '../pretrained/initial.ts';
 import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../train/optimizer.ts';
 import { compressStep, STATE } from '../train/step.ts';
 import { packVector, tensorNamed, uploadTensors } from '../train/trained-tensors.ts';
 import { randomInputs } from './random-inputs.ts';
-import { summarize, type Summary } from './summary.ts';
+import { type Summary, summarize } from './summary.ts';
 
 export interface TrainStepOptions {
   readonly model: Model;
@@ -27,11 +27,17 @@ export interface PhaseTiming extends Summary {
 }
 
 /** Times both programs of a compression one after the other, as a run has them. */
-export async function benchTrainStep(engine: Engine, options: TrainStepOptions): Promise<{ readonly fading: PhaseTiming; readonly adapters: PhaseTiming; readonly trainedParameters: number }> {
+export async function benchTrainStep(
+  engine: Engine,
+  options: TrainStepOptions,
+): Promise<{ readonly fading: PhaseTiming; readonly adapters: PhaseTiming; readonly trainedParameters: number }> {
   const { model, adapters, batch } = options;
   const dense = tensorsOf(model.layers);
   const adapterSpecs = adapterTensors(model.layers, adapters.ranks);
-  const layout = flatLayout([...adapterSpecs, ...tensorsOf(model.layers.filter(({ kind }) => kind === 'norm' || kind === 'head' || kind === 'pooler'))]);
+  const layout = flatLayout([
+    ...adapterSpecs,
+    ...tensorsOf(model.layers.filter(({ kind }) => kind === 'norm' || kind === 'head' || kind === 'pooler')),
+  ]);
   const tensors = initialTensors([...dense, ...adapterSpecs], model.initializerRange, random(0));
   const fixed: Record<string, DeviceTensor> = {
     ...(options.packWeights ? {} : uploadTensors(engine, dense, tensors)),
@@ -40,11 +46,16 @@ export async function benchTrainStep(engine: Engine, options: TrainStepOptions):
     lambda: engine.upload(floats(Float32Array.of(0.5), [])),
   };
 
-  const constants = options.packWeights ? Object.fromEntries(dense.map(({ name, shape }) => [name, floats(tensorNamed(tensors, name), shape)])) : undefined;
+  const constants = options.packWeights
+    ? Object.fromEntries(dense.map(({ name, shape }) => [name, floats(tensorNamed(tensors, name), shape)]))
+    : undefined;
 
   async function time(phase: 'fading' | 'adapters'): Promise<PhaseTiming> {
     const compiling = performance.now();
-    const program = await engine.compile(compressStep({ model, batch, layout, optimizer: ADAMW_DEFAULTS, adapters, alpha: 0.2 }, phase), { constants });
+    const program = await engine.compile(
+      compressStep({ model, batch, layout, optimizer: ADAMW_DEFAULTS, adapters, alpha: 0.2 }, phase),
+      { constants },
+    );
     const compileMs = performance.now() - compiling;
     const vector = (values: Float32Array): DeviceTensor => engine.upload(floats(values, [layout.size]));
     let state: Record<string, DeviceTensor> = {
@@ -55,7 +66,9 @@ export async function benchTrainStep(engine: Engine, options: TrainStepOptions):
     const times: number[] = [];
     for (let step = 0; step <= options.steps; step++) {
       const started = performance.now();
-      const scalars = Object.entries(adamwScalars(step, 1e-4, ADAMW_DEFAULTS)).map(([name, value]) => [name, engine.upload(floats(Float32Array.of(value), []))] as const);
+      const scalars = Object.entries(adamwScalars(step, 1e-4, ADAMW_DEFAULTS)).map(
+        ([name, value]) => [name, engine.upload(floats(Float32Array.of(value), []))] as const,
+      );
       const outputs = await program.run({ ...fixed, ...state, ...Object.fromEntries(scalars) });
       await outputs.loss.read();
       if (step > 0) times.push(performance.now() - started);
@@ -74,6 +87,11 @@ export async function benchTrainStep(engine: Engine, options: TrainStepOptions):
 function randomBatch(engine: Engine, model: Model, batch: number): Record<string, DeviceTensor> {
   const source = random(1);
   const inputs = randomInputs(model, model.batchInputs(batch, { padded: true, dropout: true }), source);
-  const labels = integers(Int32Array.from({ length: batch }, () => source.below(model.labels.length)), [batch]);
-  return Object.fromEntries(Object.entries({ ...inputs, labels }).map(([name, tensor]) => [name, engine.upload(tensor)]));
+  const labels = integers(
+    Int32Array.from({ length: batch }, () => source.below(model.labels.length)),
+    [batch],
+  );
+  return Object.fromEntries(
+    Object.entries({ ...inputs, labels }).map(([name, tensor]) => [name, engine.upload(tensor)]),
+  );
 }

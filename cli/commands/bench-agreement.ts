@@ -1,14 +1,23 @@
-import { Option, type Command } from 'commander';
-import { addDataOptions, addResultOptions, createCommand, inheritSplit, openData, required, resolveFlags, type DataFlags } from '../args.ts';
+import { type Command, Option } from 'commander';
+import {
+  addDataOptions,
+  addResultOptions,
+  createCommand,
+  type DataFlags,
+  inheritSplit,
+  openData,
+  required,
+  resolveFlags,
+} from '../args.ts';
 import { benchAgreement } from '../bench/agreement.ts';
 import { prepareSamples } from '../data/prepare.ts';
 import { createEngine } from '../engines/create.ts';
 import { UserError } from '../io/errors.ts';
-import { throwIfInterrupted, type Io } from '../io/io.ts';
+import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import { preparationOf } from '../train/preparation.ts';
 import { loadTrainedModel } from '../train/trained-model.ts';
-import { classMap, PARTS, partsOfData, type Part } from './evaluate.ts';
+import { classMap, PARTS, type Part, partsOfData } from './evaluate.ts';
 import { formatBytes, percent, printResult } from './result.ts';
 
 interface AgreementFlags extends Partial<DataFlags> {
@@ -23,7 +32,10 @@ export function agreementCommand(io: Io): Command {
     'how often the packed int8 model says what the f32 model says',
     `Packs a model in int8 in memory and runs every sample through both: the f32 model on onnxruntime, the artifact on the runtime that serves it. Accuracy is
 told too where the model knows the data's classes.`,
-    ['slim bench agreement --model runs/small --data pets/', 'slim bench agreement --model vit-tiny-imagenet/ --data photos/ --part all --json'],
+    [
+      'slim bench agreement --model runs/small --data pets/',
+      'slim bench agreement --model vit-tiny-imagenet/ --data photos/ --part all --json',
+    ],
   )
     .option('--model <folder>', 'a run that is not quantized yet, or a Hugging Face folder')
     .addOption(new Option('--part <which>', "the data's part").choices(PARTS).default('test'));
@@ -32,14 +44,21 @@ told too where the model knows the data's classes.`,
     const flags = await resolveFlags<AgreementFlags>(command);
     const path = required(flags.model, '--model');
     const trained = await loadTrainedModel(path);
-    if (trained.precision === 'int8') throw new UserError(`${path} is quantized already: there is no f32 model to compare with`, 'Give the run that it was quantized from.');
+    if (trained.precision === 'int8')
+      throw new UserError(
+        `${path} is quantized already: there is no f32 model to compare with`,
+        'Give the run that it was quantized from.',
+      );
     const data = await openData(required(flags.data, '--data'), inheritSplit(flags, trained.record?.configuration), io);
     const preparation = preparationOf(trained.preprocessing);
     const splits = await Promise.all(partsOfData(flags.part).map((part) => prepareSamples(data, part, preparation)));
     const knows = data.labels.some((label) => trained.config.labels.includes(label));
     const progress = createProgress(io.stderr, 'batch');
     const result = await benchAgreement(trained, splits, await createEngine({ engine: 'onnx', device: 'cpu' }), {
-      classOf: knows || trained.config.labels.length === data.labels.length ? classMap(trained.config.labels, data.labels) : null,
+      classOf:
+        knows || trained.config.labels.length === data.labels.length
+          ? classMap(trained.config.labels, data.labels)
+          : null,
       onBatch(done, total) {
         throwIfInterrupted(io.signal);
         progress.update(done, total, 'compared');
@@ -48,7 +67,13 @@ told too where the model knows the data's classes.`,
     progress.end();
     await Promise.all(splits.map((split) => split.close()));
     const { samples, agreement, accuracy, bytes } = result;
-    const accuracies = accuracy === null ? '' : `; accuracy ${percent(accuracy.f32)} in f32, ${percent(accuracy.int8)} in int8`;
-    printResult(io, flags.json, { model: path, part: flags.part, ...result }, `the int8 artifact (${formatBytes(bytes)}) agrees on ${percent(agreement)} of ${samples} samples${accuracies}`);
+    const accuracies =
+      accuracy === null ? '' : `; accuracy ${percent(accuracy.f32)} in f32, ${percent(accuracy.int8)} in int8`;
+    printResult(
+      io,
+      flags.json,
+      { model: path, part: flags.part, ...result },
+      `the int8 artifact (${formatBytes(bytes)}) agrees on ${percent(agreement)} of ${samples} samples${accuracies}`,
+    );
   });
 }

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
 import type { Cost } from '../../runtime/artifact/manifest.ts';
+import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
 import type { Io } from '../io/io.ts';
 import { adaptersCost, denseCost, fusedQkvBlockParameters, wordEmbeddingCost } from '../pclora/cost.ts';
-import { addModelOptions, modelOf, ranksOf, type ModelFlags } from './bench-model.ts';
+import { addModelOptions, type ModelFlags, modelOf, ranksOf } from './bench-model.ts';
 import { formatMacs, grouped, percent, printResult, table } from './result.ts';
 
 type Counts = Cost['whole'];
@@ -14,7 +14,11 @@ export function costCommand(io: Io): Command {
     'parameters and MACs, dense and compressed',
     `Counts parameters and multiply-accumulates (1 MAC = 2 FLOPs) of one forward pass by walking the graph: the blocks alone, as the paper counts,
 and the whole model, as it ships; of a text model also its word table, which is a part of the whole. fusedQkv counts query, key and value as one layer with one adapter, which is how the paper's headline comes about.`,
-    ['slim bench cost --model vit-b16 --classes 10 --rank 32 --json', 'slim bench cost --model bert-base --rank 32 --tokens 512', 'slim bench cost --model bert-base --rank 32 --embedding-rank 64'],
+    [
+      'slim bench cost --model vit-b16 --classes 10 --rank 32 --json',
+      'slim bench cost --model bert-base --rank 32 --tokens 512',
+      'slim bench cost --model bert-base --rank 32 --embedding-rank 64',
+    ],
   );
   addResultOptions(addModelOptions(command));
   return command.action(async () => {
@@ -25,7 +29,8 @@ and the whole model, as it ships; of a text model also its word table, which is 
     const compressed = adaptersCost(model, ranks);
     const fused = fusedQkvBlockParameters(model, ranks);
     const words = wordEmbeddingCost(model, ranks);
-    const removed = (part: 'blocks' | 'whole', unit: 'parameters' | 'macs'): number => removedOf(dense[part], compressed[part], unit);
+    const removed = (part: 'blocks' | 'whole', unit: 'parameters' | 'macs'): number =>
+      removedOf(dense[part], compressed[part], unit);
     const result = {
       model: flags.model,
       rank: flags.rank,
@@ -37,12 +42,17 @@ and the whole model, as it ships; of a text model also its word table, which is 
         whole: { parameters: removed('whole', 'parameters'), macs: removed('whole', 'macs') },
       },
       /** A part of the whole; null where the model reads no words. */
-      wordEmbedding: words && { ...words, removed: { parameters: removedOf(words.dense, words.compressed, 'parameters') } },
+      wordEmbedding: words && {
+        ...words,
+        removed: { parameters: removedOf(words.dense, words.compressed, 'parameters') },
+      },
       fusedQkv: { blockParameters: fused, removedOfWhole: 1 - fused / dense.whole.parameters },
     };
     const rows = [
       row('blocks', dense.blocks, compressed.blocks),
-      ...(words ? [row(flags.embeddingRank ? `words, r = ${flags.embeddingRank}` : 'words', words.dense, words.compressed)] : []),
+      ...(words
+        ? [row(flags.embeddingRank ? `words, r = ${flags.embeddingRank}` : 'words', words.dense, words.compressed)]
+        : []),
       row('whole', dense.whole, compressed.whole),
     ];
     const text = [
@@ -60,7 +70,8 @@ function removedOf(dense: Counts, compressed: Counts, unit: keyof Counts): numbe
 
 /** A line of the table; a share only where something fell away. */
 function row(name: string, dense: Counts, compressed: Counts): string[] {
-  const share = (unit: keyof Counts): string => (compressed[unit] < dense[unit] ? `-${percent(removedOf(dense, compressed, unit))}` : '');
+  const share = (unit: keyof Counts): string =>
+    compressed[unit] < dense[unit] ? `-${percent(removedOf(dense, compressed, unit))}` : '';
   return [
     name,
     grouped(dense.parameters),

@@ -1,13 +1,13 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { addResultOptions, createCommand, integer, required, resolveFlags } from '../args.ts';
-import { latencyCases, PEERS, SLIM_CASES, type CaseName } from '../bench/latency-cases.ts';
 import { benchLatency, type CaseLatency } from '../bench/latency.ts';
-import { throwIfInterrupted, type Io } from '../io/io.ts';
+import { type CaseName, latencyCases, PEERS, SLIM_CASES } from '../bench/latency-cases.ts';
 import { usageError } from '../io/errors.ts';
+import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import type { Model } from '../models/model.ts';
 import { BERT_POSITIONS, BERT_PRESETS, isBertPreset } from '../models/presets.ts';
-import { addModelOptions, modelOf, ranksOf, type ModelFlags } from './bench-model.ts';
+import { addModelOptions, type ModelFlags, modelOf, ranksOf } from './bench-model.ts';
 import { formatBytes, percent, printResult, table } from './result.ts';
 
 interface LatencyFlags extends ModelFlags {
@@ -44,13 +44,28 @@ as it packs it: attention absorbed where ranks allow, the last block for one tok
 
 Slim's: ${SLIM_CASES.join(', ')}.
 Peers: ${PEERS.join(', ')}. native is onnxruntime-node; web is onnxruntime-web, which is left out where it is not installed.`,
-    ['slim bench latency --model vit-b16 --rank 32 --threads 1 --json', 'slim bench latency --model bert-base --tokens 128 --cases slim-int8-lowrank --peers native-int8-lowrank'],
+    [
+      'slim bench latency --model vit-b16 --rank 32 --threads 1 --json',
+      'slim bench latency --model bert-base --tokens 128 --cases slim-int8-lowrank --peers native-int8-lowrank',
+    ],
   )
     .addOption(new Option('--threads <n>', 'threads of the peers').argParser(integer(1, 1024)).default(1))
     .addOption(new Option('--calls <n>', 'timed calls of each case').argParser(integer(1, 100_000)).default(20))
-    .addOption(new Option('--cases <names>', "all, none, or some of Slim's with commas between").argParser(someOf(SLIM_CASES)).default(SLIM_CASES, 'all'))
-    .addOption(new Option('--peers <names>', 'all, none, or some of them with commas between').argParser(someOf(PEERS)).default(PEERS, 'all'))
-    .addOption(new Option('--plan-tokens <n>', "the longest text that Slim's artifact takes, for presets of text models").argParser(integer(1, BERT_POSITIONS)).default(undefined, 'as --tokens'))
+    .addOption(
+      new Option('--cases <names>', "all, none, or some of Slim's with commas between")
+        .argParser(someOf(SLIM_CASES))
+        .default(SLIM_CASES, 'all'),
+    )
+    .addOption(
+      new Option('--peers <names>', 'all, none, or some of them with commas between')
+        .argParser(someOf(PEERS))
+        .default(PEERS, 'all'),
+    )
+    .addOption(
+      new Option('--plan-tokens <n>', "the longest text that Slim's artifact takes, for presets of text models")
+        .argParser(integer(1, BERT_POSITIONS))
+        .default(undefined, 'as --tokens'),
+    )
     .option('--profile', "tell where the time of Slim's engine goes, by kernel");
   addResultOptions(addModelOptions(command));
   return command.action(async () => {
@@ -59,7 +74,12 @@ Peers: ${PEERS.join(', ')}. native is onnxruntime-node; web is onnxruntime-web, 
     const ratios = ratiosOf(cases);
     const { model, rank, threads, calls } = flags;
     const rows = cases.map(({ logits: _, profile, ...row }) => (flags.profile ? { ...row, profile } : row));
-    printResult(io, flags.json, { model, rank, threads, calls, node: process.version, cases: rows, ratios }, textOf(flags, cases, ratios));
+    printResult(
+      io,
+      flags.json,
+      { model, rank, threads, calls, node: process.version, cases: rows, ratios },
+      textOf(flags, cases, ratios),
+    );
   });
 }
 
@@ -70,8 +90,17 @@ async function runLatency(flags: LatencyFlags, io: Io): Promise<CaseLatency[]> {
   const model = await modelOf(flags);
   const planModel = await planModelOf(flags);
   const progress = createProgress(io.stderr, 'call');
-  const onMissing = (name: CaseName): void => progress.line(`note: ${name} is left out: npm install --no-save onnxruntime-web@1.30.0 adds it`);
-  const cases = await latencyCases(names, { model, planModel, rank: flags.rank, ranks: ranksOf(model, flags), seed: flags.seed, threads: flags.threads, onMissing });
+  const onMissing = (name: CaseName): void =>
+    progress.line(`note: ${name} is left out: npm install --no-save onnxruntime-web@1.30.0 adds it`);
+  const cases = await latencyCases(names, {
+    model,
+    planModel,
+    rank: flags.rank,
+    ranks: ranksOf(model, flags),
+    seed: flags.seed,
+    threads: flags.threads,
+    onMissing,
+  });
   const latencies = await benchLatency(cases, {
     calls: flags.calls,
     warmUp: WARM_UP_CALLS,
@@ -88,8 +117,16 @@ async function runLatency(flags: LatencyFlags, io: Io): Promise<CaseLatency[]> {
 async function planModelOf(flags: LatencyFlags): Promise<Model | null> {
   const { model, tokens, planTokens } = flags;
   if (planTokens === undefined) return null;
-  if (!isBertPreset(required(model, '--model'))) throw usageError(`--plan-tokens is for presets of text models, not for ${model}`, `These: ${BERT_PRESETS.join(', ')}.`);
-  if (planTokens < tokens) throw usageError(`--plan-tokens ${planTokens} is less than --tokens ${tokens}`, 'The artifact takes texts up to that length.');
+  if (!isBertPreset(required(model, '--model')))
+    throw usageError(
+      `--plan-tokens is for presets of text models, not for ${model}`,
+      `These: ${BERT_PRESETS.join(', ')}.`,
+    );
+  if (planTokens < tokens)
+    throw usageError(
+      `--plan-tokens ${planTokens} is less than --tokens ${tokens}`,
+      'The artifact takes texts up to that length.',
+    );
   return modelOf({ ...flags, tokens: planTokens });
 }
 
@@ -108,12 +145,28 @@ function ratiosOf(cases: readonly CaseLatency[]): Ratio[] {
   });
 }
 
-function textOf({ model, rank, calls, threads, profile }: LatencyFlags, cases: readonly CaseLatency[], ratios: readonly Ratio[]): string {
-  const rows = cases.map(({ name, medianMs, p95Ms, minMs, bytes }) => [name, ...[medianMs, p95Ms, minMs].map((ms) => ms.toFixed(2)), formatBytes(bytes)]);
+function textOf(
+  { model, rank, calls, threads, profile }: LatencyFlags,
+  cases: readonly CaseLatency[],
+  ratios: readonly Ratio[],
+): string {
+  const rows = cases.map(({ name, medianMs, p95Ms, minMs, bytes }) => [
+    name,
+    ...[medianMs, p95Ms, minMs].map((ms) => ms.toFixed(2)),
+    formatBytes(bytes),
+  ]);
   return [
     `${model}, rank ${rank}, ${calls} calls each, peers on ${threads} thread${threads === 1 ? '' : 's'}, Node ${process.version}`,
     table([['ms', 'median', 'p95', 'min', 'size'], ...rows]),
-    ...(ratios.length === 0 ? [] : ['', table([['medians compared', 'to', 'ratio'], ...ratios.map(({ name, peer, ratio }) => [name, peer, ratio.toFixed(2)])])]),
+    ...(ratios.length === 0
+      ? []
+      : [
+          '',
+          table([
+            ['medians compared', 'to', 'ratio'],
+            ...ratios.map(({ name, peer, ratio }) => [name, peer, ratio.toFixed(2)]),
+          ]),
+        ]),
     ...(profile ? cases.flatMap(profileText) : []),
   ].join('\n');
 }

@@ -1,12 +1,12 @@
-import { Option, type Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
 import { benchLoad, type LoadTimes } from '../bench/load.ts';
 import { packVariant } from '../bench/slim-engine.ts';
 import { summarize } from '../bench/summary.ts';
 import { lowRankVariant } from '../bench/variant.ts';
-import { throwIfInterrupted, type Io } from '../io/io.ts';
+import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
-import { addModelOptions, modelOf, ranksOf, type ModelFlags } from './bench-model.ts';
+import { addModelOptions, type ModelFlags, modelOf, ranksOf } from './bench-model.ts';
 import { formatBytes, printResult, table } from './result.ts';
 
 interface LoadFlags extends ModelFlags {
@@ -34,13 +34,41 @@ first answer. Starting Node and reading the artifact's file are not counted.`,
     });
     progress.end();
     const summary = (of: keyof LoadTimes): ReturnType<typeof summarize> => summarize(times.map((one) => one[of]));
-    const parts = { read: summary('readMs'), engine: summary('engineMs'), first: summary('firstMs'), loadAndFirst: summary('loadAndFirstMs'), second: summary('secondMs') };
-    const [memoryBytes, residentBytes] = (['memoryBytes', 'residentBytes'] as const).map((of) => Math.round(summary(of).medianMs));
-    const result = { model: flags.model, rank: flags.rank, processes: flags.processes, node: process.version, bytes: artifact.length, ...parts, memoryBytes, residentBytes, linearMemoryBytes: times[0].linearMemoryBytes };
-    const row = (name: string, { medianMs, p95Ms, minMs }: ReturnType<typeof summarize>): string[] => [name, ...[medianMs, p95Ms, minMs].map((ms) => ms.toFixed(1))];
+    const parts = {
+      read: summary('readMs'),
+      engine: summary('engineMs'),
+      first: summary('firstMs'),
+      loadAndFirst: summary('loadAndFirstMs'),
+      second: summary('secondMs'),
+    };
+    const [memoryBytes, residentBytes] = (['memoryBytes', 'residentBytes'] as const).map((of) =>
+      Math.round(summary(of).medianMs),
+    );
+    const result = {
+      model: flags.model,
+      rank: flags.rank,
+      processes: flags.processes,
+      node: process.version,
+      bytes: artifact.length,
+      ...parts,
+      memoryBytes,
+      residentBytes,
+      linearMemoryBytes: times[0].linearMemoryBytes,
+    };
+    const row = (name: string, { medianMs, p95Ms, minMs }: ReturnType<typeof summarize>): string[] => [
+      name,
+      ...[medianMs, p95Ms, minMs].map((ms) => ms.toFixed(1)),
+    ];
     const text = [
       `${flags.model}, rank ${flags.rank}, ${formatBytes(artifact.length)}, ${flags.processes} processes, Node ${process.version}`,
-      table([['ms', 'median', 'p95', 'min'], row('read and check', parts.read), row('make the engine', parts.engine), row('first answer', parts.first), row('all three', parts.loadAndFirst), row('second answer', parts.second)]),
+      table([
+        ['ms', 'median', 'p95', 'min'],
+        row('read and check', parts.read),
+        row('make the engine', parts.engine),
+        row('first answer', parts.first),
+        row('all three', parts.loadAndFirst),
+        row('second answer', parts.second),
+      ]),
       `memory: ${formatBytes(memoryBytes)}, of which the engine's own ${formatBytes(times[0].linearMemoryBytes)}; the process grows by ${formatBytes(residentBytes)}`,
     ];
     printResult(io, flags.json, result, text.join('\n'));

@@ -1,11 +1,11 @@
-import { Option, type Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { addEngineOptions, addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
 import { benchTrainStep } from '../bench/train-step.ts';
 import { createEngine, type EngineChoice } from '../engines/create.ts';
-import { throwIfInterrupted, type Io } from '../io/io.ts';
+import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import { INITS, type Init } from '../pclora/linear.ts';
-import { addModelOptions, modelOf, ranksOf, type ModelFlags } from './bench-model.ts';
+import { addModelOptions, type ModelFlags, modelOf, ranksOf } from './bench-model.ts';
 import { formatBytes, percent, printResult, table } from './result.ts';
 
 interface TrainStepFlags extends ModelFlags, EngineChoice {
@@ -24,8 +24,13 @@ export function trainStepCommand(io: Io): Command {
   )
     .addOption(new Option('--batch-size <n>', 'samples a step').argParser(integer(1, 65536)).default(4))
     .addOption(new Option('--steps <n>', 'timed steps per phase').argParser(integer(1, 10_000)).default(10))
-    .addOption(new Option('--init <how>', 'svd adds a frozen low-rank path while λ > 0').choices(INITS).default('paper'))
-    .option('--pack-weights', 'for comparison: W inside the programs, packed ahead of time, with copies of it in memory');
+    .addOption(
+      new Option('--init <how>', 'svd adds a frozen low-rank path while λ > 0').choices(INITS).default('paper'),
+    )
+    .option(
+      '--pack-weights',
+      'for comparison: W inside the programs, packed ahead of time, with copies of it in memory',
+    );
   addResultOptions(addEngineOptions(addModelOptions(command)));
   return command.action(async () => {
     const flags = await resolveFlags<TrainStepFlags>(command);
@@ -33,7 +38,11 @@ export function trainStepCommand(io: Io): Command {
     const adapters = { init: flags.init, ranks: ranksOf(model, flags), scaling: 1 };
     const engine = await createEngine(flags);
     const progress = createProgress(io.stderr, 'step');
-    const { fading, adapters: adaptersOnly, trainedParameters } = await benchTrainStep(engine, {
+    const {
+      fading,
+      adapters: adaptersOnly,
+      trainedParameters,
+    } = await benchTrainStep(engine, {
       model,
       adapters,
       batch: flags.batchSize,
@@ -61,7 +70,10 @@ export function trainStepCommand(io: Io): Command {
       peakRssBytes,
       phases: { fading, adaptersOnly },
     };
-    const row = (name: string, { medianMs, p95Ms, minMs, compileMs }: typeof fading): string[] => [name, ...[medianMs, p95Ms, minMs, compileMs].map((ms) => ms.toFixed(0))];
+    const row = (name: string, { medianMs, p95Ms, minMs, compileMs }: typeof fading): string[] => [
+      name,
+      ...[medianMs, p95Ms, minMs, compileMs].map((ms) => ms.toFixed(0)),
+    ];
     const text = [
       `${flags.model}, rank ${flags.rank}, batch ${flags.batchSize}, on ${engine.description}`,
       table([['ms', 'median', 'p95', 'min', 'compile'], row('λ > 0', fading), row('λ = 0', adaptersOnly)]),

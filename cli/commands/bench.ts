@@ -9,13 +9,24 @@ import { serveBenchCommand } from './bench-serve.ts';
 import { trainStepCommand } from './bench-train-step.ts';
 
 export function benchCommand(io: Io): Command {
-  const command = createCommand('bench', 'what a model costs and what compression saves', 'Counts and timings. Counts are exact; timings are medians of one run on this machine.', [
-    'slim bench cost --model vit-b16 --classes 10 --rank 32',
-    'slim bench latency --model vit-b16 --rank 32 --threads 1',
-    'slim bench load --model vit-b16 --rank 32',
-    'slim bench serve model.slim --connections 10',
-    'slim bench agreement --model runs/small --data pets/',
-    'slim bench train-step --model vit-b16 --rank 32 --batch-size 4',
-  ]);
-  return command.addCommand(costCommand(io)).addCommand(latencyCommand(io)).addCommand(loadCommand(io)).addCommand(serveBenchCommand(io)).addCommand(agreementCommand(io)).addCommand(trainStepCommand(io));
+  const command = createCommand(
+    'bench',
+    'what a model costs and what compression saves',
+    'Counts and timings. Counts are exact; timings are medians of one run on this machine.',
+    [
+      'slim bench cost --model vit-b16 --classes 10 --rank 32',
+      'slim bench latency --model vit-b16 --rank 32 --threads 1',
+      'slim bench load --model vit-b16 --rank 32',
+      'slim bench serve model.slim --connections 10',
+      'slim bench agreement --model runs/small --data pets/',
+      'slim bench train-step --model vit-b16 --rank 32 --batch-size 4',
+    ],
+  );
+  return command
+    .addCommand(costCommand(io))
+    .addCommand(latencyCommand(io))
+    .addCommand(loadCommand(io))
+    .addCommand(serveBenchCommand(io))
+    .addCommand(agreementCommand(io))
+    .addCommand(trainStepCommand(io));
 }

@@ -1,20 +1,20 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { Cost } from '../../runtime/artifact/manifest.ts';
 import { elementCount } from '../../runtime/artifact/safetensors.ts';
 import { createEngine as createRuntime } from '../../runtime/engine/engine.ts';
-import type { Cost } from '../../runtime/artifact/manifest.ts';
 import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
 import { summarize } from '../bench/summary.ts';
 import { openPictures, type Split } from '../data/dataset.ts';
 import { createEngine } from '../engines/create.ts';
 import { floats } from '../engines/engine.ts';
-import { Interrupted, UserError } from '../io/errors.ts';
 import { openArtifact } from '../io/artifact.ts';
 import { builtKernels } from '../io/assets.ts';
+import { Interrupted, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { formatDuration } from '../io/progress.ts';
 import { compileForward } from '../train/evaluate.ts';
-import { readRunRecord, type RunRecord } from '../train/run-directory.ts';
+import { type RunRecord, readRunRecord } from '../train/run-directory.ts';
 import { floatTensors, loadTrainedModel, partsOf, weightSpecs } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { runFinetune } from './finetune.ts';
@@ -39,7 +39,11 @@ export function demoCommand(io: Io): Command {
     'the whole way on drawn pictures: no data, no download, a few minutes',
     'Draws glyphs, trains a small ViT on them, compresses it with PC-LoRA, quantizes, packs demo.slim, serves it and classifies pictures over HTTP.',
     ['slim demo', 'slim demo --out runs/tour --json'],
-  ).option('--out <dir>', 'folder of the runs and demo.slim; replaced if it holds an earlier demo', join('runs', 'demo'));
+  ).option(
+    '--out <dir>',
+    'folder of the runs and demo.slim; replaced if it holds an earlier demo',
+    join('runs', 'demo'),
+  );
   addResultOptions(command);
   return command.action(async () => {
     const flags = await resolveFlags<DemoFlags>(command);
@@ -49,8 +53,17 @@ export function demoCommand(io: Io): Command {
       throw error instanceof Interrupted ? new Interrupted('interrupted') : error;
     });
     const header = ['', 'accuracy', 'parameters', 'MACs', 'bytes', 'latency'];
-    const rows = stages.map(({ name, accuracy, parameters, macs, bytes, latencyMs }) => [name, percent(accuracy), grouped(parameters), formatMacs(macs), formatBytes(bytes), `${latencyMs.toFixed(2)} ms`]);
-    const asked = requests.map(({ expected, predicted, score }) => `  ${expected.padEnd(12)} ${predicted.padEnd(12)} ${percent(score, 1)}`);
+    const rows = stages.map(({ name, accuracy, parameters, macs, bytes, latencyMs }) => [
+      name,
+      percent(accuracy),
+      grouped(parameters),
+      formatMacs(macs),
+      formatBytes(bytes),
+      `${latencyMs.toFixed(2)} ms`,
+    ]);
+    const asked = requests.map(
+      ({ expected, predicted, score }) => `  ${expected.padEnd(12)} ${predicted.padEnd(12)} ${percent(score, 1)}`,
+    );
     const text = [
       '',
       'POST /v1/predict:',
@@ -84,15 +97,46 @@ interface DemoResult {
 }
 
 async function runDemo({ out, seed }: DemoFlags, io: Io): Promise<DemoResult> {
-  const common = { data: 'glyphs', seed, overwrite: true, resume: false, json: false, offline: true, skipBad: false, validationFraction: 0.2, splitSeed: 0, engine: 'onnx', device: 'auto', select: 'last' } as const;
+  const common = {
+    data: 'glyphs',
+    seed,
+    overwrite: true,
+    resume: false,
+    json: false,
+    offline: true,
+    skipBad: false,
+    validationFraction: 0.2,
+    splitSeed: 0,
+    engine: 'onnx',
+    device: 'auto',
+    select: 'last',
+  } as const;
   const training = { ...common, weightDecay: 0, clipNorm: 1, augment: 'shift:3' } as const;
   const runs = { teacher: join(out, 'teacher'), student: join(out, 'student'), int8: join(out, 'int8') };
 
   io.stderr.write('1/5 teacher\n');
-  await runFinetune({ ...training, cased: false, model: 'vit-pico', out: runs.teacher, epochs: 24, batchSize: 64, learningRate: 2e-3 }, io);
+  await runFinetune(
+    { ...training, cased: false, model: 'vit-pico', out: runs.teacher, epochs: 24, batchSize: 64, learningRate: 2e-3 },
+    io,
+  );
   io.stderr.write('2/5 PC-LoRA\n');
   await runTrain(
-    { ...training, model: runs.teacher, out: runs.student, epochs: 16, batchSize: 64, learningRate: 2e-3, rank: 8, forceRank: false, pruneVocabulary: false, init: 'svd', schedule: 'sine', decayEnd: 0.4, alpha: 0.2, freeze: [] },
+    {
+      ...training,
+      model: runs.teacher,
+      out: runs.student,
+      epochs: 16,
+      batchSize: 64,
+      learningRate: 2e-3,
+      rank: 8,
+      forceRank: false,
+      pruneVocabulary: false,
+      init: 'svd',
+      schedule: 'sine',
+      decayEnd: 0.4,
+      alpha: 0.2,
+      freeze: [],
+    },
     io,
   );
   io.stderr.write('3/5 int8\n');
@@ -110,7 +154,13 @@ async function runDemo({ out, seed }: DemoFlags, io: Io): Promise<DemoResult> {
 
   const record = await recordOf(runs.int8);
   const accuracy = (stage: string): number => record.accuracy.find((entry) => entry.stage === stage)?.accuracy ?? NaN;
-  const stage = (name: string, key: string, cost: Cost, bytes: number, latencyMs: number): Stage => ({ name, accuracy: accuracy(key), ...cost.whole, bytes, latencyMs });
+  const stage = (name: string, key: string, cost: Cost, bytes: number, latencyMs: number): Stage => ({
+    name,
+    accuracy: accuracy(key),
+    ...cost.whole,
+    bytes,
+    latencyMs,
+  });
   const { teacher, model } = record.costs;
   return {
     stages: [
@@ -130,15 +180,30 @@ async function recordOf(folder: string): Promise<RunRecord> {
 }
 
 /** Classifies pictures of the test data through a real server on a free port. */
-async function askServer(file: string, split: Split, labels: readonly string[], io: Io): Promise<DemoResult['requests']> {
+async function askServer(
+  file: string,
+  split: Split,
+  labels: readonly string[],
+  io: Io,
+): Promise<DemoResult['requests']> {
   const { default: sharp } = await import('sharp');
-  const server = await startServer(file, { port: 0, host: '127.0.0.1', maxBodyBytes: 1 << 20, workers: 1, deadline: 30, log: 'none', trustProxy: false }, io);
+  const server = await startServer(
+    file,
+    { port: 0, host: '127.0.0.1', maxBodyBytes: 1 << 20, workers: 1, deadline: 30, log: 'none', trustProxy: false },
+    io,
+  );
   try {
     const answers = [];
     for (let i = 0; i < PICTURES; i++) {
       const { width, height, data } = await split.picture(i);
-      const png = await sharp(Buffer.from(data), { raw: { width, height, channels: 3 } }).png().toBuffer();
-      const response = await fetch(`${server.url}/v1/predict`, { method: 'POST', headers: { 'content-type': 'image/png' }, body: new Uint8Array(png) });
+      const png = await sharp(Buffer.from(data), { raw: { width, height, channels: 3 } })
+        .png()
+        .toBuffer();
+      const response = await fetch(`${server.url}/v1/predict`, {
+        method: 'POST',
+        headers: { 'content-type': 'image/png' },
+        body: new Uint8Array(png),
+      });
       if (!response.ok) throw new UserError(`the server answered ${response.status}: ${await response.text()}`);
       const { predictions } = (await response.json()) as { predictions: { label: string; score: number }[] };
       answers.push({ expected: labels[split.label(i)], predicted: predictions[0].label, score: predictions[0].score });

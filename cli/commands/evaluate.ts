@@ -1,21 +1,31 @@
-import { Option, type Command } from 'commander';
-import { readArtifact, type Artifact } from '../../runtime/artifact/artifact.ts';
-import { addDataOptions, addEngineOptions, addResultOptions, createCommand, inheritSplit, openData, required, resolveFlags, type DataFlags } from '../args.ts';
+import { type Command, Option } from 'commander';
+import { type Artifact, readArtifact } from '../../runtime/artifact/artifact.ts';
+import {
+  addDataOptions,
+  addEngineOptions,
+  addResultOptions,
+  createCommand,
+  type DataFlags,
+  inheritSplit,
+  openData,
+  required,
+  resolveFlags,
+} from '../args.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { prepareSamples, type PreparedSamples } from '../data/prepare.ts';
+import { type PreparedSamples, prepareSamples } from '../data/prepare.ts';
 import { createEngine, type EngineChoice } from '../engines/create.ts';
-import { UserError } from '../io/errors.ts';
 import { openArtifact } from '../io/artifact.ts';
+import { UserError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
+import { type Io, throwIfInterrupted } from '../io/io.ts';
+import { printable } from '../io/printable.ts';
 import { createProgress } from '../io/progress.ts';
 import { classIndices } from '../pretrained/labels.ts';
-import { throwIfInterrupted, type Io } from '../io/io.ts';
-import { printable } from '../io/printable.ts';
-import { compileForward, evaluateForward, type Evaluation } from '../train/evaluate.ts';
+import { compileForward, type Evaluation, evaluateForward } from '../train/evaluate.ts';
+import { evaluateArtifact } from '../train/evaluate-artifact.ts';
 import { packTrained } from '../train/pack-trained.ts';
 import { artifactPreparation, preparationOf } from '../train/preparation.ts';
-import { evaluateArtifact } from '../train/evaluate-artifact.ts';
-import { floatTensors, loadTrainedModel, partsOf, weightSpecs, type TrainedModel } from '../train/trained-model.ts';
+import { floatTensors, loadTrainedModel, partsOf, type TrainedModel, weightSpecs } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { percent, printResult, skippedNote } from './result.ts';
 
@@ -40,12 +50,21 @@ export function evaluateCommand(io: Io): Command {
 the runtime that serves them.`,
     ['slim evaluate runs/small --data pets/', 'slim evaluate model.slim --data pets/ --json'],
   ).argument('<model>', 'a run, a Hugging Face folder, or a .slim file');
-  addDataOptions(command, { inherited: true }).addOption(new Option('--part <which>', "the data's part that judges; all takes a file of its own whole").choices(PARTS).default('test'));
+  addDataOptions(command, { inherited: true }).addOption(
+    new Option('--part <which>', "the data's part that judges; all takes a file of its own whole")
+      .choices(PARTS)
+      .default('test'),
+  );
   addResultOptions(addEngineOptions(command));
   return command.action(async (path: string) => {
     const flags = await resolveFlags<EvaluateFlags>(command);
     const result = await runEvaluate(path, flags, io);
-    printResult(io, flags.json, { ...result }, `accuracy ${percent(result.accuracy)} on ${result.samples} samples${skippedNote(result)}`);
+    printResult(
+      io,
+      flags.json,
+      { ...result },
+      `accuracy ${percent(result.accuracy)} on ${result.samples} samples${skippedNote(result)}`,
+    );
   });
 }
 
@@ -53,11 +72,13 @@ the runtime that serves them.`,
 export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): Promise<EvaluateResult> {
   const dataPath = required(flags.data, '--data');
   const kind = await kindOf(path);
-  if (kind === 'absent') throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
+  if (kind === 'absent')
+    throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
   const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path);
   const configuration = 'manifest' in model ? model.manifest.configuration : model.record?.configuration;
   const data = await openData(dataPath, inheritSplit(flags, configuration), io);
-  if (data.kind === 'text' && (flags.part ?? 'test') === 'test') for (const notice of data.notices) io.stderr.write(printable(`note: ${notice}\n`));
+  if (data.kind === 'text' && (flags.part ?? 'test') === 'test')
+    for (const notice of data.notices) io.stderr.write(printable(`note: ${notice}\n`));
   const evaluations: Evaluation[] = [];
   for (const part of partsOfData(flags.part)) evaluations.push(await evaluateOn(model, data, flags, io, part));
   const samples = evaluations.reduce((sum, one) => sum + one.samples, 0);
@@ -70,7 +91,13 @@ export function partsOfData(part: Part = 'test'): readonly ('train' | 'test')[] 
 }
 
 /** Accuracy on a part of a data set. */
-export async function evaluateOn(model: Artifact | TrainedModel, data: Dataset, choice: EngineChoice, io: Io, part: 'train' | 'test' = 'test'): Promise<Evaluation> {
+export async function evaluateOn(
+  model: Artifact | TrainedModel,
+  data: Dataset,
+  choice: EngineChoice,
+  io: Io,
+  part: 'train' | 'test' = 'test',
+): Promise<Evaluation> {
   const progress = createProgress(io.stderr, 'batch');
   const onBatch = (done: number, total: number): void => {
     throwIfInterrupted(io.signal);
@@ -79,14 +106,28 @@ export async function evaluateOn(model: Artifact | TrainedModel, data: Dataset, 
   const onRow = (): void => throwIfInterrupted(io.signal);
   let samples: PreparedSamples | null = null;
   try {
-    const artifact = 'manifest' in model ? model : model.precision === 'int8' ? await readArtifact(await packTrained(model)) : null;
-    samples = await prepareSamples(data, part, artifact ? await artifactPreparation(artifact) : preparationOf((model as TrainedModel).preprocessing), { onRow });
+    const artifact =
+      'manifest' in model ? model : model.precision === 'int8' ? await readArtifact(await packTrained(model)) : null;
+    samples = await prepareSamples(
+      data,
+      part,
+      artifact ? await artifactPreparation(artifact) : preparationOf((model as TrainedModel).preprocessing),
+      { onRow },
+    );
     for (const notice of samples.notices) progress.line(`note: ${notice}`);
-    if (artifact) return await evaluateArtifact(artifact, samples, { classOf: classMap(artifact.manifest.labels, data.labels), onBatch });
+    if (artifact)
+      return await evaluateArtifact(artifact, samples, {
+        classOf: classMap(artifact.manifest.labels, data.labels),
+        onBatch,
+      });
     const trained = model as TrainedModel;
     const engine = await createEngine(choice);
     const forward = compileForward(engine, trained.model, partsOf(trained));
-    const tensors = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
+    const tensors = uploadTensors(
+      engine,
+      weightSpecs(trained.model, trained.compression),
+      floatTensors(trained.stored),
+    );
     const options = { classOf: classMap(trained.config.labels, data.labels), onBatch };
     const evaluation = await evaluateForward(engine, forward, tensors, samples, options);
     await forward.dispose();
@@ -101,6 +142,10 @@ export async function evaluateOn(model: Artifact | TrainedModel, data: Dataset, 
 export function classMap(model: readonly string[], data: readonly string[]): number[] {
   const indices = classIndices(model, data);
   const unknown = data.find((_, i) => indices[i] < 0);
-  if (unknown !== undefined) throw new UserError(`the model does not know the data's class ${unknown}`, `It knows ${model.slice(0, 5).join(', ')}${model.length > 5 ? ` and ${model.length - 5} more` : ''}.`);
+  if (unknown !== undefined)
+    throw new UserError(
+      `the model does not know the data's class ${unknown}`,
+      `It knows ${model.slice(0, 5).join(', ')}${model.length > 5 ? ` and ${model.length - 5} more` : ''}.`,
+    );
   return indices;
 }

@@ -1,17 +1,43 @@
-import { Option, type Command } from 'commander';
-import { addDataOptions, addEngineOptions, addModelOptions, addResultOptions, addRunOptions, addTrainingOptions, createCommand, integer, openData, resolveFlags, type SplitFlags } from '../args.ts';
+import { type Command, Option } from 'commander';
+import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
+import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { random } from '../../runtime/random.ts';
+import { createTokenizer } from '../../runtime/text/tokenizer.ts';
+import {
+  addDataOptions,
+  addEngineOptions,
+  addModelOptions,
+  addResultOptions,
+  addRunOptions,
+  addTrainingOptions,
+  createCommand,
+  integer,
+  openData,
+  resolveFlags,
+  type SplitFlags,
+} from '../args.ts';
 import type { Dataset, PictureDataset } from '../data/dataset.ts';
 import type { TextDataset } from '../data/text/dataset.ts';
 import { createEngine } from '../engines/create.ts';
-import { usageError, UserError } from '../io/errors.ts';
-import { throwIfInterrupted, type Io } from '../io/io.ts';
+import { UserError, usageError } from '../io/errors.ts';
+import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
-import { BERT_POSITIONS, BERT_PRESETS, bertPreset, isBertPreset, isVitPreset, VIT_PRESETS, vitPreset, type BertPreset, type VitPreset } from '../models/presets.ts';
 import { tensorsOf } from '../models/layers.ts';
+import {
+  BERT_POSITIONS,
+  BERT_PRESETS,
+  type BertPreset,
+  bertPreset,
+  isBertPreset,
+  isVitPreset,
+  VIT_PRESETS,
+  type VitPreset,
+  vitPreset,
+} from '../models/presets.ts';
 import { denseCost } from '../pclora/cost.ts';
 import type { Architecture, ModelConfig } from '../pretrained/architecture.ts';
 import { bertArchitecture } from '../pretrained/bert-checkpoint.ts';
-import { saveCheckpoint, type Checkpoint } from '../pretrained/checkpoint.ts';
+import { type Checkpoint, saveCheckpoint } from '../pretrained/checkpoint.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
 import { initialTensors } from '../pretrained/initial.ts';
 import type { Preprocessing } from '../pretrained/preprocessing.ts';
@@ -20,12 +46,18 @@ import { loadTokenizerJson } from '../text/tokenizer-files.ts';
 import { trainWordPiece } from '../text/train-wordpiece.ts';
 import { finetune } from '../train/finetune.ts';
 import { loadDenseModel } from '../train/trained-model.ts';
-import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
-import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
-import { random } from '../../runtime/random.ts';
-import { createTokenizer } from '../../runtime/text/tokenizer.ts';
 import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
-import { expectAugment, expectPlaces, inheritData, loopOptions, recordedRun, resolvedConfiguration, startRun, withTrainingSamples, type TrainingFlags } from './training.ts';
+import {
+  expectAugment,
+  expectPlaces,
+  inheritData,
+  loopOptions,
+  recordedRun,
+  resolvedConfiguration,
+  startRun,
+  type TrainingFlags,
+  withTrainingSamples,
+} from './training.ts';
 
 export interface FinetuneFlags extends TrainingFlags {
   readonly imageSize?: number;
@@ -66,9 +98,18 @@ ${VIT_PRESETS.join(', ')} for pictures; ${BERT_PRESETS.join(', ')} for texts, wi
     ],
   ).option('--model <name>', 'Hugging Face folder, name on the hub, run, or preset');
   addModelOptions(command)
-    .addOption(new Option('--image-size <pixels>', "train at another size than the checkpoint's").argParser(integer(8, 4096)))
-    .option('--tokenizer <dir>', "a preset's vocabulary: a folder with tokenizer.json or vocab.txt (default: learnt from the data)")
-    .addOption(new Option('--vocabulary-size <n>', 'tokens of a vocabulary learnt from the data').argParser(integer(300, 1_000_000)).default(undefined, String(DEFAULT_VOCABULARY_SIZE)))
+    .addOption(
+      new Option('--image-size <pixels>', "train at another size than the checkpoint's").argParser(integer(8, 4096)),
+    )
+    .option(
+      '--tokenizer <dir>',
+      "a preset's vocabulary: a folder with tokenizer.json or vocab.txt (default: learnt from the data)",
+    )
+    .addOption(
+      new Option('--vocabulary-size <n>', 'tokens of a vocabulary learnt from the data')
+        .argParser(integer(300, 1_000_000))
+        .default(undefined, String(DEFAULT_VOCABULARY_SIZE)),
+    )
     .option('--cased', 'a learnt vocabulary tells upper from lower case, and accents from none');
   addTrainingOptions(command, { epochs: 3, learningRate: DEFAULT_LEARNING_RATE, batchSize: 32 });
   addDataOptions(command, { inherited: true });
@@ -76,7 +117,12 @@ ${VIT_PRESETS.join(', ')} for pictures; ${BERT_PRESETS.join(', ')} for texts, wi
   return command.action(async () => {
     const flags = await resolveFlags<GivenFinetuneFlags>(command);
     const result = await runFinetune(flags, io);
-    printResult(io, flags.json, { ...result }, `fine-tuned: ${percent(result.accuracy)} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`);
+    printResult(
+      io,
+      flags.json,
+      { ...result },
+      `fine-tuned: ${percent(result.accuracy)} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`,
+    );
   });
 }
 
@@ -88,14 +134,25 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
   const data = await openData(places.data, flags, io);
   expectAugment(data, flags);
   const checkpoint = await startingPoint(places.model, data, flags, io);
-  if ((isVitPreset(places.model) || isBertPreset(places.model)) && flags.learningRate === DEFAULT_LEARNING_RATE) progress.line(`note: ${places.model} starts from nothing: --learning-rate 1e-3 suits that better than ${DEFAULT_LEARNING_RATE}, which is for pre-trained models.`);
+  if ((isVitPreset(places.model) || isBertPreset(places.model)) && flags.learningRate === DEFAULT_LEARNING_RATE)
+    progress.line(
+      `note: ${places.model} starts from nothing: --learning-rate 1e-3 suits that better than ${DEFAULT_LEARNING_RATE}, which is for pre-trained models.`,
+    );
   for (const notice of checkpoint.notices) progress.line(`note: ${notice}`);
   return withTrainingSamples(data, checkpoint.preprocessing, flags, io, async ({ train, test }) => {
     const options = loopOptions(flags, train.size);
     const engine = await createEngine(flags);
     const configuration = resolvedConfiguration(flags, checkpoint.preprocessing);
-    const run = await startRun('finetune', places.out, flags, { configuration, trainingData: train.digest }, options.totalSteps);
-    progress.line(`fine-tuning ${places.model} on ${data.name} (${samplesOf(data)}, ${data.labels.length} classes), ${options.totalSteps} steps, on ${engine.description}`);
+    const run = await startRun(
+      'finetune',
+      places.out,
+      flags,
+      { configuration, trainingData: train.digest },
+      options.totalSteps,
+    );
+    progress.line(
+      `fine-tuning ${places.model} on ${data.name} (${samplesOf(data)}, ${data.labels.length} classes), ${options.totalSteps} steps, on ${engine.description}`,
+    );
 
     const record = {
       kind: 'finetune' as const,
@@ -115,7 +172,9 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
   });
 }
 
-/** What training begins with: a checkpoint, or a preset with fresh weights. Usage errors for flags that are not for it. */
+/**
+ * What training begins with: a checkpoint, or a preset with fresh weights. Usage errors for flags that are not for it.
+ */
 async function startingPoint(model: string, data: Dataset, flags: FinetuneFlags, io: Io): Promise<Checkpoint> {
   expectFlagsFor(model, data, flags);
   if (isVitPreset(model)) return vitFromScratch(model, data as PictureDataset, flags);
@@ -125,20 +184,38 @@ async function startingPoint(model: string, data: Dataset, flags: FinetuneFlags,
   return loadDenseModel(folder, { labels: data.labels, imageSize: squareOf(flags), maxTokens, seed });
 }
 
-function expectFlagsFor(model: string, data: Dataset, { imageSize, maxTokens, tokenizer, vocabularySize, cased }: FinetuneFlags): void {
+function expectFlagsFor(
+  model: string,
+  data: Dataset,
+  { imageSize, maxTokens, tokenizer, vocabularySize, cased }: FinetuneFlags,
+): void {
   const takes = isVitPreset(model) ? 'image' : isBertPreset(model) ? 'text' : data.kind;
   if (takes !== data.kind) {
     const others = data.kind === 'image' ? VIT_PRESETS : BERT_PRESETS;
-    throw usageError(`--model ${model} is a preset for ${takes === 'image' ? 'pictures' : 'texts'}, and ${data.name} holds ${data.kind === 'image' ? 'pictures' : 'texts'}`, `Presets for these: ${others.join(', ')}.`);
+    throw usageError(
+      `--model ${model} is a preset for ${takes === 'image' ? 'pictures' : 'texts'}, and ${data.name} holds ${data.kind === 'image' ? 'pictures' : 'texts'}`,
+      `Presets for these: ${others.join(', ')}.`,
+    );
   }
   const forLearning = { '--vocabulary-size': vocabularySize, '--cased': cased || undefined };
   const forTexts = { '--max-tokens': maxTokens, '--tokenizer': tokenizer, ...forLearning };
   const wrong = data.kind === 'image' ? given(forTexts) : imageSize === undefined ? undefined : '--image-size';
-  if (wrong !== undefined) throw usageError(`${wrong} is for ${data.kind === 'image' ? 'texts' : 'pictures'}, and ${data.name} holds ${data.kind === 'image' ? 'pictures' : 'texts'}`);
+  if (wrong !== undefined)
+    throw usageError(
+      `${wrong} is for ${data.kind === 'image' ? 'texts' : 'pictures'}, and ${data.name} holds ${data.kind === 'image' ? 'pictures' : 'texts'}`,
+    );
   const learning = given(forLearning);
   const forPresets = tokenizer === undefined ? learning : '--tokenizer';
-  if (!isBertPreset(model) && forPresets !== undefined) throw usageError(`${forPresets} is for presets: a checkpoint brings its own vocabulary`, `Presets: ${BERT_PRESETS.join(', ')}.`);
-  if (tokenizer !== undefined && learning !== undefined) throw usageError(`${learning} is for a vocabulary learnt from the data, and --tokenizer gives one`, 'Leave out one of them.');
+  if (!isBertPreset(model) && forPresets !== undefined)
+    throw usageError(
+      `${forPresets} is for presets: a checkpoint brings its own vocabulary`,
+      `Presets: ${BERT_PRESETS.join(', ')}.`,
+    );
+  if (tokenizer !== undefined && learning !== undefined)
+    throw usageError(
+      `${learning} is for a vocabulary learnt from the data, and --tokenizer gives one`,
+      'Leave out one of them.',
+    );
 }
 
 /** The first of the flags that was given. */
@@ -153,19 +230,36 @@ function squareOf({ imageSize }: FinetuneFlags): { readonly height: number; read
 function vitFromScratch(name: VitPreset, { labels }: PictureDataset, flags: FinetuneFlags): Checkpoint {
   const preset = vitPreset(name, labels);
   const config = { ...preset, imageSize: squareOf(flags) ?? preset.imageSize };
-  if (config.imageSize.height % config.patchSize !== 0) throw usageError(`--image-size ${flags.imageSize}: expected a multiple of ${name}'s patch size ${config.patchSize}`);
-  return fromScratch(vitArchitecture, config, { kind: 'image', image: defaultImagePreprocess(config.imageSize) }, flags.seed);
+  if (config.imageSize.height % config.patchSize !== 0)
+    throw usageError(
+      `--image-size ${flags.imageSize}: expected a multiple of ${name}'s patch size ${config.patchSize}`,
+    );
+  return fromScratch(
+    vitArchitecture,
+    config,
+    { kind: 'image', image: defaultImagePreprocess(config.imageSize) },
+    flags.seed,
+  );
 }
 
 async function bertFromScratch(name: BertPreset, data: TextDataset, flags: FinetuneFlags, io: Io): Promise<Checkpoint> {
   const maxTokens = flags.maxTokens ?? PRESET_TOKENS;
-  if (maxTokens > BERT_POSITIONS) throw new UserError(`--max-tokens ${maxTokens}: ${name} has positions for ${BERT_POSITIONS}`, 'Ask for shorter texts.');
-  const tokenizer = flags.tokenizer === undefined ? await learntVocabulary(data, flags, io) : await loadTokenizerJson(flags.tokenizer);
+  if (maxTokens > BERT_POSITIONS)
+    throw new UserError(
+      `--max-tokens ${maxTokens}: ${name} has positions for ${BERT_POSITIONS}`,
+      'Ask for shorter texts.',
+    );
+  const tokenizer =
+    flags.tokenizer === undefined ? await learntVocabulary(data, flags, io) : await loadTokenizerJson(flags.tokenizer);
   const config = { ...bertPreset(name, data.labels, maxTokens), vocabSize: createTokenizer(tokenizer).vocabSize };
   return fromScratch(bertArchitecture, config, { kind: 'text', tokenizer, maxTokens, types: true }, flags.seed);
 }
 
-async function learntVocabulary({ train }: TextDataset, { vocabularySize: vocabSize = DEFAULT_VOCABULARY_SIZE, cased }: FinetuneFlags, { stderr, signal }: Io): Promise<unknown> {
+async function learntVocabulary(
+  { train }: TextDataset,
+  { vocabularySize: vocabSize = DEFAULT_VOCABULARY_SIZE, cased }: FinetuneFlags,
+  { stderr, signal }: Io,
+): Promise<unknown> {
   const progress = createProgress(stderr, 'text');
   async function* texts(): AsyncGenerator<string> {
     let done = 0;
@@ -178,13 +272,28 @@ async function learntVocabulary({ train }: TextDataset, { vocabularySize: vocabS
   }
   const json = await trainWordPiece(texts(), { vocabSize, lowercase: !cased });
   progress.end();
-  progress.line(`note: The vocabulary is new: ${grouped(createTokenizer(json).vocabSize)} tokens learnt from the training texts.`);
+  progress.line(
+    `note: The vocabulary is new: ${grouped(createTokenizer(json).vocabSize)} tokens learnt from the training texts.`,
+  );
   return json;
 }
 
-function fromScratch<C extends ModelConfig>(architecture: Architecture<C>, config: C, preprocessing: Preprocessing, seed: number): Checkpoint {
+function fromScratch<C extends ModelConfig>(
+  architecture: Architecture<C>,
+  config: C,
+  preprocessing: Preprocessing,
+  seed: number,
+): Checkpoint {
   architecture.checkConfig(config, '--model');
   const model = architecture.create(config);
   const tensors = initialTensors(tensorsOf(model.layers), config.initializerRange, random(seed, 1));
-  return { architecture: architecture as Architecture, config, model, tensors, preprocessing, notices: [], newHead: true };
+  return {
+    architecture: architecture as Architecture,
+    config,
+    model,
+    tensors,
+    preprocessing,
+    notices: [],
+    newHead: true,
+  };
 }

@@ -1,26 +1,29 @@
 import type { Command } from 'commander';
-import { memoryLayout } from '../../runtime/artifact/plan-memory.ts';
 import type { Cost, Manifest, StageAccuracy } from '../../runtime/artifact/manifest.ts';
+import { memoryLayout } from '../../runtime/artifact/plan-memory.ts';
 import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
-import { denseCost } from '../pclora/cost.ts';
-import { UserError } from '../io/errors.ts';
 import { openArtifact } from '../io/artifact.ts';
+import { UserError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
-import { readRunRecord } from '../train/run-directory.ts';
+import { denseCost } from '../pclora/cost.ts';
 import { loadDescription } from '../pretrained/checkpoint.ts';
+import { readRunRecord } from '../train/run-directory.ts';
 import { formatBytes, formatMacs, grouped, percent, printResult, table } from './result.ts';
 
 export function inspectCommand(io: Io): Command {
-  const command = createCommand('inspect', 'what a run or an artifact is, and how it was made', 'Prints what a run, a Hugging Face folder or a .slim file tells of itself: costs, accuracy after each stage, the resolved configuration.', [
-    'slim inspect model.slim',
-    'slim inspect runs/small --json',
-  ]).argument('<model>', 'a run, a Hugging Face folder, or a .slim file');
+  const command = createCommand(
+    'inspect',
+    'what a run or an artifact is, and how it was made',
+    'Prints what a run, a Hugging Face folder or a .slim file tells of itself: costs, accuracy after each stage, the resolved configuration.',
+    ['slim inspect model.slim', 'slim inspect runs/small --json'],
+  ).argument('<model>', 'a run, a Hugging Face folder, or a .slim file');
   addResultOptions(command);
   return command.action(async (path: string) => {
     const { json } = await resolveFlags<{ json: boolean }>(command);
     const kind = await kindOf(path);
-    if (kind === 'absent') throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
+    if (kind === 'absent')
+      throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
     const { result, lines } = kind === 'file' ? await inspectArtifact(path) : await inspectFolder(path);
     printResult(io, json, result, lines.join('\n'));
   });
@@ -35,7 +38,9 @@ async function inspectArtifact(path: string): Promise<Report> {
   const { manifest, fileBytes, data } = await openArtifact(path);
   const memoryBytes = memoryLayout(data.length, manifest.plan).bytes;
   const { plan, ...told } = manifest;
-  const compression = manifest.compression ? `${manifest.compression.method}, rank ${manifest.compression.rank}` : 'none';
+  const compression = manifest.compression
+    ? `${manifest.compression.method}, rank ${manifest.compression.rank}`
+    : 'none';
   return {
     result: { kind: 'artifact', bytes: fileBytes, memoryBytes, steps: plan.steps.length, ...told },
     lines: [
@@ -68,7 +73,11 @@ async function inspectFolder(path: string): Promise<Report> {
   const cost = denseCost(architecture.create(config));
   return {
     result: { kind: 'checkpoint', architecture: architecture.modelType, config, cost },
-    lines: [`${path}: ${architecture.modelType} checkpoint`, labelLine(config.labels), ...costLines({ teacher: null, model: cost })],
+    lines: [
+      `${path}: ${architecture.modelType} checkpoint`,
+      labelLine(config.labels),
+      ...costLines({ teacher: null, model: cost }),
+    ],
   };
 }
 
@@ -77,17 +86,33 @@ function labelLine(labels: readonly string[]): string {
 }
 
 function costLines({ teacher, model }: Manifest['costs']): string[] {
-  const row = (name: string, cost: Cost): string[] => [name, grouped(cost.blocks.parameters), formatMacs(cost.blocks.macs), grouped(cost.whole.parameters), formatMacs(cost.whole.macs)];
+  const row = (name: string, cost: Cost): string[] => [
+    name,
+    grouped(cost.blocks.parameters),
+    formatMacs(cost.blocks.macs),
+    grouped(cost.whole.parameters),
+    formatMacs(cost.whole.macs),
+  ];
   const header = ['', 'block parameters', 'block MACs', 'parameters', 'MACs'];
   return ['', table([header, ...(teacher ? [row('teacher', teacher)] : []), row('model', model)])];
 }
 
 function accuracyLines(accuracy: readonly StageAccuracy[]): string[] {
   if (accuracy.length === 0) return [];
-  return ['', table([['accuracy', '', 'samples'], ...accuracy.map(({ stage, accuracy: value, samples }) => [stage, percent(value), String(samples)])])];
+  return [
+    '',
+    table([
+      ['accuracy', '', 'samples'],
+      ...accuracy.map(({ stage, accuracy: value, samples }) => [stage, percent(value), String(samples)]),
+    ]),
+  ];
 }
 
 function configurationLines(configuration: Readonly<Record<string, unknown>>): string[] {
   if (Object.keys(configuration).length === 0) return [];
-  return ['', 'configuration:', ...Object.entries(configuration).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}`)];
+  return [
+    '',
+    'configuration:',
+    ...Object.entries(configuration).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}`),
+  ];
 }

@@ -34,7 +34,12 @@ same bytes.`,
   return command.action(async (path: string) => {
     const flags = await resolveFlags<PackFlags>(command);
     const result = await runPack(path, flags);
-    printResult(io, flags.json, { ...result }, `packed: ${result.file}, ${formatBytes(result.bytes)} (${result.precision})`);
+    printResult(
+      io,
+      flags.json,
+      { ...result },
+      `packed: ${result.file}, ${formatBytes(result.bytes)} (${result.precision})`,
+    );
   });
 }
 
@@ -44,7 +49,8 @@ export async function runPack(path: string, flags: PackFlags): Promise<PackResul
   if (!file.endsWith('.slim')) throw usageError(`--out ${file}: expected a name that ends with .slim`);
   const existing = await kindOf(file);
   if (existing === 'folder') throw usageError(`--out ${file} is a folder, expected a file`);
-  if (existing === 'file' && !flags.overwrite) throw usageError(`--out ${file} already exists`, 'Choose another name, or replace it with --overwrite.');
+  if (existing === 'file' && !flags.overwrite)
+    throw usageError(`--out ${file} already exists`, 'Choose another name, or replace it with --overwrite.');
   const trained = await loadTrainedModel(path);
   const bytes = await packTrained(trained);
   await writeFileAtomic(file, bytes);

@@ -1,12 +1,12 @@
-import { Option, type Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
+import { type Command, Option } from 'commander';
 import type { Answer } from '../../runtime/http/classifier.ts';
 import type { TextInput } from '../../runtime/http/text-input.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
 import { openClassifier } from '../io/classifier.ts';
-import { messageOf, usageError, UserError } from '../io/errors.ts';
+import { messageOf, UserError, usageError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { percent, printResult, table } from './result.ts';
 
@@ -40,7 +40,12 @@ which is given with --text, in a file or, as -, on stdin.`,
     const { topK, json, text, textPair } = await resolveFlags<PredictFlags>(command);
     const answer = await runPredict(path, { file: input, text, textPair }, topK);
     const rows = table(answer.predictions.map(({ label, score }) => [label, percent(score)]));
-    printResult(io, json, { ...answer }, answer.truncated ? `${rows}\nonly the beginning: the text is longer than the model takes` : rows);
+    printResult(
+      io,
+      json,
+      { ...answer },
+      answer.truncated ? `${rows}\nonly the beginning: the text is longer than the model takes` : rows,
+    );
   });
 }
 
@@ -52,22 +57,34 @@ export interface PredictInput {
 }
 
 /** `slim predict` */
-export async function runPredict(path: string, given: PredictInput, topK: number): Promise<Answer & { readonly latencyMs: number }> {
+export async function runPredict(
+  path: string,
+  given: PredictInput,
+  topK: number,
+): Promise<Answer & { readonly latencyMs: number }> {
   const { file, text, textPair } = given;
-  if (file?.endsWith('.slim') && !path.endsWith('.slim')) throw usageError('the artifact comes first', `slim predict ${file} ${path}`);
-  if (file !== undefined && text !== undefined) throw usageError(`both ${file} and --text are given`, 'Give one of them.');
+  if (file?.endsWith('.slim') && !path.endsWith('.slim'))
+    throw usageError('the artifact comes first', `slim predict ${file} ${path}`);
+  if (file !== undefined && text !== undefined)
+    throw usageError(`both ${file} and --text are given`, 'Give one of them.');
   const { classifier } = await openClassifier(path);
   const { task } = classifier.info;
   if (task === 'image-classification' && (text ?? textPair) !== undefined) {
     throw usageError(`${path} classifies pictures, not texts`, `slim predict ${path} PICTURE`);
   }
   if ((file ?? text) === undefined) {
-    throw usageError('nothing to classify is given', `slim predict ${path} ${task === 'image-classification' ? 'PICTURE' : '--text "..."'}`);
+    throw usageError(
+      'nothing to classify is given',
+      `slim predict ${path} ${task === 'image-classification' ? 'PICTURE' : '--text "..."'}`,
+    );
   }
   const bytes = text === undefined ? await readInput(file as string, task) : new Uint8Array();
   const start = performance.now();
   try {
-    const answer = await classifier.classify(task === 'image-classification' ? bytes : textOf(given, bytes, path), topK);
+    const answer = await classifier.classify(
+      task === 'image-classification' ? bytes : textOf(given, bytes, path),
+      topK,
+    );
     return { ...answer, latencyMs: performance.now() - start };
   } catch (error) {
     if (error instanceof PreprocessError) throw new UserError(`${file}: ${error.message}`);
@@ -77,7 +94,10 @@ export async function runPredict(path: string, given: PredictInput, topK: number
 
 function readInput(file: string, task: string): Promise<Uint8Array> {
   return (file === '-' ? buffer(process.stdin) : readFile(file)).catch((error: unknown) => {
-    throw new UserError(`can't read ${file}: ${messageOf(error)}`, task === 'text-classification' ? 'Is that the text itself? Give it with --text.' : '');
+    throw new UserError(
+      `can't read ${file}: ${messageOf(error)}`,
+      task === 'text-classification' ? 'Is that the text itself? Give it with --text.' : '',
+    );
   });
 }
 
@@ -88,6 +108,9 @@ function textOf({ file, text, textPair }: PredictInput, bytes: Uint8Array, path:
     // Editors end a file with a line break, which is no part of the text.
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, ''), pair };
   } catch {
-    throw new UserError(`${file} is no text in UTF-8, and ${path} classifies texts`, 'Convert the file, or give the text with --text.');
+    throw new UserError(
+      `${file} is no text in UTF-8, and ${path} classifies texts`,
+      'Convert the file, or give the text with --text.',
+    );
   }
 }

@@ -1,15 +1,25 @@
 import type { Command } from 'commander';
-import { addDataOptions, addResultOptions, addRunOptions, configurationOf, createCommand, inheritSplit, openData, required, resolveFlags } from '../args.ts';
+import {
+  addDataOptions,
+  addResultOptions,
+  addRunOptions,
+  configurationOf,
+  createCommand,
+  inheritSplit,
+  openData,
+  required,
+  resolveFlags,
+} from '../args.ts';
 import { UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { denseCost } from '../pclora/cost.ts';
 import { saveDescription } from '../pretrained/checkpoint.ts';
-import { createRunDirectory, expectApart, expectRoom } from '../train/run-directory.ts';
 import { quantize } from '../train/pack-trained.ts';
+import { createRunDirectory, expectApart, expectRoom } from '../train/run-directory.ts';
 import { loadTrainedModel, saveStored, type TrainedModel } from '../train/trained-model.ts';
-import { evaluateOn, type EvaluateFlags } from './evaluate.ts';
-import { recordedRun } from './training.ts';
+import { type EvaluateFlags, evaluateOn } from './evaluate.ts';
 import { formatBytes, percent, printResult } from './result.ts';
+import { recordedRun } from './training.ts';
 
 export interface QuantizeFlags extends Omit<EvaluateFlags, 'engine' | 'device' | 'threads'> {
   readonly out?: string;
@@ -38,7 +48,12 @@ With --data the result is evaluated and its accuracy recorded.`,
     const result = await runQuantize(path, flags, io);
     const { before, after } = result.weightBytes;
     const accuracy = result.accuracy === null ? '' : `, accuracy ${percent(result.accuracy)}`;
-    printResult(io, flags.json, { ...result }, `quantized: weights ${formatBytes(before)} to ${formatBytes(after)}${accuracy}, in ${result.run}`);
+    printResult(
+      io,
+      flags.json,
+      { ...result },
+      `quantized: weights ${formatBytes(before)} to ${formatBytes(after)}${accuracy}, in ${result.run}`,
+    );
   });
 }
 
@@ -50,7 +65,10 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
   const trained = await loadTrainedModel(path);
   if (trained.precision === 'int8') throw new UserError(`${path} is quantized already`);
   const quantized = quantize(trained);
-  const data = flags.data === undefined ? null : await openData(flags.data, inheritSplit(flags, trained.record?.configuration), io);
+  const data =
+    flags.data === undefined
+      ? null
+      : await openData(flags.data, inheritSplit(flags, trained.record?.configuration), io);
   const evaluation = data && (await evaluateOn(quantized, data, { engine: 'onnx', device: 'cpu' }, io));
   const run = await createRunDirectory(out, flags.overwrite);
   const record = {
@@ -65,7 +83,11 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
     await saveDescription(run.folder, quantized);
     await saveStored(run.path('weights'), quantized.stored);
     return {
-      result: { run: run.folder, weightBytes: { before: storedBytes(trained), after: storedBytes(quantized) }, accuracy: evaluation?.accuracy ?? null },
+      result: {
+        run: run.folder,
+        weightBytes: { before: storedBytes(trained), after: storedBytes(quantized) },
+        accuracy: evaluation?.accuracy ?? null,
+      },
       accuracy: [...(trained.record?.accuracy ?? []), ...(evaluation ? [{ stage: 'int8', ...evaluation }] : [])],
       steps: steps.done,
     };

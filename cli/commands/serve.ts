@@ -1,14 +1,19 @@
 import { readFile } from 'node:fs/promises';
-import { Option, type Command } from 'commander';
-import type { AppOptions, LogEntry } from '../../runtime/http/app.ts';
-import { defaultWorkers, MOST_DEFAULT_WORKERS, processGauges, QUEUE_PER_WORKER } from '../../runtime/hosts/node-process.ts';
+import { type Command, Option } from 'commander';
+import {
+  defaultWorkers,
+  MOST_DEFAULT_WORKERS,
+  processGauges,
+  QUEUE_PER_WORKER,
+} from '../../runtime/hosts/node-process.ts';
 import type { RunningServer } from '../../runtime/hosts/node-server.ts';
+import type { AppOptions, LogEntry } from '../../runtime/http/app.ts';
 import { addResultOptions, createCommand, integer, number, resolveFlags } from '../args.ts';
 import { builtAsset } from '../io/assets.ts';
-import { openClassifier, type OpenClassifier } from '../io/classifier.ts';
+import { type OpenClassifier, openClassifier } from '../io/classifier.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
-import { accessFlags, addAccessOptions, type AccessFlags } from './access.ts';
+import { type AccessFlags, accessFlags, addAccessOptions } from './access.ts';
 
 interface ServeFlags extends AccessFlags {
   readonly port: number;
@@ -53,9 +58,21 @@ what they carry.`,
     .optionsGroup('Server:')
     .addOption(new Option('--port <n>', '0 takes a free one').argParser(integer(0, 65535)).default(8080))
     .option('--host <address>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
-    .addOption(new Option('--workers <n>', 'threads that classify, each with the weights; 0: the main one alone').argParser(integer(0, 256)).default(defaultWorkers(), `processors, at most ${MOST_DEFAULT_WORKERS}`))
-    .addOption(new Option('--queue <n>', 'predictions that may wait; more get 503').argParser(integer(0, 1_000_000)).default(undefined, `${QUEUE_PER_WORKER} for each worker`))
-    .addOption(new Option('--deadline <seconds>', 'later answers become 504').argParser(number(0, 3600, { above: true })).default(30))
+    .addOption(
+      new Option('--workers <n>', 'threads that classify, each with the weights; 0: the main one alone')
+        .argParser(integer(0, 256))
+        .default(defaultWorkers(), `processors, at most ${MOST_DEFAULT_WORKERS}`),
+    )
+    .addOption(
+      new Option('--queue <n>', 'predictions that may wait; more get 503')
+        .argParser(integer(0, 1_000_000))
+        .default(undefined, `${QUEUE_PER_WORKER} for each worker`),
+    )
+    .addOption(
+      new Option('--deadline <seconds>', 'later answers become 504')
+        .argParser(number(0, 3600, { above: true }))
+        .default(30),
+    )
     .option('--trust-proxy', 'count requests by the last address in X-Forwarded-For, which a proxy of yours sets')
     .addOption(new Option('--log <format>', 'of requests, on stderr').choices(['json', 'none']).default('json'));
   addAccessOptions(command);
@@ -63,21 +80,42 @@ what they carry.`,
   return command.action(async (path: string) => {
     const flags = await resolveFlags<ServeFlags>(command);
     const server = await startServer(path, flags, io);
-    io.stdout.write(flags.json ? `${JSON.stringify({ version: 1, url: server.url })}\n` : `listening on ${server.url}\n`);
+    io.stdout.write(
+      flags.json ? `${JSON.stringify({ version: 1, url: server.url })}\n` : `listening on ${server.url}\n`,
+    );
     await aborted(io.signal);
     await server.close();
   });
 }
 
-/** Starts serving an artifact; resolves when it is loaded. Until then the server refuses with 503 what needs the model. */
+/**
+ * Starts serving an artifact; resolves when it is loaded. Until then the server refuses with 503 what needs the model.
+ */
 export async function startServer(path: string, flags: Omit<ServeFlags, 'json'>, io: Io): Promise<RunningServer> {
   const { port, host, workers, queue = QUEUE_PER_WORKER * Math.max(1, workers), deadline, trustProxy } = flags;
-  const [{ serve }, { createApp }, page] = await Promise.all([import('../../runtime/hosts/node-server.ts'), import('../../runtime/http/app.ts'), readFile(builtAsset('page.html'), 'utf8')]);
-  const options: AppOptions = { ...(await accessFlags(flags)), page, maxPending: Math.max(1, workers) + queue, deadlineMs: 1000 * deadline, log: logTo(io, flags.log), gauges: processGauges };
+  const [{ serve }, { createApp }, page] = await Promise.all([
+    import('../../runtime/hosts/node-server.ts'),
+    import('../../runtime/http/app.ts'),
+    readFile(builtAsset('page.html'), 'utf8'),
+  ]);
+  const options: AppOptions = {
+    ...(await accessFlags(flags)),
+    page,
+    maxPending: Math.max(1, workers) + queue,
+    deadlineMs: 1000 * deadline,
+    log: logTo(io, flags.log),
+    gauges: processGauges,
+  };
   const opening = openClassifier(path, workers);
-  const app = createApp(opening.then(({ classifier }) => classifier), options);
+  const app = createApp(
+    opening.then(({ classifier }) => classifier),
+    options,
+  );
   const server = await serve(app, { port, host, trustProxy }).catch(async (error: unknown) => {
-    await opening.then(({ close }) => close(), () => undefined); // the port is what to tell of, even if both failed
+    await opening.then(
+      ({ close }) => close(),
+      () => undefined,
+    ); // the port is what to tell of, even if both failed
     throw new UserError(messageOf(error));
   });
   const opened: OpenClassifier = await opening.catch(async (error: unknown) => {

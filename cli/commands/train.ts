@@ -1,36 +1,60 @@
-import { Option, type Command } from 'commander';
-import { addDataOptions, addEngineOptions, addModelOptions, addResultOptions, addRunOptions, addTrainingOptions, createCommand, integer, layerRank, number, openData, resolveFlags, type SplitFlags } from '../args.ts';
-import { adaptersCost, denseCost, wordEmbeddingCost } from '../pclora/cost.ts';
-import { storedTensors } from '../compress/stored-tensors.ts';
-import { createEngine } from '../engines/create.ts';
-import type { Engine } from '../engines/engine.ts';
-import { usageError, UserError } from '../io/errors.ts';
-import { createProgress } from '../io/progress.ts';
-import { throwIfInterrupted, type Io } from '../io/io.ts';
-import { blockLinears, tensorsOf, WORD_EMBEDDING } from '../models/layers.ts';
-import type { Model } from '../models/model.ts';
-import { isBertPreset, isVitPreset } from '../models/presets.ts';
-import { denseParts, INITS, type Init } from '../pclora/linear.ts';
-import { resolveRanks } from '../pclora/rank.ts';
-import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
-import { loadDescription, saveDescription, type Checkpoint } from '../pretrained/checkpoint.ts';
-import { resolveModelFolder } from '../pretrained/hub.ts';
-import { classOrder } from '../pretrained/labels.ts';
+import { type Command, Option } from 'commander';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { random } from '../../runtime/random.ts';
+import {
+  addDataOptions,
+  addEngineOptions,
+  addModelOptions,
+  addResultOptions,
+  addRunOptions,
+  addTrainingOptions,
+  createCommand,
+  integer,
+  layerRank,
+  number,
+  openData,
+  resolveFlags,
+  type SplitFlags,
+} from '../args.ts';
+import { storedTensors } from '../compress/stored-tensors.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { expectKind, prepareSamples } from '../data/prepare.ts';
 import type { Samples } from '../data/samples.ts';
 import type { TextRow, TextRows } from '../data/text/dataset.ts';
+import { createEngine } from '../engines/create.ts';
+import type { Engine } from '../engines/engine.ts';
+import { UserError, usageError } from '../io/errors.ts';
+import { type Io, throwIfInterrupted } from '../io/io.ts';
+import { createProgress } from '../io/progress.ts';
+import { blockLinears, tensorsOf, WORD_EMBEDDING } from '../models/layers.ts';
+import type { Model } from '../models/model.ts';
+import { isBertPreset, isVitPreset } from '../models/presets.ts';
+import { adaptersCost, denseCost, wordEmbeddingCost } from '../pclora/cost.ts';
+import { denseParts, INITS, type Init } from '../pclora/linear.ts';
+import { resolveRanks } from '../pclora/rank.ts';
+import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
+import { type Checkpoint, loadDescription, saveDescription } from '../pretrained/checkpoint.ts';
+import { resolveModelFolder } from '../pretrained/hub.ts';
+import { classOrder } from '../pretrained/labels.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
-import { compileForward, evaluateForward, type Evaluation } from '../train/evaluate.ts';
+import { compileForward, type Evaluation, evaluateForward } from '../train/evaluate.ts';
 import { preparationOf } from '../train/preparation.ts';
 import { pruneCheckpoint } from '../train/prune-checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
 import { loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
-import { expectAugment, expectPlaces, inheritData, loopOptions, recordedRun, resolvedConfiguration, startRun, withTrainingSamples, type TrainingFlags } from './training.ts';
+import {
+  expectAugment,
+  expectPlaces,
+  inheritData,
+  loopOptions,
+  recordedRun,
+  resolvedConfiguration,
+  startRun,
+  type TrainingFlags,
+  withTrainingSamples,
+} from './training.ts';
 
 export interface TrainFlags extends TrainingFlags {
   readonly rank: number;
@@ -66,19 +90,57 @@ export function trainCommand(io: Io): Command {
     `Compresses a fine-tuned model with PC-LoRA (arXiv 2406.09117): a low-rank adapter sits beside every linear layer of every block, the
 pre-trained weights fade out by a factor λ that falls from 1 to 0, feature distillation from the teacher keeps the student on course,
 and what is left are the adapters. Accuracy is always told for the adapters alone, as they would ship.`,
-    ['slim train --model runs/teacher --data pets/ --rank 32 --out runs/small', 'slim train --model runs/teacher --data pets/ --rank 16 --layer-rank up=32 --schedule linear --epochs 30 --out runs/r16', 'slim train --model runs/reviews --data reviews.csv --rank 32 --embedding-rank 64 --prune-vocabulary --out runs/small'],
+    [
+      'slim train --model runs/teacher --data pets/ --rank 32 --out runs/small',
+      'slim train --model runs/teacher --data pets/ --rank 16 --layer-rank up=32 --schedule linear --epochs 30 --out runs/r16',
+      'slim train --model runs/reviews --data reviews.csv --rank 32 --embedding-rank 64 --prune-vocabulary --out runs/small',
+    ],
   )
-    .option('--model <name>', 'the teacher: a run of slim finetune, or a Hugging Face folder or name on the hub that knows the labels')
+    .option(
+      '--model <name>',
+      'the teacher: a run of slim finetune, or a Hugging Face folder or name on the hub that knows the labels',
+    )
     .addOption(new Option('--rank <r>', 'rank of the adapters').argParser(integer(1)).default(32))
-    .addOption(new Option('--layer-rank <name=r>', 'another rank for one kind of layer (up=16) or one layer (block.0.up=16); repeatable').argParser(layerRank))
+    .addOption(
+      new Option(
+        '--layer-rank <name=r>',
+        'another rank for one kind of layer (up=16) or one layer (block.0.up=16); repeatable',
+      ).argParser(layerRank),
+    )
     .option('--force-rank', 'allow ranks that make a layer larger than it was')
-    .addOption(new Option('--embedding-rank <k>', 'of texts: factorize the word embeddings too, faded in by the same λ').argParser(integer(1)).default(undefined, 'off'))
-    .option('--prune-vocabulary', 'of texts: keep the tokens that the training texts use, special ones and single characters')
-    .addOption(new Option('--lora-alpha <x>', 'scaling = alpha / rank').argParser(number(0, Infinity, { above: true })).default(undefined, 'the rank, so 1'))
-    .addOption(new Option('--init <how>', 'start of A, B, C: from the weights (svd, residual decay), or Kaiming and zeros (paper)').choices(INITS).default('svd'))
+    .addOption(
+      new Option('--embedding-rank <k>', 'of texts: factorize the word embeddings too, faded in by the same λ')
+        .argParser(integer(1))
+        .default(undefined, 'off'),
+    )
+    .option(
+      '--prune-vocabulary',
+      'of texts: keep the tokens that the training texts use, special ones and single characters',
+    )
+    .addOption(
+      new Option('--lora-alpha <x>', 'scaling = alpha / rank')
+        .argParser(number(0, Infinity, { above: true }))
+        .default(undefined, 'the rank, so 1'),
+    )
+    .addOption(
+      new Option(
+        '--init <how>',
+        'start of A, B, C: from the weights (svd, residual decay), or Kaiming and zeros (paper)',
+      )
+        .choices(INITS)
+        .default('svd'),
+    )
     .addOption(new Option('--schedule <name>', 'how λ falls').choices(Object.keys(SCHEDULES)).default('sine'))
-    .addOption(new Option('--decay-end <x>', 'share of the steps after which λ is 0; 0: from the start').argParser(number(0, 1)).default(0.8))
-    .addOption(new Option('--alpha <x>', "weight of the task loss; the rest is the feature loss's").argParser(number(0, 1)).default(0.2))
+    .addOption(
+      new Option('--decay-end <x>', 'share of the steps after which λ is 0; 0: from the start')
+        .argParser(number(0, 1))
+        .default(0.8),
+    )
+    .addOption(
+      new Option('--alpha <x>', "weight of the task loss; the rest is the feature loss's")
+        .argParser(number(0, 1))
+        .default(0.2),
+    )
     .addOption(new Option('--freeze <parts...>', 'train the adapters without these').choices(FREEZABLE).default([]));
   addModelOptions(command);
   addTrainingOptions(command, { epochs: 10, learningRate: 2e-3, batchSize: 64 });
@@ -87,8 +149,16 @@ and what is left are the adapters. Accuracy is always told for the adapters alon
   return command.action(async () => {
     const flags = await resolveFlags<GivenTrainFlags>(command);
     const result = await runTrain(flags, io);
-    const kept = result.teacherAccuracy > 0 ? ` (${percent(result.accuracy / result.teacherAccuracy, 1)} of the teacher's ${percent(result.teacherAccuracy)})` : '';
-    printResult(io, flags.json, { ...result }, `compressed: ${percent(result.accuracy)}${kept} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`);
+    const kept =
+      result.teacherAccuracy > 0
+        ? ` (${percent(result.accuracy / result.teacherAccuracy, 1)} of the teacher's ${percent(result.teacherAccuracy)})`
+        : '';
+    printResult(
+      io,
+      flags.json,
+      { ...result },
+      `compressed: ${percent(result.accuracy)}${kept} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`,
+    );
   });
 }
 
@@ -96,13 +166,22 @@ and what is left are the adapters. Accuracy is always told for the adapters alon
 export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainResult> {
   const places = await expectPlaces(given);
   const flags = await inheritData(given, places.model, io);
-  if (isVitPreset(places.model) || isBertPreset(places.model)) throw usageError(`--model ${places.model} is a preset: it has no trained weights to compress`, `Train it first: slim finetune --model ${places.model} ...`);
+  if (isVitPreset(places.model) || isBertPreset(places.model))
+    throw usageError(
+      `--model ${places.model} is a preset: it has no trained weights to compress`,
+      `Train it first: slim finetune --model ${places.model} ...`,
+    );
   const data = await openData(places.data, flags, io);
   expectAugment(data, flags);
   const loaded = await loadTeacher(places.model, data, flags);
   const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, io) : loaded;
   const { model } = teacher;
-  const ranks = resolveRanks(model.layers, { rank: flags.rank, perLayer: flags.layerRank, force: flags.forceRank, embeddingRank: flags.embeddingRank });
+  const ranks = resolveRanks(model.layers, {
+    rank: flags.rank,
+    perLayer: flags.layerRank,
+    force: flags.forceRank,
+    embeddingRank: flags.embeddingRank,
+  });
   return withTrainingSamples(data, teacher.preprocessing, flags, io, async ({ train, test }) => {
     const options = loopOptions(flags, train.size);
     const compression: Compression = {
@@ -115,14 +194,24 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     };
     const engine = await createEngine(flags);
     const configuration = resolvedConfiguration(flags, teacher.preprocessing);
-    const run = await startRun('compress', places.out, flags, { configuration, trainingData: train.digest }, options.totalSteps);
+    const run = await startRun(
+      'compress',
+      places.out,
+      flags,
+      { configuration, trainingData: train.digest },
+      options.totalSteps,
+    );
     const decaySteps = Math.round(flags.decayEnd * options.totalSteps);
     const progress = createProgress(io.stderr, 'step');
     if (decaySteps >= options.totalSteps) {
-      progress.line(`note: λ reaches 0 only after the last of ${options.totalSteps} steps, so the adapters never train alone: take more steps, or a smaller --decay-end`);
+      progress.line(
+        `note: λ reaches 0 only after the last of ${options.totalSteps} steps, so the adapters never train alone: take more steps, or a smaller --decay-end`,
+      );
     }
     for (const notice of embeddingNotices(model, ranks)) progress.line(`note: ${notice}`);
-    progress.line(`compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}), ${options.totalSteps} steps, on ${engine.description}`);
+    progress.line(
+      `compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}), ${options.totalSteps} steps, on ${engine.description}`,
+    );
 
     const record = {
       kind: 'compress' as const,
@@ -134,7 +223,10 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     };
     return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
       const unpruned = teacher === loaded ? null : await evaluateUnpruned(engine, loaded, data, io);
-      if (unpruned) progress.line(`teacher with its whole vocabulary: ${percent(unpruned.accuracy)} on ${unpruned.samples} samples`);
+      if (unpruned)
+        progress.line(
+          `teacher with its whole vocabulary: ${percent(unpruned.accuracy)} on ${unpruned.samples} samples`,
+        );
       const before = await evaluateDense(engine, teacher, test, io);
       progress.line(`teacher: ${percent(before.accuracy)} on ${before.samples} samples`);
       const pclora = {
@@ -145,12 +237,29 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
         freeze: flags.freeze,
       };
       const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };
-      const { evaluation, steps, tensors } = await compress(teacher, test, pclora, options, context, random(flags.seed, 2));
+      const { evaluation, steps, tensors } = await compress(
+        teacher,
+        test,
+        pclora,
+        options,
+        context,
+        random(flags.seed, 2),
+      );
       await saveDescription(run.folder, teacher);
       await saveStored(run.path('weights'), storedTensors(logitsOf({ model, compression }), tensors));
       return {
-        result: { run: run.folder, ...evaluation, teacherAccuracy: (unpruned ?? before).accuracy, steps, skipped: data.skipped },
-        accuracy: [{ stage: 'teacher', ...(unpruned ?? before) }, ...(unpruned ? [{ stage: 'pruned-vocabulary', ...before }] : []), { stage: 'pc-lora', ...evaluation }],
+        result: {
+          run: run.folder,
+          ...evaluation,
+          teacherAccuracy: (unpruned ?? before).accuracy,
+          steps,
+          skipped: data.skipped,
+        },
+        accuracy: [
+          { stage: 'teacher', ...(unpruned ?? before) },
+          ...(unpruned ? [{ stage: 'pruned-vocabulary', ...before }] : []),
+          { stage: 'pc-lora', ...evaluation },
+        ],
         steps,
       };
     });
@@ -163,10 +272,15 @@ function embeddingNotices(model: Model, ranks: ReadonlyMap<string, number>): str
   const cost = rank === undefined ? null : wordEmbeddingCost(model, ranks);
   if (cost === null) return [];
   const { dense, compressed } = cost;
-  return [`At rank ${rank} the word embeddings go from ${grouped(dense.parameters)} parameters to ${grouped(compressed.parameters)}, for ${grouped(compressed.macs)} MACs more on the longest text.`];
+  return [
+    `At rank ${rank} the word embeddings go from ${grouped(dense.parameters)} parameters to ${grouped(compressed.parameters)}, for ${grouped(compressed.macs)} MACs more on the longest text.`,
+  ];
 }
 
-/** A dense model that knows the data's classes, which come in the data's order. UserError where it was not trained to tell them apart. */
+/**
+ * A dense model that knows the data's classes, which come in the data's order. UserError where it was not trained to
+ * tell them apart.
+ */
 async function loadTeacher(name: string, data: Dataset, { offline, maxTokens }: TrainFlags): Promise<Checkpoint> {
   const { labels } = data;
   const folder = await resolveModelFolder(name, { offline });
@@ -174,15 +288,26 @@ async function loadTeacher(name: string, data: Dataset, { offline, maxTokens }: 
   expectKind(teacher.preprocessing.kind, data);
   if (!teacher.newHead) return teacher;
   const { labels: known } = (await loadDescription(folder)).config;
-  const some = (names: readonly string[]): string => `${names.slice(0, 3).join(', ')}${names.length > 3 ? ' ...' : ''} (${names.length})`;
-  const why = classOrder(known, labels) === null ? `the teacher's labels are ${some(known)}, the data's are ${some(labels)}` : `${name} has no trained classification head`;
+  const some = (names: readonly string[]): string =>
+    `${names.slice(0, 3).join(', ')}${names.length > 3 ? ' ...' : ''} (${names.length})`;
+  const why =
+    classOrder(known, labels) === null
+      ? `the teacher's labels are ${some(known)}, the data's are ${some(labels)}`
+      : `${name} has no trained classification head`;
   throw new UserError(why, `Fine-tune it first: slim finetune --model ${name} --data ...`);
 }
 
-async function evaluateDense(engine: Engine, { model, tensors }: Checkpoint, test: Samples, { signal }: Io): Promise<Evaluation> {
+async function evaluateDense(
+  engine: Engine,
+  { model, tensors }: Checkpoint,
+  test: Samples,
+  { signal }: Io,
+): Promise<Evaluation> {
   const specs = tensorsOf(model.layers);
   const forward = compileForward(engine, model, denseParts(specs));
-  const evaluation = await evaluateForward(engine, forward, uploadTensors(engine, specs, tensors), test, { onBatch: () => throwIfInterrupted(signal) });
+  const evaluation = await evaluateForward(engine, forward, uploadTensors(engine, specs, tensors), test, {
+    onBatch: () => throwIfInterrupted(signal),
+  });
   await forward.dispose();
   return evaluation;
 }

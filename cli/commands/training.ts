@@ -1,20 +1,30 @@
 /** What `finetune` and `train` have in common: from flags to a loop, and a run that says how it ended. */
+
+import { isDeepStrictEqual } from 'node:util';
 import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
+import { configurationOf, type DataFlags, inheritSplit, type ModelFlags, required, type SplitFlags } from '../args.ts';
 import { parseAugment } from '../data/augment.ts';
-import { batchCount } from '../data/pass.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { prepareSamples, type PreparedSamples } from '../data/prepare.ts';
+import { batchCount } from '../data/pass.ts';
+import { type PreparedSamples, prepareSamples } from '../data/prepare.ts';
 import type { EngineChoice } from '../engines/create.ts';
-import { configurationOf, inheritSplit, required, type DataFlags, type ModelFlags, type SplitFlags } from '../args.ts';
 import { Interrupted, usageError } from '../io/errors.ts';
-import { throwIfInterrupted, type Io } from '../io/io.ts';
+import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import type { Preprocessing } from '../pretrained/preprocessing.ts';
-import { preparationOf } from '../train/preparation.ts';
 import type { LoopOptions } from '../train/loop.ts';
 import { ADAMW_DEFAULTS } from '../train/optimizer.ts';
-import { createRunDirectory, expectApart, expectRoom, readRunRecord, reopenRunDirectory, type RunDirectory, type RunKind, type RunRecord } from '../train/run-directory.ts';
-import { isDeepStrictEqual } from 'node:util';
+import { preparationOf } from '../train/preparation.ts';
+import {
+  createRunDirectory,
+  expectApart,
+  expectRoom,
+  type RunDirectory,
+  type RunKind,
+  type RunRecord,
+  readRunRecord,
+  reopenRunDirectory,
+} from '../train/run-directory.ts';
 
 export interface TrainingFlags extends EngineChoice, DataFlags, ModelFlags {
   readonly model?: string;
@@ -36,16 +46,22 @@ export interface TrainingFlags extends EngineChoice, DataFlags, ModelFlags {
 }
 
 /**
- * Flags whose split of the data is the one that the model was trained with, where it is a run: what that held out is what its student is judged on.
- * Tells where the flags ask for another.
+ * Flags whose split of the data is the one that the model was trained with, where it is a run: what that held out is
+ * what its student is judged on. Tells where the flags ask for another.
  */
-export async function inheritData<F extends Partial<SplitFlags>>(flags: F, model: string, { stderr }: Io): Promise<F & DataFlags> {
+export async function inheritData<F extends Partial<SplitFlags>>(
+  flags: F,
+  model: string,
+  { stderr }: Io,
+): Promise<F & DataFlags> {
   const configuration = (await readRunRecord(model))?.configuration;
   const resolved = inheritSplit(flags, configuration);
   for (const name of ['splitSeed', 'validationFraction'] as const) {
     const before = configuration?.[name];
     if (before !== undefined && before !== resolved[name]) {
-      createProgress(stderr, 'data').line(`note: ${model} was trained with ${name} ${String(before)}: where the data has no split of its own, it is judged on samples that it has seen.`);
+      createProgress(stderr, 'data').line(
+        `note: ${model} was trained with ${name} ${String(before)}: where the data has no split of its own, it is judged on samples that it has seen.`,
+      );
     }
   }
   return resolved;
@@ -62,7 +78,9 @@ export interface TrainingSamples {
   readonly test: PreparedSamples;
 }
 
-/** Prepares both parts for a job, and tells what was changed on the way; afterwards gives back the disk that they take. */
+/**
+ * Prepares both parts for a job, and tells what was changed on the way; afterwards gives back the disk that they take.
+ */
 export async function withTrainingSamples<R>(
   data: Dataset,
   preprocessing: Preprocessing,
@@ -79,7 +97,12 @@ export async function withTrainingSamples<R>(
   const prepared: PreparedSamples[] = [];
   try {
     for (const part of ['train', 'test'] as const) {
-      prepared.push(await prepareSamples(data, part, preparation, { augment: part === 'train' ? parseAugment(augment ?? DEFAULT_AUGMENT) : undefined, onRow }));
+      prepared.push(
+        await prepareSamples(data, part, preparation, {
+          augment: part === 'train' ? parseAugment(augment ?? DEFAULT_AUGMENT) : undefined,
+          onRow,
+        }),
+      );
     }
     progress.end();
     const notices = [...(data.kind === 'text' ? data.notices : []), ...prepared.flatMap((samples) => samples.notices)];
@@ -95,7 +118,12 @@ const DEFAULT_AUGMENT = 'flip';
 
 /** What a run records of its flags, with what was left to it filled in. */
 export function resolvedConfiguration(flags: TrainingFlags, preprocessing: Preprocessing): Record<string, unknown> {
-  return configurationOf({ ...flags, ...(preprocessing.kind === 'text' ? { maxTokens: preprocessing.maxTokens } : { augment: flags.augment ?? DEFAULT_AUGMENT }) });
+  return configurationOf({
+    ...flags,
+    ...(preprocessing.kind === 'text'
+      ? { maxTokens: preprocessing.maxTokens }
+      : { augment: flags.augment ?? DEFAULT_AUGMENT }),
+  });
 }
 
 const MAX_EVALUATIONS = 10;
@@ -103,7 +131,8 @@ const MAX_EVALUATIONS = 10;
 /** Flags and the size of the data become steps. */
 export function loopOptions(flags: TrainingFlags, samples: number): LoopOptions {
   const perEpoch = batchCount(samples, { batchSize: flags.batchSize, dropLast: true });
-  if (perEpoch === 0) throw usageError(`--batch-size ${flags.batchSize} is larger than the training data (${samples} samples)`);
+  if (perEpoch === 0)
+    throw usageError(`--batch-size ${flags.batchSize} is larger than the training data (${samples} samples)`);
   const totalSteps = flags.steps ?? Math.max(1, Math.round(flags.epochs * perEpoch));
   const epochsBetween = Math.ceil(totalSteps / perEpoch / MAX_EVALUATIONS);
   return {
@@ -120,7 +149,17 @@ export function loopOptions(flags: TrainingFlags, samples: number): LoopOptions 
 }
 
 /** What is read and where the run goes, checked before anything takes time. */
-export async function expectPlaces({ model, data, out, overwrite, resume }: Pick<TrainingFlags, 'model' | 'data' | 'out' | 'overwrite' | 'resume'>): Promise<{ model: string; data: string; out: string }> {
+export async function expectPlaces({
+  model,
+  data,
+  out,
+  overwrite,
+  resume,
+}: Pick<TrainingFlags, 'model' | 'data' | 'out' | 'overwrite' | 'resume'>): Promise<{
+  model: string;
+  data: string;
+  out: string;
+}> {
   const places = { model: required(model, '--model'), data: required(data, '--data'), out: required(out, '--out') };
   await expectApart(places.out, places.model);
   if (!resume) await expectRoom(places.out, overwrite);
@@ -128,22 +167,44 @@ export async function expectPlaces({ model, data, out, overwrite, resume }: Pick
 }
 
 /** A new run's folder, or with --resume the one that is there, which must have been asked for in the same words. */
-export async function startRun(kind: RunKind, out: string, flags: TrainingFlags, { configuration, trainingData }: Pick<RunRecord, 'configuration' | 'trainingData'>, totalSteps: number): Promise<RunDirectory> {
+export async function startRun(
+  kind: RunKind,
+  out: string,
+  flags: TrainingFlags,
+  { configuration, trainingData }: Pick<RunRecord, 'configuration' | 'trainingData'>,
+  totalSteps: number,
+): Promise<RunDirectory> {
   if (!flags.resume) return createRunDirectory(out, flags.overwrite);
   const record = await readRunRecord(out);
   if (!record) throw usageError(`--resume: ${out} is not a run`, 'Leave out --resume to start one.');
-  if (record.kind !== kind) throw usageError(`--resume: ${out} is a ${record.kind} run, not a ${kind} run`, 'Resume with the command that the run began with.');
+  if (record.kind !== kind)
+    throw usageError(
+      `--resume: ${out} is a ${record.kind} run, not a ${kind} run`,
+      'Resume with the command that the run began with.',
+    );
   const same = JSON.parse(JSON.stringify(configuration)) as Record<string, unknown>;
   // A run may have been moved.
-  const keys = [...new Set([...Object.keys(record.configuration), ...Object.keys(same)])].filter((key) => key !== 'out');
+  const keys = [...new Set([...Object.keys(record.configuration), ...Object.keys(same)])].filter(
+    (key) => key !== 'out',
+  );
   const changed = keys.find((key) => !isDeepStrictEqual(record.configuration[key], same[key]));
   if (changed !== undefined) {
     const shown = (value: unknown): string => (value === undefined ? 'not given' : JSON.stringify(value));
-    throw usageError(`--resume: ${changed} was ${shown(record.configuration[changed])} and is ${shown(same[changed])} now`, 'Resume with the flags that the run began with.');
+    throw usageError(
+      `--resume: ${changed} was ${shown(record.configuration[changed])} and is ${shown(same[changed])} now`,
+      'Resume with the flags that the run began with.',
+    );
   }
-  if (record.trainingData !== trainingData) throw usageError(`--resume: the training data of ${out} has changed since it began`, 'Bring back the labels and samples that it had, or start again with --overwrite.');
+  if (record.trainingData !== trainingData)
+    throw usageError(
+      `--resume: the training data of ${out} has changed since it began`,
+      'Bring back the labels and samples that it had, or start again with --overwrite.',
+    );
   if (record.steps.total !== totalSteps) {
-    throw usageError(`--resume: the run was to take ${record.steps.total} steps and would now take ${totalSteps}`, 'Has the data changed? Start again with --overwrite.');
+    throw usageError(
+      `--resume: the run was to take ${record.steps.total} steps and would now take ${totalSteps}`,
+      'Has the data changed? Start again with --overwrite.',
+    );
   }
   return reopenRunDirectory(out);
 }
@@ -154,7 +215,10 @@ interface Finished<R> {
   readonly steps: number;
 }
 
-/** Runs a job and keeps run.json true: running, with the steps that its checkpoint holds, then finished, interrupted or failed. */
+/**
+ * Runs a job and keeps run.json true: running, with the steps that its checkpoint holds, then finished, interrupted or
+ * failed.
+ */
 export async function recordedRun<R>(
   run: RunDirectory,
   description: Pick<RunRecord, 'kind' | 'source' | 'configuration' | 'trainingData' | 'compression' | 'costs'>,

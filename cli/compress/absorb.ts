@@ -4,21 +4,23 @@
  * Attention through low-rank layers: with q = B_q·a_q + c_q and k = B_k·a_k + c_k, where
  * a = A·x has r entries, the score of head h is
  *   q_h·k_h = (B_kh^T·B_qh·a_q + B_kh^T·c_qh)·a_k + (a term without k, which softmax ignores),
- * so a query of r entries against keys that all heads share. Likewise Σ p·v_h = B_vh·(Σ p·a_v) + c_vh, since Σ p = 1, and what follows
- * takes B_v in: A_o·B_v is (r, heads·r). The same function with smaller attention and fewer weights, wherever r is below the width
- * of a head (the absorption of Multi-head Latent Attention, DeepSeek-V2, arXiv 2405.04434, section 2.1.2).
+ * so a query of r entries against keys that all heads share. Likewise Σ p·v_h = B_vh·(Σ p·a_v) + c_vh, since Σ p = 1,
+ * and what follows takes B_v in: A_o·B_v is (r, heads·r). The same function with smaller attention and fewer weights,
+ * wherever r is below the width of a head (the absorption of Multi-head Latent Attention, DeepSeek-V2, arXiv
+ * 2405.04434, section 2.1.2).
  *
  * A word table of two factors: s·B[ids]·A looks up rows of B, and what follows is a linear layer whose weight is s·Aᵀ.
  */
+
+import type { Tensor } from '../../runtime/artifact/safetensors.ts';
 import { inputsOf } from '../graph/cost.ts';
-import { elementCount, topological, type Node } from '../graph/graph.ts';
-import { attention, type AttentionAttributes } from '../graph/ops/attention.ts';
+import { elementCount, type Node, topological } from '../graph/graph.ts';
+import { type AttentionAttributes, attention } from '../graph/ops/attention.ts';
 import { embedding, type LowRankEmbeddingAttributes } from '../graph/ops/embedding.ts';
 import { input, inputName } from '../graph/ops/leaf.ts';
-import { linear, lowRankLinear, type LowRankAttributes } from '../graph/ops/linear.ts';
+import { type LowRankAttributes, linear, lowRankLinear } from '../graph/ops/linear.ts';
 import { rewrite } from '../graph/rewrite.ts';
-import { f32Tensor, f32Values, tensorNamed, type StoredTensors } from './stored-tensors.ts';
-import type { Tensor } from '../../runtime/artifact/safetensors.ts';
+import { f32Tensor, f32Values, type StoredTensors, tensorNamed } from './stored-tensors.ts';
 
 export interface Absorbed {
   /** The rewritten graph; the one that was given where nothing could be absorbed. */
@@ -28,8 +30,8 @@ export interface Absorbed {
 }
 
 /**
- * Rewrites every attention whose query, key, value and following layer are low-rank, with ranks below the heads' width, and every word table
- * of two factors.
+ * Rewrites every attention whose query, key, value and following layer are low-rank, with ranks below the heads' width,
+ * and every word table of two factors.
  */
 export function absorb(logits: Node): Absorbed {
   const order = topological([logits]);
@@ -42,7 +44,10 @@ export function absorb(logits: Node): Absorbed {
   return {
     logits: rewritten.outputs.logits,
     derive(tensors) {
-      const made = [...[...sites.values()].flatMap((site) => products(site, tensors)), ...order.filter(isTable).map((table) => transposedFactor(table, tensors))];
+      const made = [
+        ...[...sites.values()].flatMap((site) => products(site, tensors)),
+        ...order.filter(isTable).map((table) => transposedFactor(table, tensors)),
+      ];
       const all = new Map([...tensors, ...made]);
       const used = new Set(inputsOf(rewritten).map(inputName));
       return new Map([...all].filter(([name]) => used.has(name)));
@@ -69,9 +74,16 @@ function sitesIn(order: readonly Node[]): Map<Node, Site> {
     const [output, ...others] = consumers.get(node) ?? [];
     const layers = [...node.inputs, output];
     const alone = others.length === 0 && node.inputs.every((x) => consumers.get(x)?.length === 1);
-    if (!alone || !layers.every((layer) => layer?.operation.name === 'lowRankLinear') || output.inputs[0] !== node) continue;
+    if (!alone || !layers.every((layer) => layer?.operation.name === 'lowRankLinear') || output.inputs[0] !== node)
+      continue;
     const [query, key, value] = node.inputs as Node<LowRankAttributes>[];
-    const site = { attention: node as Node<AttentionAttributes>, query, key, value, output: output as Node<LowRankAttributes> };
+    const site = {
+      attention: node as Node<AttentionAttributes>,
+      query,
+      key,
+      value,
+      output: output as Node<LowRankAttributes>,
+    };
     if (paysOff(site)) sites.set(output, site);
   }
   return sites;
@@ -82,7 +94,10 @@ function paysOff({ attention: { attributes }, key, value }: Site): boolean {
   return keyHeads === heads && rankOf(key) < key.shape[1] / heads && rankOf(value) < value.shape[1] / heads;
 }
 
-/** The layer after the attention, on smaller queries, keys and values. `mixed` is the attention after its inputs' own replacement. */
+/**
+ * The layer after the attention, on smaller queries, keys and values. `mixed` is the attention after its inputs' own
+ * replacement.
+ */
 function absorbed({ query, key, value, output, attention: { attributes } }: Site, mixed: Node): Node {
   const [q, k, v] = mixed.inputs;
   const { heads } = attributes;
@@ -108,11 +123,19 @@ function isTable(node: Node): node is Node<LowRankEmbeddingAttributes> {
 
 /** The rows of a table of two factors, as a linear layer on rows of the first. */
 function lookedUp({ inputs: [ids, loraA, loraB], attributes: { layer } }: Node<LowRankEmbeddingAttributes>): Node {
-  return linear(embedding(loraB, ids), input(absorbedName(layer, 'loraA'), [loraA.shape[1], loraA.shape[0]]), null, layer);
+  return linear(
+    embedding(loraB, ids),
+    input(absorbedName(layer, 'loraA'), [loraA.shape[1], loraA.shape[0]]),
+    null,
+    layer,
+  );
 }
 
 /** s·Aᵀ, (D, r). */
-function transposedFactor({ inputs: [, loraA], attributes: { layer, scaling } }: Node<LowRankEmbeddingAttributes>, tensors: StoredTensors): [string, Tensor] {
+function transposedFactor(
+  { inputs: [, loraA], attributes: { layer, scaling } }: Node<LowRankEmbeddingAttributes>,
+  tensors: StoredTensors,
+): [string, Tensor] {
   const from = matrix(f32Values(tensorNamed(tensors, inputName(loraA) as string)), loraA.shape);
   const to = zeros(from.columns, from.rows);
   for (let k = 0; k < from.rows; k++) for (let d = 0; d < from.columns; d++) to.add(d, k, scaling * from.at(k, d));
@@ -124,8 +147,20 @@ function absorbedName(layer: string, tensor: string): string {
   return `${layer}.absorbed.${tensor}`;
 }
 
-function products({ attention: { attributes: { heads } }, query, key, value, output }: Site, tensors: StoredTensors): [string, Tensor][] {
-  const matrixOf = (node: Node): Matrix => matrix(f32Values(tensorNamed(tensors, inputName(node) as string)), node.shape);
+function products(
+  {
+    attention: {
+      attributes: { heads },
+    },
+    query,
+    key,
+    value,
+    output,
+  }: Site,
+  tensors: StoredTensors,
+): [string, Tensor][] {
+  const matrixOf = (node: Node): Matrix =>
+    matrix(f32Values(tensorNamed(tensors, inputName(node) as string)), node.shape);
   const [, queryB, queryC] = query.inputs.slice(1).map(matrixOf);
   const [, keyB] = key.inputs.slice(1).map(matrixOf);
   const [, valueB, valueC] = value.inputs.slice(1).map(matrixOf);
@@ -140,18 +175,21 @@ function products({ attention: { attributes: { heads } }, query, key, value, out
     for (let i = h * perHead; i < (h + 1) * perHead; i++) {
       for (let k = 0; k < rk; k++) {
         const factor = key.attributes.scaling * keyB.at(i, k);
-        for (let q = 0; q < queryB.columns; q++) loraB.add(h * rk + k, q, factor * query.attributes.scaling * queryB.at(i, q));
+        for (let q = 0; q < queryB.columns; q++)
+          loraB.add(h * rk + k, q, factor * query.attributes.scaling * queryB.at(i, q));
         loraC.add(h * rk + k, 0, factor * queryC.at(i, 0));
       }
       for (let o = 0; o < ro; o++) {
-        for (let v = 0; v < rv; v++) loraA.add(o, h * rv + v, value.attributes.scaling * outputA.at(o, i) * valueB.at(i, v));
+        for (let v = 0; v < rv; v++)
+          loraA.add(o, h * rv + v, value.attributes.scaling * outputA.at(o, i) * valueB.at(i, v));
       }
     }
   }
   // C + s·B·(A·c_v)
   const inner = Array.from({ length: ro }, (_, o) => sumOf(valueC.rows, (i) => outputA.at(o, i) * valueC.at(i, 0)));
   const bias = zeros(outputC.rows, 1);
-  for (let d = 0; d < outputC.rows; d++) bias.add(d, 0, outputC.at(d, 0) + output.attributes.scaling * sumOf(ro, (o) => outputB.at(d, o) * inner[o]));
+  for (let d = 0; d < outputC.rows; d++)
+    bias.add(d, 0, outputC.at(d, 0) + output.attributes.scaling * sumOf(ro, (o) => outputB.at(d, o) * inner[o]));
 
   const [queries, outputs] = [query, output].map((node) => node.attributes.layer);
   return [

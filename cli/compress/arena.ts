@@ -1,6 +1,6 @@
 /**
- * Where buffers lie in the arena. Two buffers may share bytes when no step needs both. Greedy by size: the largest first, each
- * at the lowest offset that is free for as long as it lives (Pisarchyk, Lee 2020, arXiv 2001.03288).
+ * Where buffers lie in the arena. Two buffers may share bytes when no step needs both. Greedy by size: the largest
+ * first, each at the lowest offset that is free for as long as it lives (Pisarchyk, Lee 2020, arXiv 2001.03288).
  */
 import { alignUp } from '../../runtime/artifact/steps.ts';
 

@@ -1,26 +1,32 @@
 /** The last stage: a model's graph, its tensors and what is known of it become the bytes of one `.slim` file. */
-import { topological, type Node } from '../graph/graph.ts';
-import { inputName } from '../graph/ops/leaf.ts';
+
 import { readArtifact, writeArtifact } from '../../runtime/artifact/artifact.ts';
 import { FORMAT_VERSION, type Manifest } from '../../runtime/artifact/manifest.ts';
 import type { Tensor } from '../../runtime/artifact/safetensors.ts';
+import { scaleName } from '../../runtime/artifact/steps.ts';
+import { type Node, topological } from '../graph/graph.ts';
+import { inputName } from '../graph/ops/leaf.ts';
 import { packWeight } from './packed-weights.ts';
 import { planOf } from './plan.ts';
 import { linearWeights } from './quantize.ts';
-import { scaleName } from '../../runtime/artifact/steps.ts';
 import { selectEarly } from './select-early.ts';
-import { f32Tensor, f32Values, tensorNamed, type StoredTensors } from './stored-tensors.ts';
+import { f32Tensor, f32Values, type StoredTensors, tensorNamed } from './stored-tensors.ts';
 
 /** What the manifest tells beside what packing works out itself. */
 export type Description = Omit<Manifest, 'formatVersion' | 'precision' | 'plan' | 'digest'>;
 
 /**
- * Packs the model that computes `logits` for a batch of one. `tensors` are f32 or what `quantizeTensors` made of them; those that
- * the graph does not use are left out; `attachments` are packed as they are. Reads the result back before returning it. The same inputs
- * give the same bytes.
+ * Packs the model that computes `logits` for a batch of one. `tensors` are f32 or what `quantizeTensors` made of them;
+ * those that the graph does not use are left out; `attachments` are packed as they are. Reads the result back before
+ * returning it. The same inputs give the same bytes.
  * @throws ArtifactError when what would be written is not valid.
  */
-export async function pack(logits: Node, tensors: StoredTensors, description: Description, attachments: StoredTensors = new Map()): Promise<Uint8Array<ArrayBuffer>> {
+export async function pack(
+  logits: Node,
+  tensors: StoredTensors,
+  description: Description,
+  attachments: StoredTensors = new Map(),
+): Promise<Uint8Array<ArrayBuffer>> {
   const graph = selectEarly(logits);
   const used = foldScaling(graph, usedTensors(graph, tensors));
   const bytes = await writeArtifact(new Map([...packWeights(graph, used), ...attachments]), {
@@ -53,7 +59,13 @@ function foldScaling(logits: Node, tensors: StoredTensors): Map<string, Tensor> 
     const loraB = inputName(inputs[2]) as string;
     const name = tensorNamed(tensors, loraB).dtype === 'I8' ? scaleName(loraB) : loraB;
     const { shape } = tensorNamed(tensors, name);
-    folded.set(name, f32Tensor(f32Values(tensorNamed(tensors, name)).map((value) => value * (attributes.scaling as number)), shape));
+    folded.set(
+      name,
+      f32Tensor(
+        f32Values(tensorNamed(tensors, name)).map((value) => value * (attributes.scaling as number)),
+        shape,
+      ),
+    );
   }
   return folded;
 }

@@ -1,8 +1,9 @@
 /** Weights as the kernels read them: what `packedShape` says, so that loading an artifact is one copy. */
-import { elementCount } from '../graph/graph.ts';
-import { GROUP, packedShape, PANEL } from '../../runtime/artifact/steps.ts';
-import { f32Tensor, f32Values, i8Tensor, i8Values } from './stored-tensors.ts';
+
 import type { Tensor } from '../../runtime/artifact/safetensors.ts';
+import { GROUP, PANEL, packedShape } from '../../runtime/artifact/steps.ts';
+import { elementCount } from '../graph/graph.ts';
+import { f32Tensor, f32Values, i8Tensor, i8Values } from './stored-tensors.ts';
 
 /** A weight (outputs, inputs), f32 or int8, in panels of eight outputs. */
 export function packWeight(tensor: Tensor): Tensor {
@@ -16,11 +17,20 @@ export function packWeight(tensor: Tensor): Tensor {
   const shape = packedShape('I8', outputs, inputs);
   const packed = new Int8Array(elementCount(shape));
   const groups = shape[1];
-  scatter(i8Values(tensor), packed, inputs, (o, i) =>
-    ((Math.floor(o / PANEL) * groups + Math.floor(i / GROUP)) * PANEL + (o % PANEL)) * GROUP + (i % GROUP));
+  scatter(
+    i8Values(tensor),
+    packed,
+    inputs,
+    (o, i) => ((Math.floor(o / PANEL) * groups + Math.floor(i / GROUP)) * PANEL + (o % PANEL)) * GROUP + (i % GROUP),
+  );
   return i8Tensor(packed, shape);
 }
 
-function scatter(from: Float32Array | Int8Array, to: Float32Array | Int8Array, inputs: number, placeOf: (output: number, input: number) => number): void {
+function scatter(
+  from: Float32Array | Int8Array,
+  to: Float32Array | Int8Array,
+  inputs: number,
+  placeOf: (output: number, input: number) => number,
+): void {
   for (let at = 0; at < from.length; at++) to[placeOf(Math.floor(at / inputs), at % inputs)] = from[at];
 }

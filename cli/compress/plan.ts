@@ -1,21 +1,22 @@
 /**
- * The graph of a model, for a batch of one, becomes a plan: each value a buffer in the arena, each node a kernel call, together with
- * what can run in the same call while its rows are in the cache (activation, residual, quantizing for the next layer). Whether a
- * linear layer runs in int8 or f32 is told by its weight's dtype.
+ * The graph of a model, for a batch of one, becomes a plan: each value a buffer in the arena, each node a kernel call,
+ * together with what can run in the same call while its rows are in the cache (activation, residual, quantizing for the
+ * next layer). Whether a linear layer runs in int8 or f32 is told by its weight's dtype.
  */
-import { elementCount, sameShape, topological, type Node } from '../graph/graph.ts';
-import { inputName } from '../graph/ops/leaf.ts';
+
 import type { Activation, Plan, PlanInput, Rows, Step } from '../../runtime/artifact/plan.ts';
 import { ACTIVATIONS, fieldsOf, quantizedRowBytes, type StepOp } from '../../runtime/artifact/steps.ts';
+import { elementCount, type Node, sameShape, topological } from '../graph/graph.ts';
+import { inputName } from '../graph/ops/leaf.ts';
 import { layOut, type Slot } from './arena.ts';
-import { tensorNamed, type StoredTensors } from './stored-tensors.ts';
+import { type StoredTensors, tensorNamed } from './stored-tensors.ts';
 
 /** A step whose buffers have no place yet. */
 type Draft = Step<StepOp, Slot>;
 
 /**
- * Plans the computation of `logits` (1, labels) from the graph's inputs that are no tensors, such as `pixels`. Sizes that follow a
- * text's length do so in the plan.
+ * Plans the computation of `logits` (1, labels) from the graph's inputs that are no tensors, such as `pixels`. Sizes
+ * that follow a text's length do so in the plan.
  * @throws Error naming an operation that the runtime has no kernel for.
  */
 export function planOf(logits: Node, tensors: StoredTensors): Plan {
@@ -54,7 +55,8 @@ class Planner {
   constructor(tensors: StoredTensors, order: readonly Node[], logits: Node) {
     this.#tensors = tensors;
     this.#logits = logits;
-    for (const node of order) for (const x of new Set(node.inputs)) this.#consumers.set(x, [...(this.#consumers.get(x) ?? []), node]);
+    for (const node of order)
+      for (const x of new Set(node.inputs)) this.#consumers.set(x, [...(this.#consumers.get(x) ?? []), node]);
     for (const node of order) if (isLinear(node) || isEmbedding(node)) this.#fuse(node);
   }
 
@@ -69,27 +71,62 @@ class Planner {
     switch (node.operation.name) {
       case 'patchify': {
         const [, channels, height, width] = node.inputs[0].shape;
-        return this.#emit({ op: 'patchify', pixels: value(0), out: float(), channels, height, width, patch: attribute(node, 'patchSize') });
+        return this.#emit({
+          op: 'patchify',
+          pixels: value(0),
+          out: float(),
+          channels,
+          height,
+          width,
+          patch: attribute(node, 'patchSize'),
+        });
       }
       case 'tokens': {
         // With several class tokens, a row of the kernel's is as many tokens: the same memory.
         const [groups, width] = node.inputs[2].shape;
         return this.#emit({
-          op: 'tokens', patches: value(0), cls: tensor(1), position: tensor(2), out: float(), rows: groups, columns: width,
+          op: 'tokens',
+          patches: value(0),
+          cls: tensor(1),
+          position: tensor(2),
+          out: float(),
+          rows: groups,
+          columns: width,
         });
       }
       case 'layerNorm':
         return this.#emit({
-          op: 'layerNorm', x: value(0), gamma: tensor(1), beta: tensor(2), ...this.#outputs(node), rows, columns,
+          op: 'layerNorm',
+          x: value(0),
+          gamma: tensor(1),
+          beta: tensor(2),
+          ...this.#outputs(node),
+          rows,
+          columns,
           epsilon: attribute(node, 'epsilon'),
         });
       case 'attention': {
         if (node.inputs.length > 3) throw unsupported(node, 'attention with a bias');
         const [heads, keyHeads] = [attribute(node, 'heads'), attribute(node, 'keyHeads')];
         const [query, key, val] = node.inputs;
-        const sizes = { queries: rowsOf(query), tokens: rowsOf(key), heads, keyHeads, keySize: key.shape[1] / keyHeads, valueSize: val.shape[1] / keyHeads };
+        const sizes = {
+          queries: rowsOf(query),
+          tokens: rowsOf(key),
+          heads,
+          keyHeads,
+          keySize: key.shape[1] / keyHeads,
+          valueSize: val.shape[1] / keyHeads,
+        };
         const op = this.#isInt8 ? 'attentionInt16' : 'attention';
-        return this.#emit({ op, q: value(0), k: value(1), v: value(2), out: float(), ...sizes, scale: attribute(node, 'scale') });
+        return this.#emit({
+          op,
+          q: value(0),
+          k: value(1),
+          v: value(2),
+          out: float(),
+          ...sizes,
+          scale: attribute(node, 'scale'),
+        });
       }
       case 'gelu':
       case 'tanh':
@@ -100,9 +137,15 @@ class Planner {
         return this.#emit({ op: 'add', a: value(0), b: value(1), out: float(), rows, columns });
       case 'selectToken':
         // A text may be shorter than its longest; a first row it has.
-        if (rowsOf(node.inputs[0]) === 'tokens' && attribute(node, 'index') !== 0) throw unsupported(node, 'a later token of a text');
+        if (rowsOf(node.inputs[0]) === 'tokens' && attribute(node, 'index') !== 0)
+          throw unsupported(node, 'a later token of a text');
         return this.#emit({
-          op: 'selectRow', x: value(0), out: float(), rows: node.inputs[0].shape[0], columns, index: attribute(node, 'index'),
+          op: 'selectRow',
+          x: value(0),
+          out: float(),
+          rows: node.inputs[0].shape[0],
+          columns,
+          index: attribute(node, 'index'),
         });
       default:
         throw unsupported(node, node.operation.name);
@@ -121,19 +164,26 @@ class Planner {
       arenaBytes,
       tokens: varies ? (inputs.find(({ dtype }) => dtype === 'i32') as Node).shape[1] : null,
       inputs: inputs.map((node) => ({
-        name: inputName(node) as string, dtype: DTYPES[node.dtype], offset: place(this.#float(node)), shape: node.shape,
+        name: inputName(node) as string,
+        dtype: DTYPES[node.dtype],
+        offset: place(this.#float(node)),
+        shape: node.shape,
       })),
       output: { offset: place(this.#float(output)), shape: output.shape },
       steps: this.#steps.map((step) => placed(step, place)),
     };
   }
 
-  /** Finds what may run in the same call: a linear layer's activation that alone uses it, then a sum that alone uses that. */
+  /**
+   * Finds what may run in the same call: a linear layer's activation that alone uses it, then a sum that alone uses
+   * that.
+   */
   #fuse(first: Node): void {
     let last = first;
     let activation: Activation = 'none';
     let residual: Node | null = null;
-    const next = (): Node | undefined => (last !== this.#logits && this.#consumers.get(last)?.length === 1 ? this.#consumers.get(last)![0] : undefined);
+    const next = (): Node | undefined =>
+      last !== this.#logits && this.#consumers.get(last)?.length === 1 ? this.#consumers.get(last)![0] : undefined;
     const step = (node: Node): void => {
       this.#inside.add(last);
       last = node;
@@ -156,8 +206,14 @@ class Planner {
     const [table, ids] = first.inputs;
     const [entries, columns] = table.shape;
     this.#emit({
-      op: 'embedding', ids: ids ? this.#float(ids) : null, table: this.#tensorName(first, 0), residual: residual && this.#float(residual),
-      out: this.#newFloat(node), rows: 'tokens', columns, entries,
+      op: 'embedding',
+      ids: ids ? this.#float(ids) : null,
+      table: this.#tensorName(first, 0),
+      residual: residual && this.#float(residual),
+      out: this.#newFloat(node),
+      rows: 'tokens',
+      columns,
+      entries,
     });
   }
 
@@ -171,37 +227,93 @@ class Planner {
     if (linear.operation.name === 'linear') {
       if (!this.#hasInt8(linear, 1)) {
         return this.#emit({
-          op: 'linear', x: this.#float(x), weight: tensor(1), bias: bias(2), residual: added, out: this.#newFloat(node), rows, inputs, outputs, activation,
+          op: 'linear',
+          x: this.#float(x),
+          weight: tensor(1),
+          bias: bias(2),
+          residual: added,
+          out: this.#newFloat(node),
+          rows,
+          inputs,
+          outputs,
+          activation,
         });
       }
       return this.#emit({
-        op: 'linearInt8', x: this.#quantizedRows(x), weight: tensor(1), bias: bias(2), residual: added,
-        ...this.#outputs(node), rows, inputs, outputs, activation,
+        op: 'linearInt8',
+        x: this.#quantizedRows(x),
+        weight: tensor(1),
+        bias: bias(2),
+        residual: added,
+        ...this.#outputs(node),
+        rows,
+        inputs,
+        outputs,
+        activation,
       });
     }
     const rank = linear.inputs[1].shape[0];
     const [loraA, loraB] = [tensor(1), tensor(2)];
     if (this.#hasInt8(linear, 1) && this.#hasInt8(linear, 2)) {
       return this.#emit({
-        op: 'lowRankInt8', x: this.#quantizedRows(x), loraA, loraB, bias: bias(3),
-        residual: added, ...this.#outputs(node), rows, inputs, rank, outputs, activation,
+        op: 'lowRankInt8',
+        x: this.#quantizedRows(x),
+        loraA,
+        loraB,
+        bias: bias(3),
+        residual: added,
+        ...this.#outputs(node),
+        rows,
+        inputs,
+        rank,
+        outputs,
+        activation,
       });
     }
-    if (this.#hasInt8(linear, 1) || this.#hasInt8(linear, 2)) throw unsupported(linear, 'a low-rank layer of two dtypes');
+    if (this.#hasInt8(linear, 1) || this.#hasInt8(linear, 2))
+      throw unsupported(linear, 'a low-rank layer of two dtypes');
     const inner = floats(x.shape[0] * rank);
-    this.#emit({ op: 'linear', x: this.#float(x), weight: loraA, bias: null, residual: null, out: inner, rows, inputs, outputs: rank, activation: 'none' });
+    this.#emit({
+      op: 'linear',
+      x: this.#float(x),
+      weight: loraA,
+      bias: null,
+      residual: null,
+      out: inner,
+      rows,
+      inputs,
+      outputs: rank,
+      activation: 'none',
+    });
     return this.#emit({
-      op: 'linear', x: inner, weight: loraB, bias: bias(3), residual: added, out: this.#newFloat(node), rows, inputs: rank, outputs, activation,
+      op: 'linear',
+      x: inner,
+      weight: loraB,
+      bias: bias(3),
+      residual: added,
+      out: this.#newFloat(node),
+      rows,
+      inputs: rank,
+      outputs,
+      activation,
     });
   }
 
   /** Buffers for what a value's consumers need of it. */
   #outputs(node: Node): { out: Slot | null; quantized: Slot | null } {
     const consumers = this.#consumers.get(node) ?? [];
-    const asRows = consumers.filter((consumer) => isLinear(consumer) && consumer.inputs[0] === node && this.#hasInt8(consumer, 1));
+    const asRows = consumers.filter(
+      (consumer) => isLinear(consumer) && consumer.inputs[0] === node && this.#hasInt8(consumer, 1),
+    );
     // A value may be both a layer's input and its residual.
-    const asFloats = node === this.#logits || consumers.length > asRows.length || asRows.some((consumer) => consumer.inputs.indexOf(node, 1) > 0);
-    const value = { float: asFloats ? this.#slotOf(node) : null, quantized: asRows.length > 0 ? quantizedSlot(node) : null };
+    const asFloats =
+      node === this.#logits ||
+      consumers.length > asRows.length ||
+      asRows.some((consumer) => consumer.inputs.indexOf(node, 1) > 0);
+    const value = {
+      float: asFloats ? this.#slotOf(node) : null,
+      quantized: asRows.length > 0 ? quantizedSlot(node) : null,
+    };
     this.#values.set(node, value);
     return { out: value.float, quantized: value.quantized };
   }
@@ -310,7 +422,9 @@ function slotsOf(step: Draft): Slot[] {
 }
 
 function placed(step: Draft, place: (buffer: Slot) => number): Step {
-  return Object.fromEntries(Object.entries(step).map(([field, value]) => [field, isSlot(value) ? place(value) : value])) as Step;
+  return Object.fromEntries(
+    Object.entries(step).map(([field, value]) => [field, isSlot(value) ? place(value) : value]),
+  ) as Step;
 }
 
 function bytes(count: number): Slot {
@@ -328,7 +442,8 @@ function quantizedSlot({ shape: [rows, columns] }: Node): Slot {
 
 function attribute(node: Node, name: string): number {
   const value = node.attributes[name];
-  if (typeof value !== 'number') throw new Error(`${node.operation.name}: expected a number for ${name}, got ${String(value)}`);
+  if (typeof value !== 'number')
+    throw new Error(`${node.operation.name}: expected a number for ${name}, got ${String(value)}`);
   return value;
 }
 

@@ -1,16 +1,18 @@
 /**
- * Int8 weights: symmetric, with a scale for each output channel, w ≈ scale · q and q in -127..127; rows of embedding tables likewise. Activations are quantized
- * when the model runs (runtime/kernels), so no calibration data is needed.
+ * Int8 weights: symmetric, with a scale for each output channel, w ≈ scale · q and q in -127..127; rows of embedding
+ * tables likewise. Activations are quantized when the model runs (runtime/kernels), so no calibration data is needed.
  */
-import { topological, type Node } from '../graph/graph.ts';
-import { inputName } from '../graph/ops/leaf.ts';
-import { f32Tensor, f32Values, i8Tensor, i8Values, tensorNamed, type StoredTensors } from './stored-tensors.ts';
+
 import type { Tensor } from '../../runtime/artifact/safetensors.ts';
 import { scaleName } from '../../runtime/artifact/steps.ts';
+import { type Node, topological } from '../graph/graph.ts';
+import { inputName } from '../graph/ops/leaf.ts';
+import { f32Tensor, f32Values, i8Tensor, i8Values, type StoredTensors, tensorNamed } from './stored-tensors.ts';
 
 /**
- * Quantizes the weights of all linear layers that the graph of `logits` uses, A and B of the low-rank ones included, and its embedding
- * tables; everything else stays f32. Each quantized weight (out, in) becomes I8 with F32 scales (out) beside it.
+ * Quantizes the weights of all linear layers that the graph of `logits` uses, A and B of the low-rank ones included,
+ * and its embedding tables; everything else stays f32. Each quantized weight (out, in) becomes I8 with F32 scales (out)
+ * beside it.
  * @throws RangeError naming a weight that is not finite.
  */
 export function quantizeTensors(tensors: StoredTensors, logits: Node): Map<string, Tensor> {
@@ -35,7 +37,13 @@ export function dequantizeTensors(tensors: StoredTensors): Map<string, Tensor> {
     if (tensor.dtype === 'I8') {
       const scales = f32Values(tensorNamed(tensors, scaleName(name)));
       const columns = tensor.shape[1];
-      result.set(name, f32Tensor(Float32Array.from(i8Values(tensor), (q, i) => q * scales[Math.floor(i / columns)]), tensor.shape));
+      result.set(
+        name,
+        f32Tensor(
+          Float32Array.from(i8Values(tensor), (q, i) => q * scales[Math.floor(i / columns)]),
+          tensor.shape,
+        ),
+      );
     } else if (!isScale(name, tensors)) {
       result.set(name, tensor);
     }
@@ -56,7 +64,8 @@ export function quantizeWeight(
   for (let o = 0; o < outputs; o++) {
     const row = values.subarray(o * inputs, (o + 1) * inputs);
     const largest = row.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-    if (!Number.isFinite(largest)) throw new RangeError(`${name}: row ${o} holds a value that is not finite; it can't be quantized`);
+    if (!Number.isFinite(largest))
+      throw new RangeError(`${name}: row ${o} holds a value that is not finite; it can't be quantized`);
     scales[o] = largest / most;
     if (scales[o] === 0) continue;
     for (let i = 0; i < inputs; i++) {
@@ -72,8 +81,8 @@ export function linearWeights(logits: Node): Set<string> {
 }
 
 /**
- * The names of the tables whose rows texts look up. Positions of pictures stay f32: few bytes, and in int8 they cost half a percent of a small ViT's
- * answers (98.5 instead of 99.0 % agreement with f32).
+ * The names of the tables whose rows texts look up. Positions of pictures stay f32: few bytes, and in int8 they cost
+ * half a percent of a small ViT's answers (98.5 instead of 99.0 % agreement with f32).
  */
 function tables(logits: Node): Set<string> {
   return namesOf(logits, { embedding: [0], positionEmbedding: [0] });
@@ -81,7 +90,9 @@ function tables(logits: Node): Set<string> {
 
 /** The names of those inputs of those operations. */
 function namesOf(logits: Node, operands: Readonly<Record<string, readonly number[]>>): Set<string> {
-  const nodes = topological([logits]).flatMap(({ operation, inputs }) => (operands[operation.name] ?? []).map((i) => inputs[i]));
+  const nodes = topological([logits]).flatMap(({ operation, inputs }) =>
+    (operands[operation.name] ?? []).map((i) => inputs[i]),
+  );
   return new Set(nodes.map(inputName).filter((name) => name !== null));
 }
 

@@ -1,22 +1,28 @@
 /**
- * Where only one token of the last block is used, nothing but keys and values needs the others: `selectToken` moves up through whatever
- * works row by row, and through attention to its queries. The same logits; of a ViT-B's twelve blocks, most of one falls away.
+ * Where only one token of the last block is used, nothing but keys and values needs the others: `selectToken` moves up
+ * through whatever works row by row, and through attention to its queries. The same logits; of a ViT-B's twelve blocks,
+ * most of one falls away.
  */
-import { apply, sameShape, topological, type Node } from '../graph/graph.ts';
-import { attention, type AttentionAttributes } from '../graph/ops/attention.ts';
+import { apply, type Node, sameShape, topological } from '../graph/graph.ts';
+import { type AttentionAttributes, attention } from '../graph/ops/attention.ts';
 import { selectToken } from '../graph/ops/vision.ts';
 import { rewrite } from '../graph/rewrite.ts';
 
 /** Rewrites the graph of a batch of one. */
 export function selectEarly(logits: Node): Node {
   return rewrite({ outputs: { logits } }, ({ operation, attributes }, [x]) =>
-    operation.name === 'selectToken' && attributes.batch === 1 ? rowsAlone(x, attributes.index as number)(x) : null).outputs.logits;
+    operation.name === 'selectToken' && attributes.batch === 1 ? rowsAlone(x, attributes.index as number)(x) : null,
+  ).outputs.logits;
 }
 
 /** What keys and values need of all tokens, and so there is no use in computing a row of it apart. */
 function neededWhole(x: Node): ReadonlySet<Node> {
   const rowwise = topological([x], (node) => (node.operation.name === 'attention' ? [] : node.inputs));
-  return new Set(topological(rowwise.filter(({ operation }) => operation.name === 'attention').flatMap(({ inputs }) => inputs.slice(1))));
+  return new Set(
+    topological(
+      rowwise.filter(({ operation }) => operation.name === 'attention').flatMap(({ inputs }) => inputs.slice(1)),
+    ),
+  );
 }
 
 /** Gives row `index` of values that `x` is made of, computed of as few other rows as possible, once each. */

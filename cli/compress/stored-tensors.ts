@@ -1,7 +1,10 @@
-/** Tensors as they are stored: the bytes of a safetensors file, which quantizing and packing turn into those of another. */
-import { elementCount, topological, type Node } from '../graph/graph.ts';
-import { inputName } from '../graph/ops/leaf.ts';
+/**
+ * Tensors as they are stored: the bytes of a safetensors file, which quantizing and packing turn into those of another.
+ */
+
 import type { Tensor } from '../../runtime/artifact/safetensors.ts';
+import { elementCount, type Node, topological } from '../graph/graph.ts';
+import { inputName } from '../graph/ops/leaf.ts';
 
 export type StoredTensors = ReadonlyMap<string, Tensor>;
 
@@ -16,7 +19,9 @@ export function storedTensors(logits: Node, values: ReadonlyMap<string, Float32A
     const data = name === null ? undefined : values.get(name);
     if (name === null || data === undefined) continue;
     if (data.length !== elementCount(node.shape)) {
-      throw new RangeError(`tensor ${name}: expected ${elementCount(node.shape)} values for shape [${node.shape}], got ${data.length}`);
+      throw new RangeError(
+        `tensor ${name}: expected ${elementCount(node.shape)} values for shape [${node.shape}], got ${data.length}`,
+      );
     }
     stored.set(name, f32Tensor(data, node.shape));
   }

@@ -1,11 +1,12 @@
 /** Random changes to training pictures, on bytes, before normalisation. */
-import { usageError } from '../io/errors.ts';
-import { blankPicture, cropPicture } from '../../runtime/preprocess/picture.ts';
-import type { Picture } from '../../runtime/preprocess/picture.ts';
+
 import { fitPicture } from '../../runtime/preprocess/fit.ts';
+import type { Picture } from '../../runtime/preprocess/picture.ts';
+import { blankPicture, cropPicture } from '../../runtime/preprocess/picture.ts';
 import { resizePicture } from '../../runtime/preprocess/resize.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import type { Random } from '../../runtime/random.ts';
+import { usageError } from '../io/errors.ts';
 
 /** What may happen to a picture; null or false: never. Plain data: posted to workers. */
 export interface Augment {
@@ -23,10 +24,12 @@ export const noAugment: Augment = { flip: false, shift: null, pad: null, crop: n
 
 const supported = 'Supported, separated by commas: flip, shift:PIXELS, pad:PIXELS, crop:MIN_AREA (0 to 1); or none.';
 
-/** Reads a flag such as `flip,shift:3`, `flip,crop:0.6` or `none`. Throws a usage error that lists what is supported. */
+/**
+ * Reads a flag such as `flip,shift:3`, `flip,crop:0.6` or `none`. Throws a usage error that lists what is supported.
+ */
 export function parseAugment(text: string): Augment {
   if (text.trim() === 'none') return noAugment;
-  return text.split(',').reduce((augment, item) => ({ ...augment, ...parseItem(item.trim()) }), noAugment);
+  return Object.assign({}, noAugment, ...text.split(',').map((item) => parseItem(item.trim())));
 }
 
 function parseItem(item: string): Partial<Augment> {
@@ -60,9 +63,10 @@ function parseShare(item: string, value: string | undefined): number {
 
 /** The picture in the network's size, changed at random. `source` decides: the same source gives the same picture. */
 export function augmentPicture(picture: Picture, augment: Augment, spec: ImagePreprocess, source: Random): Picture {
-  let changed = augment.crop === null
-    ? fitPicture(picture, spec)
-    : resizePicture(randomWindow(picture, augment.crop, source), spec.size, spec.resample);
+  let changed =
+    augment.crop === null
+      ? fitPicture(picture, spec)
+      : resizePicture(randomWindow(picture, augment.crop, source), spec.size, spec.resample);
   if (augment.pad !== null) {
     changed = cropPicture(changed, offset(augment.pad, source), offset(augment.pad, source), changed);
   }
@@ -109,7 +113,7 @@ function rolled(picture: Picture, dx: number, dy: number): Picture {
   const result = blankPicture(picture);
   const split = (((-dx % width) + width) % width) * 3;
   for (let y = 0; y < height; y++) {
-    const from = (((y - dy) % height + height) % height) * width * 3;
+    const from = ((((y - dy) % height) + height) % height) * width * 3;
     const row = result.data.subarray(y * width * 3, (y + 1) * width * 3);
     row.set(data.subarray(from + split, from + width * 3));
     row.set(data.subarray(from, from + split), width * 3 - split);

@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random, shuffled } from '../../runtime/random.ts';
-import { noAugment } from './augment.ts';
 import type { Augment } from './augment.ts';
+import { noAugment } from './augment.ts';
 import { batchCount, type Pass } from './pass.ts';
 import { picturePool } from './picture-pool.ts';
-import { prepareBatch } from './prepare-batch.ts';
 import type { BatchJob, PreparedBatch } from './prepare-batch.ts';
+import { prepareBatch } from './prepare-batch.ts';
 import type { Split } from './split.ts';
 
 export interface BatchOptions extends Pass {
@@ -29,8 +29,8 @@ export interface Batch {
 const aheadPerWorker = 2;
 
 /**
- * One pass over a split, batch by batch, prepared ahead on other threads. The batches depend on the split, the options and the
- * seed, not on the number of threads. An unreadable picture ends it with a UserError that names the file.
+ * One pass over a split, batch by batch, prepared ahead on other threads. The batches depend on the split, the options
+ * and the seed, not on the number of threads. An unreadable picture ends it with a UserError that names the file.
  */
 export async function* batches(split: Split, options: BatchOptions): AsyncGenerator<Batch, void, void> {
   const workers = options.workers ?? defaultWorkers(split, options.spec);
@@ -56,7 +56,8 @@ export async function* batches(split: Split, options: BatchOptions): AsyncGenera
 function* batchIndices(size: number, options: BatchOptions): Generator<readonly number[], void, void> {
   const { batchSize, seed, epoch = 0, shuffle = false } = options;
   const order = shuffle ? [...shuffled(size, random(seed, epoch))] : Array.from({ length: size }, (_, i) => i);
-  for (let batch = 0; batch < batchCount(size, options); batch++) yield order.slice(batch * batchSize, (batch + 1) * batchSize);
+  for (let batch = 0; batch < batchCount(size, options); batch++)
+    yield order.slice(batch * batchSize, (batch + 1) * batchSize);
 }
 
 async function makeBatch(
@@ -74,8 +75,8 @@ async function makeBatch(
 }
 
 /**
- * Small pictures that are already decoded take about 25 microseconds each here (38,000 a second, augmented), and a worker is no faster for the posting.
- * Otherwise a thread a core, one left to the engine.
+ * Small pictures that are already decoded take about 25 microseconds each here (38,000 a second, augmented), and a
+ * worker is no faster for the posting. Otherwise a thread a core, one left to the engine.
  */
 function defaultWorkers(split: Split, { size }: ImagePreprocess): number {
   const cheap = split.size === 0 || (split.source(0).kind === 'decoded' && size.height * size.width <= 64 * 64);

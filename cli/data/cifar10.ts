@@ -5,8 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../io/errors.ts';
-import { decodedSplit, sharedBytes } from './split.ts';
 import type { PictureDataset, Split } from './split.ts';
+import { decodedSplit, sharedBytes } from './split.ts';
 
 const side = 32;
 const area = side * side;
@@ -25,14 +25,30 @@ export function looksLikeCifar10(names: readonly string[]): boolean {
 export async function openCifar10(folder: string, names: readonly string[]): Promise<PictureDataset> {
   const labels = await readLabels(folder, names);
   const split = (pattern: RegExp): Promise<Split> =>
-    readSplit(names.filter((name) => pattern.test(name)).sort().map((name) => join(folder, name)), labels.length);
-  return { kind: 'image', name: 'cifar10', labels, train: await split(trainName), test: await split(testName), skipped: 0 };
+    readSplit(
+      names
+        .filter((name) => pattern.test(name))
+        .sort()
+        .map((name) => join(folder, name)),
+      labels.length,
+    );
+  return {
+    kind: 'image',
+    name: 'cifar10',
+    labels,
+    train: await split(trainName),
+    test: await split(testName),
+    skipped: 0,
+  };
 }
 
 async function readLabels(folder: string, names: readonly string[]): Promise<readonly string[]> {
   const name = 'batches.meta.txt';
   if (!names.includes(name)) {
-    throw new UserError(`${folder} has CIFAR-10 records but no ${name}`, `Put ${name} (one class name a line) beside them.`);
+    throw new UserError(
+      `${folder} has CIFAR-10 records but no ${name}`,
+      `Put ${name} (one class name a line) beside them.`,
+    );
   }
   const lines = (await readFile(join(folder, name), 'utf8')).split(/\r?\n/);
   const labels = lines.map((line) => line.trim()).filter((line) => line !== '');
@@ -49,7 +65,10 @@ async function readSplit(paths: readonly string[], classes: number): Promise<Spl
   for (const [index, file] of files.entries()) {
     for (let at = 0; at < file.length; at += recordBytes, next++) {
       labels[next] = checkLabel(file[at], classes, paths[index], at / recordBytes);
-      interleave(file.subarray(at + 1, at + recordBytes), pixels.subarray(next * pictureBytes, (next + 1) * pictureBytes));
+      interleave(
+        file.subarray(at + 1, at + recordBytes),
+        pixels.subarray(next * pictureBytes, (next + 1) * pictureBytes),
+      );
     }
   }
   return decodedSplit(pixels, labels, { height: side, width: side });
@@ -68,7 +87,9 @@ async function readRecords(path: string): Promise<Uint8Array> {
 
 function checkLabel(label: number, classes: number, path: string, record: number): number {
   if (label < classes) return label;
-  throw new UserError(`${path}: record ${record} has label ${label}, but batches.meta.txt names only ${classes} classes`);
+  throw new UserError(
+    `${path}: record ${record} has label ${label}, but batches.meta.txt names only ${classes} classes`,
+  );
 }
 
 /** (3, area) to (area, 3). */

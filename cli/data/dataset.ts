@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UserError, messageOf } from '../io/errors.ts';
+import { messageOf, UserError } from '../io/errors.ts';
 import { looksLikeCifar10, openCifar10 } from './cifar10.ts';
 import { openGlyphs } from './glyphs.ts';
 import { openImageFolder } from './image-folder.ts';
@@ -23,8 +23,8 @@ export async function openDataset(path: string, options: TextDatasetOptions): Pr
 }
 
 /**
- * Opens a data set of pictures: an image folder, CIFAR-10's binary records, or `glyphs` (drawn, needs no files; `glyphs:N` for N training pictures).
- * Throws a UserError that says what is wrong with the folder.
+ * Opens a data set of pictures: an image folder, CIFAR-10's binary records, or `glyphs` (drawn, needs no files;
+ * `glyphs:N` for N training pictures). Throws a UserError that says what is wrong with the folder.
  */
 export async function openPictures(path: string, options: DatasetOptions): Promise<PictureDataset> {
   const glyphs = openGlyphs(path);
@@ -32,11 +32,14 @@ export async function openPictures(path: string, options: DatasetOptions): Promi
   const { files, folders } = await listFolder(path);
   if (looksLikeCifar10(files)) return openCifar10(path, files);
   if (folders.length > 0) return openImageFolder(path, folders, options);
-  const found = files.length === 0 ? 'is empty' : `holds no data set that is known (${files.slice(0, 3).join(', ')} ...)`;
+  const found =
+    files.length === 0 ? 'is empty' : `holds no data set that is known (${files.slice(0, 3).join(', ')} ...)`;
   throw new UserError(`the data folder ${path} ${found}`, layouts);
 }
 
-async function listFolder(path: string): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
+async function listFolder(
+  path: string,
+): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
   try {
     if (!(await stat(path)).isDirectory()) throw new UserError(`${path} is a file of no type that is known`, layouts);
     const names = (await readdir(path)).filter((name) => !name.startsWith('.')).sort();
@@ -46,7 +49,10 @@ async function listFolder(path: string): Promise<{ readonly files: readonly stri
   } catch (error) {
     if (error instanceof UserError) throw error;
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      throw new UserError(`there is no data folder ${path}`, 'Check --data, or use --data glyphs: drawn pictures that need no download.');
+      throw new UserError(
+        `there is no data folder ${path}`,
+        'Check --data, or use --data glyphs: drawn pictures that need no download.',
+      );
     }
     throw new UserError(`can't read the data folder ${path}: ${messageOf(error)}`);
   }

@@ -8,7 +8,9 @@ export interface PictureFile {
   readonly label: number;
 }
 
-/** What decoded pictures of one split may take: 1 GiB is about 1,900 pictures of 500×375, or all of a small data set. */
+/**
+ * What decoded pictures of one split may take: 1 GiB is about 1,900 pictures of 500×375, or all of a small data set.
+ */
 const defaultCacheBytes = 1024 ** 3;
 
 /** Picture files, decoded when first used and kept as far as `cacheBytes` go. */

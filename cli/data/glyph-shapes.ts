@@ -3,7 +3,10 @@
 export type Point = readonly [x: number, y: number];
 
 export interface Stroke {
-  /** `line`: corners. `curve`: a quadratic B-spline that starts and ends in its outer points and passes between the others. */
+  /**
+   * `line`: corners. `curve`: a quadratic B-spline that starts and ends in its outer points and passes between the
+   * others.
+   */
   readonly kind: 'line' | 'curve';
   readonly points: readonly Point[];
 }
@@ -23,7 +26,10 @@ export const digits: readonly (readonly Stroke[])[] = [
   [curve([3, 0], [6, 0], [6, 10], [0, 10], [0, 0], [3, 0])],
   [line([1, 2.2], [3.4, 0], [3.4, 10])],
   [curve([0.2, 2.8], [0.2, 0], [6, 0], [6, 4.5], [0, 10]), line([0, 10], [6, 10])],
-  [curve([0.3, 1.6], [1, 0], [5.6, 0], [5.6, 4.7], [2.4, 4.7]), curve([2.4, 4.7], [6.3, 4.7], [6.3, 10], [0.9, 10], [0, 8.2])],
+  [
+    curve([0.3, 1.6], [1, 0], [5.6, 0], [5.6, 4.7], [2.4, 4.7]),
+    curve([2.4, 4.7], [6.3, 4.7], [6.3, 10], [0.9, 10], [0, 8.2]),
+  ],
   [line([4.3, 10], [4.3, 0], [0, 6.8], [6, 6.8])],
   [line([5.4, 0], [0.9, 0], [0.6, 4.5]), curve([0.6, 4.5], [2, 3.6], [6.4, 3.4], [6.4, 10], [0.9, 10], [0, 8.6])],
   six,

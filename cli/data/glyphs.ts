@@ -2,13 +2,14 @@
  * A data set that needs no download: digits drawn as strokes, turned, sheared, in any colours, with clutter and noise.
  * The arithmetic is +, -, ·, /, square root and integer draws only, so that every machine draws the same bytes.
  */
-import { usageError } from '../io/errors.ts';
-import { random } from '../../runtime/random.ts';
+
 import type { Random } from '../../runtime/random.ts';
-import { boxHeight, boxWidth, digits, flattened } from './glyph-shapes.ts';
+import { random } from '../../runtime/random.ts';
+import { usageError } from '../io/errors.ts';
 import type { Point } from './glyph-shapes.ts';
-import { decodedSplit, sharedBytes } from './split.ts';
+import { boxHeight, boxWidth, digits, flattened } from './glyph-shapes.ts';
 import type { PictureDataset, Split } from './split.ts';
+import { decodedSplit, sharedBytes } from './split.ts';
 
 const side = 32;
 const area = side * side;
@@ -24,7 +25,10 @@ export function openGlyphs(name: string): PictureDataset | null {
   if (match === null) return null;
   const size = match[1] === undefined ? defaultTrainSize : Number(match[1] || NaN);
   if (!Number.isInteger(size) || size < 10 || size > 1_000_000) {
-    throw usageError(`"${name}": the number of glyphs must be a whole number from 10 to 1000000`, 'For example: --data glyphs:6000');
+    throw usageError(
+      `"${name}": the number of glyphs must be a whole number from 10 to 1000000`,
+      'For example: --data glyphs:6000',
+    );
   }
   return {
     kind: 'image',
@@ -39,7 +43,8 @@ export function openGlyphs(name: string): PictureDataset | null {
 function drawSplit(stream: number, size: number): Split {
   const labels = Uint8Array.from({ length: size }, (_, i) => i % digits.length);
   const pixels = sharedBytes(size * area * 3);
-  for (let i = 0; i < size; i++) drawGlyph(labels[i], random(stream, i), pixels.subarray(i * area * 3, (i + 1) * area * 3));
+  for (let i = 0; i < size; i++)
+    drawGlyph(labels[i], random(stream, i), pixels.subarray(i * area * 3, (i + 1) * area * 3));
   return decodedSplit(pixels, labels, { height: side, width: side });
 }
 
@@ -50,8 +55,16 @@ export function drawGlyph(digit: number, source: Random, pixels: Uint8Array): vo
   const canvas = shadedGround(ground, source);
   for (let count = source.below(4); count > 0; count--) drawClutter(canvas, source);
   const toCanvas = randomPlacement(source);
-  const strokes = digits[digit].map((stroke) => flattened({ ...stroke, points: stroke.points.map((point) => jittered(point, source)) }));
-  paint(canvas, strokes.map((corners) => corners.map(toCanvas)), between(source, 0.8, 1.8), ink, 1);
+  const strokes = digits[digit].map((stroke) =>
+    flattened({ ...stroke, points: stroke.points.map((point) => jittered(point, source)) }),
+  );
+  paint(
+    canvas,
+    strokes.map((corners) => corners.map(toCanvas)),
+    between(source, 0.8, 1.8),
+    ink,
+    1,
+  );
   addNoise(canvas, between(source, 5, 42), source, pixels);
 }
 
@@ -70,7 +83,9 @@ function luma([red, green, blue]: Colour): number {
   return 0.299 * red + 0.587 * green + 0.114 * blue;
 }
 
-/** Ink is always the brighter: a network this small, trained for a minute, would spend it on learning to see both ways. */
+/**
+ * Ink is always the brighter: a network this small, trained for a minute, would spend it on learning to see both ways.
+ */
 function brighterColour(ground: Colour, source: Random): Colour {
   for (;;) {
     const colour = randomColour(source, 60, 256);
@@ -125,7 +140,13 @@ function drawClutter(canvas: Float32Array, source: Random): void {
 }
 
 /** Draws polylines with round ends; `radius` in pixels, edges blended over one pixel. */
-function paint(canvas: Float32Array, polylines: readonly (readonly Point[])[], radius: number, ink: Colour, opacity: number): void {
+function paint(
+  canvas: Float32Array,
+  polylines: readonly (readonly Point[])[],
+  radius: number,
+  ink: Colour,
+  opacity: number,
+): void {
   const squaredDistance = new Float64Array(area).fill(Infinity);
   for (const corners of polylines) {
     for (let i = 1; i < corners.length; i++) measureSegment(squaredDistance, corners[i - 1], corners[i], radius + 1);
@@ -133,7 +154,8 @@ function paint(canvas: Float32Array, polylines: readonly (readonly Point[])[], r
   for (let i = 0; i < area; i++) {
     if (squaredDistance[i] === Infinity) continue;
     const coverage = opacity * Math.min(1, Math.max(0, radius + 0.5 - Math.sqrt(squaredDistance[i])));
-    for (let channel = 0; channel < 3; channel++) canvas[i * 3 + channel] += coverage * (ink[channel] - canvas[i * 3 + channel]);
+    for (let channel = 0; channel < 3; channel++)
+      canvas[i * 3 + channel] += coverage * (ink[channel] - canvas[i * 3 + channel]);
   }
 }
 

@@ -1,14 +1,16 @@
-/** A folder a class, as torchvision's ImageFolder: train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg split by seed. */
-import { readFile, readdir, stat } from 'node:fs/promises';
+/**
+ * A folder a class, as torchvision's ImageFolder: train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg split by seed.
+ */
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkPicture } from '../../runtime/preprocess/decode.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { random, shuffled } from '../../runtime/random.ts';
 import { UserError } from '../io/errors.ts';
-import { fileSplit } from './file-split.ts';
 import type { PictureFile } from './file-split.ts';
+import { fileSplit } from './file-split.ts';
 import { readPicture, unreadablePicture } from './picture-source.ts';
-import type { PictureDataset, DatasetOptions } from './split.ts';
+import type { DatasetOptions, PictureDataset } from './split.ts';
 
 const testFolders = ['val', 'validation', 'test'];
 const pictureName = /\.(jpe?g|png|webp)$/i;
@@ -22,15 +24,26 @@ interface ClassFolder {
 }
 
 /** Opens the image folder `folder` whose subfolders are `folders`. */
-export async function openImageFolder(folder: string, folders: readonly string[], options: DatasetOptions): Promise<PictureDataset> {
-  const { labels, train, test } = await (folders.includes('train') ? readSplits(folder, folders) : divide(folder, folders, options));
+export async function openImageFolder(
+  folder: string,
+  folders: readonly string[],
+  options: DatasetOptions,
+): Promise<PictureDataset> {
+  const { labels, train, test } = await (folders.includes('train')
+    ? readSplits(folder, folders)
+    : divide(folder, folders, options));
   const readable = { train: await checkFiles(train, options), test: await checkFiles(test, options) };
   const kept = readable.train.length + readable.test.length;
   if (readable.train.length === 0 || readable.test.length === 0) {
-    throw new UserError(`${folder} has ${readable.train.length} readable training pictures and ${readable.test.length} for testing: both need some`);
+    throw new UserError(
+      `${folder} has ${readable.train.length} readable training pictures and ${readable.test.length} for testing: both need some`,
+    );
   }
   if (labels.length < 2) {
-    throw new UserError(`${folder} has one class only (${labels.join()}): there is nothing to tell apart`, 'A class is a folder of pictures; give the folder that holds the class folders.');
+    throw new UserError(
+      `${folder} has one class only (${labels.join()}): there is nothing to tell apart`,
+      'A class is a folder of pictures; give the folder that holds the class folders.',
+    );
   }
   return {
     kind: 'image',
@@ -51,14 +64,20 @@ interface LabelledFiles {
 async function readSplits(folder: string, folders: readonly string[]): Promise<LabelledFiles> {
   const testFolder = testFolders.find((name) => folders.includes(name));
   if (testFolder === undefined) {
-    throw new UserError(`${folder} has train/ but none of ${testFolders.map((name) => `${name}/`).join(', ')}`, 'Hold out some pictures of each class there.');
+    throw new UserError(
+      `${folder} has train/ but none of ${testFolders.map((name) => `${name}/`).join(', ')}`,
+      'Hold out some pictures of each class there.',
+    );
   }
   const train = await readClasses(join(folder, 'train'));
   const test = await readClasses(join(folder, testFolder));
   const labels = train.map(({ name }) => name);
   const unknown = test.filter(({ name }) => !labels.includes(name)).map(({ name }) => name);
   if (unknown.length > 0) {
-    throw new UserError(`${join(folder, testFolder)} has classes that train/ lacks: ${unknown.join(', ')}`, `Classes in train/: ${labels.join(', ')}.`);
+    throw new UserError(
+      `${join(folder, testFolder)} has classes that train/ lacks: ${unknown.join(', ')}`,
+      `Classes in train/: ${labels.join(', ')}.`,
+    );
   }
   return { labels, train: labelled(train, labels), test: labelled(test, labels) };
 }
@@ -69,15 +88,24 @@ async function divide(folder: string, folders: readonly string[], options: Datas
   const classes = await readClasses(folder, folders);
   const labels = classes.map(({ name }) => name);
   const parts = classes.map(({ name, paths }, index) => {
-    if (paths.length < 2) throw new UserError(`the class folder ${join(folder, name)} has 1 picture: at least 2 are needed to hold one out`);
+    if (paths.length < 2)
+      throw new UserError(
+        `the class folder ${join(folder, name)} has 1 picture: at least 2 are needed to hold one out`,
+      );
     const order = [...shuffled(paths.length, random(seed, index))].map((i) => paths[i]);
     const held = Math.min(paths.length - 1, Math.max(1, Math.round(paths.length * validationFraction)));
     return { train: { name, paths: order.slice(held) }, test: { name, paths: order.slice(0, held) } };
   });
   return {
     labels,
-    train: labelled(parts.map(({ train }) => train), labels),
-    test: labelled(parts.map(({ test }) => test), labels),
+    train: labelled(
+      parts.map(({ train }) => train),
+      labels,
+    ),
+    test: labelled(
+      parts.map(({ test }) => test),
+      labels,
+    ),
   };
 }
 
@@ -87,7 +115,8 @@ function labelled(classes: readonly ClassFolder[], labels: readonly string[]): r
 
 async function readClasses(folder: string, names?: readonly string[]): Promise<readonly ClassFolder[]> {
   const folders = names ?? (await subfolders(folder));
-  if (folders.length === 0) throw new UserError(`${folder} has no class folders`, 'Put the pictures of each class in a folder named after it.');
+  if (folders.length === 0)
+    throw new UserError(`${folder} has no class folders`, 'Put the pictures of each class in a folder named after it.');
   return Promise.all(folders.map(async (name) => ({ name, paths: await readClass(join(folder, name)) })));
 }
 
@@ -100,17 +129,23 @@ async function subfolders(folder: string): Promise<readonly string[]> {
 async function readClass(folder: string): Promise<readonly string[]> {
   const names = (await readdir(folder)).filter((name) => pictureName.test(name) && !name.startsWith('.')).sort();
   if (names.length === 0) {
-    throw new UserError(`the class folder ${folder} has no pictures (.jpg, .jpeg, .png, .webp)`, 'Add some, or remove the folder.');
+    throw new UserError(
+      `the class folder ${folder} has no pictures (.jpg, .jpeg, .png, .webp)`,
+      'Add some, or remove the folder.',
+    );
   }
   return names.map((name) => join(folder, name));
 }
 
 /**
- * Every file is read once, so that a bad one is found before an hour of training: its header, size and completeness always; with
- * skipBad the picture is decoded too, so that the number of samples is final. Without it, damage inside the data
- * is found when the picture is first used.
+ * Every file is read once, so that a bad one is found before an hour of training: its header, size and completeness
+ * always; with skipBad the picture is decoded too, so that the number of samples is final. Without it, damage inside
+ * the data is found when the picture is first used.
  */
-async function checkFiles(files: readonly PictureFile[], { skipBad = false }: DatasetOptions): Promise<readonly PictureFile[]> {
+async function checkFiles(
+  files: readonly PictureFile[],
+  { skipBad = false }: DatasetOptions,
+): Promise<readonly PictureFile[]> {
   const readable: boolean[] = new Array(files.length).fill(false);
   let next = 0;
   const checkRest = async (): Promise<void> => {

@@ -11,6 +11,9 @@ export interface Pass {
 }
 
 /** How many batches one pass gives. */
-export function batchCount(size: number, { batchSize, dropLast = false }: Pick<Pass, 'batchSize' | 'dropLast'>): number {
+export function batchCount(
+  size: number,
+  { batchSize, dropLast = false }: Pick<Pass, 'batchSize' | 'dropLast'>,
+): number {
   return dropLast ? Math.floor(size / batchSize) : Math.ceil(size / batchSize);
 }

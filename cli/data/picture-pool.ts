@@ -26,7 +26,10 @@ export interface PicturePool {
 
 const pools = new Map<number, PicturePool>();
 
-/** The process's pool of `workers` threads, started on first use: epochs and splits share it, as a thread takes a quarter of a second to get going. */
+/**
+ * The process's pool of `workers` threads, started on first use: epochs and splits share it, as a thread takes a
+ * quarter of a second to get going.
+ */
 export function picturePool(workers: number): PicturePool {
   const existing = pools.get(workers);
   if (existing !== undefined) return existing;
@@ -73,18 +76,21 @@ function startThread(onEnd: () => void): PictureThread {
     else job?.reject(failureOf(answer.failure));
   });
   worker.on('error', (error) => end(new Error(`a picture worker crashed: ${error.message}`, { cause: error })));
-  worker.on('exit', (code) => end(new Error(`a picture worker ended with code ${code} while pictures were being prepared`)));
+  worker.on('exit', (code) =>
+    end(new Error(`a picture worker ended with code ${code} while pictures were being prepared`)),
+  );
   worker.unref();
 
   return {
     load: () => pending.size,
-    prepare: (job) => new Promise((resolve, reject) => {
-      if (ended !== undefined) return reject(ended);
-      const id = nextId++;
-      pending.set(id, { resolve, reject });
-      worker.ref();
-      worker.postMessage({ id, job } satisfies WorkerRequest);
-    }),
+    prepare: (job) =>
+      new Promise((resolve, reject) => {
+        if (ended !== undefined) return reject(ended);
+        const id = nextId++;
+        pending.set(id, { resolve, reject });
+        worker.ref();
+        worker.postMessage({ id, job } satisfies WorkerRequest);
+      }),
     close: async () => {
       await worker.terminate();
     },

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { decodePicture } from '../../runtime/preprocess/decode.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import type { Picture } from '../../runtime/preprocess/picture.ts';
-import { UserError, messageOf } from '../io/errors.ts';
+import { messageOf, UserError } from '../io/errors.ts';
 import { sharpDecoders } from './sharp-decoders.ts';
 import type { PictureSource } from './split.ts';
 

@@ -2,8 +2,8 @@ import { inputLength, normalizePicture } from '../../runtime/preprocess/normaliz
 import type { Picture } from '../../runtime/preprocess/picture.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
-import { augmentPicture } from './augment.ts';
 import type { Augment } from './augment.ts';
+import { augmentPicture } from './augment.ts';
 import { loadPicture } from './picture-source.ts';
 import type { PictureSource } from './split.ts';
 import { sharedBytes } from './split.ts';

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import type { Tokenizer } from '../../runtime/text/tokenizer.ts';
 import { UserError } from '../io/errors.ts';
-import { noAugment, type Augment } from './augment.ts';
+import { type Augment, noAugment } from './augment.ts';
 import type { Dataset } from './dataset.ts';
-import { pictureSamples, textSamples, type Samples } from './samples.ts';
+import { pictureSamples, type Samples, textSamples } from './samples.ts';
 import { encodeRows } from './text/encoded.ts';
 
 /** How a sample becomes a model's inputs. */
@@ -24,17 +24,31 @@ export interface PrepareOptions {
 export interface PreparedSamples extends Samples {
   /** What was changed, in sentences for the user. */
   readonly notices: readonly string[];
-  /** Of the labels' names, every sample's label, and of texts their tokens: a run may go on only with the data that it began with. */
+  /**
+   * Of the labels' names, every sample's label, and of texts their tokens: a run may go on only with the data that it
+   * began with.
+   */
   readonly digest: string;
   close(): Promise<void>;
 }
 
-/** Prepares one part of a data set. UserError where the model takes pictures and the data holds texts, or the other way round. */
-export async function prepareSamples(data: Dataset, part: 'train' | 'test', preparation: Preparation, { augment = noAugment, onRow }: PrepareOptions = {}): Promise<PreparedSamples> {
+/**
+ * Prepares one part of a data set. UserError where the model takes pictures and the data holds texts, or the other way
+ * round.
+ */
+export async function prepareSamples(
+  data: Dataset,
+  part: 'train' | 'test',
+  preparation: Preparation,
+  { augment = noAugment, onRow }: PrepareOptions = {},
+): Promise<PreparedSamples> {
   expectKind(preparation.kind, data);
   if (data.kind === 'image' && preparation.kind === 'image') {
     const split = data[part];
-    const digest = digestOf(data.labels, Int32Array.from({ length: split.size }, (_, i) => split.label(i)));
+    const digest = digestOf(
+      data.labels,
+      Int32Array.from({ length: split.size }, (_, i) => split.label(i)),
+    );
     return { ...pictureSamples(split, preparation.image, augment), notices: [], digest, close: async () => undefined };
   }
   if (data.kind !== 'text' || preparation.kind !== 'text') throw new Error(`${preparation.kind} for ${data.kind}`);
@@ -43,7 +57,12 @@ export async function prepareSamples(data: Dataset, part: 'train' | 'test', prep
   const what = part === 'train' ? 'training' : 'evaluation';
   return {
     ...textSamples(encoded, { padId: tokenizer.padId, types }),
-    notices: encoded.truncated === 0 ? [] : [`${encoded.truncated} of ${encoded.size} ${what} texts are longer than ${maxTokens} tokens and are cut there.`],
+    notices:
+      encoded.truncated === 0
+        ? []
+        : [
+            `${encoded.truncated} of ${encoded.size} ${what} texts are longer than ${maxTokens} tokens and are cut there.`,
+          ],
     digest: digestOf(data.labels, encoded.digest),
     close: () => encoded.close(),
   };
@@ -57,5 +76,8 @@ function digestOf(labels: readonly string[], samples: string | Int32Array): stri
 export function expectKind(takes: Dataset['kind'], { kind, name }: Dataset): void {
   if (takes === kind) return;
   const plural = { image: 'pictures', text: 'texts' };
-  throw new UserError(`the model takes ${plural[takes]}, and ${name} holds ${plural[kind]}`, 'Give a model and a data set that go together.');
+  throw new UserError(
+    `the model takes ${plural[takes]}, and ${name} holds ${plural[kind]}`,
+    'Give a model and a data set that go together.',
+  );
 }

@@ -1,7 +1,10 @@
-/** What training, evaluation and benches read: labelled samples as batches of a model's inputs, whether pictures or texts. */
+/**
+ * What training, evaluation and benches read: labelled samples as batches of a model's inputs, whether pictures or
+ * texts.
+ */
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
-import { floats, integers, type HostTensor } from '../engines/engine.ts';
-import { noAugment, type Augment } from './augment.ts';
+import { floats, type HostTensor, integers } from '../engines/engine.ts';
+import { type Augment, noAugment } from './augment.ts';
 import { batches as pictureBatches } from './batches.ts';
 import type { Pass } from './pass.ts';
 import type { Split } from './split.ts';
@@ -15,7 +18,10 @@ export interface Samples {
 }
 
 export interface Batch {
-  /** By the model's names: `pixels`, or `ids`, `types` and `mask`. The first axis of each is the batch; a last, smaller one is filled up. */
+  /**
+   * By the model's names: `pixels`, or `ids`, `types` and `mask`. The first axis of each is the batch; a last, smaller
+   * one is filled up.
+   */
   readonly inputs: Readonly<Record<string, HostTensor>>;
   /** (batchSize): 0 in rows past `size`. */
   readonly labels: Int32Array;
@@ -48,20 +54,30 @@ export function pictureSamples(split: Split, spec: ImagePreprocess, augment: Aug
 }
 
 /** Texts as token ids, batched with texts of like length. `types`: whether the model takes the types of tokens. */
-export function textSamples(split: EncodedSplit, { padId, types: withTypes }: { readonly padId: number; readonly types: boolean }): Samples {
+export function textSamples(
+  split: EncodedSplit,
+  { padId, types: withTypes }: { readonly padId: number; readonly types: boolean },
+): Samples {
   return {
     size: split.size,
     async *batches(pass) {
       for await (const { ids, types, mask, labels, size, tokens } of textBatches(split, { ...pass, padId })) {
         const shape = [pass.batchSize, tokens];
         yield {
-          inputs: { ids: integers(ids, shape), ...(withTypes ? { types: integers(types, shape) } : {}), mask: floats(mask, shape) },
+          inputs: {
+            ids: integers(ids, shape),
+            ...(withTypes ? { types: integers(types, shape) } : {}),
+            mask: floats(mask, shape),
+          },
           labels,
           size,
           tokens,
           sample(i) {
             const end = i * tokens + lengthOf(mask, i, tokens);
-            return { ids: ids.subarray(i * tokens, end), ...(withTypes ? { types: types.subarray(i * tokens, end) } : {}) };
+            return {
+              ids: ids.subarray(i * tokens, end),
+              ...(withTypes ? { types: types.subarray(i * tokens, end) } : {}),
+            };
           },
         };
       }

@@ -1,9 +1,9 @@
 import type { DecodedPixels, Decoders } from '../../runtime/preprocess/decode.ts';
 
 /**
- * Decoding with sharp (libvips). Measured against the WebAssembly decoders that serve requests: as fast on small pictures, six times
- * as fast on 12-megapixel photographs, and the same pixels (test/data/sharp-decoders.test.ts). Colour profiles are left alone, as
- * Pillow and the serving decoders do.
+ * Decoding with sharp (libvips). Measured against the WebAssembly decoders that serve requests: as fast on small
+ * pictures, six times as fast on 12-megapixel photographs, and the same pixels (test/data/sharp-decoders.test.ts).
+ * Colour profiles are left alone, as Pillow and the serving decoders do.
  */
 export const sharpDecoders: Decoders = { jpeg: decodeWithSharp, png: decodeWithSharp, webp: decodeWithSharp };
 
@@ -11,7 +11,11 @@ async function decodeWithSharp(bytes: Uint8Array): Promise<DecodedPixels> {
   const sharp = await loadSharp();
   // decodePicture has checked the dimensions against its own limit.
   const input = sharp(bytes, { failOn: 'error', limitInputPixels: false, ignoreIcc: true });
-  const { data, info } = await input.toColourspace('srgb').removeAlpha().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+  const { data, info } = await input
+    .toColourspace('srgb')
+    .removeAlpha()
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
   return { width: info.width, height: info.height, channels: 3, data };
 }
 

@@ -1,7 +1,13 @@
 import type { HostFacts } from './server-hosts.ts';
 
-/** A Dockerfile that copies these files and installs nothing. It runs as a user without rights, who can't change them. */
-export function dockerfile({ image, user, serve, check }: Pick<HostFacts, 'image' | 'user' | 'serve' | 'check'>, files: readonly string[], environment: Readonly<Record<string, string>>): string {
+/**
+ * A Dockerfile that copies these files and installs nothing. It runs as a user without rights, who can't change them.
+ */
+export function dockerfile(
+  { image, user, serve, check }: Pick<HostFacts, 'image' | 'user' | 'serve' | 'check'>,
+  files: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): string {
   const variables = Object.entries({ NODE_ENV: 'production', PORT: '8080', HOST: '0.0.0.0', ...environment });
   return `FROM ${image}
 WORKDIR /app

@@ -16,22 +16,44 @@ export interface HostFacts {
   readonly manifest: readonly [file: string, content: (name: string, start: string) => object];
 }
 
-const packageJson = (engine: string, version: string): HostFacts['manifest'] =>
-  ['package.json', (name, start) => ({ name, private: true, type: 'module', engines: { [engine]: version }, scripts: { start } })];
+const packageJson = (engine: string, version: string): HostFacts['manifest'] => [
+  'package.json',
+  (name, start) => ({ name, private: true, type: 'module', engines: { [engine]: version }, scripts: { start } }),
+];
 
 export const SERVER_HOSTS: Readonly<Record<ServerHost, HostFacts>> = {
   node: {
-    title: 'Node', image: 'node:24-slim', user: 'node',
-    serve: ['node', 'server.mjs'], check: ['node', 'healthcheck.mjs'], manifest: packageJson('node', '>=20.19'),
+    title: 'Node',
+    image: 'node:24-slim',
+    user: 'node',
+    serve: ['node', 'server.mjs'],
+    check: ['node', 'healthcheck.mjs'],
+    manifest: packageJson('node', '>=20.19'),
   },
   bun: {
-    title: 'Bun', image: 'oven/bun:1-slim', user: 'bun',
-    serve: ['bun', 'server.mjs'], check: ['bun', 'healthcheck.mjs'], manifest: packageJson('bun', '>=1.4'),
+    title: 'Bun',
+    image: 'oven/bun:1-slim',
+    user: 'bun',
+    serve: ['bun', 'server.mjs'],
+    check: ['bun', 'healthcheck.mjs'],
+    manifest: packageJson('bun', '>=1.4'),
   },
   deno: {
-    title: 'Deno', image: 'denoland/deno:2.9.5', user: 'deno',
+    title: 'Deno',
+    image: 'denoland/deno:2.9.5',
+    user: 'deno',
     // Without the last flag, Deno aborts a request's signal when it is answered, too.
-    serve: ['deno', 'run', '--no-prompt', '--no-remote', '--allow-net', '--allow-env', '--allow-read=.', '--unstable-no-legacy-abort', 'server.mjs'],
+    serve: [
+      'deno',
+      'run',
+      '--no-prompt',
+      '--no-remote',
+      '--allow-net',
+      '--allow-env',
+      '--allow-read=.',
+      '--unstable-no-legacy-abort',
+      'server.mjs',
+    ],
     check: ['deno', 'run', '--no-prompt', '--no-remote', '--allow-net', '--allow-env', 'healthcheck.mjs'],
     manifest: ['deno.json', (_, start) => ({ tasks: { start } })],
   },

@@ -1,11 +1,16 @@
 import type { Manifest } from '../../runtime/artifact/manifest.ts';
 import { SETTINGS } from '../../runtime/hosts/settings.ts';
-import { installFolder } from './systemd-unit.ts';
 import { requestExample } from './request-example.ts';
 import type { HostFacts } from './server-hosts.ts';
+import { installFolder } from './systemd-unit.ts';
 
 /** How to run the folder, in commands to copy. */
-export function serverReadme(name: string, { title, serve, manifest: [manifestFile] }: HostFacts, files: readonly string[], manifest: Manifest): string {
+export function serverReadme(
+  name: string,
+  { title, serve, manifest: [manifestFile] }: HostFacts,
+  files: readonly string[],
+  manifest: Manifest,
+): string {
   const folder = installFolder(name);
   return `# ${name}
 

@@ -1,4 +1,7 @@
-/** `slim deploy --to node`, `bun`, `deno`: a folder that serves an artifact, with what a container and a systemd service need of it. */
+/**
+ * `slim deploy --to node`, `bun`, `deno`: a folder that serves an artifact, with what a container and a systemd service
+ * need of it.
+ */
 import { readFile } from 'node:fs/promises';
 import { settingsOf } from '../../runtime/hosts/settings.ts';
 import type { AppOptions } from '../../runtime/http/app.ts';
@@ -16,15 +19,29 @@ export interface ServerSettings {
 }
 
 /** Files that run, by whether only models for pictures need them. */
-const CODE = ['server.mjs', 'classifier-worker.mjs', 'healthcheck.mjs', 'kernels.wasm', 'kernels-relaxed.wasm', 'kernels-relaxed-pairs.wasm', 'page.html'] as const;
+const CODE = [
+  'server.mjs',
+  'classifier-worker.mjs',
+  'healthcheck.mjs',
+  'kernels.wasm',
+  'kernels-relaxed.wasm',
+  'kernels-relaxed-pairs.wasm',
+  'page.html',
+] as const;
 const CODECS = ['codec-jpeg.wasm', 'codec-png.wasm', 'codec-webp.wasm'] as const;
 
 /** All files of the folder, by name. @throws UserError where the artifact is none */
-export async function filesOfServer(host: ServerHost, artifactPath: string, { name, access }: ServerSettings): Promise<DeployFiles> {
+export async function filesOfServer(
+  host: ServerHost,
+  artifactPath: string,
+  { name, access }: ServerSettings,
+): Promise<DeployFiles> {
   const { manifest } = await openArtifact(artifactPath); // refuses what is none
   const facts = SERVER_HOSTS[host];
   const names = manifest.task === 'text-classification' ? CODE : [...CODE, ...CODECS];
-  const built = await Promise.all(names.map(async (file) => [file, new Uint8Array(await readFile(builtAsset(`${host}/${file}`)))] as const));
+  const built = await Promise.all(
+    names.map(async (file) => [file, new Uint8Array(await readFile(builtAsset(`${host}/${file}`)))] as const),
+  );
   const running = { ...Object.fromEntries(built), 'model.slim': new Uint8Array(await readFile(artifactPath)) };
   const [manifestFile, manifestOf] = facts.manifest;
   const copied = [...Object.keys(running), manifestFile].sort();

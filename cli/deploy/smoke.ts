@@ -23,8 +23,14 @@ export async function smokeTestOf(artifactPath: string): Promise<SmokeTest> {
 /** Colours that change across the picture, so that a wrong resize or channel order shows. */
 async function gradientPng(side = 64): Promise<Uint8Array<ArrayBuffer>> {
   const { default: sharp } = await import('sharp');
-  const pixels = Buffer.from(Array.from({ length: side * side }, (_, i) => [4 * (i % side), 4 * Math.floor(i / side), (i * 7) % 256]).flat());
-  return new Uint8Array(await sharp(pixels, { raw: { width: side, height: side, channels: 3 } }).png().toBuffer());
+  const pixels = Buffer.from(
+    Array.from({ length: side * side }, (_, i) => [4 * (i % side), 4 * Math.floor(i / side), (i * 7) % 256]).flat(),
+  );
+  return new Uint8Array(
+    await sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
+      .png()
+      .toBuffer(),
+  );
 }
 
 /** Hosts compute the same bits but for e^x, whose last digits are the host's. */
@@ -34,9 +40,16 @@ const SCORE_TOLERANCE = 1e-6;
 export function checkSmoke({ expected }: SmokeTest, status: number, body: string): void {
   if (status !== 200) throw new UserError(`it answered ${status}: ${body.slice(0, 300)}`);
   const { predictions } = parse(body);
-  const same = predictions?.length === expected.predictions.length
-    && expected.predictions.every(({ label, score }, i) => predictions[i].label === label && Math.abs(predictions[i].score - score) <= SCORE_TOLERANCE);
-  if (!same) throw new UserError(`it answered ${JSON.stringify(predictions)}, where this machine answers ${JSON.stringify(expected.predictions)}`);
+  const same =
+    predictions?.length === expected.predictions.length &&
+    expected.predictions.every(
+      ({ label, score }, i) =>
+        predictions[i].label === label && Math.abs(predictions[i].score - score) <= SCORE_TOLERANCE,
+    );
+  if (!same)
+    throw new UserError(
+      `it answered ${JSON.stringify(predictions)}, where this machine answers ${JSON.stringify(expected.predictions)}`,
+    );
 }
 
 function parse(body: string): Partial<Answer> {

@@ -4,9 +4,19 @@ import type { HostFacts } from './server-hosts.ts';
 export const installFolder = (name: string): string => `/opt/${name}`;
 
 /** A service that may read its folder, answer on the network, and nothing else. */
-export function systemdUnit(name: string, { title, serve }: Pick<HostFacts, 'title' | 'serve'>, environment: Readonly<Record<string, string>>): string {
+export function systemdUnit(
+  name: string,
+  { title, serve }: Pick<HostFacts, 'title' | 'serve'>,
+  environment: Readonly<Record<string, string>>,
+): string {
   // Behind a proxy, which ends TLS and is there for clients that send slowly.
-  const variables = Object.entries({ NODE_ENV: 'production', PORT: '8080', HOST: '127.0.0.1', TRUST_PROXY: '1', ...environment });
+  const variables = Object.entries({
+    NODE_ENV: 'production',
+    PORT: '8080',
+    HOST: '127.0.0.1',
+    TRUST_PROXY: '1',
+    ...environment,
+  });
   return `[Unit]
 Description=${name}: a compressed classifier on ${title}
 After=network-online.target

@@ -1,4 +1,6 @@
-/** What runs a graph. Two implementations, ./onnx and ./tfjs, are each other's oracle: one contract suite holds both. */
+/**
+ * What runs a graph. Two implementations, ./onnx and ./tfjs, are each other's oracle: one contract suite holds both.
+ */
 import type { DType, Graph, Shape } from '../graph/graph.ts';
 
 export interface HostTensor {
@@ -8,8 +10,8 @@ export interface HostTensor {
 }
 
 /**
- * A tensor where the engine computes. Weights are uploaded once and given to every program by reference, and what one run
- * returns goes into the next without a copy: so there is one copy of each weight, whatever the number of programs.
+ * A tensor where the engine computes. Weights are uploaded once and given to every program by reference, and what one
+ * run returns goes into the next without a copy: so there is one copy of each weight, whatever the number of programs.
  */
 export interface DeviceTensor {
   readonly dtype: DType;
@@ -30,11 +32,14 @@ export interface Program {
 }
 
 export interface CompileOptions {
-  /** Inputs that never change: the engine keeps its own copy, arranged for its kernels, and `run` no longer takes them. */
+  /**
+   * Inputs that never change: the engine keeps its own copy, arranged for its kernels, and `run` no longer takes them.
+   */
   readonly constants?: Readonly<Record<string, HostTensor>>;
   /**
-   * Whether the program is one of several that take turns, as those for texts of several lengths: it then gives its working memory back after
-   * each run. Measured on a BERT of 128 × 2 with 9 lengths up to 256 tokens: 0.6 GB instead of 3.6, for 7 % more processor time.
+   * Whether the program is one of several that take turns, as those for texts of several lengths: it then gives its
+   * working memory back after each run. Measured on a BERT of 128 × 2 with 9 lengths up to 256 tokens: 0.6 GB instead
+   * of 3.6, for 7 % more processor time.
    */
   readonly takesTurns?: boolean;
 }
@@ -60,7 +65,11 @@ export function integers(data: Int32Array, shape: Shape): HostTensor {
 }
 
 /** Uploads, runs, reads and disposes: for tests and for graphs that run once. */
-export async function evaluate(engine: Engine, graph: Graph, inputs: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
+export async function evaluate(
+  engine: Engine,
+  graph: Graph,
+  inputs: Readonly<Record<string, HostTensor>>,
+): Promise<Record<string, HostTensor>> {
   const uploaded = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, engine.upload(tensor)]));
   const program = await engine.compile(graph);
   try {

@@ -1,5 +1,5 @@
 /** What a graph costs, told by walking it. 1 MAC = 2 FLOPs. */
-import { elementCount, expansionOf, topological, type Graph, type Node } from './graph.ts';
+import { elementCount, expansionOf, type Graph, type Node, topological } from './graph.ts';
 import { inputName } from './ops/leaf.ts';
 
 /**
@@ -25,7 +25,9 @@ function macsOfNode(node: Node): number {
   const expansion = expansionOf(node);
   if (!expansion) return 0;
   const outside = new Set(node.inputs);
-  const inside = topological([expansion], (inner) => (outside.has(inner) ? [] : inner.inputs)).filter((inner) => !outside.has(inner));
+  const inside = topological([expansion], (inner) => (outside.has(inner) ? [] : inner.inputs)).filter(
+    (inner) => !outside.has(inner),
+  );
   return inside.reduce((sum, inner) => sum + macsOfNode(inner), 0);
 }
 

@@ -11,7 +11,8 @@ import { scalar } from './ops/leaf.ts';
  * @throws ShapeError when loss is no scalar, a target doesn't influence it, or an operation on the way has no gradient
  */
 export function gradients(loss: Node, targets: readonly Node[]): Node[] {
-  if (loss.shape.length !== 0) throw new ShapeError(`gradients: expected a loss of shape (), got (${loss.shape.join(', ')})`);
+  if (loss.shape.length !== 0)
+    throw new ShapeError(`gradients: expected a loss of shape (), got (${loss.shape.join(', ')})`);
   const order = topological([loss], differentiatedInputs);
   const active = influencedBy(targets, order);
   const byNode = new Map<Node, Node>([[loss, scalar(1)]]);
@@ -34,7 +35,10 @@ export function gradients(loss: Node, targets: readonly Node[]): Node[] {
   }
   return targets.map((target, i) => {
     const dy = byNode.get(target);
-    if (!dy) throw new ShapeError(`gradients: the loss does not depend on target ${i} (${String(target.attributes.name ?? target.operation.name)})`);
+    if (!dy)
+      throw new ShapeError(
+        `gradients: the loss does not depend on target ${i} (${String(target.attributes.name ?? target.operation.name)})`,
+      );
     return dy;
   });
 }
@@ -49,6 +53,7 @@ function differentiatedInputs(node: Node): readonly Node[] {
 /** The nodes that some target influences: gradients are computed along these only. */
 function influencedBy(targets: readonly Node[], order: readonly Node[]): Set<Node> {
   const active = new Set<Node>(targets);
-  for (const node of order) if (differentiatedInputs(node).some((dependency) => active.has(dependency))) active.add(node);
+  for (const node of order)
+    if (differentiatedInputs(node).some((dependency) => active.has(dependency))) active.add(node);
   return active;
 }

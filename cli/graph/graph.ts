@@ -1,13 +1,13 @@
 /**
  * A model, a loss or a whole training step, written once as a graph of operations with static shapes.
  *
- * A `Node` is one value: an operation applied to other values. Nodes are immutable and made by functions (`add(x, y)`), so a graph
- * is an expression, and everything else is a walk over it: gradients (grad.ts), costs (cost.ts), engines (../engines).
- * What an output doesn't reach doesn't exist: dead code needs no pass.
+ * A `Node` is one value: an operation applied to other values. Nodes are immutable and made by functions (`add(x, y)`),
+ * so a graph is an expression, and everything else is a walk over it: gradients (grad.ts), costs (cost.ts), engines
+ * (../engines). What an output doesn't reach doesn't exist: dead code needs no pass.
  *
- * Composite operations (layer norm, attention, the low-rank linear ...) keep their name, so that a target can use a fused kernel;
- * a target without one walks `expansionOf(node)` instead. The expansion is made once per node, so that a forward pass and a
- * gradient that both walk it share its values.
+ * Composite operations (layer norm, attention, the low-rank linear ...) keep their name, so that a target can use a
+ * fused kernel; a target without one walks `expansionOf(node)` instead. The expansion is made once per node, so that a
+ * forward pass and a gradient that both walk it share its values.
  */
 import type { OnnxWriter, Tfjs, TfjsTensor } from './targets.ts';
 
@@ -54,7 +54,12 @@ export class ShapeError extends Error {
 }
 
 /** Throws `ShapeError` naming the operation, what was expected and the shapes that came. */
-export function expectShapes(condition: boolean, operation: string, expected: string, inputs: readonly Node[]): asserts condition {
+export function expectShapes(
+  condition: boolean,
+  operation: string,
+  expected: string,
+  inputs: readonly Node[],
+): asserts condition {
   if (condition) return;
   throw new ShapeError(`${operation}: expected ${expected}, got ${inputs.map(describeType).join(' and ')}`);
 }
@@ -78,15 +83,23 @@ export function expansionOf(node: Node): Node | null {
   const expansion = node.operation.expand?.(node.inputs, node.attributes) ?? null;
   if (expansion) {
     if (!sameShape(expansion.shape, node.shape)) {
-      throw new ShapeError(`${node.operation.name}: its expansion is ${describeType(expansion)}, expected ${describeType(node)}`);
+      throw new ShapeError(
+        `${node.operation.name}: its expansion is ${describeType(expansion)}, expected ${describeType(node)}`,
+      );
     }
     expansions.set(node, expansion);
   }
   return expansion;
 }
 
-/** All nodes that the outputs reach, each after its inputs. `inputsOf` says what a walk follows (the inputs, or an expansion). */
-export function topological(outputs: readonly Node[], inputsOf: (node: Node) => readonly Node[] = (node) => node.inputs): Node[] {
+/**
+ * All nodes that the outputs reach, each after its inputs. `inputsOf` says what a walk follows (the inputs, or an
+ * expansion).
+ */
+export function topological(
+  outputs: readonly Node[],
+  inputsOf: (node: Node) => readonly Node[] = (node) => node.inputs,
+): Node[] {
   const order: Node[] = [];
   const state = new Map<Node, 'open' | 'done'>();
   const stack = [...outputs].reverse();

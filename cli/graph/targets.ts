@@ -12,10 +12,18 @@ export interface OnnxFloat {
 export type OnnxAttribute = number | readonly number[] | OnnxFloat | string;
 
 export interface OnnxWriter {
-  /** Adds a node with one output and returns the output's name. Operators of another domain carry it: `com.microsoft.MultiHeadAttention`. */
+  /**
+   * Adds a node with one output and returns the output's name. Operators of another domain carry it:
+   * `com.microsoft.MultiHeadAttention`.
+   */
   node(operator: string, inputs: readonly string[], attributes?: Readonly<Record<string, OnnxAttribute>>): string;
   /** Adds a node with several outputs. */
-  nodes(operator: string, inputs: readonly string[], attributes: Readonly<Record<string, OnnxAttribute>>, outputs: number): readonly string[];
+  nodes(
+    operator: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>>,
+    outputs: number,
+  ): readonly string[];
   /** What `make` wrote, written once for each key: for values that two operations take from one node. */
   once(key: string, make: () => readonly string[]): readonly string[];
   /** An initializer of float32. */

@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { loadKernels } from '../../runtime/hosts/node.ts';
 
 /**
- * The URL of a file that `npm run build` made (kernels.wasm, a worker). The bundled command line lies beside them in dist/;
- * sources run by the tests find them two folders up.
+ * The URL of a file that `npm run build` made (kernels.wasm, a worker). The bundled command line lies beside them in
+ * dist/; sources run by the tests find them two folders up.
  */
 export function builtAsset(name: string): URL {
   const here = dirname(fileURLToPath(import.meta.url));

@@ -20,19 +20,34 @@ export async function openClassifier(path: string, workers = 0): Promise<OpenCla
     return await (workers === 0 ? onThisThread(artifact) : onThreads(artifact, workers));
   } catch (error) {
     if (!(error instanceof ArtifactError || error instanceof PreprocessError)) throw error;
-    throw new UserError(`${path} is no valid artifact: ${error.message}`, 'Make it again with slim pack RUN --out NAME.slim.');
+    throw new UserError(
+      `${path} is no valid artifact: ${error.message}`,
+      'Make it again with slim pack RUN --out NAME.slim.',
+    );
   }
 }
 
 async function onThisThread(artifact: Artifact): Promise<OpenClassifier> {
   const [{ createTaskClassifier }, { nodeDecoders }, kernels] = await Promise.all([
-    import('../../runtime/hosts/task-classifier.ts'), import('../../runtime/hosts/node-decoders.ts'), builtKernels(),
+    import('../../runtime/hosts/task-classifier.ts'),
+    import('../../runtime/hosts/node-decoders.ts'),
+    builtKernels(),
   ]);
-  return { classifier: await createTaskClassifier(artifact, kernels, nodeDecoders(builtFolder())), close: async () => undefined };
+  return {
+    classifier: await createTaskClassifier(artifact, kernels, nodeDecoders(builtFolder())),
+    close: async () => undefined,
+  };
 }
 
 async function onThreads(artifact: Artifact, workers: number): Promise<OpenClassifier> {
-  const [{ createClassifierPool }, kernels] = await Promise.all([import('../../runtime/hosts/node-pool.ts'), builtKernels()]);
-  const pool = await createClassifierPool(artifact, kernels, { workers, assets: builtFolder(), workerFile: builtAsset('classifier-worker.mjs') });
+  const [{ createClassifierPool }, kernels] = await Promise.all([
+    import('../../runtime/hosts/node-pool.ts'),
+    builtKernels(),
+  ]);
+  const pool = await createClassifierPool(artifact, kernels, {
+    workers,
+    assets: builtFolder(),
+    workerFile: builtAsset('classifier-worker.mjs'),
+  });
   return { classifier: pool, close: () => pool.close() };
 }

@@ -1,14 +1,16 @@
 /** Files that are either whole or absent, and errors that name them. */
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { UserError, messageOf } from './errors.ts';
+import { messageOf, UserError } from './errors.ts';
 
 /** The system's code of an error (ENOENT, ENOSPC ...), or an empty string. */
 export function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
-/** Writes under a temporary name, flushes, then renames: a reader sees the old file or the new one, never half of one. */
+/**
+ * Writes under a temporary name, flushes, then renames: a reader sees the old file or the new one, never half of one.
+ */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
@@ -28,7 +30,10 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
   }
 }
 
-/** The file that `writeFileAtomic` was writing when its process was killed: the name it was meant for, or null where it is none. */
+/**
+ * The file that `writeFileAtomic` was writing when its process was killed: the name it was meant for, or null where it
+ * is none.
+ */
 export function temporaryOf(name: string): string | null {
   return /^(.+)\.\d+\.tmp$/.exec(name)?.[1] ?? null;
 }

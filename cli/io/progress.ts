@@ -20,7 +20,11 @@ const REDRAW_MS = 100;
 const PLAIN_MS = 10_000;
 
 /** Progress of a job that begins now. */
-export function createProgress(stream: ProgressStream, label: string, now: () => number = () => performance.now()): Progress {
+export function createProgress(
+  stream: ProgressStream,
+  label: string,
+  now: () => number = () => performance.now(),
+): Progress {
   const terminal = stream.isTTY === true;
   let first: { readonly done: number; readonly at: number } | null = null;
   let lastShown = -Infinity;

@@ -1,9 +1,11 @@
 /**
- * Text classifiers of the BERT family: BERT (Devlin et al. 2018), RoBERTa (Liu et al. 2019) and DistilBERT (Sanh et al. 2019), as
- * Hugging Face's ...ForSequenceClassification compute them. They differ in their heads and in the types of tokens.
+ * Text classifiers of the BERT family: BERT (Devlin et al. 2018), RoBERTa (Liu et al. 2019) and DistilBERT (Sanh et al.
+ * 2019), as Hugging Face's ...ForSequenceClassification compute them. They differ in their heads and in the types of
+ * tokens.
  *
- * The dropout before the head is modelled (`Model.dropouts`); the dropout within the blocks, on attention's probabilities and on the
- * embeddings is not: a fine-tuned model answers the same, a training step is not Hugging Face's to the digit.
+ * The dropout before the head is modelled (`Model.dropouts`); the dropout within the blocks, on attention's
+ * probabilities and on the embeddings is not: a fine-tuned model answers the same, a training step is not Hugging
+ * Face's to the digit.
  */
 import type { Node } from '../graph/graph.ts';
 import { attention } from '../graph/ops/attention.ts';
@@ -17,12 +19,13 @@ import { relu } from '../graph/ops/relu.ts';
 import { reshape } from '../graph/ops/reshape.ts';
 import { tanh } from '../graph/ops/unary.ts';
 import { selectToken } from '../graph/ops/vision.ts';
-import { embeddingLayer, linearLayer, normLayer, WORD_EMBEDDING, wordEmbeddingLayer, type Layer } from './layers.ts';
-import { layerNamed, type Dropout, type Forward, type Model, type Parts } from './model.ts';
+import { embeddingLayer, type Layer, linearLayer, normLayer, WORD_EMBEDDING, wordEmbeddingLayer } from './layers.ts';
+import { type Dropout, type Forward, layerNamed, type Model, type Parts } from './model.ts';
 
 /**
  * What is between the first token's last state and the logits, x → logits:
- * bert: tanh(pooler), dropout, head; roberta: dropout, tanh(pooler), dropout, head; distilbert: relu(pooler), dropout, head.
+ * bert: tanh(pooler), dropout, head; roberta: dropout, tanh(pooler), dropout, head; distilbert: relu(pooler), dropout,
+ * head.
  */
 export type BertVariant = 'bert' | 'roberta' | 'distilbert';
 
@@ -85,8 +88,8 @@ function headDropouts({ variant, hiddenSize: width, headDropout: rate }: BertCon
 }
 
 /**
- * Builds a text classifier from its config: the layer table and the forward pass. Post-norm blocks, exact GELU, logits from the first
- * token.
+ * Builds a text classifier from its config: the layer table and the forward pass. Post-norm blocks, exact GELU, logits
+ * from the first token.
  */
 export function createBert(config: BertConfig): Model {
   const layers = bertLayers(config);
@@ -99,7 +102,8 @@ export function createBert(config: BertConfig): Model {
     const { ids, types, mask } = inputs;
     const { tensor } = parts;
     const dense = (name: string, x: Node): Node => linear(x, tensor(`${name}.weight`), tensor(`${name}.bias`), name);
-    const norm = (name: string, x: Node): Node => layerNorm(x, tensor(`${name}.weight`), tensor(`${name}.bias`), config.layerNormEpsilon);
+    const norm = (name: string, x: Node): Node =>
+      layerNorm(x, tensor(`${name}.weight`), tensor(`${name}.bias`), config.layerNormEpsilon);
 
     const [, T] = ids.shape;
     const bias = mask ? attentionBias(mask) : null;

@@ -1,6 +1,6 @@
 /**
- * The one table of a model's layers. Loading, adapters, parameter counts, packing and benches all read it; nothing else lists
- * names or shapes. A tensor's name is its layer's name and a suffix: `block.0.query.weight`.
+ * The one table of a model's layers. Loading, adapters, parameter counts, packing and benches all read it; nothing else
+ * lists names or shapes. A tensor's name is its layer's name and a suffix: `block.0.query.weight`.
  */
 import { elementCount, type Shape } from '../graph/graph.ts';
 
@@ -30,7 +30,13 @@ export interface LinearSize {
   readonly outFeatures: number;
 }
 
-export function linearLayer(name: string, inFeatures: number, outFeatures: number, kind: LayerKind, block: number | null): Layer {
+export function linearLayer(
+  name: string,
+  inFeatures: number,
+  outFeatures: number,
+  kind: LayerKind,
+  block: number | null,
+): Layer {
   return {
     name,
     kind,

@@ -2,7 +2,10 @@
 import type { Node } from '../graph/graph.ts';
 import type { Layer } from './layers.ts';
 
-/** Where a forward pass takes its tensors from: this is how teacher, student and adapters-only model differ, and only this. */
+/**
+ * Where a forward pass takes its tensors from: this is how teacher, student and adapters-only model differ, and only
+ * this.
+ */
 export interface Parts {
   /** A tensor by its name in the layer table. */
   tensor(name: string): Node;
@@ -20,7 +23,10 @@ export interface Forward {
 
 /** The named inputs of a batch, such as `pixels`, and what a batch for training has beside them. */
 export interface BatchInputOptions {
-  /** Texts of several lengths: adds `mask` (B, T), 1 for a token and 0 for padding. One text, as it is served, needs none. */
+  /**
+   * Texts of several lengths: adds `mask` (B, T), 1 for a token and 0 for padding. One text, as it is served, needs
+   * none.
+   */
   readonly padded?: boolean;
   /** The length of the texts, which the longest the model takes is unless given. Pictures have none. */
   readonly tokens?: number;
@@ -28,7 +34,9 @@ export interface BatchInputOptions {
   readonly dropout?: boolean;
 }
 
-/** An input (B, width) that values are multiplied with while training: 0 with probability `rate`, else 1 / (1 - rate). */
+/**
+ * An input (B, width) that values are multiplied with while training: 0 with probability `rate`, else 1 / (1 - rate).
+ */
 export interface Dropout {
   readonly name: string;
   readonly width: number;

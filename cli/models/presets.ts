@@ -1,9 +1,11 @@
 /** Models from scratch, by name: the usual ViTs and BERTs, and small ones that two cores train. */
-import { createBert, type BertConfig } from './bert.ts';
+import { type BertConfig, createBert } from './bert.ts';
 import type { Model } from './model.ts';
 import { createVit, type VitConfig } from './vit.ts';
 
-type VitSizes = Pick<VitConfig, 'patchSize' | 'hiddenSize' | 'layers' | 'heads' | 'intermediateSize'> & { readonly side: number };
+type VitSizes = Pick<VitConfig, 'patchSize' | 'hiddenSize' | 'layers' | 'heads' | 'intermediateSize'> & {
+  readonly side: number;
+};
 
 const VITS = {
   'vit-pico': { side: 32, patchSize: 8, hiddenSize: 64, layers: 4, heads: 4, intermediateSize: 256 },
@@ -47,7 +49,15 @@ export function isBertPreset(name: string): name is BertPreset {
 /** The config of a ViT preset for these labels. */
 export function vitPreset(preset: VitPreset, labels: readonly string[]): VitConfig {
   const { side, ...sizes } = VITS[preset];
-  return { ...sizes, variant: 'vit', imageSize: { height: side, width: side }, channels: 3, layerNormEpsilon: 1e-12, initializerRange: 0.02, labels };
+  return {
+    ...sizes,
+    variant: 'vit',
+    imageSize: { height: side, width: side },
+    channels: 3,
+    layerNormEpsilon: 1e-12,
+    initializerRange: 0.02,
+    labels,
+  };
 }
 
 /** The config of a BERT preset for these labels and sequences of `tokens`, at most `BERT_POSITIONS`. */

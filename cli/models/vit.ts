@@ -1,22 +1,23 @@
 /**
- * Vision transformers: ViT (Dosovitskiy et al. 2020) and DeiT (Touvron et al. 2021), as Hugging Face's ViTForImageClassification,
- * DeiTForImageClassification and DeiTForImageClassificationWithTeacher compute them. Dropout, which their checkpoints set to 0, is not
- * modelled.
+ * Vision transformers: ViT (Dosovitskiy et al. 2020) and DeiT (Touvron et al. 2021), as Hugging Face's
+ * ViTForImageClassification, DeiTForImageClassification and DeiTForImageClassificationWithTeacher compute them.
+ * Dropout, which their checkpoints set to 0, is not modelled.
  */
 import type { Node } from '../graph/graph.ts';
-import { add } from '../graph/ops/binary.ts';
 import { attention } from '../graph/ops/attention.ts';
+import { add } from '../graph/ops/binary.ts';
 import { gelu } from '../graph/ops/gelu.ts';
 import { layerNorm } from '../graph/ops/layer-norm.ts';
 import { input } from '../graph/ops/leaf.ts';
 import { linear } from '../graph/ops/linear.ts';
 import { patchify, selectToken, tokens } from '../graph/ops/vision.ts';
-import { embeddingLayer, linearLayer, normLayer, type Layer } from './layers.ts';
-import { layerNamed, type Forward, type Model, type Parts } from './model.ts';
+import { embeddingLayer, type Layer, linearLayer, normLayer } from './layers.ts';
+import { type Forward, layerNamed, type Model, type Parts } from './model.ts';
 
 /**
- * deit: a distillation token stands beside the class token. deit-with-teacher: and has a head of its own; the logits are the mean of
- * both heads'. That head's weights and those of `head` are held at half their size, so that the mean is a sum.
+ * deit: a distillation token stands beside the class token. deit-with-teacher: and has a head of its own; the logits
+ * are the mean of both heads'. That head's weights and those of `head` are held at half their size, so that the mean is
+ * a sum.
  */
 export type VitVariant = 'vit' | 'deit' | 'deit-with-teacher';
 
@@ -67,7 +68,10 @@ function vitLayers(config: VitConfig): Layer[] {
   ];
 }
 
-/** Builds a ViT from its config: the layer table and the forward pass. Pre-norm blocks, exact GELU, logits from the class tokens. */
+/**
+ * Builds a ViT from its config: the layer table and the forward pass. Pre-norm blocks, exact GELU, logits from the
+ * class tokens.
+ */
 export function createVit(config: VitConfig): Model {
   const layers = vitLayers(config);
   const T = patchCount(config) + classTokens(config);
@@ -76,7 +80,8 @@ export function createVit(config: VitConfig): Model {
   function forward({ pixels }: Readonly<Record<string, Node>>, batch: number, parts: Parts): Forward {
     const { tensor } = parts;
     const dense = (name: string, x: Node): Node => linear(x, tensor(`${name}.weight`), tensor(`${name}.bias`), name);
-    const norm = (name: string, x: Node): Node => layerNorm(x, tensor(`${name}.weight`), tensor(`${name}.bias`), config.layerNormEpsilon);
+    const norm = (name: string, x: Node): Node =>
+      layerNorm(x, tensor(`${name}.weight`), tensor(`${name}.bias`), config.layerNormEpsilon);
 
     const patches = dense('patch', patchify(pixels, config.patchSize)); // (B·N, D)
     let x = tokens(patches, tensor('embedding.cls'), tensor('embedding.position')); // (B·T, D)
@@ -84,7 +89,11 @@ export function createVit(config: VitConfig): Model {
     for (let i = 0; i < config.layers; i++) {
       const block = (name: string, y: Node): Node => parts.linear(layerNamed(layers, `block.${i}.${name}`), y);
       const y = norm(`block.${i}.norm1`, x);
-      const mixed = attention(block('query', y), block('key', y), block('value', y), null, { batch, tokens: T, heads: config.heads });
+      const mixed = attention(block('query', y), block('key', y), block('value', y), null, {
+        batch,
+        tokens: T,
+        heads: config.heads,
+      });
       x = add(x, block('attention', mixed));
       x = add(x, block('down', gelu(block('up', norm(`block.${i}.norm2`, x)))));
       blocks.push(x);

@@ -1,7 +1,15 @@
 /** What a model costs, counted as the paper does (its blocks) and as it ships (whole). */
 import type { Cost } from '../../runtime/artifact/manifest.ts';
 import { macsOf } from '../graph/cost.ts';
-import { blockLinears, linearSize, parameterCount, tensorsOf, wordEmbedding, type Layer, type TensorSpec } from '../models/layers.ts';
+import {
+  blockLinears,
+  type Layer,
+  linearSize,
+  parameterCount,
+  type TensorSpec,
+  tensorsOf,
+  wordEmbedding,
+} from '../models/layers.ts';
 import type { Model, Parts } from '../models/model.ts';
 import { adaptersOnlyParts, denseParts, rankOf, tensorsLeft } from './linear.ts';
 
@@ -9,7 +17,10 @@ import { adaptersOnlyParts, denseParts, rankOf, tensorsLeft } from './linear.ts'
 export function denseCost(model: Model): Cost {
   const specs = tensorsOf(model.layers);
   return {
-    blocks: { parameters: parameterCount(tensorsOf(inBlocks(model.layers))), macs: blockMacs(model, denseParts(specs)) },
+    blocks: {
+      parameters: parameterCount(tensorsOf(inBlocks(model.layers))),
+      macs: blockMacs(model, denseParts(specs)),
+    },
     whole: { parameters: parameterCount(specs), macs: totalMacs(model, denseParts(specs)) },
   };
 }
@@ -25,11 +36,16 @@ export function adaptersCost(model: Model, ranks: ReadonlyMap<string, number>): 
 }
 
 /** The word table's part of the whole, dense and at λ = 0; null where the model has none. */
-export function wordEmbeddingCost(model: Model, ranks: ReadonlyMap<string, number>): { readonly dense: Cost['whole']; readonly compressed: Cost['whole'] } | null {
+export function wordEmbeddingCost(
+  model: Model,
+  ranks: ReadonlyMap<string, number>,
+): { readonly dense: Cost['whole']; readonly compressed: Cost['whole'] } | null {
   const table = wordEmbedding(model.layers);
   if (!table) return null;
-  const costOf = (tensors: readonly TensorSpec[], parts: Parts): Cost['whole'] =>
-    ({ parameters: parameterCount(tensors), macs: macsByLayer(model, parts).get(table.name) ?? 0 });
+  const costOf = (tensors: readonly TensorSpec[], parts: Parts): Cost['whole'] => ({
+    parameters: parameterCount(tensors),
+    macs: macsByLayer(model, parts).get(table.name) ?? 0,
+  });
   return {
     dense: costOf(table.tensors, denseParts(tensorsOf(model.layers))),
     compressed: costOf(tensorsLeft([table], ranks), adaptersOnlyParts(tensorsLeft(model.layers, ranks), 1)),
@@ -37,8 +53,9 @@ export function wordEmbeddingCost(model: Model, ranks: ReadonlyMap<string, numbe
 }
 
 /**
- * The blocks' parameters if query, key and value were one layer (width → 3·width) with one adapter: how the paper's headline is
- * counted (94.36 % for ViT-B at r = 32). We train three adapters; this is for comparing with the paper alone.
+ * The blocks' parameters if query, key and value were one layer (width → 3·width) with one adapter: how the paper's
+ * headline is counted (94.36 % for ViT-B at r = 32). We train three adapters; this is for comparing with the paper
+ * alone.
  */
 export function fusedQkvBlockParameters(model: Model, ranks: ReadonlyMap<string, number>): number {
   const shared = blockLinears(model.layers).filter(({ name }) => name.endsWith('.key') || name.endsWith('.value'));
@@ -63,7 +80,9 @@ function totalMacs(model: Model, parts: Parts): number {
 /** Everything but what layers outside the blocks do: the blocks' linears and attention. */
 function blockMacs(model: Model, parts: Parts): number {
   const { total, byLayer } = forwardMacs(model, parts);
-  const outside = model.layers.filter(({ block }) => block === null).reduce((sum, { name }) => sum + (byLayer.get(name) ?? 0), 0);
+  const outside = model.layers
+    .filter(({ block }) => block === null)
+    .reduce((sum, { name }) => sum + (byLayer.get(name) ?? 0), 0);
   return total - outside;
 }
 

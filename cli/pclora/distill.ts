@@ -4,9 +4,9 @@ import { meanOfAll, sum, sumOfAll } from '../graph/ops/reduce.ts';
 import { reshape } from '../graph/ops/reshape.ts';
 
 /**
- * L_feat: the mean over blocks of the mean squared difference between student's and teacher's block outputs, (B·T, D) each. With a mask
- * (B, T), 1 for a token and 0 for padding, the mean is over tokens alone.
- * The teacher's are constants to it: gradients flow to what trains, and only the student has that.
+ * L_feat: the mean over blocks of the mean squared difference between student's and teacher's block outputs, (B·T, D)
+ * each. With a mask (B, T), 1 for a token and 0 for padding, the mean is over tokens alone. The teacher's are constants
+ * to it: gradients flow to what trains, and only the student has that.
  */
 export function featureLoss(student: readonly Node[], teacher: readonly Node[], mask: Node | null = null): Node {
   const perBlock = student.map((output, i) => {

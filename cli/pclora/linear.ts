@@ -3,19 +3,20 @@
  *
  *   y = λ·(W x + b) + s·B(A x) + C                             W, b frozen; A (r, in), B (out, r), C (out) trained
  *
- * and at λ = 0 only y = s·B(A x) + C is left. With residual decay (`--init svd`) A, B, C start at the best rank-r approximation
- * A₀, B₀ of W and at b, and λ scales what they don't hold: λ·(W - s·B₀A₀)x. Both equal the teacher at step 0.
+ * and at λ = 0 only y = s·B(A x) + C is left. With residual decay (`--init svd`) A, B, C start at the best rank-r
+ * approximation A₀, B₀ of W and at b, and λ scales what they don't hold: λ·(W - s·B₀A₀)x. Both equal the teacher at
+ * step 0.
  *
- * Beyond the paper, a text model's word table E (V, D) fades the same way: its rows are λ·E[ids] + s·B[ids]·A, with A (r, D), B (V, r) and no C,
- * and s·B[ids]·A is left.
+ * Beyond the paper, a text model's word table E (V, D) fades the same way: its rows are λ·E[ids] + s·B[ids]·A, with A
+ * (r, D), B (V, r) and no C, and s·B[ids]·A is left.
  */
 import type { Node } from '../graph/graph.ts';
 import { add, multiply, scale } from '../graph/ops/binary.ts';
 import { embedding, lowRankEmbedding } from '../graph/ops/embedding.ts';
 import { gemm } from '../graph/ops/gemm.ts';
-import { linear, lowRankLinear } from '../graph/ops/linear.ts';
 import { input } from '../graph/ops/leaf.ts';
-import { adaptedLayers, linearSize, tensorsOf, type Layer, type TensorSpec } from '../models/layers.ts';
+import { linear, lowRankLinear } from '../graph/ops/linear.ts';
+import { adaptedLayers, type Layer, linearSize, type TensorSpec, tensorsOf } from '../models/layers.ts';
 import type { Parts } from '../models/model.ts';
 
 /** How A and B start: A Kaiming-uniform with B and C zero, or all three from W and b. */
@@ -37,7 +38,9 @@ export function adapterTensors(layers: readonly Layer[], ranks: ReadonlyMap<stri
       { name: `${layer.name}.loraA`, shape: [rank, inFeatures], start: 'normal' },
       { name: `${layer.name}.loraB`, shape: [outFeatures, rank], start: 'zeros' },
     ];
-    return layer.kind === 'embedding' ? factors : [...factors, { name: `${layer.name}.loraC`, shape: [outFeatures], start: 'zeros' }];
+    return layer.kind === 'embedding'
+      ? factors
+      : [...factors, { name: `${layer.name}.loraC`, shape: [outFeatures], start: 'zeros' }];
   });
 }
 
@@ -93,7 +96,11 @@ export function denseParts(specs: readonly TensorSpec[], trained: ReadonlyMap<st
 }
 
 /** Adapters only (λ = 0): what is evaluated, selected and shipped. */
-export function adaptersOnlyParts(specs: readonly TensorSpec[], scaling: number, trained: ReadonlyMap<string, Node> = new Map()): Parts {
+export function adaptersOnlyParts(
+  specs: readonly TensorSpec[],
+  scaling: number,
+  trained: ReadonlyMap<string, Node> = new Map(),
+): Parts {
   const { tensor, factorsOf } = tensorLookup(specs, trained);
   return {
     tensor,
@@ -114,10 +121,12 @@ export function fadingParts(
 ): Parts {
   const { tensor, factorsOf } = tensorLookup(specs, trained);
   const scaledByLambda = memoized((x: Node) => multiply(x, lambda));
-  const startOf = (layer: Layer, nodes: readonly Node[]): Node[] => nodes.map((node, i) => input(initialName(`${layer.name}.${SUFFIXES[i]}`), node.shape));
+  const startOf = (layer: Layer, nodes: readonly Node[]): Node[] =>
+    nodes.map((node, i) => input(initialName(`${layer.name}.${SUFFIXES[i]}`), node.shape));
   return {
     tensor,
-    // λ·(W x + b) = W(λx) + λb: λ costs one pass over x, which query, key and value share, instead of one over each output.
+    // λ·(W x + b) = W(λx) + λb: λ costs one pass over x, which query, key and value share, instead of one over each
+    // output.
     linear(layer, x) {
       const [loraA, loraB, loraC] = adapterOf(tensor, layer);
       const faded = scaledByLambda(x);

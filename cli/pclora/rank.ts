@@ -1,6 +1,6 @@
 /** The rank of every adapted layer, resolved once into one table. */
 import { usageError } from '../io/errors.ts';
-import { blockLinears, linearSize, wordEmbedding, type Layer, type LinearSize } from '../models/layers.ts';
+import { blockLinears, type Layer, type LinearSize, linearSize, wordEmbedding } from '../models/layers.ts';
 
 export interface RankOptions {
   /** The rank of every layer that `perLayer` doesn't name. */
@@ -19,18 +19,28 @@ export function breakEvenRank({ inFeatures, outFeatures }: LinearSize): number {
 }
 
 /** Rank by layer name. Usage errors name the layer, its rank and the limit. */
-export function resolveRanks(layers: readonly Layer[], { rank, perLayer = {}, embeddingRank, force = false }: RankOptions): Map<string, number> {
+export function resolveRanks(
+  layers: readonly Layer[],
+  { rank, perLayer = {}, embeddingRank, force = false }: RankOptions,
+): Map<string, number> {
   const linears = blockLinears(layers);
   const kinds = new Set(linears.map(kindOf));
   for (const name of Object.keys(perLayer)) {
     if (!kinds.has(name) && !linears.some((layer) => layer.name === name)) {
-      throw usageError(`--layer-rank ${name}: there is no such layer`, `Layers: ${[...kinds].join(', ')}, or one block's, such as ${linears[0].name}.`);
+      throw usageError(
+        `--layer-rank ${name}: there is no such layer`,
+        `Layers: ${[...kinds].join(', ')}, or one block's, such as ${linears[0].name}.`,
+      );
     }
   }
   const ranks = new Map<string, number>();
   if (embeddingRank !== undefined) {
     const table = wordEmbedding(layers);
-    if (!table) throw usageError(`--embedding-rank ${embeddingRank}: the model has no word embeddings`, 'It is for text models. Leave it out.');
+    if (!table)
+      throw usageError(
+        `--embedding-rank ${embeddingRank}: the model has no word embeddings`,
+        'It is for text models. Leave it out.',
+      );
     checkRank(table, embeddingRank, force, 'a smaller --embedding-rank');
     ranks.set(table.name, embeddingRank);
   }
@@ -47,7 +57,9 @@ function checkRank(layer: Layer, rank: number, force: boolean, remedy: string): 
   const { inFeatures, outFeatures } = size;
   const full = Math.min(inFeatures, outFeatures);
   if (!Number.isInteger(rank) || rank < 1 || rank > full) {
-    throw usageError(`rank ${rank} for layer ${layer.name} (${inFeatures}×${outFeatures}): expected a whole number from 1 to ${full}`);
+    throw usageError(
+      `rank ${rank} for layer ${layer.name} (${inFeatures}×${outFeatures}): expected a whole number from 1 to ${full}`,
+    );
   }
   if (!force && rank > breakEvenRank(size)) {
     throw usageError(

@@ -1,18 +1,24 @@
 /** How adapters start. */
 import type { Random } from '../../runtime/random.ts';
 import type { Engine } from '../engines/engine.ts';
-import { adaptedLayers, linearSize, type Layer } from '../models/layers.ts';
+import { adaptedLayers, type Layer, linearSize } from '../models/layers.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
-import { rankOf, type AdapterOptions } from './linear.ts';
+import { type AdapterOptions, rankOf } from './linear.ts';
 import { createTruncator } from './svd.ts';
 
 /**
  * The adapters of step 0, by tensor name.
- * `paper`: A Kaiming-uniform with bound 1/√fan-in (LoRA's, Hu et al. 2021, section 4.1), B and C zero. A linear layer's A takes x of `in`
- * values, a word table's takes the r values that B holds of a word.
+ * `paper`: A Kaiming-uniform with bound 1/√fan-in (LoRA's, Hu et al. 2021, section 4.1), B and C zero. A linear layer's
+ * A takes x of `in` values, a word table's takes the r values that B holds of a word.
  * `svd`: A and B hold the best rank-r approximation of W, or of the table; C holds b.
  */
-export async function startAdapters(engine: Engine, layers: readonly Layer[], tensors: Tensors, { init, ranks, scaling }: AdapterOptions, source: Random): Promise<Tensors> {
+export async function startAdapters(
+  engine: Engine,
+  layers: readonly Layer[],
+  tensors: Tensors,
+  { init, ranks, scaling }: AdapterOptions,
+  source: Random,
+): Promise<Tensors> {
   const adapters: Tensors = new Map();
   const truncator = createTruncator(engine, source);
   for (const layer of adaptedLayers(layers, ranks)) {
@@ -21,7 +27,10 @@ export async function startAdapters(engine: Engine, layers: readonly Layer[], te
     const rank = rankOf(ranks, layer);
     if (init === 'paper') {
       const bound = 1 / Math.sqrt(layer.kind === 'embedding' ? rank : inFeatures);
-      adapters.set(`${layer.name}.loraA`, Float32Array.from({ length: rank * inFeatures }, () => (2 * source.uniform() - 1) * bound));
+      adapters.set(
+        `${layer.name}.loraA`,
+        Float32Array.from({ length: rank * inFeatures }, () => (2 * source.uniform() - 1) * bound),
+      );
       adapters.set(`${layer.name}.loraB`, new Float32Array(outFeatures * rank));
       if (bias) adapters.set(`${layer.name}.loraC`, new Float32Array(outFeatures));
     } else {

@@ -1,14 +1,18 @@
 /**
- * The best rank-r approximation of a weight matrix, by randomized subspace iteration (Halko, Martinsson, Tropp 2011, algorithms
- * 4.4 and 5.1): the products with W run on the engine, what is left works on matrices of a few dozen columns.
+ * The best rank-r approximation of a weight matrix, by randomized subspace iteration (Halko, Martinsson, Tropp 2011,
+ * algorithms 4.4 and 5.1): the products with W run on the engine, what is left works on matrices of a few dozen
+ * columns.
  */
 import type { Random } from '../../runtime/random.ts';
-import { floats, type Engine, type Program } from '../engines/engine.ts';
+import { type Engine, floats, type Program } from '../engines/engine.ts';
 import { gemm } from '../graph/ops/gemm.ts';
 import { input } from '../graph/ops/leaf.ts';
 import { symmetricEigen } from './symmetric-eigen.ts';
 
-/** Columns beyond the rank, and rounds of (W Wᵀ): what trained weights, whose spectra fall slowly, need for a near-optimal error. */
+/**
+ * Columns beyond the rank, and rounds of (W Wᵀ): what trained weights, whose spectra fall slowly, need for a
+ * near-optimal error.
+ */
 const OVERSAMPLING = 12;
 const ITERATIONS = 4;
 
@@ -20,7 +24,13 @@ export interface LowRank {
 /** Splits weights into B·A, one after another; programs are shared by weights of one shape. */
 export interface Truncator {
   /** W (out, in) ≈ scaling·B·A with the singular values shared evenly: A = √(S/s)·Vᵀ, B = U·√(S/s). */
-  truncate(weight: Float32Array, outFeatures: number, inFeatures: number, rank: number, scaling: number): Promise<LowRank>;
+  truncate(
+    weight: Float32Array,
+    outFeatures: number,
+    inFeatures: number,
+    rank: number,
+    scaling: number,
+  ): Promise<LowRank>;
   dispose(): Promise<void>;
 }
 
@@ -28,10 +38,19 @@ export function createTruncator(engine: Engine, source: Random): Truncator {
   const programs = new Map<string, Promise<Program>>();
 
   /** W·X, or Wᵀ·X. */
-  async function product(weight: Float32Array, m: number, n: number, x: Float32Array, columns: number, transposed: boolean): Promise<Float32Array> {
+  async function product(
+    weight: Float32Array,
+    m: number,
+    n: number,
+    x: Float32Array,
+    columns: number,
+    transposed: boolean,
+  ): Promise<Float32Array> {
     const key = `${m} ${n} ${columns} ${transposed}`;
     const xShape = [transposed ? m : n, columns];
-    const compiled = programs.get(key) ?? engine.compile({ outputs: { y: gemm(input('w', [m, n]), input('x', xShape), null, { transA: transposed }) } });
+    const compiled =
+      programs.get(key) ??
+      engine.compile({ outputs: { y: gemm(input('w', [m, n]), input('x', xShape), null, { transA: transposed }) } });
     programs.set(key, compiled);
     const w = engine.upload(floats(weight, [m, n]));
     const right = engine.upload(floats(x, xShape));
@@ -60,10 +79,19 @@ export function createTruncator(engine: Engine, source: Random): Truncator {
 }
 
 /** The singular value decomposition of QᵀW from the eigenvectors of its (k, k) Gram matrix. */
-function fromProjection(q: Float32Array, projected: Float32Array, m: number, n: number, k: number, rank: number, scaling: number): LowRank {
+function fromProjection(
+  q: Float32Array,
+  projected: Float32Array,
+  m: number,
+  n: number,
+  k: number,
+  rank: number,
+  scaling: number,
+): LowRank {
   const gram = new Float64Array(k * k);
   for (let i = 0; i < n; i++) {
-    for (let a = 0; a < k; a++) for (let b = a; b < k; b++) gram[a * k + b] += projected[i * k + a] * projected[i * k + b];
+    for (let a = 0; a < k; a++)
+      for (let b = a; b < k; b++) gram[a * k + b] += projected[i * k + a] * projected[i * k + b];
   }
   for (let a = 0; a < k; a++) for (let b = 0; b < a; b++) gram[a * k + b] = gram[b * k + a];
   const { values, vectors } = symmetricEigen(gram, k);
@@ -87,8 +115,8 @@ function rowDot(matrix: Float32Array, row: number, k: number, vectors: Float64Ar
 
 /**
  * Gram-Schmidt, twice over for accuracy in float32. x (rows, columns), columns orthonormal afterwards.
- * Columns lie in one piece each, and four are taken at a time, for word tables, which have tens of thousands of rows: 30,522 × 768 at rank 64
- * takes 4 s on two cores, where stepping over rows took 12.
+ * Columns lie in one piece each, and four are taken at a time, for word tables, which have tens of thousands of rows:
+ * 30,522 × 768 at rank 64 takes 4 s on two cores, where stepping over rows took 12.
  */
 function orthonormalized(x: Float32Array, rows: number, columns: number): Float32Array {
   const done: Float64Array[] = [];
@@ -97,7 +125,8 @@ function orthonormalized(x: Float32Array, rows: number, columns: number): Float3
     const column = new Float64Array(rows);
     for (let i = 0; i < rows; i++) column[i] = x[i * columns + c];
     for (let pass = 0; pass < 2; pass++) {
-      for (let p = 0; p < c; p += 4) removeFour(column, done[p], done[p + 1] ?? none, done[p + 2] ?? none, done[p + 3] ?? none);
+      for (let p = 0; p < c; p += 4)
+        removeFour(column, done[p], done[p + 1] ?? none, done[p + 2] ?? none, done[p + 3] ?? none);
     }
     let squares = 0;
     for (let i = 0; i < rows; i++) squares += column[i] ** 2;

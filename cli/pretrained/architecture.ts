@@ -29,8 +29,8 @@ export interface StoredPart {
 }
 
 /**
- * How one architecture is read from, and written to, a Hugging Face folder. A config goes only to the architecture that read it, so that
- * an `Architecture<VitConfig>` serves as an `Architecture`.
+ * How one architecture is read from, and written to, a Hugging Face folder. A config goes only to the architecture that
+ * read it, so that an `Architecture<VitConfig>` serves as an `Architecture`.
  */
 export interface Architecture<C extends ModelConfig = ModelConfig> {
   readonly modelType: string;
@@ -40,12 +40,25 @@ export interface Architecture<C extends ModelConfig = ModelConfig> {
   checkConfig(config: C, where: string): void;
   writeConfig(config: C): Record<string, unknown>;
   create(config: C): Model;
-  /** The config for these data, and how they become the model's inputs, by the files of the folder. UserError where the two don't go together. */
-  fit(folder: string, stored: C, options: FitOptions): Promise<{ readonly config: C; readonly preprocessing: Preprocessing }>;
+  /**
+   * The config for these data, and how they become the model's inputs, by the files of the folder. UserError where the
+   * two don't go together.
+   */
+  fit(
+    folder: string,
+    stored: C,
+    options: FitOptions,
+  ): Promise<{ readonly config: C; readonly preprocessing: Preprocessing }>;
   /** Their tensors that hold one of ours, one after the other. */
   storedAs(spec: TensorSpec, config: C): readonly StoredPart[];
   /** A tensor of `stored` for the sizes of `config`; a sentence goes to `notices` where it changes. */
-  adapt(spec: TensorSpec, data: Float32Array<ArrayBuffer>, stored: C, config: C, notices: string[]): Float32Array<ArrayBuffer>;
+  adapt(
+    spec: TensorSpec,
+    data: Float32Array<ArrayBuffer>,
+    stored: C,
+    config: C,
+    notices: string[],
+  ): Float32Array<ArrayBuffer>;
   /** What a checkpoint without a task head leaves out before each name. */
   readonly basePrefix: string;
 }
@@ -61,9 +74,15 @@ export function usedCount({ shape, unused }: StoredPart): number {
 }
 
 /** Their name of a tensor of the layer table, by tables of both; `blocks` is what the blocks' names begin with. */
-export function checkpointName(name: string, blocks: string, inBlock: Readonly<Record<string, string>>, others: Readonly<Record<string, string>>): string {
+export function checkpointName(
+  name: string,
+  blocks: string,
+  inBlock: Readonly<Record<string, string>>,
+  others: Readonly<Record<string, string>>,
+): string {
   const [, block, layer, suffix] = /^block\.(\d+)\.(\w+)\.(weight|bias)$/.exec(name) ?? [];
-  const theirs = block === undefined ? others[name] : inBlock[layer] && `${blocks}.${block}.${inBlock[layer]}.${suffix}`;
+  const theirs =
+    block === undefined ? others[name] : inBlock[layer] && `${blocks}.${block}.${inBlock[layer]}.${suffix}`;
   if (theirs === undefined) throw new Error(`no name for tensor ${name} in the checkpoint`);
   return theirs;
 }

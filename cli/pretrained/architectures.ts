@@ -6,7 +6,13 @@ import { distilbertArchitecture } from './distilbert-checkpoint.ts';
 import { robertaArchitecture } from './roberta-checkpoint.ts';
 import { deitArchitecture, vitArchitecture } from './vit-checkpoint.ts';
 
-const ARCHITECTURES: readonly Architecture[] = [vitArchitecture, deitArchitecture, bertArchitecture, distilbertArchitecture, robertaArchitecture];
+const ARCHITECTURES: readonly Architecture[] = [
+  vitArchitecture,
+  deitArchitecture,
+  bertArchitecture,
+  distilbertArchitecture,
+  robertaArchitecture,
+];
 
 /** The architecture of a parsed config.json. UserError lists the supported ones. */
 export function architectureOf(json: unknown, path: string): Architecture {
@@ -14,6 +20,7 @@ export function architectureOf(json: unknown, path: string): Architecture {
   const found = ARCHITECTURES.find((architecture) => architecture.modelType === modelType);
   if (found) return found;
   const supported = ARCHITECTURES.map((architecture) => architecture.modelType).join(', ');
-  const got = modelType === undefined ? 'has no model_type' : `is of the unknown architecture ${JSON.stringify(modelType)}`;
+  const got =
+    modelType === undefined ? 'has no model_type' : `is of the unknown architecture ${JSON.stringify(modelType)}`;
   throw new UserError(`${path} ${got}`, `Supported: ${supported}.`);
 }

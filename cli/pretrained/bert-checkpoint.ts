@@ -1,6 +1,6 @@
 /** BERT in Hugging Face's words: the only place that knows their names for it. */
-import { createBert, type BertConfig } from '../models/bert.ts';
-import { checkpointName, wholePart, type Architecture } from './architecture.ts';
+import { type BertConfig, createBert } from '../models/bert.ts';
+import { type Architecture, checkpointName, wholePart } from './architecture.ts';
 import { readConfigFields } from './config-fields.ts';
 import { checkTextConfig, fitTexts, readEncoderConfig, writeEncoderConfig } from './texts.ts';
 
@@ -30,12 +30,19 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 
 export const bertArchitecture: Architecture<BertConfig> = {
   modelType: 'bert',
-  readConfig: (json, path) => readEncoderConfig('bert', readConfigFields(json, path), path, { maxPositions: 512, typeVocabSize: 2, reserved: 0 }),
+  readConfig: (json, path) =>
+    readEncoderConfig('bert', readConfigFields(json, path), path, { maxPositions: 512, typeVocabSize: 2, reserved: 0 }),
   checkConfig: checkTextConfig,
-  writeConfig: (config) => ({ architectures: ['BertForSequenceClassification'], model_type: 'bert', ...writeEncoderConfig(config, 0) }),
+  writeConfig: (config) => ({
+    architectures: ['BertForSequenceClassification'],
+    model_type: 'bert',
+    ...writeEncoderConfig(config, 0),
+  }),
   create: createBert,
   fit: fitTexts,
-  storedAs: ({ name, shape }) => [wholePart(checkpointName(name, 'bert.encoder.layer', BERT_BLOCK_NAMES, OTHER_NAMES), shape)],
+  storedAs: ({ name, shape }) => [
+    wholePart(checkpointName(name, 'bert.encoder.layer', BERT_BLOCK_NAMES, OTHER_NAMES), shape),
+  ],
   adapt: (_, data) => data,
   basePrefix: 'bert.',
 };

@@ -1,17 +1,20 @@
-/** Models in Hugging Face folders: config.json, weights, and what prepares their inputs (preprocessor_config.json, tokenizer.json). */
+/**
+ * Models in Hugging Face folders: config.json, weights, and what prepares their inputs (preprocessor_config.json,
+ * tokenizer.json).
+ */
 import { join } from 'node:path';
 import { random } from '../../runtime/random.ts';
 import { sameShape } from '../graph/graph.ts';
 import { UserError } from '../io/errors.ts';
 import { exists, kindOf, readJson, writeJson } from '../io/files.ts';
-import { tensorsOf, type Layer } from '../models/layers.ts';
+import { type Layer, tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { PRESETS } from '../models/presets.ts';
-import { usedCount, type Architecture, type FitOptions, type ModelConfig, type StoredPart } from './architecture.ts';
+import { type Architecture, type FitOptions, type ModelConfig, type StoredPart, usedCount } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
 import { initialTensors } from './initial.ts';
 import { classOrder } from './labels.ts';
-import { savePreprocessing, type Preprocessing } from './preprocessing.ts';
+import { type Preprocessing, savePreprocessing } from './preprocessing.ts';
 import { saveTensors, type TensorFile, type Tensors } from './tensor-file.ts';
 import { openWeights } from './weight-files.ts';
 
@@ -43,7 +46,10 @@ export async function loadDescription(folder: string, options: FitOptions = {}):
 }
 
 /** Writes what `loadDescription` reads. */
-export async function saveDescription(folder: string, { architecture, config, preprocessing }: Description): Promise<void> {
+export async function saveDescription(
+  folder: string,
+  { architecture, config, preprocessing }: Description,
+): Promise<void> {
   await savePreprocessing(folder, preprocessing);
   await writeJson(join(folder, 'config.json'), architecture.writeConfig(config));
 }
@@ -73,7 +79,11 @@ export async function loadCheckpoint(folder: string, { seed, ...options }: LoadO
 }
 
 /** Writes a dense model as a Hugging Face folder that transformers loads. */
-export async function saveCheckpoint(folder: string, description: Omit<Checkpoint, 'tensors' | 'notices' | 'newHead'>, tensors: Tensors): Promise<void> {
+export async function saveCheckpoint(
+  folder: string,
+  description: Omit<Checkpoint, 'tensors' | 'notices' | 'newHead'>,
+  tensors: Tensors,
+): Promise<void> {
   const { architecture, config, model } = description;
   const stored = tensorsOf(model.layers).flatMap((spec) => {
     const data = tensors.get(spec.name);
@@ -84,7 +94,10 @@ export async function saveCheckpoint(folder: string, description: Omit<Checkpoin
   await saveDescription(folder, description);
 }
 
-function toParts(parts: readonly StoredPart[], data: Float32Array): (readonly [name: string, tensor: { readonly shape: readonly number[]; readonly data: Float32Array }])[] {
+function toParts(
+  parts: readonly StoredPart[],
+  data: Float32Array,
+): (readonly [name: string, tensor: { readonly shape: readonly number[]; readonly data: Float32Array }])[] {
   let from = 0;
   return parts.map((part) => {
     const ours = data.subarray(from, (from += usedCount(part)));
@@ -104,7 +117,13 @@ async function expectCheckpointFolder(folder: string): Promise<void> {
 
 type Find = (name: string) => { readonly file: TensorFile; readonly name: string } | null;
 
-async function readTensors(files: readonly TensorFile[], architecture: Architecture, stored: ModelConfig, config: ModelConfig, seed: number) {
+async function readTensors(
+  files: readonly TensorFile[],
+  architecture: Architecture,
+  stored: ModelConfig,
+  config: ModelConfig,
+  seed: number,
+) {
   const tensors: Tensors = new Map();
   const notices: string[] = [];
   const find: Find = (name) => {
@@ -117,7 +136,9 @@ async function readTensors(files: readonly TensorFile[], architecture: Architect
   const storedLayers = architecture.create(stored).layers;
   const storedSpecs = new Map(tensorsOf(storedLayers).map((spec) => [spec.name, spec]));
   const { layers } = architecture.create(config);
-  const { made, notice } = newLayers(layers, stored, config, ({ tensors: [weight] }) => architecture.storedAs(storedSpecs.get(weight.name)!, stored).every(({ name }) => find(name)));
+  const { made, notice } = newLayers(layers, stored, config, ({ tensors: [weight] }) =>
+    architecture.storedAs(storedSpecs.get(weight.name)!, stored).every(({ name }) => find(name)),
+  );
 
   const order = classOrder(stored.labels, config.labels);
   for (const layer of layers.filter((candidate) => !made.includes(candidate))) {
@@ -129,7 +150,8 @@ async function readTensors(files: readonly TensorFile[], architecture: Architect
     }
   }
   // After the tensors that are there: they vouch for the sizes.
-  for (const [name, data] of initialTensors(tensorsOf(made), config.initializerRange, random(seed, 1))) tensors.set(name, data);
+  for (const [name, data] of initialTensors(tensorsOf(made), config.initializerRange, random(seed, 1)))
+    tensors.set(name, data);
   if (notice) notices.push(notice);
   return { tensors, notices, newHead: made.length > 0 };
 }
@@ -143,21 +165,41 @@ function rowsInOrder(table: Float32Array<ArrayBuffer>, order: readonly number[])
 }
 
 /** The layers of the head that are made new, and why. */
-function newLayers(layers: readonly Layer[], stored: ModelConfig, config: ModelConfig, isThere: (layer: Layer) => boolean): { readonly made: readonly Layer[]; readonly notice: string | null } {
+function newLayers(
+  layers: readonly Layer[],
+  stored: ModelConfig,
+  config: ModelConfig,
+  isThere: (layer: Layer) => boolean,
+): { readonly made: readonly Layer[]; readonly notice: string | null } {
   const poolers = layers.filter(({ kind }) => kind === 'pooler');
   const heads = layers.filter(({ kind }) => kind === 'head');
   // A head without its pooler is another task's, as that of a model that labels tokens.
-  if (!poolers.every(isThere)) return { made: [...poolers, ...heads], notice: 'The pooler and the classification head are new: the checkpoint has none.' };
+  if (!poolers.every(isThere))
+    return {
+      made: [...poolers, ...heads],
+      notice: 'The pooler and the classification head are new: the checkpoint has none.',
+    };
   if (!heads.every(isThere)) return { made: heads, notice: 'The classification head is new: the checkpoint has none.' };
   if (classOrder(stored.labels, config.labels) !== null) return { made: [], notice: null };
   const [known, wanted] = [stored.labels.length, config.labels.length];
-  return { made: heads, notice: `The classification head is new: the checkpoint knows ${known} labels, the data ${wanted === known ? 'others' : wanted}.` };
+  return {
+    made: heads,
+    notice: `The classification head is new: the checkpoint knows ${known} labels, the data ${wanted === known ? 'others' : wanted}.`,
+  };
 }
 
-/** A tensor's name, without the prefix that a checkpoint without a head leaves out, and as TensorFlow's layer norms were called. */
+/**
+ * A tensor's name, without the prefix that a checkpoint without a head leaves out, and as TensorFlow's layer norms were
+ * called.
+ */
 function spellings(name: string, { basePrefix }: Architecture): string[] {
   const bare = name.startsWith(basePrefix) ? [name, name.slice(basePrefix.length)] : [name];
-  return [...bare, ...bare.map((known) => known.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta'))];
+  return [
+    ...bare,
+    ...bare.map((known) =>
+      known.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta'),
+    ),
+  ];
 }
 
 async function readParts(find: Find, parts: readonly StoredPart[], path: string): Promise<Float32Array<ArrayBuffer>> {
@@ -173,12 +215,19 @@ async function readParts(find: Find, parts: readonly StoredPart[], path: string)
   return data;
 }
 
-async function readPart(find: Find, { name, shape: expected, unused, factor }: StoredPart, path: string): Promise<Float32Array<ArrayBuffer>> {
+async function readPart(
+  find: Find,
+  { name, shape: expected, unused, factor }: StoredPart,
+  path: string,
+): Promise<Float32Array<ArrayBuffer>> {
   const found = find(name);
   if (!found) throw new UserError(`tensor ${name} is missing in ${path}`, 'Does config.json belong to these weights?');
   const shape = found.file.shapes.get(found.name)!;
   if (!sameShape(shape, expected)) {
-    throw new UserError(`tensor ${found.name} in ${found.file.path}: expected shape (${expected.join(', ')}), got (${shape.join(', ')})`, 'Does config.json belong to these weights?');
+    throw new UserError(
+      `tensor ${found.name} in ${found.file.path}: expected shape (${expected.join(', ')}), got (${shape.join(', ')})`,
+      'Does config.json belong to these weights?',
+    );
   }
   const data = await found.file.read(found.name);
   if (unused === 0 && factor === 1) return data;

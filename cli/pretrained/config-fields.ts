@@ -1,7 +1,9 @@
 /** Typed access to an untrusted config.json. Every error names the file, the field, what was expected and what came. */
 import { UserError } from '../io/errors.ts';
 
-/** No real model comes near these; a config beyond them is a mistake or an attack, refused before memory is asked for. */
+/**
+ * No real model comes near these; a config beyond them is a mistake or an attack, refused before memory is asked for.
+ */
 const MAX_COUNT = 1 << 20;
 const MAX_LABELS = 100_000;
 /** Every layer has its entries in the layer table: a lie here would fill the memory before a tensor is looked for. */
@@ -30,7 +32,8 @@ export function labelFields(labels: readonly string[]): Record<string, unknown> 
 }
 
 export function readConfigFields(json: unknown, path: string): ConfigFields {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new UserError(`${path}: expected a JSON object`);
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new UserError(`${path}: expected a JSON object`);
   const fields = json as Readonly<Record<string, unknown>>;
   const wrong = (field: string, expected: string, got: unknown): UserError =>
     new UserError(`${path}: expected ${field} to be ${expected}, got ${JSON.stringify(got)}`);
@@ -55,7 +58,8 @@ export function readConfigFields(json: unknown, path: string): ConfigFields {
     },
     number(field, otherwise) {
       const value = fields[field] ?? otherwise;
-      if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw wrong(field, 'a number of at least 0', value);
+      if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
+        throw wrong(field, 'a number of at least 0', value);
       return value;
     },
     count: (field, otherwise, most) => asCount(fields[field] ?? otherwise, field, most),
@@ -67,7 +71,8 @@ export function readConfigFields(json: unknown, path: string): ConfigFields {
     },
     architectures() {
       const value = fields.architectures ?? [];
-      if (!Array.isArray(value) || value.some((name) => typeof name !== 'string')) throw wrong('architectures', 'a list of names', value);
+      if (!Array.isArray(value) || value.some((name) => typeof name !== 'string'))
+        throw wrong('architectures', 'a list of names', value);
       return value;
     },
     labels() {
@@ -79,7 +84,8 @@ export function readConfigFields(json: unknown, path: string): ConfigFields {
       }
       if (typeof id2label !== 'object' || Array.isArray(id2label)) throw wrong('id2label', 'an object', id2label);
       const entries = new Map(Object.entries(id2label));
-      if (entries.size === 0 || entries.size > MAX_LABELS) throw wrong('id2label', `1 to ${MAX_LABELS} labels`, `${entries.size} labels`);
+      if (entries.size === 0 || entries.size > MAX_LABELS)
+        throw wrong('id2label', `1 to ${MAX_LABELS} labels`, `${entries.size} labels`);
       return Array.from({ length: entries.size }, (_, i) => {
         const label = entries.get(String(i));
         if (typeof label !== 'string') throw wrong(`id2label["${i}"]`, 'a string', label);

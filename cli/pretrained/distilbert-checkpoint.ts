@@ -1,6 +1,6 @@
 /** DistilBERT in Hugging Face's words: the only place that knows their names for it. */
-import { createBert, type BertConfig } from '../models/bert.ts';
-import { checkpointName, wholePart, type Architecture } from './architecture.ts';
+import { type BertConfig, createBert } from '../models/bert.ts';
+import { type Architecture, checkpointName, wholePart } from './architecture.ts';
 import { labelFields, MAX_LAYERS, readConfigFields } from './config-fields.ts';
 import { checkTextConfig, expectSupported, fitTexts, usualTokens } from './texts.ts';
 
@@ -77,7 +77,9 @@ export const distilbertArchitecture: Architecture<BertConfig> = {
   writeConfig,
   create: createBert,
   fit: fitTexts,
-  storedAs: ({ name, shape }) => [wholePart(checkpointName(name, 'distilbert.transformer.layer', BLOCK_NAMES, OTHER_NAMES), shape)],
+  storedAs: ({ name, shape }) => [
+    wholePart(checkpointName(name, 'distilbert.transformer.layer', BLOCK_NAMES, OTHER_NAMES), shape),
+  ],
   adapt: (_, data) => data,
   basePrefix: 'distilbert.',
 };

@@ -1,14 +1,15 @@
 /**
- * Models by their name on the Hugging Face hub, `google-bert/bert-base-uncased` or `NAME@REVISION`. Files come into the cache that all of
- * Hugging Face's tools share (HF_HUB_CACHE, HF_HOME), in its layout: blobs/HASH, snapshots/COMMIT/FILE as links to them, refs/REVISION.
- * Everything that the hub says is checked before it becomes a path; every file, by its hash.
+ * Models by their name on the Hugging Face hub, `google-bert/bert-base-uncased` or `NAME@REVISION`. Files come into the
+ * cache that all of Hugging Face's tools share (HF_HUB_CACHE, HF_HOME), in its layout: blobs/HASH,
+ * snapshots/COMMIT/FILE as links to them, refs/REVISION. Everything that the hub says is checked before it becomes a
+ * path; every file, by its hash.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { copyFile, mkdir, open, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
-import { errorCode, exists, kindOf, readJson, writeError, writeFileAtomic } from '../io/files.ts';
 import { Interrupted, messageOf, UserError } from '../io/errors.ts';
+import { errorCode, exists, kindOf, readJson, writeError, writeFileAtomic } from '../io/files.ts';
 import { throwIfInterrupted } from '../io/io.ts';
 import { indexName, shardNames, WEIGHT_FORMATS } from './weight-files.ts';
 
@@ -26,26 +27,36 @@ interface HubName {
 }
 
 /** Files beside the weights, where a model has them. */
-const DESCRIPTIONS = ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'];
+const DESCRIPTIONS = [
+  'config.json',
+  'preprocessor_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'vocab.txt',
+];
 const COMMIT = /^[0-9a-f]{40}$/;
 
 /**
- * The folder of a model: `nameOrPath` itself where it is on this disk or no name that the hub could have, else the model's place in the cache,
- * into which missing files are downloaded. UserErrors say whether the name, the network, the access or the disk is at fault.
+ * The folder of a model: `nameOrPath` itself where it is on this disk or no name that the hub could have, else the
+ * model's place in the cache, into which missing files are downloaded. UserErrors say whether the name, the network,
+ * the access or the disk is at fault.
  */
 export async function resolveModelFolder(nameOrPath: string, options: HubOptions = {}): Promise<string> {
   const named = hubName(nameOrPath);
   if (!named || (await kindOf(nameOrPath)) !== 'absent') return nameOrPath;
   const { getHFHubCachePath, getRepoFolderName } = await import('@huggingface/hub');
   const cache = join(getHFHubCachePath(), getRepoFolderName({ type: 'model', name: named.name }));
-  const offline = options.offline || ['1', 'true', 'yes', 'on'].includes((process.env.HF_HUB_OFFLINE ?? '').toLowerCase());
+  const offline =
+    options.offline || ['1', 'true', 'yes', 'on'].includes((process.env.HF_HUB_OFFLINE ?? '').toLowerCase());
   return offline ? cachedFolder(cache, named) : downloadedFolder(cache, named, options);
 }
 
 /** OWNER/NAME or OWNER/NAME@REVISION; null for anything else, which can only be a path. */
 export function hubName(text: string): HubName | null {
   const segment = '[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}';
-  const [, name, revision] = new RegExp(`^(${segment}/${segment})(?:@(${segment}(?:/${segment}){0,3}))?$`).exec(text) ?? [];
+  const [, name, revision] =
+    new RegExp(`^(${segment}/${segment})(?:@(${segment}(?:/${segment}){0,3}))?$`).exec(text) ?? [];
   if (name === undefined || name.includes('--') || name.includes('..')) return null;
   return { name, revision: revision ?? 'main' };
 }
@@ -67,7 +78,10 @@ async function cachedFolder(cache: string, named: HubName): Promise<string> {
   const commit = await cachedCommit(cache, named);
   const folder = commit && join(cache, 'snapshots', commit);
   if (!folder || !(await isWhole(folder))) {
-    throw new UserError(`${shown(named)} is neither a folder here nor whole in the cache ${cache}`, 'Run it once without --offline, or give the path of a folder.');
+    throw new UserError(
+      `${shown(named)} is neither a folder here nor whole in the cache ${cache}`,
+      'Run it once without --offline, or give the path of a folder.',
+    );
   }
   return folder;
 }
@@ -94,9 +108,14 @@ async function downloadedFolder(cache: string, named: HubName, options: HubOptio
     if (!(await exists(path))) await hub.download(commit, file, cache, path);
     return path;
   };
-  if (!files.has('config.json')) throw new UserError(`${shown(named)} has no config.json`, 'It is no model that transformers saved.');
+  if (!files.has('config.json'))
+    throw new UserError(`${shown(named)} has no config.json`, 'It is no model that transformers saved.');
   const format = WEIGHT_FORMATS.find((candidate) => files.has(candidate.file) || files.has(indexName(candidate)));
-  if (!format) throw new UserError(`${shown(named)} has none of ${WEIGHT_FORMATS.map(({ file }) => file).join(', ')}`, 'Other formats are not read.');
+  if (!format)
+    throw new UserError(
+      `${shown(named)} has none of ${WEIGHT_FORMATS.map(({ file }) => file).join(', ')}`,
+      'Other formats are not read.',
+    );
   for (const file of DESCRIPTIONS) if (files.has(file)) await fetched(file);
   if (files.has(format.file)) {
     await fetched(format.file);
@@ -141,15 +160,24 @@ async function openHub(named: HubName, { onProgress, signal }: HubOptions): Prom
       if (signal?.aborted) throw new Interrupted('interrupted');
       if (error instanceof UserError) throw error;
       if (error instanceof HubApiError) throw refused(named, hubUrl, error.statusCode, accessToken !== null);
-      throw new UserError(`can't get ${what} from ${hubUrl}: ${causeOf(error)}`, 'Check the network; --offline takes what an earlier run brought into the cache.');
+      throw new UserError(
+        `can't get ${what} from ${hubUrl}: ${causeOf(error)}`,
+        'Check the network; --offline takes what an earlier run brought into the cache.',
+      );
     }
   }
 
   return {
     list: () =>
       asked(shown(named), async () => {
-        const { sha, filePaths } = await modelInfo({ ...access, name: named.name, revision: named.revision, additionalFields: ['sha', 'filePaths'] });
-        if (typeof sha !== 'string' || !COMMIT.test(sha)) throw new Error(`expected a commit, got ${JSON.stringify(sha)}`);
+        const { sha, filePaths } = await modelInfo({
+          ...access,
+          name: named.name,
+          revision: named.revision,
+          additionalFields: ['sha', 'filePaths'],
+        });
+        if (typeof sha !== 'string' || !COMMIT.test(sha))
+          throw new Error(`expected a commit, got ${JSON.stringify(sha)}`);
         return { commit: sha, files: new Set(filePaths.filter((file) => typeof file === 'string')) };
       }),
     async download(commit, file, cache, path) {
@@ -157,12 +185,30 @@ async function openHub(named: HubName, { onProgress, signal }: HubOptions): Prom
       const info = await asked(what, () => fileDownloadInfo({ ...access, repo, path: file, revision: commit }));
       if (!info) throw new UserError(`${what} is not there, though the hub lists it`, 'Try again.');
       const hash = info.etag.replace(/^W\//, '').replace(/^"(.*)"$/, '$1');
-      if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash)) throw new UserError(`can't get ${what} from ${hubUrl}: expected a hash as ETag, got ${JSON.stringify(hash)}`);
+      if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash))
+        throw new UserError(`can't get ${what} from ${hubUrl}: expected a hash as ETag, got ${JSON.stringify(hash)}`);
       const blob = join(cache, 'blobs', hash);
       if (!(await exists(blob))) {
         // One transfer over plain HTTPS: xet's pieces come from another host, by another protocol.
-        const content = await asked(what, async () => (await downloadFile({ ...access, repo, path: file, revision: commit, downloadInfo: info, xet: false }))!.stream());
-        await saveBlob(blob, hash, info.size, what, (run) => asked(what, run), content, (done) => onProgress?.(file, done, info.size));
+        const content = await asked(what, async () =>
+          (await downloadFile({
+            ...access,
+            repo,
+            path: file,
+            revision: commit,
+            downloadInfo: info,
+            xet: false,
+          }))!.stream(),
+        );
+        await saveBlob(
+          blob,
+          hash,
+          info.size,
+          what,
+          (run) => asked(what, run),
+          content,
+          (done) => onProgress?.(file, done, info.size),
+        );
       }
       await link(blob, path);
     },
@@ -200,8 +246,16 @@ async function saveBlob(
     } finally {
       await file.close();
     }
-    if (done !== size) throw new UserError(`${what}: expected ${size} bytes, got ${done > size ? 'more' : done}`, 'The connection broke: try again.');
-    if (digest.digest('hex') !== hash) throw new UserError(`${what}: its bytes are not those of the hash ${hash}`, 'Try again; something between here and the hub changed them.');
+    if (done !== size)
+      throw new UserError(
+        `${what}: expected ${size} bytes, got ${done > size ? 'more' : done}`,
+        'The connection broke: try again.',
+      );
+    if (digest.digest('hex') !== hash)
+      throw new UserError(
+        `${what}: its bytes are not those of the hash ${hash}`,
+        'Try again; something between here and the hub changed them.',
+      );
     await rename(temporary, blob).catch(failedWrite(blob));
   } catch (error) {
     // The user must see why it failed, also where there is nothing to clean up.
@@ -233,13 +287,20 @@ async function link(blob: string, path: string): Promise<void> {
   }
 }
 
-/** As huggingface_hub finds it: HF_TOKEN, then the file that `hf auth login` wrote. It goes to the hub and nowhere else. */
+/**
+ * As huggingface_hub finds it: HF_TOKEN, then the file that `hf auth login` wrote. It goes to the hub and nowhere else.
+ */
 async function hubToken(): Promise<string | null> {
   const { HF_TOKEN, HF_TOKEN_PATH, HF_HOME, XDG_CACHE_HOME } = process.env;
-  const path = HF_TOKEN_PATH || join(HF_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface'), 'token');
+  const path =
+    HF_TOKEN_PATH || join(HF_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface'), 'token');
   const token = (HF_TOKEN || ((await kindOf(path)) === 'file' ? await readFile(path, 'utf8') : '')).trim();
   if (token === '') return null;
-  if (!/^hf_[\x21-\x7e]+$/.test(token)) throw new UserError(`the Hugging Face token in ${HF_TOKEN ? 'HF_TOKEN' : path} does not begin with hf_`, 'Make one at https://huggingface.co/settings/tokens.');
+  if (!/^hf_[\x21-\x7e]+$/.test(token))
+    throw new UserError(
+      `the Hugging Face token in ${HF_TOKEN ? 'HF_TOKEN' : path} does not begin with hf_`,
+      'Make one at https://huggingface.co/settings/tokens.',
+    );
   return token;
 }
 
@@ -248,15 +309,30 @@ function refused(named: HubName, hubUrl: string, status: number, hasToken: boole
   const token = hasToken ? 'The token in use may not read it.' : 'Set HF_TOKEN where it is private.';
   switch (status) {
     case 401:
-      return new UserError(`${shown(named)} is no folder here, and ${hubUrl} has no such model or shows it to others only (401)`, token);
+      return new UserError(
+        `${shown(named)} is no folder here, and ${hubUrl} has no such model or shows it to others only (401)`,
+        token,
+      );
     case 403:
-      return new UserError(`${hubUrl} does not give ${shown(named)} to everybody (403)`, `Accept its terms at ${hubUrl}/${name}${hasToken ? '' : ', and set HF_TOKEN'}.`);
+      return new UserError(
+        `${hubUrl} does not give ${shown(named)} to everybody (403)`,
+        `Accept its terms at ${hubUrl}/${name}${hasToken ? '' : ', and set HF_TOKEN'}.`,
+      );
     case 404:
-      return new UserError(`${shown(named)} is no folder here, and ${hubUrl} has no such model or revision (404)`, 'Check the name; a model on this disk is given by its path.');
+      return new UserError(
+        `${shown(named)} is no folder here, and ${hubUrl} has no such model or revision (404)`,
+        'Check the name; a model on this disk is given by its path.',
+      );
     case 429:
-      return new UserError(`${hubUrl} takes no more requests for now (429)`, hasToken ? 'Try again later.' : 'Try again later, or set HF_TOKEN.');
+      return new UserError(
+        `${hubUrl} takes no more requests for now (429)`,
+        hasToken ? 'Try again later.' : 'Try again later, or set HF_TOKEN.',
+      );
     default:
-      return new UserError(`${hubUrl} answered ${status} when asked for ${shown(named)}`, 'Try again later; --offline takes what an earlier run brought into the cache.');
+      return new UserError(
+        `${hubUrl} answered ${status} when asked for ${shown(named)}`,
+        'Try again later; --offline takes what an earlier run brought into the cache.',
+      );
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * Position embeddings for another image size: the grid of patch positions is resized bicubically, the class tokens' stay.
- * Keys' kernel with a = -0.75 and half-pixel centres, which is what PyTorch's interpolate(mode="bicubic") computes.
+ * Position embeddings for another image size: the grid of patch positions is resized bicubically, the class tokens'
+ * stay. Keys' kernel with a = -0.75 and half-pixel centres, which is what PyTorch's interpolate(mode="bicubic")
+ * computes.
  */
 export interface Grid {
   readonly height: number;
@@ -8,7 +9,13 @@ export interface Grid {
 }
 
 /** position (first + from.height·from.width, width), class tokens first → (first + to.height·to.width, width). */
-export function interpolatePositions(position: Float32Array, width: number, from: Grid, to: Grid, first = 1): Float32Array<ArrayBuffer> {
+export function interpolatePositions(
+  position: Float32Array,
+  width: number,
+  from: Grid,
+  to: Grid,
+  first = 1,
+): Float32Array<ArrayBuffer> {
   const result = new Float32Array((first + to.height * to.width) * width);
   result.set(position.subarray(0, first * width));
   const rows = axisWeights(from.height, to.height);

@@ -5,7 +5,10 @@ function madeUp(labels: readonly string[]): boolean {
   return labels.every((label, i) => label === `LABEL_${i}`);
 }
 
-/** Which of the model's classes each of the data's is: by name, or by place where the model's names are made up. -1 for one that it does not know. */
+/**
+ * Which of the model's classes each of the data's is: by name, or by place where the model's names are made up. -1 for
+ * one that it does not know.
+ */
 export function classIndices(model: readonly string[], data: readonly string[]): number[] {
   const byPlace = model.length === data.length && madeUp(model);
   return data.map((label, i) => (byPlace ? i : model.indexOf(label)));

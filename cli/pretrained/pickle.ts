@@ -1,7 +1,8 @@
 /**
- * A reader of Python's pickles that runs no code. A pickle is a program: it may name any function of any module and have it called. Here
- * the names are looked up in a table of the caller's, and what is not in it is refused by its name; a function of the table is one of ours.
- * The opcodes of protocol 2, which torch.save writes (Python's Lib/pickletools.py describes them).
+ * A reader of Python's pickles that runs no code. A pickle is a program: it may name any function of any module and
+ * have it called. Here the names are looked up in a table of the caller's, and what is not in it is refused by its
+ * name; a function of the table is one of ours. The opcodes of protocol 2, which torch.save writes (Python's
+ * Lib/pickletools.py describes them).
  */
 
 /** A tuple or a list, a dict, what the table's functions make, and plain values. */
@@ -115,58 +116,123 @@ export function unpickle(bytes: Uint8Array, { globals, persistent }: PickleTable
   }
   function global(module: string, name: string): Global {
     const found = globals.get(`${module}.${name}`);
-    if (!found) throw new PickleError(`it names ${JSON.stringify(`${module}.${name}`)}, which no tensor needs: loading it could run code`);
+    if (!found)
+      throw new PickleError(
+        `it names ${JSON.stringify(`${module}.${name}`)}, which no tensor needs: loading it could run code`,
+      );
     return found;
   }
   function call(): Pickled {
     const [callee, args] = popped(2);
-    if (!isGlobal(callee) || !callee.call || !Array.isArray(args)) throw new PickleError('it calls what is no function');
+    if (!isGlobal(callee) || !callee.call || !Array.isArray(args))
+      throw new PickleError('it calls what is no function');
     return callee.call(args);
   }
 
   for (;;) {
     const opcode = byte();
     switch (opcode) {
-      case 0x80: { // PROTO
+      case 0x80: {
+        // PROTO
         const protocol = byte();
         if (protocol !== 2) throw new PickleError(`expected protocol 2, got ${protocol}`);
         break;
       }
-      case 0x2e: { // STOP
+      case 0x2e: {
+        // STOP
         const result = pop();
         if (stack.length > 0) throw new PickleError('values are left over');
         return result;
       }
-      case 0x28: push(MARK); break;
-      case 0x30: pop(); break;
-      case 0x4e: push(null); break; // NONE
-      case 0x88: push(true); break;
-      case 0x89: push(false); break;
-      case 0x4b: push(byte()); break; // BININT1
-      case 0x4d: push(view.getUint16(take(2), true)); break; // BININT2
-      case 0x4a: push(view.getInt32(take(4), true)); break; // BININT
-      case 0x8a: push(integer(byte())); break; // LONG1
-      case 0x47: push(view.getFloat64(take(8))); break; // BINFLOAT, big-endian
-      case 0x58: push(text(uint32())); break; // BINUNICODE
-      case 0x7d: push(new Map()); break; // EMPTY_DICT
-      case 0x5d: push([]); break; // EMPTY_LIST
-      case 0x29: push([]); break; // EMPTY_TUPLE
-      case 0x85: push(popped(1)); break; // TUPLE1
-      case 0x86: push(popped(2)); break;
-      case 0x87: push(popped(3)); break;
-      case 0x74: push(popToMark()); break; // TUPLE
-      case 0x61: append(popped(1)); break; // APPEND
-      case 0x65: append(popToMark()); break; // APPENDS
-      case 0x73: addItems(popped(2)); break; // SETITEM
-      case 0x75: addItems(popToMark()); break; // SETITEMS
-      case 0x71: memo.set(byte(), top()); break; // BINPUT
-      case 0x72: memo.set(uint32(), top()); break; // LONG_BINPUT
-      case 0x68: push(recall(byte())); break; // BINGET
-      case 0x6a: push(recall(uint32())); break; // LONG_BINGET
-      case 0x63: push(global(line(), line())); break; // GLOBAL
-      case 0x51: push(persistent(pop())); break; // BINPERSID
-      case 0x52: push(call()); break; // REDUCE
-      // BUILD: attributes of an object, such as the versions of its modules in a state dict. Only a dict has any here, and nobody asks for them.
+      case 0x28:
+        push(MARK);
+        break;
+      case 0x30:
+        pop();
+        break;
+      case 0x4e:
+        push(null);
+        break; // NONE
+      case 0x88:
+        push(true);
+        break;
+      case 0x89:
+        push(false);
+        break;
+      case 0x4b:
+        push(byte());
+        break; // BININT1
+      case 0x4d:
+        push(view.getUint16(take(2), true));
+        break; // BININT2
+      case 0x4a:
+        push(view.getInt32(take(4), true));
+        break; // BININT
+      case 0x8a:
+        push(integer(byte()));
+        break; // LONG1
+      case 0x47:
+        push(view.getFloat64(take(8)));
+        break; // BINFLOAT, big-endian
+      case 0x58:
+        push(text(uint32()));
+        break; // BINUNICODE
+      case 0x7d:
+        push(new Map());
+        break; // EMPTY_DICT
+      case 0x5d:
+        push([]);
+        break; // EMPTY_LIST
+      case 0x29:
+        push([]);
+        break; // EMPTY_TUPLE
+      case 0x85:
+        push(popped(1));
+        break; // TUPLE1
+      case 0x86:
+        push(popped(2));
+        break;
+      case 0x87:
+        push(popped(3));
+        break;
+      case 0x74:
+        push(popToMark());
+        break; // TUPLE
+      case 0x61:
+        append(popped(1));
+        break; // APPEND
+      case 0x65:
+        append(popToMark());
+        break; // APPENDS
+      case 0x73:
+        addItems(popped(2));
+        break; // SETITEM
+      case 0x75:
+        addItems(popToMark());
+        break; // SETITEMS
+      case 0x71:
+        memo.set(byte(), top());
+        break; // BINPUT
+      case 0x72:
+        memo.set(uint32(), top());
+        break; // LONG_BINPUT
+      case 0x68:
+        push(recall(byte()));
+        break; // BINGET
+      case 0x6a:
+        push(recall(uint32()));
+        break; // LONG_BINGET
+      case 0x63:
+        push(global(line(), line()));
+        break; // GLOBAL
+      case 0x51:
+        push(persistent(pop()));
+        break; // BINPERSID
+      case 0x52:
+        push(call());
+        break; // REDUCE
+      // BUILD: attributes of an object, such as the versions of its modules in a state dict. Only a dict has any here,
+      // and nobody asks for them.
       case 0x62:
         pop();
         if (!(top() instanceof Map)) throw new PickleError('it sets attributes of what is no dict');

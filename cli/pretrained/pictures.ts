@@ -11,27 +11,51 @@ import type { ImagePreprocessing } from './preprocessing.ts';
 import { imagePreprocessFromHuggingFace } from './preprocessor-config.ts';
 
 /** The config for these labels and this size of pictures, and how they are prepared (preprocessor_config.json). */
-export async function fitPictures(folder: string, stored: VitConfig, options: FitOptions): Promise<{ config: VitConfig; preprocessing: ImagePreprocessing }> {
-  if (options.maxTokens !== undefined) throw new UserError(`${folder} is a model of pictures, which have no greatest number of tokens`);
-  const config = { ...stored, labels: options.labels ?? stored.labels, imageSize: options.imageSize ?? stored.imageSize };
+export async function fitPictures(
+  folder: string,
+  stored: VitConfig,
+  options: FitOptions,
+): Promise<{ config: VitConfig; preprocessing: ImagePreprocessing }> {
+  if (options.maxTokens !== undefined)
+    throw new UserError(`${folder} is a model of pictures, which have no greatest number of tokens`);
+  const config = {
+    ...stored,
+    labels: options.labels ?? stored.labels,
+    imageSize: options.imageSize ?? stored.imageSize,
+  };
   return { config, preprocessing: { kind: 'image', image: await loadPreprocess(folder, config) } };
 }
 
 async function loadPreprocess(folder: string, config: VitConfig): Promise<ImagePreprocess> {
   const path = join(folder, 'preprocessor_config.json');
-  const stored = (await exists(path)) ? imagePreprocessFromHuggingFace(await readJson(path)) : defaultImagePreprocess(config.imageSize);
+  const stored = (await exists(path))
+    ? imagePreprocessFromHuggingFace(await readJson(path))
+    : defaultImagePreprocess(config.imageSize);
   const { height, width } = config.imageSize;
   if (stored.size.height === height && stored.size.width === width) return stored;
   return { ...stored, size: { height, width }, resize: { mode: 'exact', height, width } };
 }
 
-/** The position embeddings for the config's size of pictures, interpolated where it is another than the checkpoint's. */
-export function adaptPositions({ name }: TensorSpec, data: Float32Array<ArrayBuffer>, stored: VitConfig, config: VitConfig, notices: string[]): Float32Array<ArrayBuffer> {
+/**
+ * The position embeddings for the config's size of pictures, interpolated where it is another than the checkpoint's.
+ */
+export function adaptPositions(
+  { name }: TensorSpec,
+  data: Float32Array<ArrayBuffer>,
+  stored: VitConfig,
+  config: VitConfig,
+  notices: string[],
+): Float32Array<ArrayBuffer> {
   if (name !== 'embedding.position') return data;
-  const grid = ({ imageSize, patchSize }: VitConfig) => ({ height: imageSize.height / patchSize, width: imageSize.width / patchSize });
+  const grid = ({ imageSize, patchSize }: VitConfig) => ({
+    height: imageSize.height / patchSize,
+    width: imageSize.width / patchSize,
+  });
   const from = grid(stored);
   const to = grid(config);
   if (from.height === to.height && from.width === to.width) return data;
-  notices.push(`Position embeddings were interpolated from ${from.height}×${from.width} to ${to.height}×${to.width} patches.`);
+  notices.push(
+    `Position embeddings were interpolated from ${from.height}×${from.width} to ${to.height}×${to.width} patches.`,
+  );
   return interpolatePositions(data, config.hiddenSize, from, to, classTokens(config));
 }

@@ -1,7 +1,17 @@
 /** Hugging Face's preprocessor_config.json, read and written. */
-import type { Size } from '../../runtime/preprocess/picture.ts';
+
 import { mismatch, number, object } from '../../runtime/artifact/schema.ts';
-import { ofSpec, positive, readSize, side, triple, type ImagePreprocess, type Resample, type Resize } from '../../runtime/preprocess/spec.ts';
+import type { Size } from '../../runtime/preprocess/picture.ts';
+import {
+  type ImagePreprocess,
+  ofSpec,
+  positive,
+  type Resample,
+  type Resize,
+  readSize,
+  side,
+  triple,
+} from '../../runtime/preprocess/spec.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -9,8 +19,8 @@ type Json = Readonly<Record<string, unknown>>;
 const RESAMPLES: readonly Resample[] = ['nearest', 'lanczos', 'bilinear', 'bicubic'];
 
 /**
- * Reads a Hugging Face `preprocessor_config.json` (ViT, DeiT and other processors of the kind: resize, centre crop, rescale,
- * normalise). Missing fields get ViTImageProcessor's defaults. Throws PreprocessError `bad-spec`.
+ * Reads a Hugging Face `preprocessor_config.json` (ViT, DeiT and other processors of the kind: resize, centre crop,
+ * rescale, normalise). Missing fields get ViTImageProcessor's defaults. Throws PreprocessError `bad-spec`.
  */
 export function imagePreprocessFromHuggingFace(json: unknown): ImagePreprocess {
   return ofSpec(readConfig)('preprocessor_config.json', json);
@@ -93,7 +103,14 @@ function flag(config: Json, field: string, otherwise: boolean): boolean {
 }
 
 /** A preprocessing as Hugging Face's preprocessor_config.json: the inverse of `imagePreprocessFromHuggingFace`. */
-export function imagePreprocessToHuggingFace({ size, resize, resample, rescaleFactor, mean, std }: ImagePreprocess): Record<string, unknown> {
+export function imagePreprocessToHuggingFace({
+  size,
+  resize,
+  resample,
+  rescaleFactor,
+  mean,
+  std,
+}: ImagePreprocess): Record<string, unknown> {
   return {
     image_processor_type: 'ViTImageProcessor',
     do_resize: resize.mode !== 'none',
@@ -110,7 +127,9 @@ export function imagePreprocessToHuggingFace({ size, resize, resample, rescaleFa
 
 /** Whether the resized picture is larger than what the network sees. */
 function crops(resize: Resize, { height, width }: Size): boolean {
-  return resize.mode === 'shortest-edge' || (resize.mode === 'exact' && (resize.height !== height || resize.width !== width));
+  return (
+    resize.mode === 'shortest-edge' || (resize.mode === 'exact' && (resize.height !== height || resize.width !== width))
+  );
 }
 
 function writtenSize(resize: Resize, size: Size): Record<string, number> {

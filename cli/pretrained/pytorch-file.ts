@@ -1,12 +1,13 @@
 /**
- * PyTorch's own files (pytorch_model.bin): a zip file with a pickle, which tells the tensors, and the bytes of each storage beside it.
- * The pickle is read by a table of the few names that tensors need, so that a stranger's file runs nothing. Tensors are read one at a
- * time, straight from the file. The layout is that of torch/serialization.py and torch/_utils.py (`_rebuild_tensor_v2`) since 1.6.
+ * PyTorch's own files (pytorch_model.bin): a zip file with a pickle, which tells the tensors, and the bytes of each
+ * storage beside it. The pickle is read by a table of the few names that tensors need, so that a stranger's file runs
+ * nothing. Tensors are read one at a time, straight from the file. The layout is that of torch/serialization.py and
+ * torch/_utils.py (`_rebuild_tensor_v2`) since 1.6.
  */
 import { elementCount, type Shape } from '../graph/graph.ts';
 import { UserError } from '../io/errors.ts';
-import { PickleError, unpickle, type Global, type Made, type Pickled } from './pickle.ts';
-import { damagedFile, openFile, readBytes, toFloat32, type FloatDtype, type TensorFile } from './tensor-file.ts';
+import { type Global, type Made, type Pickled, PickleError, unpickle } from './pickle.ts';
+import { damagedFile, type FloatDtype, openFile, readBytes, type TensorFile, toFloat32 } from './tensor-file.ts';
 import { entryStart, readZipDirectory, type ZipEntry } from './zip.ts';
 
 /** A storage's elements. Integers are known, so that a buffer of them does no harm; they can't be read. */
@@ -47,18 +48,26 @@ interface StoredTensor extends Made {
 const MAX_PICKLE_BYTES = 1 << 26;
 const MAX_AXES = 8;
 
-/** Opens a PyTorch file. UserErrors name what is damaged, what is no tensor, and the first name that a tensor doesn't need. */
+/**
+ * Opens a PyTorch file. UserErrors name what is damaged, what is no tensor, and the first name that a tensor doesn't
+ * need.
+ */
 export async function openPytorchFile(path: string): Promise<TensorFile> {
   const { file, size } = await openFile(path);
   try {
     await expectZip(path, size >= 4 ? await readBytes(file, 0, 4) : new Uint8Array());
     const entries = await readZipDirectory(file, size, path);
-    const bytesOf = async (entry: ZipEntry): Promise<Uint8Array<ArrayBuffer>> => readBytes(file, await entryStart(file, size, entry, path), entry.bytes);
+    const bytesOf = async (entry: ZipEntry): Promise<Uint8Array<ArrayBuffer>> =>
+      readBytes(file, await entryStart(file, size, entry, path), entry.bytes);
     const folder = archiveFolder(entries, path);
     const order = entries.get(`${folder}byteorder`);
     if (order && order.bytes < 16) {
       const told = new TextDecoder().decode(await bytesOf(order)).trim();
-      if (told !== 'little') throw new UserError(`${path}: expected little-endian numbers, got ${JSON.stringify(told)}`, 'Save it on another machine.');
+      if (told !== 'little')
+        throw new UserError(
+          `${path}: expected little-endian numbers, got ${JSON.stringify(told)}`,
+          'Save it on another machine.',
+        );
     }
     const pickle = entries.get(`${folder}data.pkl`)!;
     if (pickle.bytes > MAX_PICKLE_BYTES) throw damagedFile(path, `a pickle of ${pickle.bytes} bytes`);
@@ -73,10 +82,15 @@ export async function openPytorchFile(path: string): Promise<TensorFile> {
         const { bytes, dtype } = STORAGES[storage.type];
         if (!dtype) throw new UserError(`tensor ${name} in ${path}: expected floats, got a ${storage.type}`);
         const entry = entries.get(`${folder}data/${storage.key}`);
-        if (!entry || entry.bytes < bytes * storage.count) throw damagedFile(path, `expected ${bytes * storage.count} bytes of storage ${storage.key}, got ${entry?.bytes ?? 0}`);
+        if (!entry || entry.bytes < bytes * storage.count)
+          throw damagedFile(
+            path,
+            `expected ${bytes * storage.count} bytes of storage ${storage.key}, got ${entry?.bytes ?? 0}`,
+          );
         const start = await entryStart(file, size, entry, path);
         const first = tensor.offset * bytes;
-        if (isContiguous(tensor)) return toFloat32(await readBytes(file, start + first, elementCount(tensor.shape) * bytes), dtype);
+        if (isContiguous(tensor))
+          return toFloat32(await readBytes(file, start + first, elementCount(tensor.shape) * bytes), dtype);
         const reach = (1 + lastOf(tensor)) * bytes;
         return strided(toFloat32(await readBytes(file, start + first, reach), dtype), tensor);
       },
@@ -99,7 +113,8 @@ async function expectZip(path: string, start: Uint8Array): Promise<void> {
 /** What the names of all entries begin with: the archive's name. */
 function archiveFolder(entries: ReadonlyMap<string, ZipEntry>, path: string): string {
   const pickles = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
-  if (pickles.length !== 1) throw new UserError(`${path}: expected one data.pkl, got ${pickles.length}`, 'It is no file of torch.save.');
+  if (pickles.length !== 1)
+    throw new UserError(`${path}: expected one data.pkl, got ${pickles.length}`, 'It is no file of torch.save.');
   return pickles[0].slice(0, -'data.pkl'.length);
 }
 
@@ -109,11 +124,19 @@ function readTensors(pickle: Uint8Array, path: string): ReadonlyMap<string, Stor
     root = unpickle(pickle, { globals: GLOBALS, persistent: storageOf });
   } catch (error) {
     if (!(error instanceof PickleError)) throw error;
-    throw new UserError(`${path}: its pickle is refused: ${error.message}`, 'Ask its author for safetensors, or save it so: save_pretrained(safe_serialization=True).');
+    throw new UserError(
+      `${path}: its pickle is refused: ${error.message}`,
+      'Ask its author for safetensors, or save it so: save_pretrained(safe_serialization=True).',
+    );
   }
-  if (!(root instanceof Map)) throw new UserError(`${path}: expected a dict of tensors`, 'Save the state dict: torch.save(model.state_dict(), path).');
+  if (!(root instanceof Map))
+    throw new UserError(
+      `${path}: expected a dict of tensors`,
+      'Save the state dict: torch.save(model.state_dict(), path).',
+    );
   const tensors = new Map<string, StoredTensor>();
-  for (const [name, value] of root) if (typeof name === 'string' && isMade(value, 'tensor')) tensors.set(name, value as StoredTensor);
+  for (const [name, value] of root)
+    if (typeof name === 'string' && isMade(value, 'tensor')) tensors.set(name, value as StoredTensor);
   return tensors;
 }
 
@@ -143,22 +166,33 @@ function isCount(value: Pickled): value is number {
 function storageOf(id: Pickled): Pickled {
   const [tag, type, key, , count] = Array.isArray(id) ? id : [];
   const name = typeof type === 'object' && type !== null && 'name' in type ? type.name.replace(/^torch\./, '') : '';
-  if (tag !== 'storage' || !Object.hasOwn(STORAGES, name) || typeof key !== 'string' || !isCount(count)) throw new PickleError('an object outside it that is no storage');
+  if (tag !== 'storage' || !Object.hasOwn(STORAGES, name) || typeof key !== 'string' || !isCount(count))
+    throw new PickleError('an object outside it that is no storage');
   const storage: Storage = { kind: 'storage', type: name, key, count };
   return storage;
 }
 
 /** (storage, offset, shape, strides, requires_grad, hooks, ...) */
 function rebuildTensor([storage, offset, shape, strides]: readonly Pickled[]): Pickled {
-  const areCounts = (list: Pickled): list is number[] => Array.isArray(list) && list.length <= MAX_AXES && list.every(isCount);
-  if (storage === undefined || !isMade(storage, 'storage') || !isCount(offset) || !areCounts(shape) || !areCounts(strides) || shape.length !== strides.length) {
+  const areCounts = (list: Pickled): list is number[] =>
+    Array.isArray(list) && list.length <= MAX_AXES && list.every(isCount);
+  if (
+    storage === undefined ||
+    !isMade(storage, 'storage') ||
+    !isCount(offset) ||
+    !areCounts(shape) ||
+    !areCounts(strides) ||
+    shape.length !== strides.length
+  ) {
     throw new PickleError('a tensor whose storage, shape and strides make none');
   }
   const tensor: StoredTensor = { kind: 'tensor', storage: storage as Storage, offset, shape, strides };
   const elements = elementCount(shape);
   // Each element is stored: a few bytes can't claim to be more numbers than they are.
   if (elements > tensor.storage.count || (elements > 0 && offset + lastOf(tensor) >= tensor.storage.count)) {
-    throw new PickleError(`a tensor of shape (${shape.join(', ')}), strides (${strides.join(', ')}) and offset ${offset} in a storage of ${tensor.storage.count} elements`);
+    throw new PickleError(
+      `a tensor of shape (${shape.join(', ')}), strides (${strides.join(', ')}) and offset ${offset} in a storage of ${tensor.storage.count} elements`,
+    );
   }
   return tensor;
 }

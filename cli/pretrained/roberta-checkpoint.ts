@@ -1,7 +1,7 @@
 /** RoBERTa in Hugging Face's words: the only place that knows their names for it. */
 import { UserError } from '../io/errors.ts';
-import { createBert, type BertConfig } from '../models/bert.ts';
-import { checkpointName, wholePart, type Architecture } from './architecture.ts';
+import { type BertConfig, createBert } from '../models/bert.ts';
+import { type Architecture, checkpointName, wholePart } from './architecture.ts';
 import { BERT_BLOCK_NAMES } from './bert-checkpoint.ts';
 import { readConfigFields } from './config-fields.ts';
 import { checkTextConfig, fitTexts, readEncoderConfig, writeEncoderConfig } from './texts.ts';
@@ -26,7 +26,11 @@ const RESERVED = PAD + 1;
 function readConfig(json: unknown, path: string): BertConfig {
   const fields = readConfigFields(json, path);
   const pad = fields.number('pad_token_id', PAD);
-  if (pad !== PAD) throw new UserError(`${path}: expected pad_token_id ${PAD}, got ${pad}`, 'Positions are counted from it; other places are not supported.');
+  if (pad !== PAD)
+    throw new UserError(
+      `${path}: expected pad_token_id ${PAD}, got ${pad}`,
+      'Positions are counted from it; other places are not supported.',
+    );
   return readEncoderConfig('roberta', fields, path, { maxPositions: 512, typeVocabSize: 2, reserved: RESERVED });
 }
 

@@ -1,12 +1,12 @@
 /** Safetensors files on disk: tensors are read one at a time, straight into arrays of their own. */
-import { open, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { ArtifactError } from '../../runtime/artifact/errors.ts';
 import {
   parseSafetensorsHeader,
-  safetensorsPrefixBytes,
-  writeSafetensors,
   type SafetensorsHeader,
+  safetensorsPrefixBytes,
   type TensorEntry,
+  writeSafetensors,
 } from '../../runtime/artifact/safetensors.ts';
 import { elementCount, type Shape } from '../graph/graph.ts';
 import { messageOf, UserError } from '../io/errors.ts';
@@ -20,7 +20,9 @@ export interface TensorFile {
   readonly path: string;
   /** The shape of every tensor, by name. */
   readonly shapes: ReadonlyMap<string, Shape>;
-  /** Reads one tensor as float32, whatever its dtype. UserError names it when it isn't there or isn't a float tensor. */
+  /**
+   * Reads one tensor as float32, whatever its dtype. UserError names it when it isn't there or isn't a float tensor.
+   */
   read(name: string): Promise<Float32Array<ArrayBuffer>>;
   close(): Promise<void>;
 }
@@ -44,7 +46,8 @@ export async function openTensorFile(path: string): Promise<SafetensorsFile> {
         const entry = header.entries.get(name);
         if (!entry) throw new UserError(`tensor ${name} is missing in ${path}`);
         const bytes = await readBytes(file, header.dataOffset + entry.begin, entry.end - entry.begin);
-        if (!isFloatDtype(entry.dtype)) throw new UserError(`tensor ${name} in ${path}: expected F32, F16, BF16 or F64, got ${entry.dtype}`);
+        if (!isFloatDtype(entry.dtype))
+          throw new UserError(`tensor ${name} in ${path}: expected F32, F16, BF16 or F64, got ${entry.dtype}`);
         return toFloat32(bytes, entry.dtype);
       },
       close: () => file.close(),
@@ -128,11 +131,17 @@ export async function saveTensors(
   tensors: Iterable<readonly [name: string, tensor: { readonly shape: Shape; readonly data: Float32Array }]>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const entries = new Map([...tensors].map(([name, { shape, data }]) => [name, { dtype: 'F32' as const, shape, data: bytesOf(name, shape, data) }]));
+  const entries = new Map(
+    [...tensors].map(([name, { shape, data }]) => [
+      name,
+      { dtype: 'F32' as const, shape, data: bytesOf(name, shape, data) },
+    ]),
+  );
   await writeFileAtomic(path, writeSafetensors(entries, new Map(Object.entries(metadata))));
 }
 
 function bytesOf(name: string, shape: Shape, data: Float32Array): Uint8Array {
-  if (data.length !== elementCount(shape)) throw new Error(`tensor ${name}: ${data.length} values for shape (${shape.join(', ')})`);
+  if (data.length !== elementCount(shape))
+    throw new Error(`tensor ${name}: ${data.length} values for shape (${shape.join(', ')})`);
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

@@ -7,28 +7,41 @@ import { exists, readJson } from '../io/files.ts';
 import type { BertConfig, BertVariant } from '../models/bert.ts';
 import { loadTokenizerJson } from '../text/tokenizer-files.ts';
 import type { FitOptions } from './architecture.ts';
-import { labelFields, MAX_LAYERS, type ConfigFields } from './config-fields.ts';
+import { type ConfigFields, labelFields, MAX_LAYERS } from './config-fields.ts';
 import type { TextPreprocessing } from './preprocessing.ts';
 
 /** A text's greatest length where nobody asks for another. */
 const USUAL_TOKENS = 512;
 
 /** The config for these labels and this greatest length, and the tokenizer. */
-export async function fitTexts(folder: string, stored: BertConfig, options: FitOptions): Promise<{ config: BertConfig; preprocessing: TextPreprocessing }> {
+export async function fitTexts(
+  folder: string,
+  stored: BertConfig,
+  options: FitOptions,
+): Promise<{ config: BertConfig; preprocessing: TextPreprocessing }> {
   if (options.imageSize !== undefined) throw new UserError(`${folder} is a model of texts, which have no image size`);
   const settings = await tokenizerSettings(folder);
   const { maxPositions, vocabSize, typeVocabSize } = stored;
   const tokens = options.maxTokens ?? writtenLimit(settings, maxPositions) ?? stored.tokens;
   if (tokens > maxPositions) {
-    throw new UserError(`${folder}: expected at most ${maxPositions} tokens, for which it has positions, got ${tokens}`, 'Ask for shorter texts.');
+    throw new UserError(
+      `${folder}: expected at most ${maxPositions} tokens, for which it has positions, got ${tokens}`,
+      'Ask for shorter texts.',
+    );
   }
   const tokenizer = await loadTokenizerJson(folder);
   const { vocabSize: known, typeCount } = createTokenizer(tokenizer);
   if (known > vocabSize) {
-    throw new UserError(`${folder}: the tokenizer has ids up to ${known - 1}, the checkpoint has embeddings for ${vocabSize}`, 'Does the tokenizer belong to these weights?');
+    throw new UserError(
+      `${folder}: the tokenizer has ids up to ${known - 1}, the checkpoint has embeddings for ${vocabSize}`,
+      'Does the tokenizer belong to these weights?',
+    );
   }
   if (typeVocabSize > 0 && typeCount > typeVocabSize) {
-    throw new UserError(`${folder}: the tokenizer tells ${typeCount} types of tokens apart, the checkpoint has embeddings for ${typeVocabSize}`, 'Does the tokenizer belong to these weights?');
+    throw new UserError(
+      `${folder}: the tokenizer tells ${typeCount} types of tokens apart, the checkpoint has embeddings for ${typeVocabSize}`,
+      'Does the tokenizer belong to these weights?',
+    );
   }
   const config = { ...stored, labels: options.labels ?? stored.labels, tokens };
   return { config, preprocessing: { kind: 'text', tokenizer, maxTokens: tokens, types: typeVocabSize > 0 } };
@@ -42,9 +55,13 @@ async function tokenizerSettings(folder: string): Promise<JsonObject> {
   return json;
 }
 
-/** model_max_length; null where it is absent or beyond the positions, as 1e30 is, which transformers writes for "none". */
+/**
+ * model_max_length; null where it is absent or beyond the positions, as 1e30 is, which transformers writes for "none".
+ */
 function writtenLimit({ model_max_length: limit }: JsonObject, maxPositions: number): number | null {
-  return Number.isInteger(limit) && (limit as number) >= 1 && (limit as number) <= maxPositions ? (limit as number) : null;
+  return Number.isInteger(limit) && (limit as number) >= 1 && (limit as number) <= maxPositions
+    ? (limit as number)
+    : null;
 }
 
 /** The longest text that a model with these positions takes where nobody says. */
@@ -54,23 +71,35 @@ export function usualTokens(maxPositions: number): number {
 
 /** UserError when the sizes of a config don't go together. */
 export function checkTextConfig({ hiddenSize, heads, headDropout }: BertConfig, where: string): void {
-  if (hiddenSize % heads !== 0) throw new UserError(`${where}: expected a hidden size divisible by ${heads} heads, got ${hiddenSize}`);
+  if (hiddenSize % heads !== 0)
+    throw new UserError(`${where}: expected a hidden size divisible by ${heads} heads, got ${hiddenSize}`);
   if (headDropout >= 1) throw new UserError(`${where}: expected the head's dropout to be below 1, got ${headDropout}`);
 }
 
 /** UserError where a config asks for something that the graph of ../models/bert.ts does not compute. */
 export function expectSupported(fields: ConfigFields, activation: string, path: string): void {
   const act = fields.text(activation, 'gelu');
-  if (act !== 'gelu') throw new UserError(`${path}: expected ${activation} gelu, got ${act}`, 'Only the exact GELU is supported.');
+  if (act !== 'gelu')
+    throw new UserError(`${path}: expected ${activation} gelu, got ${act}`, 'Only the exact GELU is supported.');
   const positions = fields.text('position_embedding_type', 'absolute');
-  if (positions !== 'absolute') throw new UserError(`${path}: expected position_embedding_type absolute, got ${positions}`, 'Only a table of positions is supported.');
+  if (positions !== 'absolute')
+    throw new UserError(
+      `${path}: expected position_embedding_type absolute, got ${positions}`,
+      'Only a table of positions is supported.',
+    );
 }
 
 /** The fields of BERT and RoBERTa. `reserved` rows of the position table are for no token. */
-export function readEncoderConfig(variant: BertVariant, fields: ConfigFields, path: string, { maxPositions, typeVocabSize, reserved }: { maxPositions: number; typeVocabSize: number; reserved: number }): BertConfig {
+export function readEncoderConfig(
+  variant: BertVariant,
+  fields: ConfigFields,
+  path: string,
+  { maxPositions, typeVocabSize, reserved }: { maxPositions: number; typeVocabSize: number; reserved: number },
+): BertConfig {
   expectSupported(fields, 'hidden_act', path);
   const stored = fields.count('max_position_embeddings', maxPositions);
-  if (stored <= reserved) throw new UserError(`${path}: expected max_position_embeddings above ${reserved}, got ${stored}`);
+  if (stored <= reserved)
+    throw new UserError(`${path}: expected max_position_embeddings above ${reserved}, got ${stored}`);
   const config: BertConfig = {
     variant,
     vocabSize: fields.count('vocab_size', 30_522),

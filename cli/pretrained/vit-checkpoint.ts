@@ -2,8 +2,8 @@
 import { UserError } from '../io/errors.ts';
 import type { TensorSpec } from '../models/layers.ts';
 import { classTokens, createVit, patchCount, type VitConfig, type VitVariant } from '../models/vit.ts';
-import { checkpointName, wholePart, type Architecture, type StoredPart } from './architecture.ts';
-import { labelFields, MAX_LAYERS, readConfigFields, type ConfigFields } from './config-fields.ts';
+import { type Architecture, checkpointName, type StoredPart, wholePart } from './architecture.ts';
+import { type ConfigFields, labelFields, MAX_LAYERS, readConfigFields } from './config-fields.ts';
 import { adaptPositions, fitPictures } from './pictures.ts';
 
 const BLOCK_NAMES: Readonly<Record<string, string>> = {
@@ -32,7 +32,9 @@ const HEAD_NAMES: Readonly<Record<VitVariant, Readonly<Record<string, string>>>>
   'deit-with-teacher': { head: 'cls_classifier', distilled: 'distillation_classifier' },
 };
 
-/** Their tensors that hold one of ours: the patch projection is a Conv2d, class tokens and positions have leading ones. */
+/**
+ * Their tensors that hold one of ours: the patch projection is a Conv2d, class tokens and positions have leading ones.
+ */
 function storedAs({ name, shape }: TensorSpec, config: VitConfig): readonly StoredPart[] {
   const { variant, hiddenSize: D, channels, patchSize } = config;
   const [layer, suffix] = name.split('.');
@@ -58,10 +60,16 @@ function deitVariant(fields: ConfigFields): VitVariant {
 function readConfig(json: unknown, path: string, variantOf: (fields: ConfigFields) => VitVariant): VitConfig {
   const fields = readConfigFields(json, path);
   const act = fields.text('hidden_act', 'gelu');
-  if (!fields.flag('qkv_bias', true)) throw new UserError(`${path}: expected qkv_bias true, got false`, 'Models whose query, key and value have no bias are not supported.');
-  if (act !== 'gelu') throw new UserError(`${path}: expected hidden_act gelu, got ${act}`, 'Only the exact GELU is supported.');
+  if (!fields.flag('qkv_bias', true))
+    throw new UserError(
+      `${path}: expected qkv_bias true, got false`,
+      'Models whose query, key and value have no bias are not supported.',
+    );
+  if (act !== 'gelu')
+    throw new UserError(`${path}: expected hidden_act gelu, got ${act}`, 'Only the exact GELU is supported.');
   const patch = fields.size('patch_size', 16);
-  if (patch.height !== patch.width) throw new UserError(`${path}: expected patch_size to be a square, got ${patch.height}×${patch.width}`);
+  if (patch.height !== patch.width)
+    throw new UserError(`${path}: expected patch_size to be a square, got ${patch.height}×${patch.width}`);
   const config: VitConfig = {
     variant: variantOf(fields),
     imageSize: fields.size('image_size', 224),
@@ -83,12 +91,19 @@ function readConfig(json: unknown, path: string, variantOf: (fields: ConfigField
 function checkConfig(config: VitConfig, where: string): void {
   const { imageSize, patchSize, hiddenSize, heads } = config;
   if (imageSize.height % patchSize !== 0 || imageSize.width % patchSize !== 0) {
-    throw new UserError(`${where}: expected an image size divisible by the patch size ${patchSize}, got ${imageSize.height}×${imageSize.width}`);
+    throw new UserError(
+      `${where}: expected an image size divisible by the patch size ${patchSize}, got ${imageSize.height}×${imageSize.width}`,
+    );
   }
-  if (hiddenSize % heads !== 0) throw new UserError(`${where}: expected hidden_size divisible by ${heads} heads, got ${hiddenSize}`);
+  if (hiddenSize % heads !== 0)
+    throw new UserError(`${where}: expected hidden_size divisible by ${heads} heads, got ${hiddenSize}`);
   // See `tokens`.
-  if (patchCount(config) % classTokens(config) !== 0) throw new UserError(`${where}: expected an even number of patches beside two class tokens, got ${patchCount(config)}`);
-  if (patchCount(config) > 1 << 16) throw new UserError(`${where}: ${patchCount(config)} patches a picture are too many`);
+  if (patchCount(config) % classTokens(config) !== 0)
+    throw new UserError(
+      `${where}: expected an even number of patches beside two class tokens, got ${patchCount(config)}`,
+    );
+  if (patchCount(config) > 1 << 16)
+    throw new UserError(`${where}: ${patchCount(config)} patches a picture are too many`);
 }
 
 const ARCHITECTURE_NAMES: Readonly<Record<VitVariant, string>> = {

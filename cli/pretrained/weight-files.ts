@@ -49,11 +49,14 @@ export function shardNames(index: unknown, path: string, { suffix }: Format): st
   const map = typeof index === 'object' && index !== null && 'weight_map' in index ? index.weight_map : null;
   if (typeof map !== 'object' || map === null) throw new UserError(`${path}: expected an object weight_map`);
   const names = new Set<unknown>(Object.values(map));
-  if (names.size === 0) throw new UserError(`${path}: expected an object weight_map that names shards, got ${JSON.stringify(map)}`);
+  if (names.size === 0)
+    throw new UserError(`${path}: expected an object weight_map that names shards, got ${JSON.stringify(map)}`);
   for (const name of names) {
     // A shard lies beside its index: a path that leads elsewhere is refused.
     if (typeof name !== 'string' || basename(name) !== name || !name.endsWith(suffix)) {
-      throw new UserError(`${path}: expected the name of a ${suffix} file in the same folder, got ${JSON.stringify(name)}`);
+      throw new UserError(
+        `${path}: expected the name of a ${suffix} file in the same folder, got ${JSON.stringify(name)}`,
+      );
     }
   }
   return [...names] as string[];

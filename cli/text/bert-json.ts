@@ -18,7 +18,16 @@ export interface BertTokenizerParts {
 }
 
 /** The tokenizer.json that transformers makes of a BERT vocabulary. */
-export function bertTokenizerJson({ vocab, addedTokens, cls, sep, unk, lowercase, stripAccents, chineseCharacters }: BertTokenizerParts): JsonObject {
+export function bertTokenizerJson({
+  vocab,
+  addedTokens,
+  cls,
+  sep,
+  unk,
+  lowercase,
+  stripAccents,
+  chineseCharacters,
+}: BertTokenizerParts): JsonObject {
   const a = { Sequence: { id: 'A', type_id: 0 } };
   const b = { Sequence: { id: 'B', type_id: 1 } };
   const token = ({ content }: SpecialToken, type_id = 0): JsonObject => ({ SpecialToken: { id: content, type_id } });
@@ -27,16 +36,30 @@ export function bertTokenizerJson({ vocab, addedTokens, cls, sep, unk, lowercase
     truncation: null,
     padding: null,
     added_tokens: addedTokens,
-    normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: chineseCharacters, strip_accents: stripAccents, lowercase },
+    normalizer: {
+      type: 'BertNormalizer',
+      clean_text: true,
+      handle_chinese_chars: chineseCharacters,
+      strip_accents: stripAccents,
+      lowercase,
+    },
     pre_tokenizer: { type: 'BertPreTokenizer' },
     post_processor: {
       type: 'TemplateProcessing',
       single: [token(cls), a, token(sep)],
       pair: [token(cls), a, token(sep), b, token(sep, 1)],
-      special_tokens: Object.fromEntries([cls, sep].map(({ content, id }) => [content, { id: content, ids: [id], tokens: [content] }])),
+      special_tokens: Object.fromEntries(
+        [cls, sep].map(({ content, id }) => [content, { id: content, ids: [id], tokens: [content] }]),
+      ),
     },
     decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-    model: { type: 'WordPiece', unk_token: unk.content, continuing_subword_prefix: '##', max_input_chars_per_word: MAX_WORD_CHARACTERS, vocab: Object.fromEntries(vocab) },
+    model: {
+      type: 'WordPiece',
+      unk_token: unk.content,
+      continuing_subword_prefix: '##',
+      max_input_chars_per_word: MAX_WORD_CHARACTERS,
+      vocab: Object.fromEntries(vocab),
+    },
   };
 }
 

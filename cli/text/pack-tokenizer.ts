@@ -3,7 +3,8 @@ import type { Tensor } from '../../runtime/artifact/safetensors.ts';
 import { createTokenizer } from '../../runtime/text/tokenizer.ts';
 
 /**
- * A tokenizer.json as the tensor `TOKENIZER_TENSOR` (runtime/text/artifact-tokenizer) of an artifact: U8 (bytes). The same JSON gives the same bytes.
+ * A tokenizer.json as the tensor `TOKENIZER_TENSOR` (runtime/text/artifact-tokenizer) of an artifact: U8 (bytes). The
+ * same JSON gives the same bytes.
  * @throws PreprocessError where it is no tokenizer that is supported.
  */
 export function packTokenizer(json: unknown): Tensor {

@@ -1,8 +1,16 @@
-/** A tokenizer without the tokens that a data set never uses: most of an embedding table's rows, of a BERT most of its bytes, fall away. */
+/**
+ * A tokenizer without the tokens that a data set never uses: most of an embedding table's rows, of a BERT most of its
+ * bytes, fall away.
+ */
 import { isObject, type JsonObject } from '../../runtime/artifact/schema.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
-import { readTokenizerJson, type BpeJson, type TokenizerJson, type WordPieceJson } from '../../runtime/text/tokenizer-json.ts';
 import { createTokenizer } from '../../runtime/text/tokenizer.ts';
+import {
+  type BpeJson,
+  readTokenizerJson,
+  type TokenizerJson,
+  type WordPieceJson,
+} from '../../runtime/text/tokenizer-json.ts';
 import { UserError } from '../io/errors.ts';
 
 export interface PrunedVocabulary {
@@ -13,9 +21,10 @@ export interface PrunedVocabulary {
 }
 
 /**
- * Keeps the `used` tokens, added and special ones, and what spells all others: single characters, as words begin with them and as they go on, or
- * single bytes. Texts whose tokens are all among `used` keep their tokens; in others a token that is gone becomes shorter ones, and nothing becomes
- * unknown that is made of characters with tokens of their own. Of BPE, the merges that lead to kept tokens stay, with all that lies between.
+ * Keeps the `used` tokens, added and special ones, and what spells all others: single characters, as words begin with
+ * them and as they go on, or single bytes. Texts whose tokens are all among `used` keep their tokens; in others a token
+ * that is gone becomes shorter ones, and nothing becomes unknown that is made of characters with tokens of their own.
+ * Of BPE, the merges that lead to kept tokens stay, with all that lies between.
  * @throws UserError where the tokenizer is not supported, RangeError where a used id is none of its
  */
 export function pruneVocabulary(json: unknown, used: ReadonlySet<number>): PrunedVocabulary {
@@ -32,14 +41,27 @@ export function pruneVocabulary(json: unknown, used: ReadonlySet<number>): Prune
   const newId = (id: unknown): number => newIds.get(id as number) as number;
   const { model, added_tokens, post_processor, padding } = json as JsonObject;
   const tokens = [...vocab].filter(([, id]) => newIds.has(id)).sort(([, a], [, b]) => a - b);
-  const merges = spec.model.type === 'WordPiece' ? {} : { merges: spec.model.value.merges.filter((pair) => [...pair, pair.join('')].every((token) => keep.has(vocab.get(token) as number))) };
+  const merges =
+    spec.model.type === 'WordPiece'
+      ? {}
+      : {
+          merges: spec.model.value.merges.filter((pair) =>
+            [...pair, pair.join('')].every((token) => keep.has(vocab.get(token) as number)),
+          ),
+        };
   return {
     json: {
       ...(json as JsonObject),
-      ...(Array.isArray(added_tokens) ? { added_tokens: added_tokens.map((token: JsonObject) => ({ ...token, id: newId(token.id) })) } : {}),
+      ...(Array.isArray(added_tokens)
+        ? { added_tokens: added_tokens.map((token: JsonObject) => ({ ...token, id: newId(token.id) })) }
+        : {}),
       ...(isObject(padding) && 'pad_id' in padding ? { padding: { ...padding, pad_id: newId(padding.pad_id) } } : {}),
       ...(isObject(post_processor) ? { post_processor: withNewIds(post_processor, newId) } : {}),
-      model: { ...(model as JsonObject), ...merges, vocab: Object.fromEntries(tokens.map(([token, id]) => [token, newId(id)])) },
+      model: {
+        ...(model as JsonObject),
+        ...merges,
+        vocab: Object.fromEntries(tokens.map(([token, id]) => [token, newId(id)])),
+      },
     },
     kept,
   };
@@ -50,7 +72,11 @@ function readSpec(json: unknown): TokenizerJson {
     createTokenizer(json);
     return readTokenizerJson(json);
   } catch (error) {
-    if (error instanceof PreprocessError) throw new UserError(`the vocabulary can't be made smaller: ${error.message}`, 'Slim prunes WordPiece and byte-level BPE.');
+    if (error instanceof PreprocessError)
+      throw new UserError(
+        `the vocabulary can't be made smaller: ${error.message}`,
+        'Slim prunes WordPiece and byte-level BPE.',
+      );
     throw error;
   }
 }
@@ -58,7 +84,11 @@ function readSpec(json: unknown): TokenizerJson {
 /** Ids that do not come from the model: they are all kept. */
 function addedIds({ added_tokens, post_processor, padding, model }: TokenizerJson): number[] {
   const unknown = model.value.unk_token === null ? undefined : model.value.vocab.get(model.value.unk_token);
-  return [...added_tokens.map(({ id }) => id), ...processorIds(post_processor), ...[padding?.pad_id, unknown].filter((id) => typeof id === 'number')];
+  return [
+    ...added_tokens.map(({ id }) => id),
+    ...processorIds(post_processor),
+    ...[padding?.pad_id, unknown].filter((id) => typeof id === 'number'),
+  ];
 }
 
 function processorIds(processor: TokenizerJson['post_processor']): number[] {
@@ -85,7 +115,10 @@ function keepSpelling({ vocab, continuing_subword_prefix: prefix }: WordPieceJso
   }
 }
 
-/** Single characters (bytes), and for each kept token every pair that it is merged of: whichever came first, the way to it stays. */
+/**
+ * Single characters (bytes), and for each kept token every pair that it is merged of: whichever came first, the way to
+ * it stays.
+ */
 function keepMerged({ vocab, merges }: BpeJson, keep: Set<number>): void {
   for (const [token, id] of vocab) if ([...token].length === 1) keep.add(id);
   const madeOf = new Map<number, number[]>();
@@ -108,7 +141,16 @@ function withNewIds(processor: JsonObject, newId: (id: unknown) => number): Json
   const renamed = (pair: unknown): unknown => (Array.isArray(pair) ? [pair[0], newId(pair[1])] : pair);
   return {
     ...processor,
-    ...(isObject(special_tokens) ? { special_tokens: Object.fromEntries(Object.entries(special_tokens).map(([name, token]) => [name, { ...(token as JsonObject), ids: ((token as JsonObject).ids as unknown[]).map(newId) }])) } : {}),
+    ...(isObject(special_tokens)
+      ? {
+          special_tokens: Object.fromEntries(
+            Object.entries(special_tokens).map(([name, token]) => [
+              name,
+              { ...(token as JsonObject), ids: ((token as JsonObject).ids as unknown[]).map(newId) },
+            ]),
+          ),
+        }
+      : {}),
     ...(cls === undefined ? {} : { cls: renamed(cls) }),
     ...(sep === undefined ? {} : { sep: renamed(sep) }),
     ...(Array.isArray(processors) ? { processors: processors.map((one: JsonObject) => withNewIds(one, newId)) } : {}),

@@ -1,6 +1,7 @@
 /**
- * Learns a WordPiece vocabulary from texts, as Hugging Face's WordPieceTrainer does: byte-pair encoding (Sennrich et al. 2016) whose pieces within a
- * word begin with ##. Where that one goes by the order of a hash table, this one goes by code points: the same texts give the same vocabulary.
+ * Learns a WordPiece vocabulary from texts, as Hugging Face's WordPieceTrainer does: byte-pair encoding (Sennrich et
+ * al. 2016) whose pieces within a word begin with ##. Where that one goes by the order of a hash table, this one goes
+ * by code points: the same texts give the same vocabulary.
  */
 import { apart, bertWords, normalizeBert, windows } from '../../runtime/text/bert-words.ts';
 import { UserError } from '../io/errors.ts';
@@ -23,29 +24,45 @@ const SPECIALS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
 const PREFIX = '##';
 
 /**
- * A tokenizer.json like BERT's with up to `vocabSize` tokens: [PAD], [UNK], [CLS], [SEP] and [MASK] as 0 to 4, characters, what they begin inside of
- * words, then merges, the most frequent first. Reads the texts once; memory grows with the number of distinct words.
+ * A tokenizer.json like BERT's with up to `vocabSize` tokens: [PAD], [UNK], [CLS], [SEP] and [MASK] as 0 to 4,
+ * characters, what they begin inside of words, then merges, the most frequent first. Reads the texts once; memory grows
+ * with the number of distinct words.
  * @throws UserError where there are no words, or `vocabSize` is too small for the characters
  */
-export async function trainWordPiece(texts: AsyncIterable<string> | Iterable<string>, options: WordPieceTraining): Promise<unknown> {
+export async function trainWordPiece(
+  texts: AsyncIterable<string> | Iterable<string>,
+  options: WordPieceTraining,
+): Promise<unknown> {
   const { vocabSize, lowercase, minFrequency = 2, maxCharacters = 1000 } = options;
   const counts = await countWords(texts, options);
   if (counts.size === 0) throw new UserError('the texts hold no words to learn a vocabulary from');
   const vocab = new Map(SPECIALS.map((token, id) => [token, id]));
   const { words, tokens } = spell(counts, maxCharacters, vocab);
   if (vocab.size > vocabSize) {
-    throw new UserError(`a vocabulary of ${vocabSize} tokens has no room for ${vocab.size} special tokens and characters`, `Take at least ${2 * vocab.size}.`);
+    throw new UserError(
+      `a vocabulary of ${vocabSize} tokens has no room for ${vocab.size} special tokens and characters`,
+      `Take at least ${2 * vocab.size}.`,
+    );
   }
   mergePairs(words, tokens, vocab, vocabSize, minFrequency);
   const special = (content: string) => ({ content, id: vocab.get(content) as number });
   return bertTokenizerJson({
-    vocab, addedTokens: SPECIALS.map((token) => specialTokenJson(special(token))), cls: special('[CLS]'), sep: special('[SEP]'), unk: special('[UNK]'),
-    lowercase, stripAccents: null, chineseCharacters: true,
+    vocab,
+    addedTokens: SPECIALS.map((token) => specialTokenJson(special(token))),
+    cls: special('[CLS]'),
+    sep: special('[SEP]'),
+    unk: special('[UNK]'),
+    lowercase,
+    stripAccents: null,
+    chineseCharacters: true,
   });
 }
 
 /** How often each word comes. */
-async function countWords(texts: AsyncIterable<string> | Iterable<string>, { lowercase, maxWords = 2_000_000 }: WordPieceTraining): Promise<Map<string, number>> {
+async function countWords(
+  texts: AsyncIterable<string> | Iterable<string>,
+  { lowercase, maxWords = 2_000_000 }: WordPieceTraining,
+): Promise<Map<string, number>> {
   const normalizer = { clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase };
   const normalized = function* (text: string): Generator<string> {
     for (const window of windows(text)) yield normalizeBert(window, normalizer);
@@ -75,17 +92,33 @@ interface Word {
 }
 
 /** Words as their characters, which become tokens: first those that are there, then what they begin inside of words. */
-function spell(counts: ReadonlyMap<string, number>, maxCharacters: number, vocab: Map<string, number>): { readonly words: readonly Word[]; readonly tokens: string[] } {
+function spell(
+  counts: ReadonlyMap<string, number>,
+  maxCharacters: number,
+  vocab: Map<string, number>,
+): { readonly words: readonly Word[]; readonly tokens: string[] } {
   const ordered = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
   const frequency = new Map<string, number>();
-  for (const [word, count] of ordered) for (const character of word) frequency.set(character, (frequency.get(character) ?? 0) + count);
-  const alphabet = [...frequency].sort(([a, m], [b, n]) => n - m || byCodePoint(a, b)).slice(0, maxCharacters).map(([character]) => character).sort(byCodePoint);
+  for (const [word, count] of ordered)
+    for (const character of word) frequency.set(character, (frequency.get(character) ?? 0) + count);
+  const alphabet = [...frequency]
+    .sort(([a, m], [b, n]) => n - m || byCodePoint(a, b))
+    .slice(0, maxCharacters)
+    .map(([character]) => character)
+    .sort(byCodePoint);
   for (const character of alphabet) vocab.set(character, vocab.size);
   const known = new Set(alphabet);
-  const spelled = ordered.map(([word, count]) => ({ characters: [...word].filter((character) => known.has(character)), first: known.has(String.fromCodePoint(word.codePointAt(0) as number)), count }));
+  const spelled = ordered.map(([word, count]) => ({
+    characters: [...word].filter((character) => known.has(character)),
+    first: known.has(String.fromCodePoint(word.codePointAt(0) as number)),
+    count,
+  }));
   const inside = new Set(spelled.flatMap(({ characters, first }) => characters.slice(first ? 1 : 0)));
   for (const character of [...inside].sort(byCodePoint)) vocab.set(PREFIX + character, vocab.size);
-  const words = spelled.map(({ characters, first, count }) => ({ ids: characters.map((character, i) => vocab.get(first && i === 0 ? character : PREFIX + character) as number), count }));
+  const words = spelled.map(({ characters, first, count }) => ({
+    ids: characters.map((character, i) => vocab.get(first && i === 0 ? character : PREFIX + character) as number),
+    count,
+  }));
   return { words: words.filter(({ ids }) => ids.length > 1), tokens: [...vocab.keys()] };
 }
 
@@ -101,8 +134,17 @@ interface Pair {
   readonly words: number[];
 }
 
-/** Merges the most frequent pair, again and again; of equally frequent ones that with the smaller ids. Counts follow what a merge changes. */
-function mergePairs(words: readonly Word[], tokens: string[], vocab: Map<string, number>, vocabSize: number, minFrequency: number): void {
+/**
+ * Merges the most frequent pair, again and again; of equally frequent ones that with the smaller ids. Counts follow
+ * what a merge changes.
+ */
+function mergePairs(
+  words: readonly Word[],
+  tokens: string[],
+  vocab: Map<string, number>,
+  vocabSize: number,
+  minFrequency: number,
+): void {
   const pairs = new Map<number, Pair>();
   const changed = new Set<Pair>();
   const add = (left: number, right: number, change: number, word: number): void => {
@@ -114,10 +156,13 @@ function mergePairs(words: readonly Word[], tokens: string[], vocab: Map<string,
     if (pair.words.at(-1) !== word) pair.words.push(word);
     changed.add(pair);
   };
-  for (const [w, { ids, count }] of words.entries()) for (let i = 1; i < ids.length; i++) add(ids[i - 1], ids[i], count, w);
+  for (const [w, { ids, count }] of words.entries())
+    for (let i = 1; i < ids.length; i++) add(ids[i - 1], ids[i], count, w);
 
   // A pair lies in it with the count it had then; one that has fewer now goes back.
-  const queue = new Queue<{ readonly pair: Pair; readonly count: number }>((a, b) => b.count - a.count || a.pair.left - b.pair.left || a.pair.right - b.pair.right);
+  const queue = new Queue<{ readonly pair: Pair; readonly count: number }>(
+    (a, b) => b.count - a.count || a.pair.left - b.pair.left || a.pair.right - b.pair.right,
+  );
   const queueChanged = (): void => {
     for (const pair of changed) queue.push({ pair, count: pair.count });
     changed.clear();
@@ -146,7 +191,12 @@ function mergePairs(words: readonly Word[], tokens: string[], vocab: Map<string,
 }
 
 /** Merges a pair wherever a word holds it, telling which pairs come and go. */
-function mergeIn(word: Word, { left, right }: Pair, id: number, tell: (left: number, right: number, change: number) => void): void {
+function mergeIn(
+  word: Word,
+  { left, right }: Pair,
+  id: number,
+  tell: (left: number, right: number, change: number) => void,
+): void {
   const { ids, count } = word;
   const merged: number[] = [];
   for (let i = 0; i < ids.length; i++) {

@@ -1,6 +1,6 @@
 /** The state of a run between two steps, as a safetensors file. */
 import { UserError } from '../io/errors.ts';
-import { openTensorFile, saveTensors, type SafetensorsFile } from '../pretrained/tensor-file.ts';
+import { openTensorFile, type SafetensorsFile, saveTensors } from '../pretrained/tensor-file.ts';
 import type { Evaluation } from './evaluate.ts';
 import { STATE } from './step.ts';
 
@@ -24,8 +24,15 @@ export interface Best {
 export async function saveState(path: string, { step, best, ...vectors }: TrainState): Promise<void> {
   const named: (readonly [name: string, data: Float32Array])[] = STATE.map((name) => [name, vectors[name]] as const);
   if (best) named.push(['best', best.parameters]);
-  const metadata = { step: String(step), ...(best ? { bestAccuracy: String(best.evaluation.accuracy), bestSamples: String(best.evaluation.samples) } : {}) };
-  await saveTensors(path, named.map(([name, data]) => [name, { shape: [data.length], data }] as const), metadata);
+  const metadata = {
+    step: String(step),
+    ...(best ? { bestAccuracy: String(best.evaluation.accuracy), bestSamples: String(best.evaluation.samples) } : {}),
+  };
+  await saveTensors(
+    path,
+    named.map(([name, data]) => [name, { shape: [data.length], data }] as const),
+    metadata,
+  );
 }
 
 /** Reads a state of `size` trained values. */
@@ -35,11 +42,17 @@ export async function loadState(path: string, size: number): Promise<TrainState>
     const vector = async (name: string): Promise<Float32Array> => {
       const values = await file.read(name);
       if (values.length === size) return values;
-      throw new UserError(`${path}: expected ${size} trained values, got ${values.length}`, 'Resume with the model, rank and frozen layers that the run began with.');
+      throw new UserError(
+        `${path}: expected ${size} trained values, got ${values.length}`,
+        'Resume with the model, rank and frozen layers that the run began with.',
+      );
     };
     const [parameters, moment1, moment2] = await Promise.all(STATE.map(vector));
     const best = file.header.entries.has('best')
-      ? { parameters: await vector('best'), evaluation: { accuracy: metadataNumber(file, 'bestAccuracy'), samples: metadataNumber(file, 'bestSamples') } }
+      ? {
+          parameters: await vector('best'),
+          evaluation: { accuracy: metadataNumber(file, 'bestAccuracy'), samples: metadataNumber(file, 'bestSamples') },
+        }
       : null;
     return { step: metadataNumber(file, 'step'), parameters, moment1, moment2, best };
   } finally {
@@ -51,5 +64,8 @@ function metadataNumber({ path, header }: SafetensorsFile, name: string): number
   const text = header.metadata.get(name);
   const value = Number(text ?? NaN);
   if (value >= 0) return value;
-  throw new UserError(`${path}: expected ${name} in the metadata to be a number, got ${text}`, 'The checkpoint is damaged: start again with --overwrite.');
+  throw new UserError(
+    `${path}: expected ${name} in the metadata to be a number, got ${text}`,
+    'The checkpoint is damaged: start again with --overwrite.',
+  );
 }

@@ -3,17 +3,17 @@ import type { Random } from '../../runtime/random.ts';
 import type { Samples } from '../data/samples.ts';
 import type { DeviceTensor, Engine, Program } from '../engines/engine.ts';
 import { input } from '../graph/ops/leaf.ts';
-import { tensorsOf, type Layer, type TensorSpec } from '../models/layers.ts';
-import { adaptersOnlyParts, adapterTensors, initialName, type AdapterOptions } from '../pclora/linear.ts';
+import { type Layer, type TensorSpec, tensorsOf } from '../models/layers.ts';
+import { type AdapterOptions, adaptersOnlyParts, adapterTensors, initialName } from '../pclora/linear.ts';
 import { lambdaAt, type Schedule } from '../pclora/schedule.ts';
 import { startAdapters } from '../pclora/start.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { compileForward, evaluateForward } from './evaluate.ts';
-import { trainLoop, type LoopContext, type LoopOptions, type LoopResult } from './loop.ts';
+import { type LoopContext, type LoopOptions, type LoopResult, trainLoop } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
 import { createPrograms, type Programs } from './programs.ts';
-import { compressStep, type CompressOptions } from './step.ts';
+import { type CompressOptions, compressStep } from './step.ts';
 import { packVector, tensorNamed, unpackVector, uploadTensors } from './trained-tensors.ts';
 
 /** Kinds of layers that train beside the adapters, unless frozen. */
@@ -33,12 +33,14 @@ export interface PcLoraOptions {
 /** The tensors beside the adapters that train: layer norms, and pooler and head. */
 function keptTraining(layers: readonly Layer[], freeze: readonly Freezable[]): TensorSpec[] {
   const trains = ({ kind }: Layer): boolean =>
-    (kind === 'norm' && !freeze.includes('norms')) || ((kind === 'head' || kind === 'pooler') && !freeze.includes('head'));
+    (kind === 'norm' && !freeze.includes('norms')) ||
+    ((kind === 'head' || kind === 'pooler') && !freeze.includes('head'));
   return tensorsOf(layers.filter(trains));
 }
 
 /**
- * Compresses a teacher. Returns what is left at λ = 0: adapters, layer norms, embeddings and head, by the layer table's names.
+ * Compresses a teacher. Returns what is left at λ = 0: adapters, layer norms, embeddings and head, by the layer table's
+ * names.
  * @param test judged with the adapters only, as it would ship
  */
 export async function compress(
@@ -58,15 +60,30 @@ export async function compress(
   const start = await startAdapters(engine, model.layers, teacher.tensors, adapters, source);
 
   // One copy of W: the teacher, the fading student and every program read the same uploaded tensors.
-  const frozen = { ...uploadTensors(engine, dense, teacher.tensors), ...(adapters.init === 'svd' ? uploadTensors(engine, adapterSpecs, start, initialName) : {}) };
-  const programs = createPhases(engine, { model, batch: options.batchSize, layout, optimizer: options.optimizer, adapters, alpha: pclora.alpha });
+  const frozen = {
+    ...uploadTensors(engine, dense, teacher.tensors),
+    ...(adapters.init === 'svd' ? uploadTensors(engine, adapterSpecs, start, initialName) : {}),
+  };
+  const programs = createPhases(engine, {
+    model,
+    batch: options.batchSize,
+    layout,
+    optimizer: options.optimizer,
+    adapters,
+    alpha: pclora.alpha,
+  });
   const trained = sliceTensors(input('parameters', [layout.size]), layout);
-  const forward = compileForward(engine, model, adaptersOnlyParts([...dense, ...adapterSpecs], adapters.scaling, trained));
+  const forward = compileForward(
+    engine,
+    model,
+    adaptersOnlyParts([...dense, ...adapterSpecs], adapters.scaling, trained),
+  );
 
   const result = await trainLoop(
     {
       lambdaAt: (step) => lambdaAt(schedule, step, decaySteps),
-      programAt: (step, tokens) => programs.at(lambdaAt(schedule, step, decaySteps) > 0 ? 'fading' : 'adapters', tokens),
+      programAt: (step, tokens) =>
+        programs.at(lambdaAt(schedule, step, decaySteps) > 0 ? 'fading' : 'adapters', tokens),
       dropouts: model.dropouts,
       losses: ['loss', 'task', 'feature'],
       frozen,
@@ -77,7 +94,14 @@ export async function compress(
     context,
   );
   await Promise.all([programs.dispose(), forward.dispose()]);
-  return { ...result, tensors: remaining(teacher, adapterSpecs, new Map([...teacher.tensors, ...start, ...unpackVector(layout, result.parameters)])) };
+  return {
+    ...result,
+    tensors: remaining(
+      teacher,
+      adapterSpecs,
+      new Map([...teacher.tensors, ...start, ...unpackVector(layout, result.parameters)]),
+    ),
+  };
 }
 
 /** What ships: everything but the weights that the adapters replaced. */
@@ -87,14 +111,24 @@ function remaining({ model }: Checkpoint, adapterSpecs: readonly TensorSpec[], a
   return new Map([...kept, ...adapterSpecs].map(({ name }) => [name, tensorNamed(all, name)]));
 }
 
-/** The programs of a compression's two phases, one phase at a time: λ never comes back, so the first one's go when the second begins. */
+/**
+ * The programs of a compression's two phases, one phase at a time: λ never comes back, so the first one's go when the
+ * second begins.
+ */
 function createPhases(engine: Engine, options: Omit<CompressOptions, 'tokens'>) {
   let current: { readonly phase: 'fading' | 'adapters'; readonly programs: Programs } | null = null;
   return {
     async at(phase: 'fading' | 'adapters', tokens: number | null): Promise<Program> {
       if (current?.phase !== phase) {
         await current?.programs.dispose();
-        current = { phase, programs: createPrograms((length) => engine.compile(compressStep({ ...options, tokens: length ?? undefined }, phase), { takesTurns: length !== null })) };
+        current = {
+          phase,
+          programs: createPrograms((length) =>
+            engine.compile(compressStep({ ...options, tokens: length ?? undefined }, phase), {
+              takesTurns: length !== null,
+            }),
+          ),
+        };
       }
       return current.programs.at(tokens);
     },

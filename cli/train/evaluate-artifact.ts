@@ -4,10 +4,14 @@ import { createEngine } from '../../runtime/engine/engine.ts';
 import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
 import { builtKernels } from '../io/assets.ts';
-import { argmax, EVALUATION_BATCH, expectFinite, type EvaluateOptions, type Evaluation } from './evaluate.ts';
+import { argmax, EVALUATION_BATCH, type EvaluateOptions, type Evaluation, expectFinite } from './evaluate.ts';
 
 /** Runs every sample once through the WebAssembly runtime. `samples` are prepared as the artifact says. */
-export async function evaluateArtifact(artifact: Artifact, samples: Samples, { classOf, onBatch }: EvaluateOptions = {}): Promise<Evaluation> {
+export async function evaluateArtifact(
+  artifact: Artifact,
+  samples: Samples,
+  { classOf, onBatch }: EvaluateOptions = {},
+): Promise<Evaluation> {
   const engine = createEngine(artifact, await builtKernels());
   const total = batchCount(samples.size, { batchSize: EVALUATION_BATCH });
   let correct = 0;

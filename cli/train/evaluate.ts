@@ -13,7 +13,10 @@ export const EVALUATION_BATCH = 64;
 export function compileForward(engine: Engine, model: Model, parts: Parts, batch = EVALUATION_BATCH): Programs {
   return createPrograms((tokens) => {
     const inputs = model.batchInputs(batch, { padded: true, tokens: tokens ?? undefined });
-    return engine.compile({ outputs: { logits: model.forward(inputs, batch, parts).logits } }, { takesTurns: tokens !== null });
+    return engine.compile(
+      { outputs: { logits: model.forward(inputs, batch, parts).logits } },
+      { takesTurns: tokens !== null },
+    );
   });
 }
 
@@ -28,8 +31,16 @@ export interface EvaluateOptions {
   readonly onBatch?: (done: number, total: number) => void;
 }
 
-/** Runs every sample once and counts how often the largest logit is the label's. UserError where a logit is not finite. */
-export async function evaluateForward(engine: Engine, forward: Programs, tensors: Inputs, samples: Samples, options: EvaluateOptions = {}): Promise<Evaluation> {
+/**
+ * Runs every sample once and counts how often the largest logit is the label's. UserError where a logit is not finite.
+ */
+export async function evaluateForward(
+  engine: Engine,
+  forward: Programs,
+  tensors: Inputs,
+  samples: Samples,
+  options: EvaluateOptions = {},
+): Promise<Evaluation> {
   const { classOf, onBatch } = options;
   const total = batchCount(samples.size, { batchSize: EVALUATION_BATCH });
   let correct = 0;
@@ -59,6 +70,10 @@ export function argmax(values: ArrayLike<number>, offset: number, length: number
 /** UserError where a logit is no number: the accuracy would look like one and be none. */
 export function expectFinite(logits: ArrayLike<number>, offset: number, length: number): void {
   for (let i = offset; i < offset + length; i++) {
-    if (!Number.isFinite(logits[i])) throw new UserError(`the model answers ${logits[i]}: its weights are too large to compute with`, 'Did its training diverge? Try a lower --learning-rate.');
+    if (!Number.isFinite(logits[i]))
+      throw new UserError(
+        `the model answers ${logits[i]}: its weights are too large to compute with`,
+        'Did its training diverge? Try a lower --learning-rate.',
+      );
   }
 }

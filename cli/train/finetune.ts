@@ -1,25 +1,40 @@
 /** Fine-tuning: the dense model on the task loss. Its result is the teacher of a compression. */
 import type { Samples } from '../data/samples.ts';
+import { input } from '../graph/ops/leaf.ts';
+import { tensorsOf } from '../models/layers.ts';
+import { denseParts } from '../pclora/linear.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
-import { tensorsOf } from '../models/layers.ts';
-import { input } from '../graph/ops/leaf.ts';
-import { denseParts } from '../pclora/linear.ts';
 import { compileForward, evaluateForward } from './evaluate.ts';
-import { trainLoop, type LoopContext, type LoopOptions, type LoopResult } from './loop.ts';
+import { type LoopContext, type LoopOptions, type LoopResult, trainLoop } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
 import { createPrograms } from './programs.ts';
 import { finetuneStep } from './step.ts';
 import { packVector, unpackVector } from './trained-tensors.ts';
 
 /** Trains every tensor of the checkpoint. */
-export async function finetune(checkpoint: Checkpoint, test: Samples, options: LoopOptions, context: LoopContext): Promise<LoopResult & { readonly tensors: Tensors }> {
+export async function finetune(
+  checkpoint: Checkpoint,
+  test: Samples,
+  options: LoopOptions,
+  context: LoopContext,
+): Promise<LoopResult & { readonly tensors: Tensors }> {
   const { engine } = context;
   const { model } = checkpoint;
   const specs = tensorsOf(model.layers);
   const layout = flatLayout(specs);
   const programs = createPrograms((tokens) =>
-    engine.compile(finetuneStep({ model, batch: options.batchSize, tokens: tokens ?? undefined, layout, optimizer: options.optimizer }), { takesTurns: tokens !== null }));
+    engine.compile(
+      finetuneStep({
+        model,
+        batch: options.batchSize,
+        tokens: tokens ?? undefined,
+        layout,
+        optimizer: options.optimizer,
+      }),
+      { takesTurns: tokens !== null },
+    ),
+  );
   const trained = sliceTensors(input('parameters', [layout.size]), layout);
   const forward = compileForward(engine, model, denseParts(specs, trained));
   const result = await trainLoop(

@@ -2,15 +2,24 @@
 import { random } from '../../runtime/random.ts';
 import { batchCount } from '../data/pass.ts';
 import type { Batch, Samples } from '../data/samples.ts';
-import { floats, integers, type DeviceTensor, type Engine, type HostTensor, type Inputs, type Outputs, type Program } from '../engines/engine.ts';
+import {
+  type DeviceTensor,
+  type Engine,
+  floats,
+  type HostTensor,
+  type Inputs,
+  integers,
+  type Outputs,
+  type Program,
+} from '../engines/engine.ts';
 import { Interrupted, UserError } from '../io/errors.ts';
 import { exists } from '../io/files.ts';
 import type { Progress } from '../io/progress.ts';
 import type { Dropout } from '../models/model.ts';
-import { loadState, saveState, type Best, type TrainState } from './checkpoint.ts';
+import { type Best, loadState, saveState, type TrainState } from './checkpoint.ts';
 import type { Evaluation } from './evaluate.ts';
 import { learningRateAt } from './learning-rate.ts';
-import { adamwScalars, type AdamwOptions } from './optimizer.ts';
+import { type AdamwOptions, adamwScalars } from './optimizer.ts';
 import type { RunDirectory } from './run-directory.ts';
 import { STATE } from './step.ts';
 
@@ -84,12 +93,22 @@ export async function trainLoop(objective: Objective, options: LoopOptions, cont
   try {
     for await (const { batch, epoch, step } of trainingBatches(context, options, state.step)) {
       const started = performance.now();
-      const learningRate = learningRateAt(step, { peak: options.learningRate, warmupSteps: options.warmupSteps, totalSteps });
+      const learningRate = learningRateAt(step, {
+        peak: options.learningRate,
+        warmupSteps: options.warmupSteps,
+        totalSteps,
+      });
       const lambda = objective.lambdaAt(step);
-      const scalars = asScalars({ ...adamwScalars(step, learningRate, options.optimizer), ...(lambda === null ? {} : { lambda }) });
+      const scalars = asScalars({
+        ...adamwScalars(step, learningRate, options.optimizer),
+        ...(lambda === null ? {} : { lambda }),
+      });
       const program = await objective.programAt(step, batch.tokens);
       const masks = dropoutMasks(objective.dropouts, options, step);
-      const outputs = await runStep(engine, program, { ...objective.frozen, ...device }, batch, { ...masks, ...scalars });
+      const outputs = await runStep(engine, program, { ...objective.frozen, ...device }, batch, {
+        ...masks,
+        ...scalars,
+      });
       const values = await readScalars(outputs, [...objective.losses, 'gradientNorm']);
       const msPerStep = performance.now() - started;
       expectFinite(values, step, run);
@@ -110,26 +129,37 @@ export async function trainLoop(objective: Objective, options: LoopOptions, cont
           evaluation = await objective.evaluate(device.parameters);
           await log.add({ step, epoch, lambda, ...evaluation });
           progress.line(`step ${done}/${totalSteps}${told}  accuracy ${(100 * evaluation.accuracy).toFixed(2)} %`);
-          if (options.select === 'best' && evaluation.accuracy >= (best?.evaluation.accuracy ?? 0)) best = { parameters: weights.parameters.slice(), evaluation };
+          if (options.select === 'best' && evaluation.accuracy >= (best?.evaluation.accuracy ?? 0))
+            best = { parameters: weights.parameters.slice(), evaluation };
         }
         state = { step: done, ...weights, best };
         // The log first: what a checkpoint holds is in it, also where the process is killed in between.
         await log.flush();
         await saveCheckpoint(state, context);
       }
-      if (signal.aborted && done < totalSteps) throw new Interrupted(`interrupted at step ${done} of ${totalSteps}: the same command with --resume goes on`);
+      if (signal.aborted && done < totalSteps)
+        throw new Interrupted(`interrupted at step ${done} of ${totalSteps}: the same command with --resume goes on`);
     }
   } finally {
     progress.end();
     await log.flush();
   }
-  const kept = state.best ?? { parameters: state.parameters.slice(), evaluation: evaluation ?? (await objective.evaluate(device.parameters)) };
+  const kept = state.best ?? {
+    parameters: state.parameters.slice(),
+    evaluation: evaluation ?? (await objective.evaluate(device.parameters)),
+  };
   disposeAll(device);
   return { ...kept, steps: state.step };
 }
 
-/** Epoch after epoch until `totalSteps`; on resuming, the batches that were trained on already are made and passed over. */
-async function* trainingBatches({ samples }: LoopContext, options: LoopOptions, firstStep: number): AsyncGenerator<{ batch: Batch; epoch: number; step: number }> {
+/**
+ * Epoch after epoch until `totalSteps`; on resuming, the batches that were trained on already are made and passed over.
+ */
+async function* trainingBatches(
+  { samples }: LoopContext,
+  options: LoopOptions,
+  firstStep: number,
+): AsyncGenerator<{ batch: Batch; epoch: number; step: number }> {
   const { batchSize, seed, totalSteps } = options;
   const perEpoch = batchCount(samples.size, { batchSize, dropLast: true });
   for (let epoch = Math.floor(firstStep / perEpoch); epoch * perEpoch < totalSteps; epoch++) {
@@ -142,10 +172,20 @@ async function* trainingBatches({ samples }: LoopContext, options: LoopOptions, 
 }
 
 /** Which values are dropped at a step: told by the seed and the step, so that a resumed run drops the same. */
-function dropoutMasks(dropouts: readonly Dropout[], { batchSize, seed }: LoopOptions, step: number): Record<string, HostTensor> {
+function dropoutMasks(
+  dropouts: readonly Dropout[],
+  { batchSize, seed }: LoopOptions,
+  step: number,
+): Record<string, HostTensor> {
   const source = random(seed, DROPOUT_STREAM, step);
   return Object.fromEntries(
-    dropouts.map(({ name, width, rate }) => [name, floats(Float32Array.from({ length: batchSize * width }, () => (source.uniform() < rate ? 0 : 1 / (1 - rate))), [batchSize, width])]),
+    dropouts.map(({ name, width, rate }) => [
+      name,
+      floats(
+        Float32Array.from({ length: batchSize * width }, () => (source.uniform() < rate ? 0 : 1 / (1 - rate))),
+        [batchSize, width],
+      ),
+    ]),
   );
 }
 
@@ -153,7 +193,13 @@ function asScalars(values: Readonly<Record<string, number>>): Record<string, Hos
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, floats(Float32Array.of(value), [])]));
 }
 
-async function runStep(engine: Engine, program: Program, tensors: Inputs, batch: Batch, others: Readonly<Record<string, HostTensor>>): Promise<Outputs> {
+async function runStep(
+  engine: Engine,
+  program: Program,
+  tensors: Inputs,
+  batch: Batch,
+  others: Readonly<Record<string, HostTensor>>,
+): Promise<Outputs> {
   const given = { ...batch.inputs, labels: integers(batch.labels, [batch.labels.length]), ...others };
   const inputs = Object.fromEntries(Object.entries(given).map(([name, tensor]) => [name, engine.upload(tensor)]));
   const outputs = await program.run({ ...tensors, ...inputs });
@@ -176,10 +222,16 @@ function expectFinite(values: Readonly<Record<string, number>>, step: number, ru
 }
 
 function diverged(what: string, run: RunDirectory): UserError {
-  return new UserError(`training diverged: ${what}`, `The last good checkpoint is kept in ${run.path('checkpoint')}. Try a lower --learning-rate, or more --warmup-steps.`);
+  return new UserError(
+    `training diverged: ${what}`,
+    `The last good checkpoint is kept in ${run.path('checkpoint')}. Try a lower --learning-rate, or more --warmup-steps.`,
+  );
 }
 
-/** Where training begins: at the checkpoint of the run that is resumed, else at the start, which is the first checkpoint. */
+/**
+ * Where training begins: at the checkpoint of the run that is resumed, else at the start, which is the first
+ * checkpoint.
+ */
 async function startingState(start: Float32Array, { resume }: LoopOptions, context: LoopContext): Promise<TrainState> {
   const { run, progress } = context;
   const path = run.path('checkpoint');
@@ -224,15 +276,19 @@ function uploadState(engine: Engine, state: TrainState): Record<string, DeviceTe
 }
 
 /** The trained vector and its moments on the host. UserError where one is no longer finite. */
-async function downloadWeights(device: Inputs, done: number, run: RunDirectory): Promise<Pick<TrainState, (typeof STATE)[number]>> {
+async function downloadWeights(
+  device: Inputs,
+  done: number,
+  run: RunDirectory,
+): Promise<Pick<TrainState, (typeof STATE)[number]>> {
   const [parameters, moment1, moment2] = await Promise.all(STATE.map((name) => readVector(device[name])));
   for (const vector of [parameters, moment1, moment2]) {
-    if (!isFinite(vector)) throw diverged(`a weight is no longer finite after step ${done - 1}`, run);
+    if (!allFinite(vector)) throw diverged(`a weight is no longer finite after step ${done - 1}`, run);
   }
   return { parameters, moment1, moment2 };
 }
 
-function isFinite(vector: Float32Array): boolean {
+function allFinite(vector: Float32Array): boolean {
   for (let i = 0; i < vector.length; i++) if (!Number.isFinite(vector[i])) return false;
   return true;
 }

@@ -1,8 +1,8 @@
 /**
  * AdamW (Loshchilov, Hutter 2017) and clipping by global norm, as graph.
  *
- * All trained tensors lie one after another in one vector, and so do their moments: the update is a dozen operations whatever the
- * number of tensors, the state of a run is three arrays, and the layout says which range is whose.
+ * All trained tensors lie one after another in one vector, and so do their moments: the update is a dozen operations
+ * whatever the number of tensors, the state of a run is three arrays, and the layout says which range is whose.
  */
 import { elementCount, type Node } from '../graph/graph.ts';
 import { add, divide, minimum, multiply, scale, subtract } from '../graph/ops/binary.ts';
@@ -18,7 +18,9 @@ export interface AdamwOptions {
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
-  /** Decoupled; decays every trained tensor. 0 by default: a decay pulls B·A to zero while λ still carries the output. */
+  /**
+   * Decoupled; decays every trained tensor. 0 by default: a decay pulls B·A to zero while λ still carries the output.
+   */
   readonly weightDecay: number;
   /** The gradient's largest global norm; 0: no limit. */
   readonly clipNorm: number;
@@ -46,12 +48,19 @@ export function flatLayout(tensors: readonly TensorSpec[]): FlatLayout {
 /** The tensors as nodes cut out of the vector. */
 export function sliceTensors(flat: Node, layout: FlatLayout): Map<string, Node> {
   return new Map(
-    layout.tensors.map(({ name, shape }, i) => [name, reshape(slice(flat, 0, layout.offsets[i], elementCount(shape)), shape)]),
+    layout.tensors.map(({ name, shape }, i) => [
+      name,
+      reshape(slice(flat, 0, layout.offsets[i], elementCount(shape)), shape),
+    ]),
   );
 }
 
 /** The scalar inputs of an update at optimizer step n (counted from 0): the learning rate and 1 - β^(n+1). */
-export function adamwScalars(step: number, learningRate: number, { beta1, beta2 }: AdamwOptions): Record<string, number> {
+export function adamwScalars(
+  step: number,
+  learningRate: number,
+  { beta1, beta2 }: AdamwOptions,
+): Record<string, number> {
   return { learningRate, correction1: 1 - beta1 ** (step + 1), correction2: 1 - beta2 ** (step + 1) };
 }
 
@@ -63,17 +72,21 @@ export function adamwUpdate(
 ): { readonly parameters: Node; readonly moment1: Node; readonly moment2: Node; readonly gradientNorm: Node } {
   const moment1 = input('moment1', parameters.shape);
   const moment2 = input('moment2', parameters.shape);
-  const [learningRate, correction1, correction2] = ['learningRate', 'correction1', 'correction2'].map((name) => input(name, []));
+  const [learningRate, correction1, correction2] = ['learningRate', 'correction1', 'correction2'].map((name) =>
+    input(name, []),
+  );
 
   const raw = concat(gradients.map(flatten), 0);
   const gradientNorm = sqrt(sumOfAll(multiply(raw, raw)));
-  const clipped = clipNorm === 0 ? raw : multiply(raw, minimum(scalar(1), divide(scalar(clipNorm), add(gradientNorm, scalar(1e-6)))));
+  const clipped =
+    clipNorm === 0 ? raw : multiply(raw, minimum(scalar(1), divide(scalar(clipNorm), add(gradientNorm, scalar(1e-6)))));
 
   const m = add(scale(moment1, beta1), scale(clipped, 1 - beta1));
   const v = add(scale(moment2, beta2), scale(multiply(clipped, clipped), 1 - beta2));
   // θ ← θ·(1 - lr·wd) - lr/(1 - β₁ᵗ) · m / (√v/√(1 - β₂ᵗ) + ε)
   const denominator = add(divide(sqrt(v), sqrt(correction2)), scalar(epsilon));
   const update = multiply(divide(m, denominator), divide(learningRate, correction1));
-  const decayed = weightDecay === 0 ? parameters : multiply(parameters, subtract(scalar(1), scale(learningRate, weightDecay)));
+  const decayed =
+    weightDecay === 0 ? parameters : multiply(parameters, subtract(scalar(1), scale(learningRate, weightDecay)));
   return { parameters: subtract(decayed, update), moment1: m, moment2: v, gradientNorm };
 }

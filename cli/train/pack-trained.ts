@@ -4,7 +4,7 @@ import type { JsonObject } from '../../runtime/artifact/schema.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { TOKENIZER_TENSOR } from '../../runtime/text/artifact-tokenizer.ts';
 import type { TextPreprocess } from '../../runtime/text/spec.ts';
-import { pack, type Description } from '../compress/pack.ts';
+import { type Description, pack } from '../compress/pack.ts';
 import { quantizeTensors } from '../compress/quantize.ts';
 import type { StoredTensors } from '../compress/stored-tensors.ts';
 import { denseCost } from '../pclora/cost.ts';
@@ -25,7 +25,15 @@ export function quantize(trained: TrainedModel): TrainedModel {
 }
 
 /** The manifest's description, from what the run recorded. */
-function describe({ architecture, config, model, preprocessing, compression, record, source }: TrainedModel): Description {
+function describe({
+  architecture,
+  config,
+  model,
+  preprocessing,
+  compression,
+  record,
+  source,
+}: TrainedModel): Description {
   const costs: Manifest['costs'] = record?.costs ?? { teacher: null, model: denseCost(model) };
   return {
     ...taskOf(preprocessing),
@@ -39,8 +47,15 @@ function describe({ architecture, config, model, preprocessing, compression, rec
 }
 
 function taskOf(preprocessing: Preprocessing): Pick<Description, 'task' | 'preprocessing'> {
-  if (preprocessing.kind === 'image') return { task: 'image-classification', preprocessing: preprocessing.image satisfies ImagePreprocess as unknown as JsonObject };
-  return { task: 'text-classification', preprocessing: { kind: 'text', maxTokens: preprocessing.maxTokens } satisfies TextPreprocess };
+  if (preprocessing.kind === 'image')
+    return {
+      task: 'image-classification',
+      preprocessing: preprocessing.image satisfies ImagePreprocess as unknown as JsonObject,
+    };
+  return {
+    task: 'text-classification',
+    preprocessing: { kind: 'text', maxTokens: preprocessing.maxTokens } satisfies TextPreprocess,
+  };
 }
 
 function attachments({ preprocessing }: TrainedModel): StoredTensors {

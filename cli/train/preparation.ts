@@ -19,5 +19,10 @@ export async function artifactPreparation(artifact: Artifact): Promise<Preparati
   const { task, preprocessing, plan } = artifact.manifest;
   if (task === 'image-classification') return { kind: 'image', image: readImagePreprocess(preprocessing) };
   const { maxTokens } = readTextPreprocess(preprocessing);
-  return { kind: 'text', tokenizer: await readTokenizer(artifact), maxTokens, types: plan.inputs.some(({ name }) => name === 'types') };
+  return {
+    kind: 'text',
+    tokenizer: await readTokenizer(artifact),
+    maxTokens,
+    types: plan.inputs.some(({ name }) => name === 'types'),
+  };
 }

@@ -8,19 +8,26 @@ import { pruneVocabulary } from '../text/prune-vocabulary.ts';
 const WORDS = 'embedding.word';
 
 /**
- * Keeps the tokens that the texts use, the special ones and every single character, and rewrites tokenizer and word embeddings to match.
- * The model answers as before on these texts; on others a word may come apart into smaller pieces, but none becomes unknown.
+ * Keeps the tokens that the texts use, the special ones and every single character, and rewrites tokenizer and word
+ * embeddings to match. The model answers as before on these texts; on others a word may come apart into smaller pieces,
+ * but none becomes unknown.
  */
 export async function pruneCheckpoint(checkpoint: Checkpoint, rows: AsyncIterable<TextRow>): Promise<Checkpoint> {
   const { architecture, config, preprocessing, tensors } = checkpoint;
-  if (preprocessing.kind !== 'text' || !('vocabSize' in config)) throw new UserError('--prune-vocabulary: the model takes pictures and has no vocabulary');
+  if (preprocessing.kind !== 'text' || !('vocabSize' in config))
+    throw new UserError('--prune-vocabulary: the model takes pictures and has no vocabulary');
   const { encode } = createTokenizer(preprocessing.tokenizer);
   const used = new Set<number>();
-  for await (const { text, pair } of rows) for (const id of encode(text, pair, preprocessing.maxTokens).ids) used.add(id);
+  for await (const { text, pair } of rows)
+    for (const id of encode(text, pair, preprocessing.maxTokens).ids) used.add(id);
   const { json, kept } = pruneVocabulary(preprocessing.tokenizer, used);
   // Ids of special tokens that no template uses are none that loading looks at.
   const beyond = kept.find((id) => id >= config.vocabSize);
-  if (beyond !== undefined) throw new UserError(`--prune-vocabulary: the tokenizer names a token ${beyond}, the checkpoint has embeddings for ${config.vocabSize}`, 'Does the tokenizer belong to these weights?');
+  if (beyond !== undefined)
+    throw new UserError(
+      `--prune-vocabulary: the tokenizer names a token ${beyond}, the checkpoint has embeddings for ${config.vocabSize}`,
+      'Does the tokenizer belong to these weights?',
+    );
   const pruned = { ...config, vocabSize: kept.length };
   return {
     ...checkpoint,

@@ -14,8 +14,17 @@
 import { appendFile, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Compression, Costs, StageAccuracy } from '../../runtime/artifact/manifest.ts';
-import { usageError, UserError } from '../io/errors.ts';
-import { errorCode, exists, kindOf, readJson, temporaryOf, writeError, writeFileAtomic, writeJson } from '../io/files.ts';
+import { UserError, usageError } from '../io/errors.ts';
+import {
+  errorCode,
+  exists,
+  kindOf,
+  readJson,
+  temporaryOf,
+  writeError,
+  writeFileAtomic,
+  writeJson,
+} from '../io/files.ts';
 
 export const RUN_FILES = {
   record: 'run.json',
@@ -26,7 +35,14 @@ export const RUN_FILES = {
 } as const;
 
 /** Everything that a run writes into its folder, and all that --overwrite ever removes from one. */
-const OWN_FILES: readonly string[] = [...Object.values(RUN_FILES), 'model.safetensors', 'config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json'];
+const OWN_FILES: readonly string[] = [
+  ...Object.values(RUN_FILES),
+  'model.safetensors',
+  'config.json',
+  'preprocessor_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+];
 
 const RECORD_VERSION = 1;
 
@@ -57,7 +73,10 @@ export interface RunDirectory {
   save(record: Omit<RunRecord, 'version'>): Promise<void>;
   /** Appends lines to metrics.jsonl. */
   log(lines: readonly Readonly<Record<string, unknown>>[]): Promise<void>;
-  /** Takes the lines from `step` on out of metrics.jsonl, and a last one that was cut short: on resuming they are made again. */
+  /**
+   * Takes the lines from `step` on out of metrics.jsonl, and a last one that was cut short: on resuming they are made
+   * again.
+   */
   rewindLog(step: number): Promise<void>;
   /** Lets other processes write here again. */
   release(): Promise<void>;
@@ -82,9 +101,16 @@ export async function expectRoom(folder: string, overwrite: boolean): Promise<vo
   const names = (await readdir(folder)).filter((name) => !isLeftover(name));
   if (names.length === 0) return;
   await expectUnlocked(folder);
-  if (!overwrite) throw usageError(`--out ${folder} already exists`, 'Choose another folder, go on with an interrupted run (--resume), or replace the run there (--overwrite).');
+  if (!overwrite)
+    throw usageError(
+      `--out ${folder} already exists`,
+      'Choose another folder, go on with an interrupted run (--resume), or replace the run there (--overwrite).',
+    );
   if (!names.includes(RUN_FILES.record)) {
-    throw usageError(`--out ${folder} is not a run (it has no ${RUN_FILES.record}), so --overwrite leaves it alone`, 'Choose another folder.');
+    throw usageError(
+      `--out ${folder} is not a run (it has no ${RUN_FILES.record}), so --overwrite leaves it alone`,
+      'Choose another folder.',
+    );
   }
   await readRunRecord(folder);
 }
@@ -157,7 +183,10 @@ async function expectUnlocked(folder: string): Promise<void> {
   if (!(await exists(path))) return;
   const holder = Number(await readFile(path, 'utf8'));
   if (holder === process.pid || !isAlive(holder)) return;
-  throw usageError(`--out ${folder} is being written by process ${holder}`, 'Wait until it has ended, or choose another folder.');
+  throw usageError(
+    `--out ${folder} is being written by process ${holder}`,
+    'Wait until it has ended, or choose another folder.',
+  );
 }
 
 function isAlive(pid: number): boolean {
@@ -175,7 +204,10 @@ function isAlive(pid: number): boolean {
 export function expectFinished(folder: string, { status, steps }: RunRecord): void {
   if (status === 'finished') return;
   const state = status === 'running' ? 'has not finished' : status === 'failed' ? 'failed' : 'was interrupted';
-  throw new UserError(`${folder} has no final weights: its run ${state} (step ${steps.done} of ${steps.total})`, 'Go on with the same command and --resume, or make it again.');
+  throw new UserError(
+    `${folder} has no final weights: its run ${state} (step ${steps.done} of ${steps.total})`,
+    'Go on with the same command and --resume, or make it again.',
+  );
 }
 
 /** Reads run.json; null where the folder is no run. */
@@ -184,7 +216,10 @@ export async function readRunRecord(folder: string): Promise<RunRecord | null> {
   if (!(await exists(path))) return null;
   const record = (await readJson(path)) as Partial<RunRecord> | null;
   if (record?.version !== RECORD_VERSION) {
-    throw new UserError(`${path}: expected version ${RECORD_VERSION}, got ${JSON.stringify(record?.version) ?? 'none'}`, 'Was it made by another version of slim, or by another program?');
+    throw new UserError(
+      `${path}: expected version ${RECORD_VERSION}, got ${JSON.stringify(record?.version) ?? 'none'}`,
+      'Was it made by another version of slim, or by another program?',
+    );
   }
   const expected: Record<string, (value: unknown) => boolean> = {
     kind: (value) => value === 'finetune' || value === 'compress' || value === 'quantize',
@@ -193,13 +228,17 @@ export async function readRunRecord(folder: string): Promise<RunRecord | null> {
     configuration: isObject,
     trainingData: (value) => value === undefined || typeof value === 'string',
     steps: (value) => isObject(value) && typeof value.done === 'number' && typeof value.total === 'number',
-    compression: (value) => value === null || (isObject(value) && isObject(value.ranks) && typeof value.scaling === 'number'),
-    accuracy: (value) => Array.isArray(value) && value.every((entry) => isObject(entry) && typeof entry.stage === 'string' && typeof entry.accuracy === 'number'),
+    compression: (value) =>
+      value === null || (isObject(value) && isObject(value.ranks) && typeof value.scaling === 'number'),
+    accuracy: (value) =>
+      Array.isArray(value) &&
+      value.every((entry) => isObject(entry) && typeof entry.stage === 'string' && typeof entry.accuracy === 'number'),
     costs: isObject,
   };
   for (const [field, isRight] of Object.entries(expected)) {
     const value = record[field as keyof RunRecord];
-    if (!isRight(value)) throw new UserError(`${path}: field ${field} is missing or wrong: ${JSON.stringify(value)?.slice(0, 60)}`);
+    if (!isRight(value))
+      throw new UserError(`${path}: field ${field} is missing or wrong: ${JSON.stringify(value)?.slice(0, 60)}`);
   }
   return record as RunRecord;
 }

@@ -1,26 +1,31 @@
 /**
- * One training step as one graph, compiled once and called with new inputs: the batch, λ, the learning rate, the trained vector and
- * its moments go in; the losses and the new vectors come out.
+ * One training step as one graph, compiled once and called with new inputs: the batch, λ, the learning rate, the
+ * trained vector and its moments go in; the losses and the new vectors come out.
  */
-import type { Graph, Node } from '../graph/graph.ts';
+
 import { gradients } from '../graph/grad.ts';
+import type { Graph, Node } from '../graph/graph.ts';
 import { crossEntropy } from '../graph/ops/cross-entropy.ts';
 import { input } from '../graph/ops/leaf.ts';
-import type { Model } from '../models/model.ts';
 import { tensorsOf } from '../models/layers.ts';
+import type { Model } from '../models/model.ts';
 import { distillationLoss, featureLoss } from '../pclora/distill.ts';
-import { adaptersOnlyParts, adapterTensors, denseParts, fadingParts, type AdapterOptions } from '../pclora/linear.ts';
-import { adamwUpdate, sliceTensors, type AdamwOptions, type FlatLayout } from './optimizer.ts';
+import { type AdapterOptions, adaptersOnlyParts, adapterTensors, denseParts, fadingParts } from '../pclora/linear.ts';
+import { type AdamwOptions, adamwUpdate, type FlatLayout, sliceTensors } from './optimizer.ts';
 
 type BatchInputs = Readonly<Record<string, Node>>;
 
-/** The names under which a step's graph takes and gives its state; the outputs of one run are the inputs of the next. */
+/**
+ * The names under which a step's graph takes and gives its state; the outputs of one run are the inputs of the next.
+ */
 export const STATE = ['parameters', 'moment1', 'moment2'] as const;
 
 export interface StepOptions {
   readonly model: Model;
   readonly batch: number;
-  /** The length that the batch's texts are padded to: the longest that the model takes unless given. Pictures have none. */
+  /**
+   * The length that the batch's texts are padded to: the longest that the model takes unless given. Pictures have none.
+   */
   readonly tokens?: number;
   readonly layout: FlatLayout;
   readonly optimizer: AdamwOptions;
@@ -48,18 +53,33 @@ export function finetuneStep({ model, batch, tokens, layout, optimizer }: StepOp
 export function compressStep(options: CompressOptions, phase: 'fading' | 'adapters'): Graph {
   const { parameters, trained } = trainedTensors(options.layout);
   const losses = compressLosses(options, phase, trained);
-  return { outputs: { loss: losses.loss, task: losses.task, feature: losses.feature, ...update(losses.loss, parameters, trained, options.optimizer) } };
+  return {
+    outputs: {
+      loss: losses.loss,
+      task: losses.task,
+      feature: losses.feature,
+      ...update(losses.loss, parameters, trained, options.optimizer),
+    },
+  };
 }
 
 /** The forward half of a PC-LoRA step. */
-export function compressLosses(options: Omit<CompressOptions, 'optimizer' | 'layout'>, phase: 'fading' | 'adapters', trained: ReadonlyMap<string, Node>) {
+export function compressLosses(
+  options: Omit<CompressOptions, 'optimizer' | 'layout'>,
+  phase: 'fading' | 'adapters',
+  trained: ReadonlyMap<string, Node>,
+) {
   const { model, batch, tokens, adapters, alpha } = options;
   const dense = tensorsOf(model.layers);
   const specs = [...dense, ...adapterTensors(model.layers, adapters.ranks)];
   const inputs = trainingInputs(model, batch, tokens);
-  const parts = phase === 'fading' ? fadingParts(specs, adapters, input('lambda', []), trained) : adaptersOnlyParts(specs, adapters.scaling, trained);
+  const parts =
+    phase === 'fading'
+      ? fadingParts(specs, adapters, input('lambda', []), trained)
+      : adaptersOnlyParts(specs, adapters.scaling, trained);
   const student = model.forward(inputs, batch, parts);
-  // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head), and drops nothing.
+  // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head), and
+  // drops nothing.
   const teacher = model.forward(withoutDropout(model, inputs), batch, denseParts(dense));
   const task = crossEntropy(student.logits, input('labels', [batch], 'i32'));
   const feature = featureLoss(student.blocks, teacher.blocks, inputs.mask);
@@ -71,7 +91,9 @@ function trainingInputs(model: Model, batch: number, tokens: number | undefined)
 }
 
 function withoutDropout({ dropouts }: Model, inputs: BatchInputs): BatchInputs {
-  return Object.fromEntries(Object.entries(inputs).filter(([name]) => dropouts.every((dropout) => dropout.name !== name)));
+  return Object.fromEntries(
+    Object.entries(inputs).filter(([name]) => dropouts.every((dropout) => dropout.name !== name)),
+  );
 }
 
 function trainedTensors(layout: FlatLayout): { parameters: Node; trained: Map<string, Node> } {

@@ -1,26 +1,26 @@
 /** Any model that Slim made or can begin with: a Hugging Face folder, a fine-tuned, a compressed or a quantized run. */
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { ArtifactError } from '../../runtime/artifact/errors.ts';
+import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { readSafetensors, writeSafetensors } from '../../runtime/artifact/safetensors.ts';
-import { absorb } from '../compress/absorb.ts';
 import { scaleName } from '../../runtime/artifact/steps.ts';
+import { absorb } from '../compress/absorb.ts';
 import { f32Tensor, f32Values, type StoredTensors } from '../compress/stored-tensors.ts';
 import { inputsOf } from '../graph/cost.ts';
-import { sameShape, type Node } from '../graph/graph.ts';
+import { type Node, sameShape } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import { writeFileAtomic } from '../io/files.ts';
-import { tensorsOf, WORD_EMBEDDING, type TensorSpec } from '../models/layers.ts';
+import { type TensorSpec, tensorsOf, WORD_EMBEDDING } from '../models/layers.ts';
 import type { Model, Parts } from '../models/model.ts';
 import { adaptersOnlyParts, denseParts, tensorsLeft } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import type { Architecture, ModelConfig } from '../pretrained/architecture.ts';
-import { loadCheckpoint, loadDescription, type Checkpoint, type LoadOptions } from '../pretrained/checkpoint.ts';
+import { type Checkpoint, type LoadOptions, loadCheckpoint, loadDescription } from '../pretrained/checkpoint.ts';
 import type { Preprocessing } from '../pretrained/preprocessing.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
-import { expectFinished, readRunRecord, RUN_FILES, type RunRecord } from './run-directory.ts';
+import { expectFinished, RUN_FILES, type RunRecord, readRunRecord } from './run-directory.ts';
 
 export interface TrainedModel {
   readonly architecture: Architecture;
@@ -44,7 +44,9 @@ export async function loadTrainedModel(folder: string): Promise<TrainedModel> {
   if (record) expectFinished(folder, record);
   if (record === null || record.kind === 'finetune') {
     const { architecture, config, model, preprocessing, tensors } = await loadDenseModel(folder, { seed: 0 });
-    const stored = new Map(tensorsOf(model.layers).map(({ name, shape }) => [name, f32Tensor(tensors.get(name)!, shape)]));
+    const stored = new Map(
+      tensorsOf(model.layers).map(({ name, shape }) => [name, f32Tensor(tensors.get(name)!, shape)]),
+    );
     return { architecture, config, model, preprocessing, compression: null, precision: 'f32', stored, record, source };
   }
   const path = join(folder, RUN_FILES.weights);
@@ -53,14 +55,27 @@ export async function loadTrainedModel(folder: string): Promise<TrainedModel> {
   const stored = await readStored(path);
   checkStored(path, stored, storedSpecs(model, record));
   const precision = [...stored.values()].some(({ dtype }) => dtype === 'I8') ? 'int8' : 'f32';
-  return { architecture, config, model, preprocessing, compression: record.compression, precision, stored, record, source };
+  return {
+    architecture,
+    config,
+    model,
+    preprocessing,
+    compression: record.compression,
+    precision,
+    stored,
+    record,
+    source,
+  };
 }
 
 /** A dense model to train from: a Hugging Face folder, or a finished run of slim finetune. */
 export async function loadDenseModel(folder: string, options: LoadOptions): Promise<Checkpoint> {
   const record = await readRunRecord(folder);
   if (record && record.kind !== 'finetune') {
-    throw new UserError(`${folder} is ${record.kind === 'compress' ? 'compressed' : 'quantized'} already: training begins with a dense model`, 'Give the run of slim finetune, or the checkpoint.');
+    throw new UserError(
+      `${folder} is ${record.kind === 'compress' ? 'compressed' : 'quantized'} already: training begins with a dense model`,
+      'Give the run of slim finetune, or the checkpoint.',
+    );
   }
   if (record) expectFinished(folder, record);
   const checkpoint = await loadCheckpoint(folder, options);
@@ -71,7 +86,11 @@ export async function loadDenseModel(folder: string, options: LoadOptions): Prom
 /** A model whose weights are no numbers answers, but nothing that means anything: it is refused before it is used. */
 function expectFinite(values: Float32Array, name: string, path: string): void {
   for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i])) throw new UserError(`tensor ${name} in ${path} holds ${values[i]}`, 'Did its training diverge? Make or fetch it again.');
+    if (!Number.isFinite(values[i]))
+      throw new UserError(
+        `tensor ${name} in ${path} holds ${values[i]}`,
+        'Did its training diverge? Make or fetch it again.',
+      );
   }
 }
 
@@ -84,15 +103,23 @@ export async function saveStored(path: string, stored: StoredTensors): Promise<v
 export function weightSpecs(model: Model, compression: Compression | null): TensorSpec[] {
   if (!compression) return tensorsOf(model.layers);
   const { [WORD_EMBEDDING]: embeddingRank, ...perLayer } = compression.ranks;
-  return tensorsLeft(model.layers, resolveRanks(model.layers, { rank: compression.rank, perLayer, embeddingRank, force: true }));
+  return tensorsLeft(
+    model.layers,
+    resolveRanks(model.layers, { rank: compression.rank, perLayer, embeddingRank, force: true }),
+  );
 }
 
 /** What a run's weights hold: a quantized one's are those of the graph that gets deployed. */
-function storedSpecs(model: Model, { kind, compression }: RunRecord): readonly { readonly name: string; readonly shape: readonly number[] }[] {
+function storedSpecs(
+  model: Model,
+  { kind, compression }: RunRecord,
+): readonly { readonly name: string; readonly shape: readonly number[] }[] {
   if (kind !== 'quantize') return weightSpecs(model, compression);
   const given = model.batchInputs(1);
   const { logits } = absorb(logitsOf({ model, compression }));
-  return inputsOf({ outputs: { logits } }).map((node) => ({ name: inputName(node) as string, shape: node.shape })).filter(({ name }) => !(name in given));
+  return inputsOf({ outputs: { logits } })
+    .map((node) => ({ name: inputName(node) as string, shape: node.shape }))
+    .filter(({ name }) => !(name in given));
 }
 
 /** Where a forward pass of this model takes its tensors from. */
@@ -108,7 +135,10 @@ export function logitsOf(trained: Pick<TrainedModel, 'model' | 'compression'>): 
 }
 
 /** The logits of one sample as the runtime computes them, and the tensors for that: what gets quantized and packed. */
-export function deployable(trained: Pick<TrainedModel, 'model' | 'compression' | 'precision' | 'stored'>): { readonly logits: Node; readonly tensors: StoredTensors } {
+export function deployable(trained: Pick<TrainedModel, 'model' | 'compression' | 'precision' | 'stored'>): {
+  readonly logits: Node;
+  readonly tensors: StoredTensors;
+} {
   const { logits, derive } = absorb(logitsOf(trained));
   // Int8 tensors are those of the absorbed graph already.
   return { logits, tensors: trained.precision === 'int8' ? trained.stored : derive(trained.stored) };
@@ -123,7 +153,8 @@ async function readStored(path: string): Promise<StoredTensors> {
   try {
     return readSafetensors(await readFile(path)).tensors;
   } catch (error) {
-    if (error instanceof ArtifactError) throw new UserError(`${path} is damaged: ${error.message}`, 'Make the run again.');
+    if (error instanceof ArtifactError)
+      throw new UserError(`${path} is damaged: ${error.message}`, 'Make the run again.');
     throw new UserError(`can't read ${path}: ${messageOf(error)}`);
   }
 }
@@ -132,13 +163,18 @@ function checkStored(path: string, stored: StoredTensors, specs: ReturnType<type
   for (const { name, shape } of specs) {
     const tensor = stored.get(name);
     if (!tensor) throw new UserError(`tensor ${name} is missing in ${path}`);
-    if (!sameShape(tensor.shape, shape)) throw new UserError(`tensor ${name} in ${path}: expected shape (${shape.join(', ')}), got (${tensor.shape.join(', ')})`);
-    if (tensor.dtype !== 'F32' && tensor.dtype !== 'I8') throw new UserError(`tensor ${name} in ${path}: expected F32 or I8, got ${tensor.dtype}`);
+    if (!sameShape(tensor.shape, shape))
+      throw new UserError(
+        `tensor ${name} in ${path}: expected shape (${shape.join(', ')}), got (${tensor.shape.join(', ')})`,
+      );
+    if (tensor.dtype !== 'F32' && tensor.dtype !== 'I8')
+      throw new UserError(`tensor ${name} in ${path}: expected F32 or I8, got ${tensor.dtype}`);
     if (tensor.dtype === 'F32') {
       expectFinite(f32Values(tensor), name, path);
       continue;
     }
     const scale = stored.get(scaleName(name));
-    if (scale?.dtype !== 'F32' || !sameShape(scale.shape, [shape[0]])) throw new UserError(`tensor ${name} in ${path}: expected F32 scales (${shape[0]}) in ${scaleName(name)}`);
+    if (scale?.dtype !== 'F32' || !sameShape(scale.shape, [shape[0]]))
+      throw new UserError(`tensor ${name} in ${path}: expected F32 scales (${shape[0]}) in ${scaleName(name)}`);
   }
 }

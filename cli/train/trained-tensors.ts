@@ -1,13 +1,20 @@
 /** What a run trains, as one vector, and what it leaves frozen. */
-import { floats, type DeviceTensor, type Engine } from '../engines/engine.ts';
+import { type DeviceTensor, type Engine, floats } from '../engines/engine.ts';
+import { elementCount } from '../graph/graph.ts';
 import type { TensorSpec } from '../models/layers.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import type { FlatLayout } from './optimizer.ts';
-import { elementCount } from '../graph/graph.ts';
 
 /** Uploads tensors under their names. */
-export function uploadTensors(engine: Engine, specs: readonly TensorSpec[], tensors: Tensors, rename: (name: string) => string = (name) => name): Record<string, DeviceTensor> {
-  return Object.fromEntries(specs.map(({ name, shape }) => [rename(name), engine.upload(floats(tensorNamed(tensors, name), shape))]));
+export function uploadTensors(
+  engine: Engine,
+  specs: readonly TensorSpec[],
+  tensors: Tensors,
+  rename: (name: string) => string = (name) => name,
+): Record<string, DeviceTensor> {
+  return Object.fromEntries(
+    specs.map(({ name, shape }) => [rename(name), engine.upload(floats(tensorNamed(tensors, name), shape))]),
+  );
 }
 
 /** The tensors of a layout, one after another. */
@@ -20,7 +27,10 @@ export function packVector(layout: FlatLayout, tensors: Tensors): Float32Array {
 /** `packVector`'s inverse: copies. */
 export function unpackVector(layout: FlatLayout, vector: Float32Array): Tensors {
   return new Map(
-    layout.tensors.map(({ name, shape }, i) => [name, vector.slice(layout.offsets[i], layout.offsets[i] + elementCount(shape)) as Float32Array<ArrayBuffer>]),
+    layout.tensors.map(({ name, shape }, i) => [
+      name,
+      vector.slice(layout.offsets[i], layout.offsets[i] + elementCount(shape)) as Float32Array<ArrayBuffer>,
+    ]),
   );
 }
 

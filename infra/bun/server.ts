@@ -30,9 +30,13 @@ await runServer((app, { port, host, trustProxy }) => {
     idleTimeout: 65,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER, // the app refuses what is too large, with problem details
     development: false,
-    fetch: (request, bun) => app.fetch(request, { client: clientOf(request, bun.requestIP(request)?.address, trustProxy) }),
+    fetch: (request, bun) =>
+      app.fetch(request, { client: clientOf(request, bun.requestIP(request)?.address, trustProxy) }),
   });
-  return { url: server.url.origin, close: (graceMs) => Promise.race([server.stop(), after(graceMs).then(() => server.stop(true))]) };
+  return {
+    url: server.url.origin,
+    close: (graceMs) => Promise.race([server.stop(), after(graceMs).then(() => server.stop(true))]),
+  };
 });
 
 function after(ms = 0): Promise<void> {

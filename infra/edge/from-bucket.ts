@@ -1,4 +1,5 @@
-// The worker whose artifact is an object of a bucket of R2, too large for a module: read by the first request of an isolate, and checked by its digest.
+// The worker whose artifact is an object of a bucket of R2, too large for a module: read by the first request of an
+// isolate, and checked by its digest.
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
 import { createWorker, type Worker } from './worker.ts';
 

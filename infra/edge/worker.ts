@@ -1,13 +1,14 @@
 /**
- * Cloudflare Workers: the web API of an artifact in an isolate. What it needs beside its code are modules of the worker, since workerd
- * compiles no WebAssembly from bytes. Counts and rate limits are those of one isolate; Cloudflare runs many.
+ * Cloudflare Workers: the web API of an artifact in an isolate. What it needs beside its code are modules of the
+ * worker, since workerd compiles no WebAssembly from bytes. Counts and rate limits are those of one isolate; Cloudflare
+ * runs many.
  */
 import type { Artifact } from '../../runtime/artifact/artifact.ts';
-import { createApp, type App } from '../../runtime/http/app.ts';
-import type { Classifier } from '../../runtime/http/classifier.ts';
 import { ISOLATE, pictureLimits } from '../../runtime/hosts/memory.ts';
 import { optionsFrom } from '../../runtime/hosts/settings.ts';
 import { createTaskClassifier, type ModelInput } from '../../runtime/hosts/task-classifier.ts';
+import { type App, createApp } from '../../runtime/http/app.ts';
+import type { Classifier } from '../../runtime/http/classifier.ts';
 import { jsquashDecoders } from '../../runtime/preprocess/jsquash-decoders.ts';
 // Adds products up in pairs, as Node does where the processor does not tell (runtime/hosts/node.ts).
 import kernels from './kernels-relaxed-pairs.wasm';
@@ -35,8 +36,9 @@ interface Started {
 }
 
 /**
- * A worker of the artifact that `artifactOf` gives. The model is loaded when the first request comes: until then there is no environment, and tokenizers
- * can't be inflated. Requests that come meanwhile wait. Where it fails they are told 503, and the next one tries again.
+ * A worker of the artifact that `artifactOf` gives. The model is loaded when the first request comes: until then there
+ * is no environment, and tokenizers can't be inflated. Requests that come meanwhile wait. Where it fails they are told
+ * 503, and the next one tries again.
  */
 export function createWorker<Env extends object>(artifactOf: (env: Env) => Artifact | Promise<Artifact>): Worker<Env> {
   let started: Started | undefined;
@@ -47,10 +49,13 @@ export function createWorker<Env extends object>(artifactOf: (env: Env) => Artif
   const start = (env: Env): Started => {
     const loading = load(env);
     const app = createApp(loading, { ...optionsFrom(env as Record<string, string | undefined>), page, log: write });
-    const settled = loading.then(() => undefined, (error: Error) => {
-      started = undefined;
-      write({ time: new Date().toISOString(), level: 'error', message: error.message });
-    });
+    const settled = loading.then(
+      () => undefined,
+      (error: Error) => {
+        started = undefined;
+        write({ time: new Date().toISOString(), level: 'error', message: error.message });
+      },
+    );
     return { app, settled };
   };
   return {

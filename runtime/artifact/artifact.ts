@@ -1,13 +1,14 @@
 /**
- * The artifact, `NAME.slim`: a safetensors file whose metadata holds a manifest. Reading checks everything (lengths, offsets, dtypes,
- * plan operands, memory, scales, the digest) before anything runs; what `readArtifact` returns can be trusted.
+ * The artifact, `NAME.slim`: a safetensors file whose metadata holds a manifest. Reading checks everything (lengths,
+ * offsets, dtypes, plan operands, memory, scales, the digest) before anything runs; what `readArtifact` returns can be
+ * trusted.
  */
 import { ArtifactError, shown } from './errors.ts';
 import { canonicalJson, parseJsonObject } from './json.ts';
-import { readManifest, type Manifest } from './manifest.ts';
-import { checkPlan } from './plan-check.ts';
+import { type Manifest, readManifest } from './manifest.ts';
 import { DEFAULT_LIMITS, type Limits } from './plan.ts';
-import { parseSafetensorsHeader, writeSafetensors, type Tensor, type TensorEntry } from './safetensors.ts';
+import { checkPlan } from './plan-check.ts';
+import { parseSafetensorsHeader, type Tensor, type TensorEntry, writeSafetensors } from './safetensors.ts';
 import { scaleName } from './steps.ts';
 
 const MANIFEST_KEY = 'slim';
@@ -58,11 +59,17 @@ export async function writeArtifact(
 /** The plan's inputs and output must be what the task and the labels promise. */
 function checkInterface({ task, plan: { inputs, output, tokens }, labels }: Manifest): void {
   const text = ['I32', [1, tokens]];
-  const expected = task === 'image-classification' ? [null, ['pixels', 'F32', 4]] : [tokens, ['ids', ...text], ['types', ...text]];
+  const expected =
+    task === 'image-classification' ? [null, ['pixels', 'F32', 4]] : [tokens, ['ids', ...text], ['types', ...text]];
   // Not every text model tells sentences apart by types.
   const wanted = JSON.stringify([[1, labels.length], ...expected.slice(0, 1 + inputs.length)]);
-  const got = JSON.stringify([output.shape, tokens, ...inputs.map(({ name, dtype, shape }) => [name, dtype, dtype === 'F32' ? shape.length : shape])]);
-  if (got !== wanted) throw new ArtifactError('plan', `plan: expected output, tokens and inputs ${wanted}, got ${got.slice(0, 99)}`);
+  const got = JSON.stringify([
+    output.shape,
+    tokens,
+    ...inputs.map(({ name, dtype, shape }) => [name, dtype, dtype === 'F32' ? shape.length : shape]),
+  ]);
+  if (got !== wanted)
+    throw new ArtifactError('plan', `plan: expected output, tokens and inputs ${wanted}, got ${got.slice(0, 99)}`);
 }
 
 /** Every scale of an int8 tensor is a finite number of at least 0. */
@@ -73,7 +80,11 @@ function checkScales(entries: ReadonlyMap<string, TensorEntry>, data: Uint8Array
     if (scales?.dtype !== 'F32') continue;
     const values = new Float32Array(data.slice(scales.begin, scales.end).buffer);
     const bad = values.findIndex((scale) => !(scale >= 0 && scale < Infinity));
-    if (bad >= 0) throw new ArtifactError('value', `${shown(scaleName(name))}[${bad}]: expected a finite scale of at least 0, got ${values[bad]}`);
+    if (bad >= 0)
+      throw new ArtifactError(
+        'value',
+        `${shown(scaleName(name))}[${bad}]: expected a finite scale of at least 0, got ${values[bad]}`,
+      );
   }
 }
 

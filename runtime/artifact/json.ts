@@ -1,5 +1,5 @@
-import { ArtifactError, shown, type ArtifactErrorCode } from './errors.ts';
-import { isObject, madeBy, object, ofArtifact, type JsonObject } from './schema.ts';
+import { ArtifactError, type ArtifactErrorCode, shown } from './errors.ts';
+import { isObject, type JsonObject, madeBy, object, ofArtifact } from './schema.ts';
 
 /** Deeper than any header or manifest of ours; keeps recursive readers off the end of the stack. */
 const MAX_DEPTH = 32;
@@ -49,7 +49,8 @@ function countMembers(text: string, what: string, code: ArtifactErrorCode): numb
     else if (c === ',') values++;
     else if (c === '}' || c === ']') depth--;
     else if (c === '{' || c === '[') depth++;
-    if (depth > MAX_DEPTH || values > MAX_VALUES) throw new ArtifactError(code, `${what}: more than ${MAX_DEPTH} deep or ${MAX_VALUES} values`);
+    if (depth > MAX_DEPTH || values > MAX_VALUES)
+      throw new ArtifactError(code, `${what}: more than ${MAX_DEPTH} deep or ${MAX_VALUES} values`);
   }
   return members;
 }

@@ -1,6 +1,20 @@
 /** What an artifact says of itself: JSON in the safetensors metadata under the key `slim`. */
 import { readPlan } from './plan-read.ts';
-import { count, list, mapOf, nullable, number, object, ofArtifact, oneOf, record, text, valueThat, type JsonObject, type Parsed } from './schema.ts';
+import {
+  count,
+  type JsonObject,
+  list,
+  mapOf,
+  nullable,
+  number,
+  object,
+  ofArtifact,
+  oneOf,
+  type Parsed,
+  record,
+  text,
+  valueThat,
+} from './schema.ts';
 
 export const FORMAT_VERSION = 2;
 
@@ -72,7 +86,10 @@ export type Cost = Parsed<typeof cost>;
 export type Costs = Parsed<typeof costs>;
 export type Manifest = Parsed<typeof manifest>;
 
-/** Reads a manifest, strictly: every field there, none unknown. @throws ArtifactError (version, manifest, plan) naming the field. */
+/**
+ * Reads a manifest, strictly: every field there, none unknown. @throws ArtifactError (version, manifest, plan) naming
+ * the field.
+ */
 export function readManifest(json: JsonObject): Manifest {
   return ofArtifact('manifest', manifest)('manifest', json);
 }

@@ -1,21 +1,36 @@
 import { ArtifactError, shown } from './errors.ts';
-import { memoryLayout, operandsOf, sizesOf } from './plan-memory.ts';
 import type { Limits, Plan, Step } from './plan.ts';
+import { memoryLayout, operandsOf, sizesOf } from './plan-memory.ts';
 import { elementCount, type TensorEntry } from './safetensors.ts';
-import { ALIGNMENT, MAX_INT8_INPUTS, packedShape, scaleName, STEPS, type StepDefinition, type TensorRole } from './steps.ts';
+import {
+  ALIGNMENT,
+  MAX_INT8_INPUTS,
+  packedShape,
+  STEPS,
+  type StepDefinition,
+  scaleName,
+  type TensorRole,
+} from './steps.ts';
 
 type Entries = ReadonlyMap<string, TensorEntry>;
 
 /**
- * Checks that a plan can run safely: operands aligned and inside the arena, outputs apart from inputs, tensors present with
- * the dtype and shape that the step needs, memory and work within the limits. Sizes that follow the sequence are checked at its longest.
+ * Checks that a plan can run safely: operands aligned and inside the arena, outputs apart from inputs, tensors present
+ * with the dtype and shape that the step needs, memory and work within the limits. Sizes that follow the sequence are
+ * checked at its longest.
  * @throws ArtifactError (plan, name, dtype, shape, memory or work) naming the step.
  */
 export function checkPlan(plan: Plan, entries: Entries, weightBytes: number, limits: Limits): void {
   for (const [i, { offset, shape }] of [plan.output, ...plan.inputs].entries()) {
-    checkInside({ what: i === 0 ? 'plan.output' : `plan.inputs[${i - 1}]`, offset, bytes: 4 * elementCount(shape) }, plan.arenaBytes);
+    checkInside(
+      { what: i === 0 ? 'plan.output' : `plan.inputs[${i - 1}]`, offset, bytes: 4 * elementCount(shape) },
+      plan.arenaBytes,
+    );
   }
-  const work = plan.steps.reduce((sum, step, i) => sum + checkStep(`plan.steps[${i}] (${step.op})`, step, plan, entries), 0);
+  const work = plan.steps.reduce(
+    (sum, step, i) => sum + checkStep(`plan.steps[${i}] (${step.op})`, step, plan, entries),
+    0,
+  );
   checkLimit('memory', 'bytes', memoryLayout(weightBytes, plan).bytes, limits.memoryBytes);
   checkLimit('work', 'operations for an answer', work, limits.operations);
 }
@@ -64,7 +79,10 @@ function checkStep(where: string, step: Step, { tokens, arenaBytes }: Plan, entr
 
 function checkInside({ what, offset, bytes }: Region, arenaBytes: number): void {
   if (offset % ALIGNMENT !== 0 || !(offset + bytes <= arenaBytes)) {
-    throw new ArtifactError('plan', `${what}: expected ${bytes} bytes at a multiple of ${ALIGNMENT} in the arena of ${arenaBytes}, got offset ${offset}`);
+    throw new ArtifactError(
+      'plan',
+      `${what}: expected ${bytes} bytes at a multiple of ${ALIGNMENT} in the arena of ${arenaBytes}, got offset ${offset}`,
+    );
   }
 }
 
@@ -79,15 +97,26 @@ function isWeight(role: TensorRole): boolean {
 }
 
 /** A tensor in its role; int8 ones with the scales that belong to them. Returns its bytes. */
-function checkTensor(where: string, name: string, role: TensorRole, shape: readonly number[], entries: Entries): number {
+function checkTensor(
+  where: string,
+  name: string,
+  role: TensorRole,
+  shape: readonly number[],
+  entries: Entries,
+): number {
   const entry = entries.get(name);
   if (entry === undefined) throw new ArtifactError('name', `${where}: no tensor is named ${shown(name)}`);
   const dtype = role === 'int8' || (role === 'table' && entry.dtype === 'I8') ? 'I8' : 'F32';
   const [outputs, inputs] = shape;
-  if (role === 'int8' && inputs > MAX_INT8_INPUTS) throw new ArtifactError('plan', `${where}: expected at most ${MAX_INT8_INPUTS} inputs, got ${inputs}`);
+  if (role === 'int8' && inputs > MAX_INT8_INPUTS)
+    throw new ArtifactError('plan', `${where}: expected at most ${MAX_INT8_INPUTS} inputs, got ${inputs}`);
   const expected = `${dtype} [${isWeight(role) ? packedShape(dtype, outputs, inputs) : shape}]`;
   const got = `${entry.dtype} [${entry.shape}]`;
-  if (got !== expected) throw new ArtifactError(entry.dtype === dtype ? 'shape' : 'dtype', `${where}: expected ${shown(name)} as ${expected}, got ${got}`);
+  if (got !== expected)
+    throw new ArtifactError(
+      entry.dtype === dtype ? 'shape' : 'dtype',
+      `${where}: expected ${shown(name)} as ${expected}, got ${got}`,
+    );
   if (dtype === 'I8') checkTensor(where, scaleName(name), 'plain', [outputs], entries);
   return entry.end - entry.begin;
 }

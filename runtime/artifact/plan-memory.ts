@@ -1,7 +1,7 @@
 /** What a step works on, and what memory a plan needs beside its weights and its arena. */
 import type { Plan, Step } from './plan.ts';
 import { elementCount } from './safetensors.ts';
-import { alignUp, fieldsOf, PANEL, quantizedRowBytes, type Field, type Sizes } from './steps.ts';
+import { alignUp, type Field, fieldsOf, PANEL, quantizedRowBytes, type Sizes } from './steps.ts';
 
 /** The kernels' constants lie below this address. 0 is never an operand: to a kernel it means that there is none. */
 const KERNEL_BYTES = 1024;
@@ -17,12 +17,22 @@ export interface Operand {
   readonly bytes: number;
 }
 
-/** A step's operands, in the order in which its kernel takes them. Sizes are NaN where rows follow a sequence that there isn't. */
+/**
+ * A step's operands, in the order in which its kernel takes them. Sizes are NaN where rows follow a sequence that there
+ * isn't.
+ */
 export function operandsOf(step: Step, tokens: number | null): readonly Operand[] {
   const sizes = sizesOf(step, tokens);
   return fieldsOf(step.op).map(([name, field]) => {
-    const shape = 'shape' in field ? field.shape.map((axis) => (typeof axis === 'string' ? sizes[axis] : axis(sizes))) : [];
-    return { name, field, value: (step as unknown as Readonly<Record<string, unknown>>)[name], shape, bytes: bytesOf(field, shape, sizes) };
+    const shape =
+      'shape' in field ? field.shape.map((axis) => (typeof axis === 'string' ? sizes[axis] : axis(sizes))) : [];
+    return {
+      name,
+      field,
+      value: (step as unknown as Readonly<Record<string, unknown>>)[name],
+      shape,
+      bytes: bytesOf(field, shape, sizes),
+    };
   });
 }
 
@@ -33,7 +43,9 @@ function bytesOf(field: Field, shape: readonly number[], sizes: Sizes): number {
 
 /** A step's numbers by field, with rows that follow the sequence at its longest; NaN where there is no sequence. */
 export function sizesOf({ op: _, ...values }: Step, tokens: number | null): Sizes {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value === 'tokens' ? (tokens ?? NaN) : (value as number)]));
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, value === 'tokens' ? (tokens ?? NaN) : (value as number)]),
+  );
 }
 
 /** Where all lies in memory. */
@@ -58,7 +70,10 @@ export function memoryLayout(weightBytes: number, { steps, arenaBytes, tokens }:
   return { weights, columns, arena, scratch, bytes: scratch + scratchBytes };
 }
 
-/** Bytes of an int8 weight's columns, which are made with the engine: for each panel eight scales, sums of weights and biases. */
+/**
+ * Bytes of an int8 weight's columns, which are made with the engine: for each panel eight scales, sums of weights and
+ * biases.
+ */
 export function columnBytes(outputs: number): number {
   return Math.ceil(outputs / PANEL) * 3 * 4 * PANEL;
 }

@@ -1,7 +1,8 @@
 /**
- * The plan: what the runtime executes, a flat list of kernel calls over one linear memory. A call's operands are tensors of
- * the artifact, by name, and buffers in the arena, by byte offset; where buffers lie was settled when packing (cli/compress/plan).
- * steps.ts is the table of calls, plan-read.ts makes a plan of JSON, plan-check.ts proves it safe, plan-memory.ts says what memory it needs.
+ * The plan: what the runtime executes, a flat list of kernel calls over one linear memory. A call's operands are
+ * tensors of the artifact, by name, and buffers in the arena, by byte offset; where buffers lie was settled when
+ * packing (cli/compress/plan). steps.ts is the table of calls, plan-read.ts makes a plan of JSON, plan-check.ts proves
+ * it safe, plan-memory.ts says what memory it needs.
  */
 import type { Dtype } from './safetensors.ts';
 import type { ACTIVATIONS, STEPS, StepOp } from './steps.ts';
@@ -27,7 +28,9 @@ type FieldValue<F, Place> = F extends { readonly optional: true }
 
 type Fields<Op extends StepOp> = (typeof STEPS)[Op]['fields'];
 
-/** One kernel call, e.g. `Step<'linear'>`. Its buffers are byte offsets; while packing they are still without a place. */
+/**
+ * One kernel call, e.g. `Step<'linear'>`. Its buffers are byte offsets; while packing they are still without a place.
+ */
 export type Step<Op extends StepOp = StepOp, Place = number> = {
   [O in Op]: { readonly op: O } & {
     readonly [F in keyof Fields<O> as F extends 'scratch' ? never : F]: FieldValue<Fields<O>[F], Place>;

@@ -1,7 +1,7 @@
 /**
  * The safetensors format (https://github.com/huggingface/safetensors#format): 8 bytes with the header's length N as a
- * little-endian unsigned integer, N bytes of JSON that give each tensor's dtype, shape and place, then the tensors' bytes,
- * with no holes. This reader trusts nothing; what it returns has been checked against the file's size.
+ * little-endian unsigned integer, N bytes of JSON that give each tensor's dtype, shape and place, then the tensors'
+ * bytes, with no holes. This reader trusts nothing; what it returns has been checked against the file's size.
  */
 import { ArtifactError, shown } from './errors.ts';
 import { parseJsonObject } from './json.ts';
@@ -9,10 +9,23 @@ import { count, list, madeBy, mapOf, ofArtifact, oneOf, record, text } from './s
 
 /** Bytes of one element. */
 export const DTYPE_BYTES = {
-  BOOL: 1, U8: 1, I8: 1, F8_E5M2: 1, F8_E4M3: 1, F8_E8M0: 1,
-  I16: 2, U16: 2, F16: 2, BF16: 2,
-  I32: 4, U32: 4, F32: 4,
-  I64: 8, U64: 8, F64: 8, C64: 8,
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E5M2: 1,
+  F8_E4M3: 1,
+  F8_E8M0: 1,
+  I16: 2,
+  U16: 2,
+  F16: 2,
+  BF16: 2,
+  I32: 4,
+  U32: 4,
+  F32: 4,
+  I64: 8,
+  U64: 8,
+  F64: 8,
+  C64: 8,
 } as const;
 
 export type Dtype = keyof typeof DTYPE_BYTES;
@@ -71,7 +84,10 @@ export function parseSafetensorsHeader(prefix: Uint8Array, fileBytes: number = p
   const dataOffset = safetensorsPrefixBytes(prefix);
   expectBytes(dataOffset, prefix.length);
   const { [METADATA]: metadata = {}, ...tensors } = parseJsonObject(
-    decodeUtf8(HEADER, prefix.subarray(LENGTH_BYTES, dataOffset)), HEADER, 'header');
+    decodeUtf8(HEADER, prefix.subarray(LENGTH_BYTES, dataOffset)),
+    HEADER,
+    'header',
+  );
   const entries = new Map(Object.entries(tensors).map(([name, entry]) => [name, entryOf(name, entry)]));
   checkCoverage(entries, dataOffset, fileBytes);
   return { metadata: new Map(Object.entries(readMetadata(METADATA, metadata))), entries, dataOffset };
@@ -99,18 +115,25 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Uint8Array<ArrayBuffer> {
-  const ordered = [...tensors].sort(([nameA, a], [nameB, b]) =>
-    DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || (nameA < nameB ? -1 : 1));
+  const ordered = [...tensors].sort(
+    ([nameA, a], [nameB, b]) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || (nameA < nameB ? -1 : 1),
+  );
   const header: [string, unknown][] = [];
-  if (metadata.size > 0) header.push([METADATA, Object.fromEntries([...metadata].sort(([a], [b]) => (a < b ? -1 : 1)))]);
+  if (metadata.size > 0)
+    header.push([METADATA, Object.fromEntries([...metadata].sort(([a], [b]) => (a < b ? -1 : 1)))]);
   let end = 0;
   for (const [name, { dtype, shape, data }] of ordered) {
-    if (name === METADATA) throw new ArtifactError('name', `a tensor can't be named ${METADATA}: the format reserves it`);
+    if (name === METADATA)
+      throw new ArtifactError('name', `a tensor can't be named ${METADATA}: the format reserves it`);
     checkBytes(name, dtype, shape, data.length);
-    header.push([name, { dtype, shape, data_offsets: [end, end += data.length] }]);
+    header.push([name, { dtype, shape, data_offsets: [end, (end += data.length)] }]);
   }
   const json = `{${header.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
-  return concatenate(encodeHeader(json), ordered.map(([, tensor]) => tensor.data), end);
+  return concatenate(
+    encodeHeader(json),
+    ordered.map(([, tensor]) => tensor.data),
+    end,
+  );
 }
 
 /** The number of elements that a shape holds, e.g. 1 for `[]`. */
@@ -138,18 +161,28 @@ function concatenate(head: Uint8Array, parts: readonly Uint8Array[], partBytes: 
   return bytes;
 }
 
-const decodeUtf8 = ofArtifact('header', madeBy((bytes: Uint8Array) => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), 'UTF-8'));
+const decodeUtf8 = ofArtifact(
+  'header',
+  madeBy((bytes: Uint8Array) => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), 'UTF-8'),
+);
 
 const readMetadata = ofArtifact('header', mapOf(text));
 
-const readEntry = ofArtifact('header', record({
-  dtype: ofArtifact('dtype', oneOf(...(Object.keys(DTYPE_BYTES) as Dtype[]))),
-  shape: ofArtifact('shape', list(count, 0, MAX_AXES)),
-  data_offsets: ofArtifact('offsets', list(count, 2, 2)),
-}));
+const readEntry = ofArtifact(
+  'header',
+  record({
+    dtype: ofArtifact('dtype', oneOf(...(Object.keys(DTYPE_BYTES) as Dtype[]))),
+    shape: ofArtifact('shape', list(count, 0, MAX_AXES)),
+    data_offsets: ofArtifact('offsets', list(count, 2, 2)),
+  }),
+);
 
 function entryOf(name: string, json: unknown): TensorEntry {
-  const { dtype, shape, data_offsets: [begin, end] } = readEntry(`tensor ${shown(name)}`, json);
+  const {
+    dtype,
+    shape,
+    data_offsets: [begin, end],
+  } = readEntry(`tensor ${shown(name)}`, json);
   checkBytes(name, dtype, shape, end - begin);
   return { dtype, shape, begin, end };
 }
@@ -165,17 +198,22 @@ function checkCoverage(entries: ReadonlyMap<string, TensorEntry>, dataOffset: nu
   }
   const end = dataOffset + covered;
   expectBytes(end, fileBytes);
-  if (fileBytes > end) throw new ArtifactError('offsets', `expected a safetensors file of ${end} bytes, got ${fileBytes}`);
+  if (fileBytes > end)
+    throw new ArtifactError('offsets', `expected a safetensors file of ${end} bytes, got ${fileBytes}`);
 }
 
 function expectBytes(least: number, got: number): void {
-  if (got < least) throw new ArtifactError('truncated', `expected a safetensors file of at least ${least} bytes, got ${got}`);
+  if (got < least)
+    throw new ArtifactError('truncated', `expected a safetensors file of at least ${least} bytes, got ${got}`);
 }
 
 function checkBytes(name: string, dtype: Dtype, shape: readonly number[], bytes: number): void {
   const expected = shape.reduce(timesSize, DTYPE_BYTES[dtype]);
   if (bytes !== expected) {
-    throw new ArtifactError('shape', `tensor ${shown(name)}: expected ${expected} bytes for ${shown(shape)} of ${dtype}, got ${bytes}`);
+    throw new ArtifactError(
+      'shape',
+      `tensor ${shown(name)}: expected ${expected} bytes for ${shown(shape)} of ${dtype}, got ${bytes}`,
+    );
   }
 }
 

@@ -1,8 +1,9 @@
 /**
- * Readers of JSON that a stranger wrote. A reader takes a value and its place, such as `plan.steps[3].rows`, and gives the value back with its
- * type, or throws a `Mismatch`. Tables of them describe the manifest, the plan, a tensor's entry and the preprocessing.
+ * Readers of JSON that a stranger wrote. A reader takes a value and its place, such as `plan.steps[3].rows`, and gives
+ * the value back with its type, or throws a `Mismatch`. Tables of them describe the manifest, the plan, a tensor's
+ * entry and the preprocessing.
  */
-import { ArtifactError, shown, span, type ArtifactErrorCode } from './errors.ts';
+import { ArtifactError, type ArtifactErrorCode, shown, span } from './errors.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -11,7 +12,8 @@ export type Read<T> = (where: string, json: unknown) => T;
 type Fields = Readonly<Record<string, Read<unknown>>>;
 
 /** What a reader gives, or a table of readers. */
-export type Parsed<R extends Read<unknown> | Fields> = R extends Read<infer T> ? T : { readonly [Name in keyof R]: R[Name] extends Read<infer T> ? T : never };
+export type Parsed<R extends Read<unknown> | Fields> =
+  R extends Read<infer T> ? T : { readonly [Name in keyof R]: R[Name] extends Read<infer T> ? T : never };
 
 /** The union of records that a table of tables describes, each with its name under `Tag`. */
 export type Tagged<Tag extends string, Table extends Readonly<Record<string, Fields>>> = {
@@ -40,6 +42,7 @@ export function ofArtifact<T>(code: ArtifactErrorCode, read: Read<T>): Read<T> {
   return failing((message) => new ArtifactError(code, message), read);
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: what the predicate is given is what it is there to check.
 export function valueThat<T>(expected: string, holds: (json: any) => boolean): Read<T> {
   return (where, json) => {
     if (!holds(json)) throw mismatch(where, expected, json);
@@ -48,6 +51,7 @@ export function valueThat<T>(expected: string, holds: (json: any) => boolean): R
 }
 
 /** A reader of what the host makes of a text or bytes, such as JSON; it throws where it can't. */
+// biome-ignore lint/suspicious/noExplicitAny: a host's parser takes what it takes, and throws at the rest.
 export function madeBy<T>(make: (given: any) => T, expected: string): Read<T> {
   return (where, given) => {
     try {
@@ -67,7 +71,10 @@ export const number = valueThat<number>('a finite number', Number.isFinite);
 export const object = valueThat<JsonObject>('an object', isObject);
 
 export function wholeFrom(least: number, most: number): Read<number> {
-  return valueThat(`a whole number from ${span(least, most)}`, (json) => Number.isInteger(json) && json >= least && json <= most);
+  return valueThat(
+    `a whole number from ${span(least, most)}`,
+    (json) => Number.isInteger(json) && json >= least && json <= most,
+  );
 }
 
 export const count = wholeFrom(0, Number.MAX_SAFE_INTEGER);
@@ -81,13 +88,19 @@ export function nullable<T>(read: Read<T>): Read<T | null> {
 }
 
 export function list<T>(item: Read<T>, least = 0, most = 2 ** 24): Read<readonly T[]> {
-  const array = valueThat<unknown[]>(`a list of ${span(least, most)}`, (json) => Array.isArray(json) && json.length >= least && json.length <= most);
+  const array = valueThat<unknown[]>(
+    `a list of ${span(least, most)}`,
+    (json) => Array.isArray(json) && json.length >= least && json.length <= most,
+  );
   return (where, json) => array(where, json).map((value, i) => item(`${where}[${i}]`, value));
 }
 
 /** An object with any names. */
 export function mapOf<T>(item: Read<T>): Read<Readonly<Record<string, T>>> {
-  return (where, json) => Object.fromEntries(Object.entries(object(where, json)).map(([name, value]) => [name, item(`${where} ${shown(name)}`, value)]));
+  return (where, json) =>
+    Object.fromEntries(
+      Object.entries(object(where, json)).map(([name, value]) => [name, item(`${where} ${shown(name)}`, value)]),
+    );
 }
 
 /** An object with these fields, in their order, and no others. No reader takes what is missing. */
@@ -95,13 +108,17 @@ export function record<F extends Fields>(fields: F): Read<Parsed<F>> {
   return (where, json) => {
     const given = object(where, json);
     const read = Object.entries(fields).map(([name, field]) => [name, field(`${where}.${name}`, given[name])]);
-    for (const name in given) if (!Object.hasOwn(fields, name)) throw new Mismatch(`${where}: unknown field ${shown(name)}`);
+    for (const name in given)
+      if (!Object.hasOwn(fields, name)) throw new Mismatch(`${where}: unknown field ${shown(name)}`);
     return Object.fromEntries(read) as Parsed<F>;
   };
 }
 
 /** A record of one of several kinds, told by its field `tag`. */
-export function tagged<Tag extends string, Table extends Readonly<Record<string, Fields>>>(tag: Tag, kinds: Table): Read<Tagged<Tag, Table>> {
+export function tagged<Tag extends string, Table extends Readonly<Record<string, Fields>>>(
+  tag: Tag,
+  kinds: Table,
+): Read<Tagged<Tag, Table>> {
   const kindOf = oneOf(...Object.keys(kinds));
   return (where, json) => {
     const kind = kindOf(`${where}.${tag}`, object(where, json)[tag]);

@@ -1,9 +1,10 @@
 /**
- * Every kernel call that a plan may hold: its operands in the order in which the kernel takes them, and what each needs. Reading, checking,
- * laying out memory and calling are walks over this table.
+ * Every kernel call that a plan may hold: its operands in the order in which the kernel takes them, and what each
+ * needs. Reading, checking, laying out memory and calling are walks over this table.
  *
- * Buffers lie in the arena and are f32, but for `quantized` ones: rows of bytes in 0..127, each with a scale and a zero point,
- * x ≈ scale · (byte - zero). Int8 tensors have their scales, one for each output or row, in the tensor `NAME.scale`.
+ * Buffers lie in the arena and are f32, but for `quantized` ones: rows of bytes in 0..127, each with a scale and a zero
+ * point, x ≈ scale · (byte - zero). Int8 tensors have their scales, one for each output or row, in the tensor
+ * `NAME.scale`.
  */
 
 /** A step's sizes by field; rows that follow the sequence at their most. */
@@ -31,8 +32,9 @@ interface TensorField {
 }
 
 /**
- * `plain`: f32. `packed`: an f32 weight. `int8`: an int8 weight, which the kernel takes with its columns (see plan-memory). `table`: rows of f32
- * or int8, which the kernel takes with their scales. `bias`: f32 that is part of those columns, and no operand of its own.
+ * `plain`: f32. `packed`: an f32 weight. `int8`: an int8 weight, which the kernel takes with its columns (see
+ * plan-memory). `table`: rows of f32 or int8, which the kernel takes with their scales. `bias`: f32 that is part of
+ * those columns, and no operand of its own.
  */
 export type TensorRole = 'plain' | 'packed' | 'int8' | 'table' | 'bias';
 
@@ -75,8 +77,8 @@ export const PANEL = 8;
 export const GROUP = 4;
 
 /**
- * The shape of a weight (outputs, inputs) as the kernels read it: panels of eight outputs. In f32 (panels, inputs, 8); in int8
- * (panels, groups, 8, 4), groups of four inputs, an even number of them. What pads them is 0.
+ * The shape of a weight (outputs, inputs) as the kernels read it: panels of eight outputs. In f32 (panels, inputs, 8);
+ * in int8 (panels, groups, 8, 4), groups of four inputs, an even number of them. What pads them is 0.
  */
 export function packedShape(dtype: 'F32' | 'I8', outputs: number, inputs: number): readonly number[] {
   const panels = Math.ceil(outputs / PANEL);
@@ -124,24 +126,41 @@ const layer = { rows, inputs: size, outputs: size, activation };
 const residual = optional(reads('rows', 'outputs'));
 /** The result goes to `out`, `quantized` or both. */
 const int8Outputs = {
-  bias: optional(tensor('bias', 'outputs')), residual, out: optional(linearOut), quantized: optional(quantizedRows(linearOut)),
+  bias: optional(tensor('bias', 'outputs')),
+  residual,
+  out: optional(linearOut),
+  quantized: optional(quantizedRows(linearOut)),
   // A tile, and four rows of f32 for each of four uses, as wide as the widest.
   scratch: scratch((s) => 128 + 4 * 16 * alignUp(Math.max(s.inputs, s.rank ?? 0, s.outputs))),
 };
 
-/** q (queries, heads · keySize), k (tokens, keyHeads · keySize), v (tokens, keyHeads · valueSize), out (queries, heads · valueSize). */
-const attention = (scratchBytes: Count) => ({
-  fields: {
-    q: reads('queries', 'heads', 'keySize'), k: reads('tokens', 'keyHeads', 'keySize'), v: reads('tokens', 'keyHeads', 'valueSize'),
-    out: writes('queries', 'heads', 'valueSize'), scratch: scratch(scratchBytes),
-    queries: rows, tokens: rows, heads: size, keyHeads: size, keySize: size, valueSize: size, scale: number,
-  },
-  work: (s: Sizes) => s.heads * (s.queries * (toPanels(s.tokens) * (s.keySize + s.valueSize) + 2500) + 300 * s.tokens),
-  must: {
-    'keyHeads to be heads or 1': (s: Sizes) => s.keyHeads === 1 || s.keyHeads === s.heads,
-    [`at most ${MAX_ATTENTION_TOKENS} tokens`]: (s: Sizes) => s.tokens <= MAX_ATTENTION_TOKENS,
-  },
-}) as const;
+/**
+ * q (queries, heads · keySize), k (tokens, keyHeads · keySize), v (tokens, keyHeads · valueSize), out (queries, heads ·
+ * valueSize).
+ */
+const attention = (scratchBytes: Count) =>
+  ({
+    fields: {
+      q: reads('queries', 'heads', 'keySize'),
+      k: reads('tokens', 'keyHeads', 'keySize'),
+      v: reads('tokens', 'keyHeads', 'valueSize'),
+      out: writes('queries', 'heads', 'valueSize'),
+      scratch: scratch(scratchBytes),
+      queries: rows,
+      tokens: rows,
+      heads: size,
+      keyHeads: size,
+      keySize: size,
+      valueSize: size,
+      scale: number,
+    },
+    work: (s: Sizes) =>
+      s.heads * (s.queries * (toPanels(s.tokens) * (s.keySize + s.valueSize) + 2500) + 300 * s.tokens),
+    must: {
+      'keyHeads to be heads or 1': (s: Sizes) => s.keyHeads === 1 || s.keyHeads === s.heads,
+      [`at most ${MAX_ATTENTION_TOKENS} tokens`]: (s: Sizes) => s.tokens <= MAX_ATTENTION_TOKENS,
+    },
+  }) as const;
 
 const elementwise = { fields: { x, out, rows, columns: size }, elementwise: true } as const;
 
@@ -149,42 +168,86 @@ export const STEPS = {
   /** out (height/patch · width/patch, channels · patch · patch) from pixels (channels, height, width). */
   patchify: {
     fields: {
-      pixels: reads('channels', 'height', 'width'), out: writes('channels', 'height', 'width'), channels: size, height: size, width: size, patch: size,
+      pixels: reads('channels', 'height', 'width'),
+      out: writes('channels', 'height', 'width'),
+      channels: size,
+      height: size,
+      width: size,
+      patch: size,
     },
     work: (s) => (160 * s.channels * s.height * s.width) / s.patch,
     must: { 'height and width to be multiples of patch': (s) => s.height % s.patch === 0 && s.width % s.patch === 0 },
   },
   /** The rows of x (rows, columns) to 7 bits. */
   quantizeRows: { fields: { x, quantized, rows, columns: size } },
-  /** out (rows, outputs) = activation(x · weightᵀ + bias) + residual; x (rows, inputs), bias (outputs), residual (rows, outputs). */
+  /**
+   * out (rows, outputs) = activation(x · weightᵀ + bias) + residual; x (rows, inputs), bias (outputs), residual (rows,
+   * outputs).
+   */
   linear: {
     fields: {
-      x: linearX, weight: tensor('packed', 'outputs', 'inputs'), bias: optional(tensor('plain', 'outputs')), residual, out: linearOut,
-      scratch: scratch(() => 160), ...layer,
+      x: linearX,
+      weight: tensor('packed', 'outputs', 'inputs'),
+      bias: optional(tensor('plain', 'outputs')),
+      residual,
+      out: linearOut,
+      scratch: scratch(() => 160),
+      ...layer,
     },
   },
   /** `linear` on quantized rows and int8 weights. */
-  linearInt8: { fields: { x: quantizedRows(linearX), weight: tensor('int8', 'outputs', 'inputs'), ...int8Outputs, ...layer } },
+  linearInt8: {
+    fields: { x: quantizedRows(linearX), weight: tensor('int8', 'outputs', 'inputs'), ...int8Outputs, ...layer },
+  },
   /** `linearInt8` through a low rank: activation(loraB · loraA · x + bias) + residual. */
   lowRankInt8: {
     fields: {
-      x: quantizedRows(linearX), loraA: tensor('int8', 'rank', 'inputs'), loraB: tensor('int8', 'outputs', 'rank'), ...int8Outputs,
-      rows, inputs: size, rank: size, outputs: size, activation,
+      x: quantizedRows(linearX),
+      loraA: tensor('int8', 'rank', 'inputs'),
+      loraB: tensor('int8', 'outputs', 'rank'),
+      ...int8Outputs,
+      rows,
+      inputs: size,
+      rank: size,
+      outputs: size,
+      activation,
     },
   },
   /** out (rows, columns) = [cls; patches] + position. */
   tokens: {
-    fields: { patches: reads((s) => s.rows - 1, 'columns'), cls: vector, position: tensor('table', 'rows', 'columns'), out, rows: size, columns: size },
+    fields: {
+      patches: reads((s) => s.rows - 1, 'columns'),
+      cls: vector,
+      position: tensor('table', 'rows', 'columns'),
+      out,
+      rows: size,
+      columns: size,
+    },
   },
   /** out (rows, columns) = table[ids] + residual; ids (rows) i32. Without ids, row i is the table's row i. */
   embedding: {
-    fields: { ids: optional(reads('rows')), table: tensor('table', 'entries', 'columns'), residual: optional(x), out, rows, columns: size, entries: size },
+    fields: {
+      ids: optional(reads('rows')),
+      table: tensor('table', 'entries', 'columns'),
+      residual: optional(x),
+      out,
+      rows,
+      columns: size,
+      entries: size,
+    },
     must: { 'ids or an entry for each row': (s) => s.ids !== null || s.rows <= s.entries },
   },
   /** gamma · (x - mean) / sqrt(variance + epsilon) + beta for each row, to `out`, `quantized` or both. */
   layerNorm: {
     fields: {
-      x, gamma: vector, beta: vector, out: optional(out), quantized: optional(quantized), scratch: scratch((s) => 4 * s.columns), rows, columns: size,
+      x,
+      gamma: vector,
+      beta: vector,
+      out: optional(out),
+      quantized: optional(quantized),
+      scratch: scratch((s) => 4 * s.columns),
+      rows,
+      columns: size,
       epsilon: number,
     },
     must: { 'an epsilon of at least 0': (s) => s.epsilon >= 0 },

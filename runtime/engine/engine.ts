@@ -1,8 +1,10 @@
-/** The plan's interpreter: weights and arena in one linear memory, and a list of kernel calls bound to their operands. */
+/**
+ * The plan's interpreter: weights and arena in one linear memory, and a list of kernel calls bound to their operands.
+ */
 import type { Artifact } from '../artifact/artifact.ts';
 import { ArtifactError, span } from '../artifact/errors.ts';
-import { memoryLayout } from '../artifact/plan-memory.ts';
 import type { Plan, PlanInput } from '../artifact/plan.ts';
+import { memoryLayout } from '../artifact/plan-memory.ts';
 import { elementCount } from '../artifact/safetensors.ts';
 import { instantiateKernels, type Kernels } from '../kernels/kernels.ts';
 import { bindSteps } from './bind.ts';
@@ -16,12 +18,15 @@ export interface Engine {
   /** All of it: weights, buffers, scratch. */
   readonly memoryBytes: number;
   /**
-   * Runs the model on one sample and returns its logits. Nothing but the result is allocated. A text may be shorter than its input's shape, and
-   * costs less then.
+   * Runs the model on one sample and returns its logits. Nothing but the result is allocated. A text may be shorter
+   * than its input's shape, and costs less then.
    * @throws RangeError when an input is missing, of the wrong length, or an id outside its vocabulary.
    */
   infer(inputs: Inputs): Float32Array;
-  /** Runs a batch, sample by sample: rows of several samples would share nothing but weights, which are in the cache anyway. */
+  /**
+   * Runs a batch, sample by sample: rows of several samples would share nothing but weights, which are in the cache
+   * anyway.
+   */
   inferBatch(batch: readonly Inputs[]): Float32Array[];
 }
 
@@ -33,8 +38,8 @@ export interface EngineInput extends Pick<PlanInput, 'name' | 'dtype' | 'shape'>
 const PAGE_BYTES = 65_536;
 
 /**
- * Makes an engine of an artifact that `readArtifact` checked. The host compiles `kernelsModule`, since some forbid compiling from
- * bytes. Copies the weights: the artifact's bytes may go afterwards.
+ * Makes an engine of an artifact that `readArtifact` checked. The host compiles `kernelsModule`, since some forbid
+ * compiling from bytes. Copies the weights: the artifact's bytes may go afterwards.
  * @throws ArtifactError (memory) when the host can't give the memory.
  */
 export function createEngine(artifact: Artifact, kernelsModule: WebAssembly.Module): Engine {
@@ -86,10 +91,19 @@ interface InputView {
   readonly varies: boolean;
 }
 
-function inputView({ buffer }: WebAssembly.Memory, arena: number, { name, dtype, offset, shape }: PlanInput, plan: Plan): InputView {
+function inputView(
+  { buffer }: WebAssembly.Memory,
+  arena: number,
+  { name, dtype, offset, shape }: PlanInput,
+  plan: Plan,
+): InputView {
   const View = dtype === 'I32' ? Int32Array : Float32Array;
   const values = new View(buffer, arena + offset, elementCount(shape));
-  return { input: { name, dtype, shape, vocabulary: vocabularyOf(plan, offset) }, values, varies: dtype === 'I32' && plan.tokens !== null };
+  return {
+    input: { name, dtype, shape, vocabulary: vocabularyOf(plan, offset) },
+    values,
+    varies: dtype === 'I32' && plan.tokens !== null,
+  };
 }
 
 /** How many rows the table has that an input's values look up; null where they look up nothing. */
@@ -101,12 +115,18 @@ export function vocabularyOf({ steps }: Plan, offset: number): number | null {
 /** Writes all inputs and returns the sequence's length, 1 where there is none. */
 function writeInputs(inputs: readonly InputView[], given: Inputs): number {
   let tokens: number | null = null;
-  for (const { input: { name, shape, vocabulary }, values, varies } of inputs) {
+  for (const {
+    input: { name, shape, vocabulary },
+    values,
+    varies,
+  } of inputs) {
     const value = given[name];
     const most = varies && tokens !== null ? tokens : values.length;
     const least = varies && tokens === null ? 1 : most;
     if (!(value?.length >= least && value.length <= most)) {
-      throw new RangeError(`infer: expected ${span(least, most)} values for ${name} of shape [${shape}], got ${value?.length ?? 'none'}`);
+      throw new RangeError(
+        `infer: expected ${span(least, most)} values for ${name} of shape [${shape}], got ${value?.length ?? 'none'}`,
+      );
     }
     if (values instanceof Int32Array) checkIds(name, value, vocabulary ?? 2 ** 31);
     values.set(value);
@@ -117,6 +137,7 @@ function writeInputs(inputs: readonly InputView[], given: Inputs): number {
 
 function checkIds(name: string, ids: Float32Array | Int32Array, vocabulary: number): void {
   for (const id of ids) {
-    if (!(Number.isInteger(id) && id >= 0 && id < vocabulary)) throw new RangeError(`infer: expected ${name} from ${span(0, vocabulary - 1)}, got ${id}`);
+    if (!(Number.isInteger(id) && id >= 0 && id < vocabulary))
+      throw new RangeError(`infer: expected ${name} from ${span(0, vocabulary - 1)}, got ${id}`);
   }
 }

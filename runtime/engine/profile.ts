@@ -14,22 +14,32 @@ export interface OperationTime {
 const [WARM_UP, CALLS] = [5, 10];
 
 /** What the calls of each kernel take on one sample, on average, longest first. Measured on an engine of its own. */
-export function profileArtifact(artifact: Artifact, kernelsModule: WebAssembly.Module, inputs: Inputs): readonly OperationTime[] {
+export function profileArtifact(
+  artifact: Artifact,
+  kernelsModule: WebAssembly.Module,
+  inputs: Inputs,
+): readonly OperationTime[] {
   const totals = new Map<string, { calls: number; ms: number }>();
   const engine = createEngineWith(artifact, (memory) => timed(instantiateKernels(kernelsModule, memory), totals));
   for (let i = 0; i < WARM_UP; i++) engine.infer(inputs);
   totals.clear();
   for (let i = 0; i < CALLS; i++) engine.infer(inputs);
-  return [...totals].map(([op, { calls, ms }]) => ({ op, calls: calls / CALLS, ms: ms / CALLS })).sort((a, b) => b.ms - a.ms);
+  return [...totals]
+    .map(([op, { calls, ms }]) => ({ op, calls: calls / CALLS, ms: ms / CALLS }))
+    .sort((a, b) => b.ms - a.ms);
 }
 
 /** The kernels, adding up what each takes. */
 function timed(kernels: Kernels, totals: Map<string, { calls: number; ms: number }>): Kernels {
-  const timedKernel = (op: string, kernel: (...args: number[]) => void) => (...args: number[]): void => {
-    const started = performance.now();
-    kernel(...args);
-    const { calls, ms } = totals.get(op) ?? { calls: 0, ms: 0 };
-    totals.set(op, { calls: calls + 1, ms: ms + performance.now() - started });
-  };
-  return Object.fromEntries(Object.entries(kernels).map(([op, kernel]) => [op, timedKernel(op, kernel)])) as unknown as Kernels;
+  const timedKernel =
+    (op: string, kernel: (...args: number[]) => void) =>
+    (...args: number[]): void => {
+      const started = performance.now();
+      kernel(...args);
+      const { calls, ms } = totals.get(op) ?? { calls: 0, ms: 0 };
+      totals.set(op, { calls: calls + 1, ms: ms + performance.now() - started });
+    };
+  return Object.fromEntries(
+    Object.entries(kernels).map(([op, kernel]) => [op, timedKernel(op, kernel)]),
+  ) as unknown as Kernels;
 }

@@ -14,7 +14,11 @@ try {
   const { artifact, kernels, assets } = workerData as WorkerData;
   const classifier = await createTaskClassifier(artifact, kernels, nodeDecoders(new URL(assets)));
   port.on('message', ({ input, topK }: WorkerQuestion) => {
-    classifier.classify(input, topK).then((answer) => post({ answer }), (error: Error) => post(isPreprocessError(error) ? { refused: error.message, code: error.code } : { failure: error.message }));
+    classifier.classify(input, topK).then(
+      (answer) => post({ answer }),
+      (error: Error) =>
+        post(isPreprocessError(error) ? { refused: error.message, code: error.code } : { failure: error.message }),
+    );
   });
   post({ ready: true });
 } catch (error) {

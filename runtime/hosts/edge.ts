@@ -1,4 +1,7 @@
-/** The smallest web API of a model for pictures, on a host that has no files and no threads, but a `fetch` handler: workerd, Deno, Bun, a service worker. */
+/**
+ * The smallest web API of a model for pictures, on a host that has no files and no threads, but a `fetch` handler:
+ * workerd, Deno, Bun, a service worker.
+ */
 import { readArtifact } from '../artifact/artifact.ts';
 import { createEngine } from '../engine/engine.ts';
 import { createHandler, type HandlerOptions } from '../http/handler.ts';
@@ -6,7 +9,8 @@ import { createPictureClassifier, type DecodePicture } from '../http/picture-cla
 
 /**
  * Reads the artifact, makes its engine and the handler that answers with it. Decoding pictures is left
- * to the caller, since codecs weigh more than all the rest: `(bytes) => decodePicture(bytes, jsquashDecoders(modules))`, or less.
+ * to the caller, since codecs weigh more than all the rest: `(bytes) => decodePicture(bytes,
+ * jsquashDecoders(modules))`, or less.
  * @throws ArtifactError or PreprocessError saying what is wrong with the artifact.
  */
 export async function createEdgeHandler(

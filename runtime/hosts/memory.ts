@@ -1,4 +1,7 @@
-/** What fits into the memory of a host that ends whoever takes more: an artifact, its engine, and a picture while it is decoded. */
+/**
+ * What fits into the memory of a host that ends whoever takes more: an artifact, its engine, and a picture while it is
+ * decoded.
+ */
 import type { Artifact } from '../artifact/artifact.ts';
 import { memoryLayout } from '../artifact/plan-memory.ts';
 import { defaultPictureLimits, type PictureLimits } from '../preprocess/decode.ts';
@@ -17,7 +20,10 @@ export function lambdaMemory(memoryMb: number): HostMemory {
   return { totalBytes: memoryMb * 1024 ** 2, ownBytes: 90e6 };
 }
 
-/** Of a picture while it is decoded. Measured in workerd: 12 to 15 (baseline JPEG, WebP, PNG, progressive JPEG; 6 and 12 megapixels). */
+/**
+ * Of a picture while it is decoded. Measured in workerd: 12 to 15 (baseline JPEG, WebP, PNG, progressive JPEG; 6 and 12
+ * megapixels).
+ */
 const PIXEL_BYTES = 16;
 
 /** Bytes that a host has left beside an artifact and its engine; below 0 where they don't fit. */

@@ -1,8 +1,8 @@
 /**
- * Classifiers in worker threads, so that several requests are answered at a time, and none of them (a picture that takes long to decode, a
- * codec that crashes) holds up the thread that talks to clients. The artifact is read and checked once, and its bytes are shared; but each
- * thread copies the weights into a linear memory of its own, so that n threads take n times weights and arena.
- * (A WebAssembly memory that threads share would need builds of its own.)
+ * Classifiers in worker threads, so that several requests are answered at a time, and none of them (a picture that
+ * takes long to decode, a codec that crashes) holds up the thread that talks to clients. The artifact is read and
+ * checked once, and its bytes are shared; but each thread copies the weights into a linear memory of its own, so that n
+ * threads take n times weights and arena. (A WebAssembly memory that threads share would need builds of its own.)
  */
 import { Worker } from 'node:worker_threads';
 import type { Artifact } from '../artifact/artifact.ts';
@@ -15,9 +15,9 @@ import { PreprocessError, type PreprocessErrorCode } from '../preprocess/error.t
 import type { ModelInput } from './task-classifier.ts';
 
 /**
- * Answers each input on the next thread that is free. An input whose signal is aborted while it waits is dropped; a thread that is still at work at
- * the deadline (a TimeoutError), or a while after its client left, is ended and replaced. Rejects with PreprocessError, with what the thread threw,
- * or because it crashed.
+ * Answers each input on the next thread that is free. An input whose signal is aborted while it waits is dropped; a
+ * thread that is still at work at the deadline (a TimeoutError), or a while after its client left, is ended and
+ * replaced. Rejects with PreprocessError, with what the thread threw, or because it crashed.
  */
 export interface ClassifierPool extends Classifier<ModelInput> {
   /** Ends the threads; what is not answered yet is rejected. */
@@ -58,8 +58,8 @@ interface Job extends WorkerQuestion {
 }
 
 /**
- * A thread may go on for so long for a client that has left: replacing it costs more than most answers. Without an end, a client could leave
- * all threads with pictures that take hours.
+ * A thread may go on for so long for a client that has left: replacing it costs more than most answers. Without an end,
+ * a client could leave all threads with pictures that take hours.
  */
 const ABANDONED_MS = 5000;
 
@@ -67,11 +67,19 @@ const ABANDONED_MS = 5000;
 const RESTART_MS = 1000;
 
 /**
- * Starts the threads; resolves when all have their classifier. A thread that crashes later is replaced, as soon as the machine has room for another.
+ * Starts the threads; resolves when all have their classifier. A thread that crashes later is replaced, as soon as the
+ * machine has room for another.
  * @throws ArtifactError where the artifact can't be used; Error when a thread can't start, e.g. for want of memory.
  */
-export async function createClassifierPool(artifact: Artifact, kernels: WebAssembly.Module, options: PoolOptions): Promise<ClassifierPool> {
-  const pool = new Pool({ artifact: { ...artifact, data: sharedCopy(artifact.data) }, kernels, assets: options.assets.href }, options);
+export async function createClassifierPool(
+  artifact: Artifact,
+  kernels: WebAssembly.Module,
+  options: PoolOptions,
+): Promise<ClassifierPool> {
+  const pool = new Pool(
+    { artifact: { ...artifact, data: sharedCopy(artifact.data) }, kernels, assets: options.assets.href },
+    options,
+  );
   await pool.start();
   return pool;
 }
@@ -137,9 +145,13 @@ class Pool implements ClassifierPool {
       const job = this.waiting.shift() as Job;
       this.running.set(thread, job);
       thread.ref();
-      // A copy of a picture's bytes alone: sending a view sends all of its buffer. Not by slice, which shares a Buffer's memory.
+      // A copy of a picture's bytes alone: sending a view sends all of its buffer. Not by slice, which shares a
+      // Buffer's memory.
       const input = job.input instanceof Uint8Array ? new Uint8Array(job.input) : job.input;
-      thread.postMessage({ input, topK: job.topK } satisfies WorkerQuestion, input instanceof Uint8Array ? [input.buffer] : []);
+      thread.postMessage(
+        { input, topK: job.topK } satisfies WorkerQuestion,
+        input instanceof Uint8Array ? [input.buffer] : [],
+      );
     }
   }
 
@@ -178,7 +190,9 @@ class Pool implements ClassifierPool {
         }
         this.rest(thread);
       });
-      thread.on('error', (cause) => { error = new Error(`a classifier thread crashed: ${messageOf(cause)}`, { cause }); });
+      thread.on('error', (cause) => {
+        error = new Error(`a classifier thread crashed: ${messageOf(cause)}`, { cause });
+      });
       thread.on('exit', () => {
         this.threads.delete(thread);
         if (ready) this.replace(thread, error);
@@ -214,7 +228,8 @@ class Pool implements ClassifierPool {
   private restart(): void {
     if (this.ended !== null) return;
     this.startThread().catch((cause: Error) => {
-      if (this.threads.size === 0) this.rejectAll(new Error(`no classifier thread is left: ${cause.message}`, { cause }));
+      if (this.threads.size === 0)
+        this.rejectAll(new Error(`no classifier thread is left: ${cause.message}`, { cause }));
       setTimeout(() => this.restart(), RESTART_MS).unref();
     });
   }

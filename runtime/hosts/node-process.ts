@@ -13,7 +13,15 @@ export const QUEUE_PER_WORKER = 16;
 
 export function processGauges(): Gauge[] {
   return [
-    { name: 'process_resident_memory_bytes', help: 'Memory of the process, all threads.', value: process.memoryUsage.rss() },
-    { name: 'process_start_time_seconds', help: 'When it began, in seconds since 1970.', value: Math.round(Date.now() / 1000 - process.uptime()) },
+    {
+      name: 'process_resident_memory_bytes',
+      help: 'Memory of the process, all threads.',
+      value: process.memoryUsage.rss(),
+    },
+    {
+      name: 'process_start_time_seconds',
+      help: 'When it began, in seconds since 1970.',
+      value: Math.round(Date.now() / 1000 - process.uptime()),
+    },
   ];
 }

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createAdaptorServer, type Http2Bindings, type HttpBindings } from '@hono/node-server';
 import type { RequestFacts } from '../http/app.ts';
-import { Problem, problemDetails, type ProblemStatus } from '../http/problem.ts';
+import { Problem, type ProblemStatus, problemDetails } from '../http/problem.ts';
 
 /** Anything with a fetch handler: a Hono app. */
 export interface FetchApp {
@@ -15,7 +15,10 @@ export interface ListenOptions {
   readonly port: number;
   /** 127.0.0.1 unless given: this machine only. */
   readonly host?: string;
-  /** Take a client's address from the last one in X-Forwarded-For, which the proxy in front adds. Without a proxy, clients could choose it. */
+  /**
+   * Take a client's address from the last one in X-Forwarded-For, which the proxy in front adds. Without a proxy,
+   * clients could choose it.
+   */
   readonly trustProxy?: boolean;
 }
 
@@ -27,30 +30,49 @@ export interface RunningServer {
 }
 
 /**
- * Clients that send slowly or not at all keep a socket, never more: headers have to be there after 10 s, bodies after 60 s. An idle connection is
- * kept for longer than the 60 s that load balancers keep theirs, so that none of them sends into a closing one.
+ * Clients that send slowly or not at all keep a socket, never more: headers have to be there after 10 s, bodies after
+ * 60 s. An idle connection is kept for longer than the 60 s that load balancers keep theirs, so that none of them sends
+ * into a closing one.
  */
-const TIMEOUTS = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 2000 };
+const TIMEOUTS = {
+  headersTimeout: 10_000,
+  requestTimeout: 60_000,
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 2000,
+};
 
 /** Serves the app over HTTP. Rejects with a sentence where the port is taken or not allowed. */
-export async function serve(app: FetchApp, { port, host = '127.0.0.1', trustProxy = false }: ListenOptions): Promise<RunningServer> {
+export async function serve(
+  app: FetchApp,
+  { port, host = '127.0.0.1', trustProxy = false }: ListenOptions,
+): Promise<RunningServer> {
   const server = createAdaptorServer({
-    fetch: (request: Request, { incoming }: HttpBindings | Http2Bindings) => app.fetch(request, { client: clientOf(incoming, trustProxy) }),
+    fetch: (request: Request, { incoming }: HttpBindings | Http2Bindings) =>
+      app.fetch(request, { client: clientOf(incoming, trustProxy) }),
     createServer,
     serverOptions: TIMEOUTS,
   }) as Server;
   server.on('clientError', refuseMalformed);
   await listen(server, port, host);
   const { port: actualPort } = server.address() as AddressInfo;
-  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`, close: (graceMs) => close(server, graceMs) };
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`,
+    close: (graceMs) => close(server, graceMs),
+  };
 }
 
-function clientOf({ headers, socket }: HttpBindings['incoming'] | Http2Bindings['incoming'], trustProxy: boolean): string | undefined {
+function clientOf(
+  { headers, socket }: HttpBindings['incoming'] | Http2Bindings['incoming'],
+  trustProxy: boolean,
+): string | undefined {
   const forwarded = trustProxy ? [headers['x-forwarded-for']].flat().at(-1)?.split(',').at(-1)?.trim() : undefined;
   return forwarded ?? socket.remoteAddress;
 }
 
-/** What Node's parser refuses never becomes a request; the client is told as of any other problem, where it still listens. */
+/**
+ * What Node's parser refuses never becomes a request; the client is told as of any other problem, where it still
+ * listens.
+ */
 const MALFORMED: Readonly<Record<string, readonly [status: ProblemStatus, detail: string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not come in time'],
   HPE_HEADER_OVERFLOW: [431, 'the headers are too large'],
@@ -60,7 +82,9 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable) return void socket.destroy();
   const [status, detail] = MALFORMED[error.code ?? ''] ?? [400, 'this is no HTTP request'];
   const body = JSON.stringify(problemDetails(new Problem(status, detail)));
-  socket.end(`HTTP/1.1 ${status} \r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  socket.end(
+    `HTTP/1.1 ${status} \r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {
@@ -78,7 +102,9 @@ function listenError(error: NodeJS.ErrnoException, port: number, host: string): 
       return new Error(`port ${port} may not be opened by this user: choose one above 1023`, { cause: error });
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return new Error(`${host} is no address of this machine: choose another host, or 0.0.0.0 for all`, { cause: error });
+      return new Error(`${host} is no address of this machine: choose another host, or 0.0.0.0 for all`, {
+        cause: error,
+      });
     default:
       return error;
   }

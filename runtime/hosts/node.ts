@@ -1,21 +1,29 @@
 /** What Node does for the runtime: reading files. Nothing in runtime/ outside this folder imports `node:`. */
 import { readFile } from 'node:fs/promises';
-import { readArtifact, type Artifact } from '../artifact/artifact.ts';
+import { type Artifact, readArtifact } from '../artifact/artifact.ts';
 import type { Limits } from '../artifact/plan.ts';
 import { supportsRelaxedSimd } from '../kernels/select.ts';
 
 /** The builds of the kernels: SIMD128, and with relaxed SIMD, adding up products at once and in pairs. */
-export const KERNEL_FILES = { simd128: 'kernels.wasm', relaxed: 'kernels-relaxed.wasm', relaxedPairs: 'kernels-relaxed-pairs.wasm' } as const;
+export const KERNEL_FILES = {
+  simd128: 'kernels.wasm',
+  relaxed: 'kernels-relaxed.wasm',
+  relaxedPairs: 'kernels-relaxed-pairs.wasm',
+} as const;
 
-/** Compiles the build of the kernels that is the fastest on this host, from the folder that holds all. All compute the same bits. */
+/**
+ * Compiles the build of the kernels that is the fastest on this host, from the folder that holds all. All compute the
+ * same bits.
+ */
 export async function loadKernels(folder: URL): Promise<WebAssembly.Module> {
   const build = !supportsRelaxedSimd() ? 'simd128' : (await hasDotProduct()) ? 'relaxed' : 'relaxedPairs';
   return WebAssembly.compile(await readFile(new URL(KERNEL_FILES[build], folder)));
 }
 
 /**
- * Whether the processor has an instruction for relaxed SIMD's dot product: ARM's SDOT, x86's AVX-VNNI (not AVX-512's, which V8 does not use).
- * Without, V8 takes five. Only Linux tells; elsewhere an x86 counts as one without, which costs less where it is wrong.
+ * Whether the processor has an instruction for relaxed SIMD's dot product: ARM's SDOT, x86's AVX-VNNI (not AVX-512's,
+ * which V8 does not use). Without, V8 takes five. Only Linux tells; elsewhere an x86 counts as one without, which costs
+ * less where it is wrong.
  */
 async function hasDotProduct(): Promise<boolean> {
   if (process.arch !== 'x64') return true;

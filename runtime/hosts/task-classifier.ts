@@ -4,7 +4,7 @@ import type { Classifier } from '../http/classifier.ts';
 import { createPictureClassifier } from '../http/picture-classifier.ts';
 import { createTextClassifier } from '../http/text-classifier.ts';
 import type { TextInput } from '../http/text-input.ts';
-import { decodePicture, type Decoders, type PictureLimits } from '../preprocess/decode.ts';
+import { type Decoders, decodePicture, type PictureLimits } from '../preprocess/decode.ts';
 
 /** An encoded picture, or a text. A classifier takes of them what its input reader makes. */
 export type ModelInput = Uint8Array | TextInput;
@@ -13,7 +13,12 @@ export type ModelInput = Uint8Array | TextInput;
  * The classifier that an artifact is, on this thread. Pictures beyond the limits are refused before they are decoded.
  * @throws ArtifactError or PreprocessError saying what is wrong with the artifact.
  */
-export async function createTaskClassifier(artifact: Artifact, kernels: WebAssembly.Module, decoders: Decoders, limits?: PictureLimits): Promise<Classifier<ModelInput>> {
+export async function createTaskClassifier(
+  artifact: Artifact,
+  kernels: WebAssembly.Module,
+  decoders: Decoders,
+  limits?: PictureLimits,
+): Promise<Classifier<ModelInput>> {
   const engine = createEngine(artifact, kernels);
   return artifact.manifest.task === 'text-classification'
     ? createTextClassifier(artifact, engine)

@@ -7,11 +7,13 @@ export async function digestOf(token: string): Promise<string> {
 }
 
 /**
- * Checks an Authorization header (RFC 6750) against the digest of the token. Digests are compared, so how long that takes tells nothing of the token.
- * Throws Problem 401 where there is none, 403 where it is another.
+ * Checks an Authorization header (RFC 6750) against the digest of the token. Digests are compared, so how long that
+ * takes tells nothing of the token. Throws Problem 401 where there is none, 403 where it is another.
  */
 export async function checkAccess(authorization: string | undefined, tokenDigest: string): Promise<void> {
   const [, token] = /^Bearer +(\S+)$/i.exec(authorization ?? '') ?? [];
-  if (token === undefined) throw new Problem(401, 'expected Authorization: Bearer TOKEN', 'unauthorized', { 'www-authenticate': 'Bearer' });
-  if ((await digestOf(token)) !== tokenDigest) throw new Problem(403, 'the token is not the one that gives access', 'forbidden');
+  if (token === undefined)
+    throw new Problem(401, 'expected Authorization: Bearer TOKEN', 'unauthorized', { 'www-authenticate': 'Bearer' });
+  if ((await digestOf(token)) !== tokenDigest)
+    throw new Problem(403, 'the token is not the one that gives access', 'forbidden');
 }

@@ -12,15 +12,17 @@ export interface Admission {
   /** Predictions under way or waiting. */
   pending(): number;
   /**
-   * Does the work of a request that makes `predictions` of them. Its signal is aborted at the deadline (with a TimeoutError) and when the client leaves.
-   * Rejects with Problem 503 where too many are pending, 504 at the deadline, 499 where the client has left.
+   * Does the work of a request that makes `predictions` of them. Its signal is aborted at the deadline (with a
+   * TimeoutError) and when the client leaves. Rejects with Problem 503 where too many are pending, 504 at the deadline,
+   * 499 where the client has left.
    */
   run<T>(predictions: number, client: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
 }
 
 /**
- * A refusal comes so late. Clients that ask again at once, whatever Retry-After says, would otherwise take the processor from those who are being answered: with 30 of
- * them beside 34 that were admitted, 147 answers a second became of 1,050 (two cores, `slim bench serve --connections 64`).
+ * A refusal comes so late. Clients that ask again at once, whatever Retry-After says, would otherwise take the
+ * processor from those who are being answered: with 30 of them beside 34 that were admitted, 147 answers a second
+ * became of 1,050 (two cores, `slim bench serve --connections 64`).
  */
 const REFUSAL_MS = 200;
 
@@ -31,7 +33,9 @@ export function createAdmission({ maxPending, deadlineMs }: AdmissionLimits): Ad
     async run(predictions, client, work) {
       // A list longer than the limit is admitted alone: else it never would be.
       if (pending > 0 && pending + predictions > maxPending) {
-        const problem = new Problem(503, `${pending} predictions are pending: try again later`, 'busy', { 'retry-after': '1' });
+        const problem = new Problem(503, `${pending} predictions are pending: try again later`, 'busy', {
+          'retry-after': '1',
+        });
         await new Promise((resolve) => setTimeout(resolve, REFUSAL_MS));
         throw problem;
       }
@@ -46,20 +50,34 @@ export function createAdmission({ maxPending, deadlineMs }: AdmissionLimits): Ad
 }
 
 /** Waits for the work, but no longer than the deadline or the client allow. */
-function untilDeadline<T>(deadlineMs: number, client: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+function untilDeadline<T>(
+  deadlineMs: number,
+  client: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const controller = new AbortController();
   return new Promise<T>((resolve, reject) => {
     const stop = (reason: DOMException, problem: Problem): void => {
       controller.abort(reason);
       reject(problem);
     };
-    const leave = (): void => stop(new DOMException('the client left', 'AbortError'), new Problem(499, 'the client left'));
-    const timer = setTimeout(() => stop(new DOMException('the deadline has passed', 'TimeoutError'), new Problem(504, `no answer within ${deadlineMs} ms`)), deadlineMs);
+    const leave = (): void =>
+      stop(new DOMException('the client left', 'AbortError'), new Problem(499, 'the client left'));
+    const timer = setTimeout(
+      () =>
+        stop(
+          new DOMException('the deadline has passed', 'TimeoutError'),
+          new Problem(504, `no answer within ${deadlineMs} ms`),
+        ),
+      deadlineMs,
+    );
     client.addEventListener('abort', leave);
     if (client.aborted) leave();
-    work(controller.signal).then(resolve, reject).finally(() => {
-      clearTimeout(timer);
-      client.removeEventListener('abort', leave);
-    });
+    work(controller.signal)
+      .then(resolve, reject)
+      .finally(() => {
+        clearTimeout(timer);
+        client.removeEventListener('abort', leave);
+      });
   });
 }

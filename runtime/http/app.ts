@@ -8,10 +8,10 @@ import { checkAccess } from './access.ts';
 import { createAdmission } from './admission.ts';
 import { createBodyBudget } from './body.ts';
 import type { Answer, Classifier } from './classifier.ts';
-import { DEFAULT_MAX_BODY_BYTES, predictBody, wrongMethod, type HandlerOptions } from './handler.ts';
+import { DEFAULT_MAX_BODY_BYTES, type HandlerOptions, predictBody, wrongMethod } from './handler.ts';
 import { huggingFaceBody } from './hugging-face.ts';
 import { classifyAll } from './inference.ts';
-import { Metrics, type Gauge } from './metrics.ts';
+import { type Gauge, Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { pagePolicy } from './page.ts';
 import { readPredictRequest } from './predict-request.ts';
@@ -68,12 +68,21 @@ export type App = Hono<Env>;
 const BODIES = 64;
 
 /**
- * `POST /v1/predict` · `POST /` (the same, answered as Hugging Face's Inference API) · `GET /v1/model` · `/healthz` · `/readyz` · `/metrics` ·
+ * `POST /v1/predict` · `POST /` (the same, answered as Hugging Face's Inference API) · `GET /v1/model` · `/healthz` ·
+ * `/readyz` · `/metrics` ·
  * `/openapi.json` · `/` (the page). Errors are problem details (RFC 9457).
- * While the model is still loading, what needs it is refused with 503. A host whose model fails to load has to end by itself.
+ * While the model is still loading, what needs it is refused with 503. A host whose model fails to load has to end by
+ * itself.
  */
 export function createApp<Input>(model: Classifier<Input> | Promise<Classifier<Input>>, options: AppOptions = {}): App {
-  const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxPending = 32, deadlineMs = 30_000, tokenDigest, page, gauges = () => [] } = options;
+  const {
+    maxBodyBytes = DEFAULT_MAX_BODY_BYTES,
+    maxPending = 32,
+    deadlineMs = 30_000,
+    tokenDigest,
+    page,
+    gauges = () => [],
+  } = options;
   const admission = createAdmission({ maxPending, deadlineMs });
   const bodies = createBodyBudget(BODIES * maxBodyBytes);
   const metrics = new Metrics();
@@ -81,7 +90,16 @@ export function createApp<Input>(model: Classifier<Input> | Promise<Classifier<I
 
   const app = new Hono<Env>();
   app.use(requestId(), observed(app, metrics, options), secureHeaders({ overwrite: false, xFrameOptions: 'DENY' }));
-  if (options.corsOrigins) app.use(cors({ origin: originsOf(options.corsOrigins), allowMethods: ['GET', 'HEAD', 'POST'], allowHeaders: ['authorization', 'content-type', 'x-request-id'], exposeHeaders: ['x-request-id', 'retry-after'], maxAge: 86_400 }));
+  if (options.corsOrigins)
+    app.use(
+      cors({
+        origin: originsOf(options.corsOrigins),
+        allowMethods: ['GET', 'HEAD', 'POST'],
+        allowHeaders: ['authorization', 'content-type', 'x-request-id'],
+        exposeHeaders: ['x-request-id', 'retry-after'],
+        maxAge: 86_400,
+      }),
+    );
   const guarded = guards(options);
   app.use('/v1/*', ...guarded);
   app.use('/metrics', ...guards({ tokenDigest }));
@@ -91,38 +109,70 @@ export function createApp<Input>(model: Classifier<Input> | Promise<Classifier<I
     loaded();
     return c.json({ status: 'ready' });
   });
-  app.get('/metrics', (c) => c.text(metrics.text([{ name: 'slim_predictions_pending', help: 'Predictions under way or waiting.', value: admission.pending() }, ...gauges()])));
+  app.get('/metrics', (c) =>
+    c.text(
+      metrics.text([
+        { name: 'slim_predictions_pending', help: 'Predictions under way or waiting.', value: admission.pending() },
+        ...gauges(),
+      ]),
+    ),
+  );
   app.get('/openapi.json', (c) => c.json(openApi(loaded(), { maxBodyBytes, needsToken: tokenDigest !== undefined })));
   app.get('/v1/model', (c) => c.json(loaded().info));
   if (page !== undefined) app.get('/', pageHandler(page));
 
-  const predict = (bodyOf: (answers: readonly Answer[], isList: boolean, latencyMs: number) => object) => async (c: Context<Env>): Promise<Response> => {
-    const classifier = loaded();
-    const { inputs, isList, topK } = await readPredictRequest(c.req.raw, classifier.input, maxBodyBytes, bodies);
-    const start = performance.now();
-    const answers = await admission.run(inputs.length, c.req.raw.signal, (signal) => classifyAll(classifier, inputs, topK, signal));
-    const latencyMs = performance.now() - start;
-    metrics.countPredictions(inputs.length, latencyMs / 1000);
-    return c.json(bodyOf(answers, isList, latencyMs));
-  };
+  const predict =
+    (bodyOf: (answers: readonly Answer[], isList: boolean, latencyMs: number) => object) =>
+    async (c: Context<Env>): Promise<Response> => {
+      const classifier = loaded();
+      const { inputs, isList, topK } = await readPredictRequest(c.req.raw, classifier.input, maxBodyBytes, bodies);
+      const start = performance.now();
+      const answers = await admission.run(inputs.length, c.req.raw.signal, (signal) =>
+        classifyAll(classifier, inputs, topK, signal),
+      );
+      const latencyMs = performance.now() - start;
+      metrics.countPredictions(inputs.length, latencyMs / 1000);
+      return c.json(bodyOf(answers, isList, latencyMs));
+    };
   app.post('/v1/predict', predict(predictBody));
-  app.on('POST', ['/'], ...guarded, predict((answers, isList) => huggingFaceBody(answers, isList, loaded().info.task)));
+  app.on(
+    'POST',
+    ['/'],
+    ...guarded,
+    predict((answers, isList) => huggingFaceBody(answers, isList, loaded().info.task)),
+  );
 
   app.notFound((c) => {
-    const methods = routesOf(app).filter(({ path }) => path === c.req.path).map(({ method }) => method);
+    const methods = routesOf(app)
+      .filter(({ path }) => path === c.req.path)
+      .map(({ method }) => method);
     // Returned, not thrown: what is thrown here skips the last middleware.
-    return problemResponse(methods.length === 0 ? new Problem(404, `there is no ${c.req.path}`) : wrongMethod(c.req.method, [...new Set(methods)]), c.get('requestId'));
+    return problemResponse(
+      methods.length === 0
+        ? new Problem(404, `there is no ${c.req.path}`)
+        : wrongMethod(c.req.method, [...new Set(methods)]),
+      c.get('requestId'),
+    );
   });
-  app.onError((error, c) => problemResponse(problemOf(error, (cause) => c.set('error', cause)), c.get('requestId')));
+  app.onError((error, c) =>
+    problemResponse(
+      problemOf(error, (cause) => c.set('error', cause)),
+      c.get('requestId'),
+    ),
+  );
   return app;
 }
 
 /** The model, once it is there. Throws Problem 503 before. */
 function loading<Model extends object>(model: Model | Promise<Model>): () => Model {
   let loaded = model instanceof Promise ? undefined : model;
-  Promise.resolve(model).then((value) => (loaded = value), () => undefined); // why it failed is for the host, which made the promise
+  Promise.resolve(model).then(
+    (value) => (loaded = value),
+    () => undefined,
+  ); // why it failed is for the host, which made the promise
   return () => {
-    if (loaded === undefined) throw new Problem(503, 'the model is loading: try again', 'loading', { 'retry-after': '1' });
+    if (loaded === undefined)
+      throw new Problem(503, 'the model is loading: try again', 'loading', { 'retry-after': '1' });
     return loaded;
   };
 }
@@ -142,8 +192,14 @@ function observed(app: App, metrics: Metrics, { log }: AppOptions): MiddlewareHa
     metrics.countRequest(route, status, durationMs / 1000);
     const error = c.get('error');
     log?.({
-      time: new Date().toISOString(), level: error ? 'error' : 'info', requestId: c.get('requestId'), method, route, status,
-      durationMs: Math.round(durationMs * 100) / 100, ...(error && { error: error.stack ?? error.message }),
+      time: new Date().toISOString(),
+      level: error ? 'error' : 'info',
+      requestId: c.get('requestId'),
+      method,
+      route,
+      status,
+      durationMs: Math.round(durationMs * 100) / 100,
+      ...(error && { error: error.stack ?? error.message }),
     });
   };
 }
@@ -154,18 +210,32 @@ function routesOf({ routes }: App): { path: string; method: string }[] {
 }
 
 /** Refuses who has no access, and who asks too often. */
-function guards({ tokenDigest, ratePerMinute }: Pick<AppOptions, 'tokenDigest' | 'ratePerMinute'>): MiddlewareHandler<Env>[] {
-  const access: MiddlewareHandler<Env>[] = tokenDigest === undefined ? [] : [async (c, next) => {
-    await checkAccess(c.req.header('authorization'), tokenDigest);
-    await next();
-  }];
+function guards({
+  tokenDigest,
+  ratePerMinute,
+}: Pick<AppOptions, 'tokenDigest' | 'ratePerMinute'>): MiddlewareHandler<Env>[] {
+  const access: MiddlewareHandler<Env>[] =
+    tokenDigest === undefined
+      ? []
+      : [
+          async (c, next) => {
+            await checkAccess(c.req.header('authorization'), tokenDigest);
+            await next();
+          },
+        ];
   if (ratePerMinute === undefined) return access;
   const secondsToWait = createRateLimit(ratePerMinute);
-  return [async (c, next) => {
-    const seconds = secondsToWait(c.env?.client ?? '');
-    if (seconds > 0) throw new Problem(429, `more than ${ratePerMinute} requests in a minute`, 'rate-limit', { 'retry-after': `${seconds}` });
-    await next();
-  }, ...access];
+  return [
+    async (c, next) => {
+      const seconds = secondsToWait(c.env?.client ?? '');
+      if (seconds > 0)
+        throw new Problem(429, `more than ${ratePerMinute} requests in a minute`, 'rate-limit', {
+          'retry-after': `${seconds}`,
+        });
+      await next();
+    },
+    ...access,
+  ];
 }
 
 function originsOf(origins: readonly string[]): string | string[] {

@@ -11,7 +11,8 @@ export function createBodyBudget(bytes: number): BodyBudget {
   let left = bytes;
   return {
     take(wanted) {
-      if (wanted > left) throw new Problem(503, 'too many requests are being received: try again later', 'busy', { 'retry-after': '1' });
+      if (wanted > left)
+        throw new Problem(503, 'too many requests are being received: try again later', 'busy', { 'retry-after': '1' });
       left -= wanted;
     },
     give(bytes) {
@@ -22,15 +23,22 @@ export function createBodyBudget(bytes: number): BodyBudget {
 
 const NO_LIMIT: BodyBudget = { take: () => undefined, give: () => undefined };
 
-/** A client reads the refusal of a body once it has sent it. Of one that is too long, so many times the limit are read on and thrown away for that. */
+/**
+ * A client reads the refusal of a body once it has sent it. Of one that is too long, so many times the limit are read
+ * on and thrown away for that.
+ */
 const LINGER = 4;
 
 /**
- * Reads a body, keeps no more of it than the limit, and refuses one that is longer: at its end, or at once where it is much longer, by its header or while it comes.
- * The budget has its bytes back when reading has ended; what is made of them is bounded by how many requests are answered at a time.
- * Throws Problem 413 and 503.
+ * Reads a body, keeps no more of it than the limit, and refuses one that is longer: at its end, or at once where it is
+ * much longer, by its header or while it comes. The budget has its bytes back when reading has ended; what is made of
+ * them is bounded by how many requests are answered at a time. Throws Problem 413 and 503.
  */
-export async function readBody({ headers, body }: Request, maxBytes: number, budget = NO_LIMIT): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBody(
+  { headers, body }: Request,
+  maxBytes: number,
+  budget = NO_LIMIT,
+): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
   const refuseAbove = (most: number, length: number): void => {
     if (length > most) throw new Problem(413, `the body is larger than ${maxBytes} bytes`);

@@ -7,10 +7,14 @@ export interface Classifier<Input> {
   readonly input: InputReader<Input>;
   /**
    * The `topK` likeliest labels of an input, best first.
-   * Rejects with PreprocessError where the input is none that can be used, and with the signal's reason where that stopped it in time.
+   * Rejects with PreprocessError where the input is none that can be used, and with the signal's reason where that
+   * stopped it in time.
    */
   classify(input: Input, topK: number, signal?: AbortSignal): Promise<Answer>;
-  /** How many inputs of a request it is given at a time; 1 unless told, so that one decoded picture lies in memory, not all of a list. */
+  /**
+   * How many inputs of a request it is given at a time; 1 unless told, so that one decoded picture lies in memory, not
+   * all of a list.
+   */
   readonly parallel?: number;
 }
 

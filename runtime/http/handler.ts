@@ -1,4 +1,7 @@
-/** The smallest web API of a model: three routes and no framework, for hosts that count kilobytes. `app.ts` is the whole one. */
+/**
+ * The smallest web API of a model: three routes and no framework, for hosts that count kilobytes. `app.ts` is the whole
+ * one.
+ */
 import type { Answer, Classifier } from './classifier.ts';
 import { classifyAll } from './inference.ts';
 import { readPredictRequest } from './predict-request.ts';
@@ -13,8 +16,14 @@ export interface HandlerOptions {
 
 export const DEFAULT_MAX_BODY_BYTES = 4 * 1024 ** 2;
 
-/** A handler of requests, as hosts with `fetch` handlers take it: `GET /healthz`, `GET /v1/model`, `POST /v1/predict`. Never rejects. */
-export function createHandler<Input>(model: Classifier<Input>, { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, onFailure }: HandlerOptions = {}): (request: Request) => Promise<Response> {
+/**
+ * A handler of requests, as hosts with `fetch` handlers take it: `GET /healthz`, `GET /v1/model`, `POST /v1/predict`.
+ * Never rejects.
+ */
+export function createHandler<Input>(
+  model: Classifier<Input>,
+  { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, onFailure }: HandlerOptions = {},
+): (request: Request) => Promise<Response> {
   const routes: Readonly<Record<string, Readonly<Record<string, (request: Request) => unknown>>>> = {
     '/healthz': { GET: () => ({ status: 'ok' }) },
     '/v1/model': { GET: () => model.info },
@@ -36,7 +45,10 @@ export function createHandler<Input>(model: Classifier<Input>, { maxBodyBytes = 
   };
 }
 
-function routeOf<Route>(routes: Readonly<Record<string, Readonly<Record<string, Route>>>>, { url, method }: Request): Route {
+function routeOf<Route>(
+  routes: Readonly<Record<string, Readonly<Record<string, Route>>>>,
+  { url, method }: Request,
+): Route {
   const { pathname } = new URL(url);
   if (!Object.hasOwn(routes, pathname)) throw new Problem(404, `there is no ${pathname}`);
   const methods = routes[pathname];

@@ -27,7 +27,8 @@ export function classifierOf<Input>(
       const { inputs, ...marks } = await prepare(given);
       signal?.throwIfAborted();
       const logits = engine.infer(inputs);
-      // Weights that overflow are no fault of the input, and NaN would be `null` in JSON: better no answer than that one.
+      // Weights that overflow are no fault of the input, and NaN would be `null` in JSON: better no answer than that
+      // one.
       if (!logits.every(Number.isFinite)) throw new Error('the logits are not finite');
       return { predictions: topPredictions(logits, labels, topK), ...marks };
     },
@@ -35,7 +36,12 @@ export function classifierOf<Input>(
 }
 
 /** Classifies the inputs of a request, as many at a time as the classifier takes. Rejects with the first failure. */
-export async function classifyAll<Input>(classifier: Classifier<Input>, inputs: readonly Input[], topK: number, signal?: AbortSignal): Promise<Answer[]> {
+export async function classifyAll<Input>(
+  classifier: Classifier<Input>,
+  inputs: readonly Input[],
+  topK: number,
+  signal?: AbortSignal,
+): Promise<Answer[]> {
   const answers: Answer[] = [];
   let next = 0;
   const takeTurns = async (): Promise<void> => {
@@ -57,9 +63,9 @@ export function modelInfo({ manifest, fileBytes }: Artifact): ModelInfo {
     architecture: source.architecture,
     labels,
     precision,
-    rank: compression && compression.rank,
+    rank: compression === null ? null : compression.rank,
     ...costs.model.whole,
-    teacher: costs.teacher && costs.teacher.whole,
+    teacher: costs.teacher === null ? null : costs.teacher.whole,
     accuracy,
     bytes: fileBytes,
     digest,

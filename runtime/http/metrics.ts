@@ -32,11 +32,21 @@ export class Metrics {
 
   text(gauges: readonly Gauge[]): string {
     const lines = [
-      ...familyOf('slim_requests_total', 'counter', 'Requests answered.', [...this.requests].map(([labels, count]) => `${labels} ${count}`)),
+      ...familyOf(
+        'slim_requests_total',
+        'counter',
+        'Requests answered.',
+        [...this.requests].map(([labels, count]) => `${labels} ${count}`),
+      ),
       ...familyOf('slim_predictions_total', 'counter', 'Inputs classified.', [` ${this.predictions}`]),
       ...this.requestSeconds.lines('slim_request_duration_seconds', 'From the first byte of a request to its answer.'),
-      ...this.predictSeconds.lines('slim_predict_duration_seconds', 'Waiting, preparing and inference of the inputs of a request.'),
-      ...gauges.flatMap(({ name, help, value, labels = {} }) => familyOf(name, 'gauge', help, [`${labelsOf(labels)} ${value}`])),
+      ...this.predictSeconds.lines(
+        'slim_predict_duration_seconds',
+        'Waiting, preparing and inference of the inputs of a request.',
+      ),
+      ...gauges.flatMap(({ name, help, value, labels = {} }) =>
+        familyOf(name, 'gauge', help, [`${labelsOf(labels)} ${value}`]),
+      ),
     ];
     return `${lines.join('\n')}\n`;
   }
@@ -57,7 +67,14 @@ class Histogram {
 
   lines(name: string, help: string): string[] {
     const buckets = BUCKETS_S.map((most, i) => `${name}_bucket{le="${most}"} ${this.counts[i]}`);
-    return [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`, ...buckets, `${name}_bucket{le="+Inf"} ${this.count}`, `${name}_sum ${this.sum}`, `${name}_count ${this.count}`];
+    return [
+      `# HELP ${name} ${help}`,
+      `# TYPE ${name} histogram`,
+      ...buckets,
+      `${name}_bucket{le="+Inf"} ${this.count}`,
+      `${name}_sum ${this.sum}`,
+      `${name}_count ${this.count}`,
+    ];
   }
 }
 
@@ -66,6 +83,8 @@ function familyOf(name: string, type: string, help: string, samples: readonly st
 }
 
 function labelsOf(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${`${value}`.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n')}"`);
+  const pairs = Object.entries(labels).map(
+    ([name, value]) => `${name}="${`${value}`.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n')}"`,
+  );
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 }

@@ -21,32 +21,85 @@ export function openApi<Input>({ info }: Classifier<Input>, { maxBodyBytes, need
   const isText = info.task === 'text-classification';
   const security = needsToken ? [{ token: [] }] : [];
   const refused = (...statuses: readonly number[]): Json =>
-    Object.fromEntries([...statuses, ...(needsToken ? [401, 403] : [])].map((status) => [status, { $ref: '#/components/responses/Problem' }]));
+    Object.fromEntries(
+      [...statuses, ...(needsToken ? [401, 403] : [])].map((status) => [
+        status,
+        { $ref: '#/components/responses/Problem' },
+      ]),
+    );
   const asking = (operationId: string, summary: string, answer: Json): Json => ({
     operationId,
     summary,
     security,
-    parameters: [{ name: 'top_k', in: 'query', description: 'How many labels; goes before the one in the body.', schema: topK }],
-    requestBody: { required: true, description: `At most ${maxBodyBytes} bytes.`, content: isText ? textBody : pictureBody },
-    responses: { ...answered('The likeliest labels, best first.', jsonOf(answer)), ...refused(400, 413, 415, 422, 429, 500, 503, 504) },
+    parameters: [
+      { name: 'top_k', in: 'query', description: 'How many labels; goes before the one in the body.', schema: topK },
+    ],
+    requestBody: {
+      required: true,
+      description: `At most ${maxBodyBytes} bytes.`,
+      content: isText ? textBody : pictureBody,
+    },
+    responses: {
+      ...answered('The likeliest labels, best first.', jsonOf(answer)),
+      ...refused(400, 413, 415, 422, 429, 500, 503, 504),
+    },
   });
-  const telling = (operationId: string, summary: string, content: Json, problems: readonly number[] = [], isGuarded = false): Json => ({
-    get: { operationId, summary, security: isGuarded ? security : [], responses: { ...answered(summary, content), ...(isGuarded ? refused(...problems) : Object.fromEntries(problems.map((status) => [status, { $ref: '#/components/responses/Problem' }]))) } },
+  const telling = (
+    operationId: string,
+    summary: string,
+    content: Json,
+    problems: readonly number[] = [],
+    isGuarded = false,
+  ): Json => ({
+    get: {
+      operationId,
+      summary,
+      security: isGuarded ? security : [],
+      responses: {
+        ...answered(summary, content),
+        ...(isGuarded
+          ? refused(...problems)
+          : Object.fromEntries(problems.map((status) => [status, { $ref: '#/components/responses/Problem' }]))),
+      },
+    },
   });
   return {
     openapi: '3.1.0',
-    info: { title: `${info.name}: ${info.task}`, version: API_VERSION, description: `Answers with the likeliest of ${info.labels.length} labels.` },
+    info: {
+      title: `${info.name}: ${info.task}`,
+      version: API_VERSION,
+      description: `Answers with the likeliest of ${info.labels.length} labels.`,
+    },
     paths: {
-      '/v1/predict': { post: asking('predict', isText ? 'Classify texts' : 'Classify pictures', { oneOf: [ref('Answer'), ref('Answers')] }) },
-      '/': { post: asking('inference', "The same, answered as Hugging Face's Inference API", { oneOf: [ref('Predictions'), list(ref('Predictions'))] }) },
+      '/v1/predict': {
+        post: asking('predict', isText ? 'Classify texts' : 'Classify pictures', {
+          oneOf: [ref('Answer'), ref('Answers')],
+        }),
+      },
+      '/': {
+        post: asking('inference', "The same, answered as Hugging Face's Inference API", {
+          oneOf: [ref('Predictions'), list(ref('Predictions'))],
+        }),
+      },
       '/v1/model': telling('model', 'What the model is', jsonOf(ref('Model')), [429, 503], true),
       '/healthz': telling('health', 'Whether the server runs', jsonOf(ref('Status'))),
       '/readyz': telling('readiness', 'Whether the model is loaded', jsonOf(ref('Status')), [503]),
-      '/metrics': telling('metrics', "Counts, in Prometheus' text format", { 'text/plain': { schema: { type: 'string' } } }, [], true),
+      '/metrics': telling(
+        'metrics',
+        "Counts, in Prometheus' text format",
+        { 'text/plain': { schema: { type: 'string' } } },
+        [],
+        true,
+      ),
     },
     components: {
       securitySchemes: needsToken ? { token: { type: 'http', scheme: 'bearer' } } : {},
-      responses: { Problem: { description: 'Why not (RFC 9457).', content: { 'application/problem+json': { schema: ref('Problem') } } } },
+      responses: {
+        Problem: {
+          description: 'Why not (RFC 9457).',
+          content: { 'application/problem+json': { schema: ref('Problem') } },
+        },
+      },
       schemas,
     },
   };
@@ -54,46 +107,102 @@ export function openApi<Input>({ info }: Classifier<Input>, { maxBodyBytes, need
 
 const topK = { type: 'integer', minimum: 1, maximum: MAX_TOP_K, default: DEFAULT_TOP_K };
 
-const inputsBody = (input: Json): Json => jsonOf({
-  type: 'object',
-  required: ['inputs'],
-  properties: {
-    inputs: { oneOf: [input, list(input, { minItems: 1, maxItems: MAX_INPUTS })] },
-    parameters: { type: 'object', properties: { top_k: topK, function_to_apply: { const: 'softmax' } }, additionalProperties: false },
-    options: { type: 'object', description: "Of Hugging Face's clients; ignored." },
-  },
-  additionalProperties: false,
-});
+const inputsBody = (input: Json): Json =>
+  jsonOf({
+    type: 'object',
+    required: ['inputs'],
+    properties: {
+      inputs: { oneOf: [input, list(input, { minItems: 1, maxItems: MAX_INPUTS })] },
+      parameters: {
+        type: 'object',
+        properties: { top_k: topK, function_to_apply: { const: 'softmax' } },
+        additionalProperties: false,
+      },
+      options: { type: 'object', description: "Of Hugging Face's clients; ignored." },
+    },
+    additionalProperties: false,
+  });
 
-const formBody = (field: Json): Json => ({ 'multipart/form-data': { schema: { type: 'object', properties: { inputs: field, top_k: topK } } } });
+const formBody = (field: Json): Json => ({
+  'multipart/form-data': { schema: { type: 'object', properties: { inputs: field, top_k: topK } } },
+});
 const text = { type: 'string' };
-const pair = { type: 'object', required: ['text'], properties: { text, text_pair: { type: ['string', 'null'] } }, additionalProperties: false };
+const pair = {
+  type: 'object',
+  required: ['text'],
+  properties: { text, text_pair: { type: ['string', 'null'] } },
+  additionalProperties: false,
+};
 const textBody = { ...inputsBody({ oneOf: [text, pair] }), ...formBody(text), 'text/plain': { schema: text } };
 const base64 = { type: 'string', contentEncoding: 'base64', description: 'JPEG, PNG or WebP; a data URL, too.' };
-const pictureBody = { ...inputsBody(base64), ...formBody({ type: 'string', contentMediaType: 'application/octet-stream' }), 'image/*': {} };
+const pictureBody = {
+  ...inputsBody(base64),
+  ...formBody({ type: 'string', contentMediaType: 'application/octet-stream' }),
+  'image/*': {},
+};
 
 const count = { type: 'integer', minimum: 0 };
 const score = { type: 'number', minimum: 0, maximum: 1 };
-const answer = { predictions: ref('Predictions'), truncated: { const: true, description: 'The end of the text was cut off.' } };
+const answer = {
+  predictions: ref('Predictions'),
+  truncated: { const: true, description: 'The end of the text was cut off.' },
+};
 
 const schemas = {
   Predictions: list({ type: 'object', required: ['label', 'score'], properties: { label: text, score } }),
-  Answer: { type: 'object', required: ['predictions', 'latencyMs'], properties: { ...answer, latencyMs: { type: 'number' } } },
+  Answer: {
+    type: 'object',
+    required: ['predictions', 'latencyMs'],
+    properties: { ...answer, latencyMs: { type: 'number' } },
+  },
   Answers: {
     type: 'object',
     required: ['results', 'latencyMs'],
-    properties: { results: list({ type: 'object', required: ['predictions'], properties: answer }), latencyMs: { type: 'number' } },
+    properties: {
+      results: list({ type: 'object', required: ['predictions'], properties: answer }),
+      latencyMs: { type: 'number' },
+    },
   },
   Status: { type: 'object', required: ['status'], properties: { status: text } },
   Model: {
     type: 'object',
-    required: ['name', 'task', 'architecture', 'labels', 'precision', 'rank', 'parameters', 'macs', 'teacher', 'accuracy', 'bytes', 'digest', 'preprocessing'],
+    required: [
+      'name',
+      'task',
+      'architecture',
+      'labels',
+      'precision',
+      'rank',
+      'parameters',
+      'macs',
+      'teacher',
+      'accuracy',
+      'bytes',
+      'digest',
+      'preprocessing',
+    ],
     properties: {
-      name: text, task: { enum: ['image-classification', 'text-classification'] }, architecture: text, labels: list(text), precision: { enum: ['int8', 'f32'] },
-      rank: { type: ['integer', 'null'] }, parameters: count, macs: count,
-      teacher: { type: ['object', 'null'], required: ['parameters', 'macs'], properties: { parameters: count, macs: count } },
-      accuracy: list({ type: 'object', required: ['stage', 'accuracy', 'samples'], properties: { stage: text, accuracy: score, samples: count } }),
-      bytes: count, digest: text, preprocessing: { type: 'object' },
+      name: text,
+      task: { enum: ['image-classification', 'text-classification'] },
+      architecture: text,
+      labels: list(text),
+      precision: { enum: ['int8', 'f32'] },
+      rank: { type: ['integer', 'null'] },
+      parameters: count,
+      macs: count,
+      teacher: {
+        type: ['object', 'null'],
+        required: ['parameters', 'macs'],
+        properties: { parameters: count, macs: count },
+      },
+      accuracy: list({
+        type: 'object',
+        required: ['stage', 'accuracy', 'samples'],
+        properties: { stage: text, accuracy: score, samples: count },
+      }),
+      bytes: count,
+      digest: text,
+      preprocessing: { type: 'object' },
     },
   },
   Problem: {

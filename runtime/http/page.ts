@@ -14,7 +14,11 @@ export async function pagePolicy(html: string): Promise<string> {
 }
 
 async function hashesOf(html: string, element: string): Promise<string> {
-  const contents = [...html.matchAll(new RegExp(`<${element}\\b[^>]*>([^]*?)</${element}>`, 'g'))].map(([, text]) => new TextEncoder().encode(text));
+  const contents = [...html.matchAll(new RegExp(`<${element}\\b[^>]*>([^]*?)</${element}>`, 'g'))].map(([, text]) =>
+    new TextEncoder().encode(text),
+  );
   const hashes = await Promise.all(contents.map((text) => crypto.subtle.digest('SHA-256', text)));
-  return hashes.length === 0 ? "'none'" : hashes.map((hash) => `'sha256-${btoa(String.fromCharCode(...new Uint8Array(hash)))}'`).join(' ');
+  return hashes.length === 0
+    ? "'none'"
+    : hashes.map((hash) => `'sha256-${btoa(String.fromCharCode(...new Uint8Array(hash)))}'`).join(' ');
 }

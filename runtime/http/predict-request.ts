@@ -1,5 +1,5 @@
-import { list, madeBy, object, oneOf, record, wholeFrom, type JsonObject } from '../artifact/schema.ts';
-import { readBody, type BodyBudget } from './body.ts';
+import { type JsonObject, list, madeBy, object, oneOf, record, wholeFrom } from '../artifact/schema.ts';
+import { type BodyBudget, readBody } from './body.ts';
 import type { InputReader } from './classifier.ts';
 import { ofRequest } from './of-request.ts';
 import { Problem } from './problem.ts';
@@ -18,12 +18,24 @@ export const MAX_TOP_K = 1000;
 export const MAX_INPUTS = 64;
 
 /**
- * Reads inputs from a body that is one, from a form, or from JSON `{"inputs": one or a list, "parameters": {"top_k": n}}`; `?top_k=` goes first.
- * Throws Problem 400, 413, 415 or 503.
+ * Reads inputs from a body that is one, from a form, or from JSON `{"inputs": one or a list, "parameters": {"top_k":
+ * n}}`; `?top_k=` goes first. Throws Problem 400, 413, 415 or 503.
  */
-export async function readPredictRequest<Input>(request: Request, reader: InputReader<Input>, maxBodyBytes: number, budget?: BodyBudget): Promise<PredictRequest<Input>> {
+export async function readPredictRequest<Input>(
+  request: Request,
+  reader: InputReader<Input>,
+  maxBodyBytes: number,
+  budget?: BodyBudget,
+): Promise<PredictRequest<Input>> {
   const type = (request.headers.get('content-type') ?? 'none').split(';', 1)[0].trim().toLowerCase();
-  const read = type === 'application/json' ? fromJson : type === 'multipart/form-data' ? fromForm : reader.takes.test(type) ? fromBytes : null;
+  const read =
+    type === 'application/json'
+      ? fromJson
+      : type === 'multipart/form-data'
+        ? fromForm
+        : reader.takes.test(type)
+          ? fromBytes
+          : null;
   if (read === null) throw new Problem(415, `Content-Type: expected ${reader.types}, got ${type}`);
   const topK = new URL(request.url).searchParams.get('top_k');
   const asked = await read(await readBody(request, maxBodyBytes, budget), reader, request);
@@ -48,21 +60,47 @@ const readList = ofRequest(list((_, json: unknown) => json, 1, MAX_INPUTS));
 
 function fromJson<Input>(body: Uint8Array, reader: InputReader<Input>): PredictRequest<Input> {
   // Hugging Face's clients send options, which mean nothing here.
-  const { inputs, parameters } = readFields('the body', { parameters: {}, options: {}, ...readObject('the body', new TextDecoder().decode(body)) });
-  const { top_k: topK } = readParameters('parameters', { top_k: DEFAULT_TOP_K, function_to_apply: 'softmax', ...(parameters as JsonObject) });
+  const { inputs, parameters } = readFields('the body', {
+    parameters: {},
+    options: {},
+    ...readObject('the body', new TextDecoder().decode(body)),
+  });
+  const { top_k: topK } = readParameters('parameters', {
+    top_k: DEFAULT_TOP_K,
+    function_to_apply: 'softmax',
+    ...(parameters as JsonObject),
+  });
   const isList = Array.isArray(inputs);
-  const read = isList ? readList('inputs', inputs).map((input, i) => reader.ofJson(`inputs[${i}]`, input)) : [reader.ofJson('inputs', inputs)];
+  const read = isList
+    ? readList('inputs', inputs).map((input, i) => reader.ofJson(`inputs[${i}]`, input))
+    : [reader.ofJson('inputs', inputs)];
   return { inputs: read, isList, topK };
 }
 
 /** A form's field `top_k`, and its other fields, whatever their names: each is an input. */
-async function fromForm<Input>(body: Uint8Array<ArrayBuffer>, reader: InputReader<Input>, { headers }: Request): Promise<PredictRequest<Input>> {
-  const form = await new Response(body, { headers: { 'content-type': headers.get('content-type') as string } }).formData().catch(() => {
-    throw new Problem(400, 'the body: expected a form, with the boundary that Content-Type tells');
-  });
+async function fromForm<Input>(
+  body: Uint8Array<ArrayBuffer>,
+  reader: InputReader<Input>,
+  { headers }: Request,
+): Promise<PredictRequest<Input>> {
+  const form = await new Response(body, { headers: { 'content-type': headers.get('content-type') as string } })
+    .formData()
+    .catch(() => {
+      throw new Problem(400, 'the body: expected a form, with the boundary that Content-Type tells');
+    });
   const topK = form.get('top_k');
   form.delete('top_k');
   const fields = readList('the fields of the form', [...form.values()]) as (string | File)[];
-  const inputs = await Promise.all(fields.map(async (field) => reader.ofBytes(typeof field === 'string' ? new TextEncoder().encode(field) : new Uint8Array(await field.arrayBuffer()))));
-  return { inputs, isList: inputs.length > 1, topK: topK === null ? DEFAULT_TOP_K : readTopK('top_k', numberOf(`${topK as string}`)) };
+  const inputs = await Promise.all(
+    fields.map(async (field) =>
+      reader.ofBytes(
+        typeof field === 'string' ? new TextEncoder().encode(field) : new Uint8Array(await field.arrayBuffer()),
+      ),
+    ),
+  );
+  return {
+    inputs,
+    isList: inputs.length > 1,
+    topK: topK === null ? DEFAULT_TOP_K : readTopK('top_k', numberOf(`${topK as string}`)),
+  };
 }

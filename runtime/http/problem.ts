@@ -1,6 +1,8 @@
 import { isPreprocessError } from '../preprocess/error.ts';
 
-/** The statuses of refusals, with the titles that RFC 9110 gives them. 499 goes to no client: it left before its answer. */
+/**
+ * The statuses of refusals, with the titles that RFC 9110 gives them. 499 goes to no client: it left before its answer.
+ */
 const TITLES = {
   400: 'Bad Request',
   401: 'Unauthorized',
@@ -37,7 +39,10 @@ export class Problem extends Error {
   }
 }
 
-/** What a client is told of anything thrown. The reason of a failure that is not its own stays inside: `onFailure` gets it. */
+/**
+ * What a client is told of anything thrown. The reason of a failure that is not its own stays inside: `onFailure` gets
+ * it.
+ */
 export function problemOf(error: Error, onFailure?: (error: Error) => void): Problem {
   if (error instanceof Problem) return error;
   if (isPreprocessError(error)) return new Problem(422, error.message, error.code);
@@ -52,5 +57,8 @@ export function problemDetails({ status, message, code }: Problem, requestId?: s
 
 export function problemResponse(problem: Problem, requestId?: string): Response {
   const { status, headers } = problem;
-  return new Response(JSON.stringify(problemDetails(problem, requestId)), { status, headers: { 'content-type': 'application/problem+json', ...headers } });
+  return new Response(JSON.stringify(problemDetails(problem, requestId)), {
+    status,
+    headers: { 'content-type': 'application/problem+json', ...headers },
+  });
 }

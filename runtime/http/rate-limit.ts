@@ -7,10 +7,13 @@ interface Bucket {
 }
 
 /**
- * A token bucket for each client: `perMinute` requests at once, and then as fast as they come back. Counts are those of this process or isolate.
- * Returns how many seconds the client has to wait; 0 where its request is admitted.
+ * A token bucket for each client: `perMinute` requests at once, and then as fast as they come back. Counts are those of
+ * this process or isolate. Returns how many seconds the client has to wait; 0 where its request is admitted.
  */
-export function createRateLimit(perMinute: number, nowMs: () => number = () => performance.now()): (client: string) => number {
+export function createRateLimit(
+  perMinute: number,
+  nowMs: () => number = () => performance.now(),
+): (client: string) => number {
   const buckets = new Map<string, Bucket>();
   const perMs = perMinute / 60_000;
   return (client) => {

@@ -1,17 +1,17 @@
 /** A packed model as a classifier of texts: tokens, infer, softmax. */
 import type { Artifact } from '../artifact/artifact.ts';
 import { ArtifactError } from '../artifact/errors.ts';
-import { vocabularyOf, type Inputs } from '../engine/engine.ts';
+import { type Inputs, vocabularyOf } from '../engine/engine.ts';
 import { readTokenizer } from '../text/artifact-tokenizer.ts';
 import { readTextPreprocess } from '../text/spec.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Classifier } from './classifier.ts';
 import { classifierOf, type Inference } from './inference.ts';
-import { textInput, type TextInput } from './text-input.ts';
+import { type TextInput, textInput } from './text-input.ts';
 
 /**
- * Joins an artifact for texts, with the tokenizer in it, and an engine made of it. An empty text is one, too: the model answers what it answers to
- * nothing but special tokens.
+ * Joins an artifact for texts, with the tokenizer in it, and an engine made of it. An empty text is one, too: the model
+ * answers what it answers to nothing but special tokens.
  * @throws ArtifactError or PreprocessError where preprocessing or tokenizer are invalid, or do not fit the plan
  */
 export async function createTextClassifier(artifact: Artifact, engine: Inference): Promise<Classifier<TextInput>> {
@@ -27,14 +27,33 @@ export async function createTextClassifier(artifact: Artifact, engine: Inference
   });
 }
 
-/** Every sequence that the tokenizer makes must be one that the plan takes: better refused when loading than when somebody asks. */
-function checkFit({ plan }: Artifact['manifest'], maxTokens: number, { vocabSize, typeCount, specials }: Tokenizer): void {
-  const checks: [what: string, most: number, got: number][] = [['tokens', plan.tokens ?? 0, maxTokens], ['special tokens around two texts', maxTokens - 1, specials.pair]];
-  const used: Readonly<Record<string, readonly [what: string, got: number]>> = { ids: ['tokens in the vocabulary', vocabSize], types: ['token types', typeCount] };
+/**
+ * Every sequence that the tokenizer makes must be one that the plan takes: better refused when loading than when
+ * somebody asks.
+ */
+function checkFit(
+  { plan }: Artifact['manifest'],
+  maxTokens: number,
+  { vocabSize, typeCount, specials }: Tokenizer,
+): void {
+  const checks: [what: string, most: number, got: number][] = [
+    ['tokens', plan.tokens ?? 0, maxTokens],
+    ['special tokens around two texts', maxTokens - 1, specials.pair],
+  ];
+  const used: Readonly<Record<string, readonly [what: string, got: number]>> = {
+    ids: ['tokens in the vocabulary', vocabSize],
+    types: ['token types', typeCount],
+  };
   for (const { name, offset } of plan.inputs) {
-    if (!Object.hasOwn(used, name)) throw new ArtifactError('plan', `expected the inputs ids and types of a model for texts, got ${name}`);
+    if (!Object.hasOwn(used, name))
+      throw new ArtifactError('plan', `expected the inputs ids and types of a model for texts, got ${name}`);
     const [what, got] = used[name];
     checks.push([what, vocabularyOf(plan, offset) ?? 0, got]);
   }
-  for (const [what, most, got] of checks) if (got > most) throw new ArtifactError('plan', `the tokenizer does not fit the plan: expected at most ${most} ${what}, got ${got}`);
+  for (const [what, most, got] of checks)
+    if (got > most)
+      throw new ArtifactError(
+        'plan',
+        `the tokenizer does not fit the plan: expected at most ${most} ${what}, got ${got}`,
+      );
 }

@@ -1,10 +1,12 @@
 /**
- * The kernels once more, scalar and plain: the oracle that the fast ones are tested against. Integer results must agree exactly,
- * so whatever decides an integer is computed in f32 here as there; sums of f32 are taken in f64, nearer to the truth.
+ * The kernels once more, scalar and plain: the oracle that the fast ones are tested against. Integer results must agree
+ * exactly, so whatever decides an integer is computed in f32 here as there; sums of f32 are taken in f64, nearer to the
+ * truth.
  */
-import { columnBytes } from '../artifact/plan-memory.ts';
+
 import type { Activation } from '../artifact/plan.ts';
-import { ACTIVATIONS, alignUp, GROUP, packedShape, PANEL, quantizedRowBytes } from '../artifact/steps.ts';
+import { columnBytes } from '../artifact/plan-memory.ts';
+import { ACTIVATIONS, alignUp, GROUP, PANEL, packedShape, quantizedRowBytes } from '../artifact/steps.ts';
 import type { Kernels } from './kernels.ts';
 
 const f32 = Math.fround;
@@ -39,7 +41,15 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
   }
 
   /** Activation, residual and quantizing, as every linear layer ends. y (rows, columns) in f64 or f32. */
-  function finish(y: Float64Array | Float32Array, residual: number, out: number, quantized: number, rows: number, columns: number, activation: number): void {
+  function finish(
+    y: Float64Array | Float32Array,
+    residual: number,
+    out: number,
+    quantized: number,
+    rows: number,
+    columns: number,
+    activation: number,
+  ): void {
     const apply = ACTIVATION_FUNCTIONS[ACTIVATIONS[activation]];
     const result = Float32Array.from(y, (v, i) => apply(v) + (residual === 0 ? 0 : f(residual, i)));
     if (out !== 0) floats.set(result, out / 4);
@@ -53,7 +63,14 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
   }
 
   /** Int8 products, exact, then scaled and shifted in f32 as the kernels do. (rows, outputs) */
-  function multiplyInt8(x: number, weight: number, columns: number, rows: number, inputs: number, outputs: number): Float32Array {
+  function multiplyInt8(
+    x: number,
+    weight: number,
+    columns: number,
+    rows: number,
+    inputs: number,
+    outputs: number,
+  ): Float32Array {
     const groups = packedShape('I8', outputs, inputs)[1];
     const y = new Float32Array(rows * outputs);
     for (let r = 0; r < rows; r++) {
@@ -74,7 +91,10 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
 
   /** Attention of one head's query, given how scores become weights (which need not sum to 1). */
   function attend(
-    scores: readonly number[], weigh: (scores: readonly number[]) => readonly number[], value: (token: number, i: number) => number, size: number,
+    scores: readonly number[],
+    weigh: (scores: readonly number[]) => readonly number[],
+    value: (token: number, i: number) => number,
+    size: number,
   ): number[] {
     const weights = weigh(scores);
     const total = weights.reduce((a, b) => a + b, 0);
@@ -98,7 +118,8 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
       for (let r = 0; r < rows; r++) {
         for (let o = 0; o < outputs; o++) {
           let sum = bias === 0 ? 0 : f(bias, o);
-          for (let i = 0; i < inputs; i++) sum += f(x, r * inputs + i) * f(weight, (Math.floor(o / PANEL) * inputs + i) * PANEL + (o % PANEL));
+          for (let i = 0; i < inputs; i++)
+            sum += f(x, r * inputs + i) * f(weight, (Math.floor(o / PANEL) * inputs + i) * PANEL + (o % PANEL));
           y[r * outputs + o] = sum;
         }
       }
@@ -111,7 +132,8 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
         const [panel, lane] = [Math.floor(o / PANEL), o % PANEL];
         const at = (columns + panel * columnBytes(PANEL)) / 4 + lane;
         let sum = 0;
-        for (let i = 0; i < groups * GROUP; i++) sum += signedBytes[weight + ((panel * groups + (i >> 2)) * PANEL + lane) * 4 + (i & 3)];
+        for (let i = 0; i < groups * GROUP; i++)
+          sum += signedBytes[weight + ((panel * groups + (i >> 2)) * PANEL + lane) * 4 + (i & 3)];
         floats[at] = o < outputs ? f(scales, o) : 0;
         ints[at + 8] = sum;
         floats[at + 16] = o < outputs && bias !== 0 ? f(bias, o) : 0;
@@ -119,10 +141,33 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
     },
 
     linearInt8(x, weight, columns, residual, out, quantized, _scratch, rows, inputs, outputs, activation) {
-      finish(multiplyInt8(x, weight, columns, rows, inputs, outputs), residual, out, quantized, rows, outputs, activation);
+      finish(
+        multiplyInt8(x, weight, columns, rows, inputs, outputs),
+        residual,
+        out,
+        quantized,
+        rows,
+        outputs,
+        activation,
+      );
     },
 
-    lowRankInt8(x, loraA, columnsA, loraB, columnsB, residual, out, quantized, scratch, rows, inputs, rank, outputs, activation) {
+    lowRankInt8(
+      x,
+      loraA,
+      columnsA,
+      loraB,
+      columnsB,
+      residual,
+      out,
+      quantized,
+      scratch,
+      rows,
+      inputs,
+      rank,
+      outputs,
+      activation,
+    ) {
       for (let r = 0; r < rows; r++) {
         const inner = multiplyInt8(x + r * quantizedRowBytes(inputs), loraA, columnsA, 1, inputs, rank);
         floats.set(inner, scratch / 4);
@@ -130,14 +175,23 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
         quantizeRows(scratch, place, 1, rank);
         const y = multiplyInt8(place, loraB, columnsB, 1, rank, outputs);
         const after = (address: number, bytesOfRow: number): number => (address === 0 ? 0 : address + r * bytesOfRow);
-        finish(y, after(residual, 4 * outputs), after(out, 4 * outputs), after(quantized, quantizedRowBytes(outputs)), 1, outputs, activation);
+        finish(
+          y,
+          after(residual, 4 * outputs),
+          after(out, 4 * outputs),
+          after(quantized, quantizedRowBytes(outputs)),
+          1,
+          outputs,
+          activation,
+        );
       }
     },
 
     tokens(patches, cls, position, positionScales, out, rows, columns) {
       for (let i = 0; i < rows * columns; i++) {
         const row = Math.floor(i / columns);
-        floats[out / 4 + i] = (i < columns ? f(cls, i) : f(patches, i - columns)) + tableValue(position, positionScales, i, row);
+        floats[out / 4 + i] =
+          (i < columns ? f(cls, i) : f(patches, i - columns)) + tableValue(position, positionScales, i, row);
       }
     },
 
@@ -170,11 +224,15 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
           const kv = keyHeads === 1 ? 0 : h;
           const scores = Array.from({ length: tokens }, (_, s) => {
             let score = 0;
-            for (let i = 0; i < keySize; i++) score += f(q, (t * heads + h) * keySize + i) * f(k, (s * keyHeads + kv) * keySize + i);
+            for (let i = 0; i < keySize; i++)
+              score += f(q, (t * heads + h) * keySize + i) * f(k, (s * keyHeads + kv) * keySize + i);
             return score * scale;
           });
           const softmax = (row: readonly number[]): number[] => row.map((score) => Math.exp(score - Math.max(...row)));
-          floats.set(attend(scores, softmax, (s, i) => f(v, (s * keyHeads + kv) * valueSize + i), valueSize), out / 4 + (t * heads + h) * valueSize);
+          floats.set(
+            attend(scores, softmax, (s, i) => f(v, (s * keyHeads + kv) * valueSize + i), valueSize),
+            out / 4 + (t * heads + h) * valueSize,
+          );
         }
       }
     },
@@ -188,13 +246,24 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
         const kv = keyHeads === 1 ? 0 : h;
         const keys = Array.from({ length: tokens }, (_, s) => rowOf(k, s * keyHeads + kv));
         const values = Array.from({ length: valueSize }, (_, i) =>
-          rounded(Float32Array.from({ length: tokens }, (_, s) => f(v, (s * keyHeads + kv) * valueSize + i)), 32767, f32(1 / 32767)));
+          rounded(
+            Float32Array.from({ length: tokens }, (_, s) => f(v, (s * keyHeads + kv) * valueSize + i)),
+            32767,
+            f32(1 / 32767),
+          ),
+        );
         for (let t = 0; t < queries; t++) {
           const query = rowOf(q, t * heads + h);
           const scores = keys.map((key) =>
-            f32(f32(query.values.reduce((sum, a, i) => sum + a * key.values[i], 0)) * f32(key.scale * f32(query.scale * factor))));
+            f32(
+              f32(query.values.reduce((sum, a, i) => sum + a * key.values[i], 0)) *
+                f32(key.scale * f32(query.scale * factor)),
+            ),
+          );
           floats.set(
-            attend(scores, softmaxInt15, (s, i) => values[i].values[s] * values[i].scale, valueSize), out / 4 + (t * heads + h) * valueSize);
+            attend(scores, softmaxInt15, (s, i) => values[i].values[s] * values[i].scale, valueSize),
+            out / 4 + (t * heads + h) * valueSize,
+          );
         }
       }
     },
@@ -226,7 +295,12 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
   }
 }
 
-const ACTIVATION_FUNCTIONS: Readonly<Record<Activation, (x: number) => number>> = { none: (x) => x, gelu, tanh: Math.tanh, relu };
+const ACTIVATION_FUNCTIONS: Readonly<Record<Activation, (x: number) => number>> = {
+  none: (x) => x,
+  gelu,
+  tanh: Math.tanh,
+  relu,
+};
 
 /** NaN stays. */
 function relu(x: number): number {
@@ -257,7 +331,9 @@ function softmaxInt15(scores: readonly number[]): number[] {
   const powers = scores.map((score) => exp2(f32(score - most)));
   // What pads the row to a multiple of eight adds 2^-126 each.
   while (powers.length % 8 !== 0) powers.push(2 ** -126);
-  const lanes = [0, 1, 2, 3].map((lane) => powers.reduce((sum, power, i) => (i % 4 === lane ? f32(sum + power) : sum), 0));
+  const lanes = [0, 1, 2, 3].map((lane) =>
+    powers.reduce((sum, power, i) => (i % 4 === lane ? f32(sum + power) : sum), 0),
+  );
   const sum = f32(f32(lanes[0] + lanes[1]) + f32(lanes[2] + lanes[3]));
   const factor = f32(32767 / sum);
   return powers.slice(0, scores.length).map((power) => roundToEven(f32(power * factor)));
@@ -268,7 +344,10 @@ function exp2(x: number): number {
   const kept = Math.max(x, -126);
   const whole = roundToEven(kept);
   const r = f32(kept - whole);
-  const coefficients = [0.001327647129073739, 0.009675541892647743, 0.05550713092088699, 0.24022120237350464, 0.6931469440460205, 1.0000001192092896];
+  const coefficients = [
+    0.001327647129073739, 0.009675541892647743, 0.05550713092088699, 0.24022120237350464, 0.6931469440460205,
+    1.0000001192092896,
+  ];
   return coefficients.map(f32).reduce((p, c) => f32(f32(p * r) + c)) * 2 ** whole;
 }
 
@@ -279,7 +358,10 @@ function roundToEven(x: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-/** erf by its Taylor series, and by its continued fraction where that is slow (Abramowitz, Stegun 7.1.5, 7.1.14): to 1e-14. */
+/**
+ * erf by its Taylor series, and by its continued fraction where that is slow (Abramowitz, Stegun 7.1.5, 7.1.14): to
+ * 1e-14.
+ */
 function erf(x: number): number {
   const z = Math.abs(x);
   if (z > 6) return Math.sign(x);

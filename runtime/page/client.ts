@@ -41,8 +41,17 @@ export async function fetchModel(): Promise<ModelInfo> {
 }
 
 /** @throws Failure, or the signal's reason where it was aborted */
-export async function predict({ contentType, body }: PredictRequest, topK: number, signal: AbortSignal): Promise<TimedAnswer> {
-  return (await ask(`v1/predict?top_k=${topK}`, { method: 'POST', headers: { 'content-type': contentType }, body, signal })) as TimedAnswer;
+export async function predict(
+  { contentType, body }: PredictRequest,
+  topK: number,
+  signal: AbortSignal,
+): Promise<TimedAnswer> {
+  return (await ask(`v1/predict?top_k=${topK}`, {
+    method: 'POST',
+    headers: { 'content-type': contentType },
+    body,
+    signal,
+  })) as TimedAnswer;
 }
 
 async function ask(path: string, init: RequestInit = {}): Promise<unknown> {
@@ -62,5 +71,10 @@ async function ask(path: string, init: RequestInit = {}): Promise<unknown> {
 async function failureOf(response: Response): Promise<Failure> {
   const problem = (await response.json().catch(() => ({}))) as { readonly detail?: unknown };
   const seconds = Number(response.headers.get('retry-after') ?? NaN);
-  return new Failure(response.status, String(problem.detail ?? ''), Number.isFinite(seconds) ? seconds : null, response.headers.get('x-request-id') ?? '');
+  return new Failure(
+    response.status,
+    String(problem.detail ?? ''),
+    Number.isFinite(seconds) ? seconds : null,
+    response.headers.get('x-request-id') ?? '',
+  );
 }

@@ -6,7 +6,11 @@ export function part<T extends HTMLElement>(id: string, type: new () => T): T {
 }
 
 /** A new element. Strings become text, never markup: they come from the server. */
-export function element<K extends keyof HTMLElementTagNameMap>(tag: K, className: string, ...content: readonly (Node | string)[]): HTMLElementTagNameMap[K] {
+export function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  className: string,
+  ...content: readonly (Node | string)[]
+): HTMLElementTagNameMap[K] {
   const made = document.createElement(tag);
   if (className !== '') made.className = className;
   made.append(...content);

@@ -7,7 +7,11 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(1)}\u00a0%`;
 }
 
-const PREFIXES = [[1e9, 'G'], [1e6, 'M'], [1e3, 'k']] as const;
+const PREFIXES = [
+  [1e9, 'G'],
+  [1e6, 'M'],
+  [1e3, 'k'],
+] as const;
 
 /** Three digits and a decimal prefix: 85.8 M, 6.32 MB with the unit B, 17.6 GMAC. */
 export function metric(value: number, unit = ''): string {

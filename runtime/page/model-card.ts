@@ -4,8 +4,14 @@ import { bar, element, part } from './dom.ts';
 import { metric, percent } from './format.ts';
 
 const TASKS = { 'image-classification': 'Picture classifier', 'text-classification': 'Text classifier' } as const;
-const ARCHITECTURES: Readonly<Record<string, string>> = { vit: 'ViT', deit: 'DeiT', bert: 'BERT', distilbert: 'DistilBERT', roberta: 'RoBERTa' };
-const STAGES: Readonly<Record<string, string>> = { 'teacher': 'Teacher', 'pc-lora': 'PC-LoRA' };
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  vit: 'ViT',
+  deit: 'DeiT',
+  bert: 'BERT',
+  distilbert: 'DistilBERT',
+  roberta: 'RoBERTa',
+};
+const STAGES: Readonly<Record<string, string>> = { teacher: 'Teacher', 'pc-lora': 'PC-LoRA' };
 
 /** So many labels are shown at once; more are folded away. */
 const OPEN_LABELS = 12;
@@ -13,7 +19,8 @@ const OPEN_LABELS = 12;
 export function showModelCard(model: ModelInfo): void {
   document.title = `${model.name} · Slim`;
   part('name', HTMLElement).textContent = model.name;
-  part('summary', HTMLElement).textContent = `${TASKS[model.task]} · ${ARCHITECTURES[model.architecture] ?? model.architecture} · ${model.labels.length} labels`;
+  part('summary', HTMLElement).textContent =
+    `${TASKS[model.task]} · ${ARCHITECTURES[model.architecture] ?? model.architecture} · ${model.labels.length} labels`;
   part('facts', HTMLElement).replaceChildren(...factsOf(model));
   part('stages', HTMLElement).replaceChildren(...model.accuracy.map(stageRow));
   part('accuracy', HTMLElement).hidden = model.accuracy.length === 0;
@@ -25,9 +32,15 @@ function factsOf({ task, parameters, macs, bytes, precision, rank, teacher, accu
   const last = accuracy.at(-1);
   return [
     fact('Parameters', metric(parameters), teacher ? saving(parameters, teacher.parameters, 'fewer', '') : []),
-    fact(task === 'image-classification' ? 'Computation per picture' : 'Computation per longest text', metric(macs, 'MAC'), [...(teacher ? saving(macs, teacher.macs, 'less', 'MAC') : []), remark('1 MAC = 2 FLOPs')]),
+    fact(
+      task === 'image-classification' ? 'Computation per picture' : 'Computation per longest text',
+      metric(macs, 'MAC'),
+      [...(teacher ? saving(macs, teacher.macs, 'less', 'MAC') : []), remark('1 MAC = 2 FLOPs')],
+    ),
     fact('Size', metric(bytes, 'B'), [remark(`${precision} weights${rank === null ? '' : `, rank ${rank}`}`)]),
-    ...(last ? [fact('Accuracy', percent(last.accuracy), [remark(`on ${last.samples.toLocaleString('en')} samples`)])] : []),
+    ...(last
+      ? [fact('Accuracy', percent(last.accuracy), [remark(`on ${last.samples.toLocaleString('en')} samples`)])]
+      : []),
   ];
 }
 
@@ -42,7 +55,9 @@ function remark(...content: readonly (Node | string)[]): HTMLElement {
 /** How much less than before compression, as a bar and in words. */
 function saving(count: number, before: number, fewer: 'fewer' | 'less', unit: string): Node[] {
   const left = count / before;
-  return left < 1 ? [remark(bar(left), `${percent(1 - left)} ${fewer} than its teacher’s ${metric(before, unit)}`)] : [remark(`its teacher has ${metric(before, unit)}`)];
+  return left < 1
+    ? [remark(bar(left), `${percent(1 - left)} ${fewer} than its teacher’s ${metric(before, unit)}`)]
+    : [remark(`its teacher has ${metric(before, unit)}`)];
 }
 
 function stageRow({ stage, accuracy, samples }: ModelInfo['accuracy'][number]): HTMLTableRowElement {
@@ -54,5 +69,7 @@ function stageRow({ stage, accuracy, samples }: ModelInfo['accuracy'][number]): 
 function labelsOf(labels: readonly string[]): HTMLElement {
   const list = element('ul', 'labels', ...labels.map((label) => element('li', '', label)));
   list.setAttribute('role', 'list');
-  return labels.length <= OPEN_LABELS ? list : element('details', '', element('summary', '', `Show all ${labels.length.toLocaleString('en')}`), list);
+  return labels.length <= OPEN_LABELS
+    ? list
+    : element('details', '', element('summary', '', `Show all ${labels.length.toLocaleString('en')}`), list);
 }

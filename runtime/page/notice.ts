@@ -1,4 +1,6 @@
-/** The place beside the form where problems are told, with what there is to do about them: a button, or a token to give. */
+/**
+ * The place beside the form where problems are told, with what there is to do about them: a button, or a token to give.
+ */
 import { part } from './dom.ts';
 
 const box = part('problem', HTMLElement);

@@ -3,13 +3,13 @@ import type { ModelInfo } from '../http/classifier.ts';
 import { Failure, fetchModel, hasToken, predict, useToken } from './client.ts';
 import { startCopying } from './copy.ts';
 import { element, part } from './dom.ts';
-import { explain, isPassing, type InputName } from './explain.ts';
+import { explain, type InputName, isPassing } from './explain.ts';
 import { metric } from './format.ts';
 import { showModelCard } from './model-card.ts';
 import { hideNotice, placeNoticeAbove, showNotice } from './notice.ts';
 import { showPicture, startPictureInput } from './picture-input.ts';
+import { curlCommand, type PredictRequest, pictureRequest, textRequest } from './predict-request.ts';
 import { predictionList } from './prediction-list.ts';
-import { curlCommand, pictureRequest, textRequest, type PredictRequest } from './predict-request.ts';
 import { startTextInput, writtenText } from './text-input.ts';
 
 const TOP_KS = [1, 3, 5, 10, 20];
@@ -44,7 +44,10 @@ async function start(): Promise<void> {
     startPictureInput(givePicture);
   } else {
     input = 'text';
-    startTextInput(() => void classify(requestOfText()), () => showCurl(requestOfText()));
+    startTextInput(
+      () => void classify(requestOfText()),
+      () => showCurl(requestOfText()),
+    );
     shown = requestOfText();
   }
   showCurl(shown);
@@ -62,9 +65,14 @@ function givePicture(file: File): void {
   pending.abort();
   sent = null;
   forget();
-  showNotice(`This picture has ${metric(file.size, 'B')}. Servers take about 4\u00a0MB unless they are told otherwise: a smaller picture does as well.`, {
-    kind: 'button', label: 'Send it anyway', run: () => void classify(request),
-  });
+  showNotice(
+    `This picture has ${metric(file.size, 'B')}. Servers take about 4\u00a0MB unless they are told otherwise: a smaller picture does as well.`,
+    {
+      kind: 'button',
+      label: 'Send it anyway',
+      run: () => void classify(request),
+    },
+  );
 }
 
 function requestOfText(): PredictRequest {
@@ -106,7 +114,14 @@ function tell(error: unknown, again: () => void): void {
     again();
   };
   const asksToken = error.status === 401 || error.status === 403;
-  showNotice(explain(error, input), asksToken ? { kind: 'token', run: withToken } : isPassing(error) ? { kind: 'button', label: 'Try again', run: again } : null);
+  showNotice(
+    explain(error, input),
+    asksToken
+      ? { kind: 'token', run: withToken }
+      : isPassing(error)
+        ? { kind: 'button', label: 'Try again', run: again }
+        : null,
+  );
 }
 
 function fillTopK(labels: number): void {

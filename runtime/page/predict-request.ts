@@ -9,7 +9,11 @@ export interface PredictRequest {
 
 /** A picture as it is, in its own type. */
 export function pictureRequest(file: File): PredictRequest {
-  return { contentType: file.type || 'application/octet-stream', body: file, curlData: `--data-binary ${quote(`@${file.name}`)}` };
+  return {
+    contentType: file.type || 'application/octet-stream',
+    body: file,
+    curlData: `--data-binary ${quote(`@${file.name}`)}`,
+  };
 }
 
 /** A text, or two of which the model tells how they relate. */
@@ -21,7 +25,9 @@ export function textRequest(text: string, pair: string | null): PredictRequest {
 /** For a POSIX shell. A token is named, not shown: examples get around. */
 export function curlCommand({ contentType, curlData }: PredictRequest, address: string, withToken: boolean): string {
   const authorization = withToken ? ['-H "authorization: Bearer $TOKEN"'] : [];
-  return [`curl ${quote(address)}`, ...authorization, `-H ${quote(`content-type: ${contentType}`)}`, curlData].join(' \\\n  ');
+  return [`curl ${quote(address)}`, ...authorization, `-H ${quote(`content-type: ${contentType}`)}`, curlData].join(
+    ' \\\n  ',
+  );
 }
 
 function quote(text: string): string {

@@ -8,7 +8,9 @@ export function predictionList({ predictions, truncated, latencyMs }: TimedAnswe
   const list = element('ol', 'predictions', ...predictions.map(predictionRow));
   list.setAttribute('role', 'list'); // Safari hears none where the markers are off
   const times = element('p', 'quiet', `${duration(latencyMs)} on the server · ${duration(roundTripMs)} round trip`);
-  return truncated ? [list, element('p', 'note', 'The text is longer than the model reads: its end was left out.'), times] : [list, times];
+  return truncated
+    ? [list, element('p', 'note', 'The text is longer than the model reads: its end was left out.'), times]
+    : [list, times];
 }
 
 function predictionRow({ label, score }: Prediction): HTMLLIElement {

@@ -18,7 +18,10 @@ export class DecoderAbsent extends Error {
   override readonly name = 'DecoderAbsent';
 }
 
-/** Decodes bytes that are known to be of the format, without turning them upright. Rejects where they are broken, and with DecoderAbsent. */
+/**
+ * Decodes bytes that are known to be of the format, without turning them upright. Rejects where they are broken, and
+ * with DecoderAbsent.
+ */
 export type Decoder = (bytes: Uint8Array) => Promise<DecodedPixels>;
 
 /** The codecs come from the host: native ones when training, WebAssembly ones when serving. */
@@ -34,10 +37,10 @@ export interface PictureLimits {
 export const defaultPictureLimits: PictureLimits = { maxPixels: 50_000_000, maxSide: 16_384 };
 
 /**
- * Decodes a JPEG, PNG or WebP file as Pillow's `exif_transpose(image).convert('RGB')` would: grey becomes RGB, transparency is
- * dropped (not blended), colour profiles are ignored, a JPEG is turned upright as its EXIF orientation says.
- * Whatever can be told from the headers is checked before decoding: format, size, completeness.
- * Throws PreprocessError: `unsupported-format`, `too-large`, `truncated` or `corrupt`.
+ * Decodes a JPEG, PNG or WebP file as Pillow's `exif_transpose(image).convert('RGB')` would: grey becomes RGB,
+ * transparency is dropped (not blended), colour profiles are ignored, a JPEG is turned upright as its EXIF orientation
+ * says. Whatever can be told from the headers is checked before decoding: format, size, completeness. Throws
+ * PreprocessError: `unsupported-format`, `too-large`, `truncated` or `corrupt`.
  */
 export async function decodePicture(
   bytes: Uint8Array,
@@ -47,7 +50,10 @@ export async function decodePicture(
   const header = checkPicture(bytes, limits);
   const pixels = await decode(bytes, header, decoders);
   if (pixels.width !== header.width || pixels.height !== header.height) {
-    throw new PreprocessError('corrupt', `the header says ${header.width}×${header.height}, the data is ${pixels.width}×${pixels.height}`);
+    throw new PreprocessError(
+      'corrupt',
+      `the header says ${header.width}×${header.height}, the data is ${pixels.width}×${pixels.height}`,
+    );
   }
   return turnUpright(dropAlpha(pixels), header.orientation);
 }
@@ -62,7 +68,8 @@ export function checkPicture(bytes: Uint8Array, limits: PictureLimits = defaultP
       `a ${format} of ${width}×${height} pixels: at most ${limits.maxPixels} pixels and ${limits.maxSide} a side are accepted`,
     );
   }
-  if (!header.complete) throw new PreprocessError('truncated', `a ${format} that ends too early (${bytes.length} bytes)`);
+  if (!header.complete)
+    throw new PreprocessError('truncated', `a ${format} that ends too early (${bytes.length} bytes)`);
   return header;
 }
 
@@ -71,7 +78,10 @@ async function decode(bytes: Uint8Array, { format }: PictureHeader, decoders: De
     return await decoders[format](bytes);
   } catch (error) {
     if (error instanceof DecoderAbsent) throw error;
-    throw new PreprocessError('corrupt', `a ${format} that can't be decoded (${error instanceof Error ? error.message : String(error)})`);
+    throw new PreprocessError(
+      'corrupt',
+      `a ${format} that can't be decoded (${error instanceof Error ? error.message : String(error)})`,
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 import { PreprocessError } from './error.ts';
-import { cropPicture } from './picture.ts';
 import type { Picture, Size } from './picture.ts';
+import { cropPicture } from './picture.ts';
 import { resizePicture } from './resize.ts';
 import type { ImagePreprocess } from './spec.ts';
 
@@ -26,7 +26,10 @@ function resizedSize(picture: Size, { resize }: ImagePreprocess): Size {
       const { height, width } = picture;
       const longer = Math.floor((resize.edge * Math.max(height, width)) / Math.min(height, width));
       if (longer > maxResizedSide) {
-        throw new PreprocessError('too-large', `a ${width}×${height} picture is too narrow for a shorter edge of ${resize.edge} pixels`);
+        throw new PreprocessError(
+          'too-large',
+          `a ${width}×${height} picture is too narrow for a shorter edge of ${resize.edge} pixels`,
+        );
       }
       return width <= height ? { width: resize.edge, height: longer } : { height: resize.edge, width: longer };
     }

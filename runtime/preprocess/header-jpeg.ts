@@ -35,12 +35,14 @@ export function readJpegHeader(view: DataView): PictureHeader {
     else if (marker === app1) orientation = readExifOrientation(view, at + 4, end) ?? orientation;
     at = marker === startOfScan ? skipEntropyCoded(view, end) : end;
   }
-  if (frame === undefined) throw new PreprocessError(complete ? 'corrupt' : 'truncated', 'a jpeg without a frame header');
+  if (frame === undefined)
+    throw new PreprocessError(complete ? 'corrupt' : 'truncated', 'a jpeg without a frame header');
   return { format: 'jpeg', ...frame, orientation, complete };
 }
 
 function readMarker(view: DataView, at: number): number {
-  if (view.getUint8(at) !== 0xff) throw new PreprocessError('corrupt', `a jpeg with no marker where one belongs (byte ${at})`);
+  if (view.getUint8(at) !== 0xff)
+    throw new PreprocessError('corrupt', `a jpeg with no marker where one belongs (byte ${at})`);
   return view.getUint8(at + 1);
 }
 

@@ -8,7 +8,8 @@ const imageEnd = 0x49454e44;
 
 export function readPngHeader(view: DataView): PictureHeader {
   if (view.byteLength < signatureBytes + 25) throw new PreprocessError('truncated', 'a png without its header');
-  if (view.getUint32(signatureBytes + 4) !== imageHeader) throw new PreprocessError('corrupt', 'a png that does not begin with IHDR');
+  if (view.getUint32(signatureBytes + 4) !== imageHeader)
+    throw new PreprocessError('corrupt', 'a png that does not begin with IHDR');
   return {
     format: 'png',
     width: view.getUint32(signatureBytes + 8),

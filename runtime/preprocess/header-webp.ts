@@ -1,4 +1,7 @@
-/** WebP (RFC 9649): a RIFF file whose first chunk is `VP8 ` (lossy), `VP8L` (lossless) or `VP8X` (extended). Little endian. */
+/**
+ * WebP (RFC 9649): a RIFF file whose first chunk is `VP8 ` (lossy), `VP8L` (lossless) or `VP8X` (extended). Little
+ * endian.
+ */
 import { PreprocessError } from './error.ts';
 import type { PictureHeader } from './header.ts';
 
@@ -27,7 +30,8 @@ function readDimensions(view: DataView): { readonly width: number; readonly heig
       return { width: (bits & 0x3fff) + 1, height: ((bits >>> 14) & 0x3fff) + 1 };
     }
     case extended:
-      if (view.getUint8(20) & animationFlag) throw new PreprocessError('unsupported-format', 'an animated webp: send a single picture');
+      if (view.getUint8(20) & animationFlag)
+        throw new PreprocessError('unsupported-format', 'an animated webp: send a single picture');
       return { width: readUint24(view, 24) + 1, height: readUint24(view, 27) + 1 };
     default:
       throw new PreprocessError('corrupt', 'a webp whose first chunk is none of VP8, VP8L and VP8X');

@@ -1,10 +1,10 @@
 /**
- * WebAssembly codecs (mozjpeg, the png crate, libwebp), as packaged by jSquash. The host hands over the compiled modules, as hosts
- * differ in where WebAssembly may come from: files in Node, imported modules in workerd.
+ * WebAssembly codecs (mozjpeg, the png crate, libwebp), as packaged by jSquash. The host hands over the compiled
+ * modules, as hosts differ in where WebAssembly may come from: files in Node, imported modules in workerd.
  */
 import decodeJpeg, { init as initJpeg } from '@jsquash/jpeg/decode.js';
 import decodeWebp, { init as initWebp } from '@jsquash/webp/decode.js';
-import { DecoderAbsent, type DecodedPixels, type Decoder, type Decoders } from './decode.ts';
+import { type DecodedPixels, type Decoder, DecoderAbsent, type Decoders } from './decode.ts';
 import type { PictureFormat } from './header.ts';
 import { startPng } from './png-codec.ts';
 
@@ -15,7 +15,8 @@ export type CodecModules = Readonly<Record<PictureFormat, () => Promise<WebAssem
 const quiet = { printErr: (): void => undefined };
 
 /**
- * Decoders for `decodePicture`. jSquash keeps one instance a process, so calling this again changes nothing for JPEG and WebP.
+ * Decoders for `decodePicture`. jSquash keeps one instance a process, so calling this again changes nothing for JPEG
+ * and WebP.
  */
 export function jsquashDecoders(modules: CodecModules): Decoders {
   return {
@@ -44,17 +45,22 @@ interface Rgba {
 type StartedCodec = (bytes: ArrayBuffer) => Rgba | Promise<Rgba>;
 
 /**
- * Starts the codec at the first picture, and anew after each that it could not decode: what it throws leaves its stack and its memory as they were,
- * and after some hundreds of broken pictures it would take every good one for broken.
+ * Starts the codec at the first picture, and anew after each that it could not decode: what it throws leaves its stack
+ * and its memory as they were, and after some hundreds of broken pictures it would take every good one for broken.
  */
-function renewedDecoder(moduleOf: () => Promise<WebAssembly.Module>, start: (module: WebAssembly.Module) => Promise<StartedCodec>): Decoder {
+function renewedDecoder(
+  moduleOf: () => Promise<WebAssembly.Module>,
+  start: (module: WebAssembly.Module) => Promise<StartedCodec>,
+): Decoder {
   let module: Promise<WebAssembly.Module> | undefined;
   let codec: Promise<StartedCodec> | undefined;
   const load = async (): Promise<StartedCodec> => start(await (module ??= moduleOf()));
   return async (bytes): Promise<DecodedPixels> => {
     const decode = await (codec ??= load()).catch((error: unknown) => {
       module = codec = undefined;
-      throw new DecoderAbsent(`a codec did not start: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new DecoderAbsent(`a codec did not start: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
     });
     try {
       const { width, height, data } = await decode(exactBuffer(bytes));

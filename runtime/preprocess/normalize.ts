@@ -22,7 +22,12 @@ export function inputLength({ size }: ImagePreprocess): number {
 }
 
 /** Rescales and normalises a picture that has the network's size: bytes (H, W, 3) to float32 (3, H, W). */
-export function normalizePicture({ width, height, data }: Picture, spec: ImagePreprocess, out: Float32Array, offset: number): void {
+export function normalizePicture(
+  { width, height, data }: Picture,
+  spec: ImagePreprocess,
+  out: Float32Array,
+  offset: number,
+): void {
   const area = height * width;
   for (let channel = 0; channel < 3; channel++) {
     const table = normalizationTables(spec)[channel];
@@ -33,14 +38,18 @@ export function normalizePicture({ width, height, data }: Picture, spec: ImagePr
 
 const tablesOf = new WeakMap<ImagePreprocess, readonly Float32Array[]>();
 
-/** A channel has only 256 values: (256) for each, with the roundings to float32 that Hugging Face's numpy code makes. */
+/**
+ * A channel has only 256 values: (256) for each, with the roundings to float32 that Hugging Face's numpy code makes.
+ */
 function normalizationTables(spec: ImagePreprocess): readonly Float32Array[] {
   let tables = tablesOf.get(spec);
   if (tables === undefined) {
-    tables = spec.mean.map((mean, channel) => Float32Array.from({ length: 256 }, (_, byte) => {
-      const centred = Math.fround(Math.fround(byte * spec.rescaleFactor) - Math.fround(mean));
-      return centred / Math.fround(spec.std[channel]);
-    }));
+    tables = spec.mean.map((mean, channel) =>
+      Float32Array.from({ length: 256 }, (_, byte) => {
+        const centred = Math.fround(Math.fround(byte * spec.rescaleFactor) - Math.fround(mean));
+        return centred / Math.fround(spec.std[channel]);
+      }),
+    );
     tablesOf.set(spec, tables);
   }
   return tables;

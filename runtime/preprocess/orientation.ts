@@ -1,7 +1,7 @@
 /** EXIF orientation: cameras store what the sensor saw and note how to turn it. */
 import type { Orientation } from './header.ts';
-import { blankPicture } from './picture.ts';
 import type { Picture } from './picture.ts';
+import { blankPicture } from './picture.ts';
 
 const orientationTag = 0x0112;
 const exifSignature = 0x45786966;
@@ -44,17 +44,35 @@ export function turnUpright(picture: Picture, orientation: Orientation): Picture
   return upright;
 }
 
-/** Where the upright picture's pixel (x, y) is stored; `right` and `bottom` are the stored picture's last column and row. */
-function storedPosition(orientation: Orientation, x: number, y: number, right: number, bottom: number): readonly [number, number] {
+/**
+ * Where the upright picture's pixel (x, y) is stored; `right` and `bottom` are the stored picture's last column and
+ * row.
+ */
+function storedPosition(
+  orientation: Orientation,
+  x: number,
+  y: number,
+  right: number,
+  bottom: number,
+): readonly [number, number] {
   switch (orientation) {
-    case 1: return [x, y];
-    case 2: return [right - x, y];
-    case 3: return [right - x, bottom - y];
-    case 4: return [x, bottom - y];
-    case 5: return [y, x];
-    case 6: return [y, bottom - x];
-    case 7: return [right - y, bottom - x];
-    case 8: return [right - y, x];
-    default: return orientation satisfies never;
+    case 1:
+      return [x, y];
+    case 2:
+      return [right - x, y];
+    case 3:
+      return [right - x, bottom - y];
+    case 4:
+      return [x, bottom - y];
+    case 5:
+      return [y, x];
+    case 6:
+      return [y, bottom - x];
+    case 7:
+      return [right - y, bottom - x];
+    case 8:
+      return [right - y, x];
+    default:
+      return orientation satisfies never;
   }
 }

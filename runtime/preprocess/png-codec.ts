@@ -9,20 +9,27 @@ interface PngExports {
   decode(at: number, bytes: number): number;
 }
 
-/** Starts an instance. What it returns decodes a file, and throws where it is broken; the instance is then of no more use. */
+/**
+ * Starts an instance. What it returns decodes a file, and throws where it is broken; the instance is then of no more
+ * use.
+ */
 export async function startPng(module: WebAssembly.Module): Promise<(file: ArrayBuffer) => DecodedPixels> {
   let decoded: DecodedPixels | undefined;
-  const { memory, ...codec } = (await WebAssembly.instantiate(module, { wbg: importsOf(module, {
-    __wbindgen_throw(at, bytes) {
-      throw new Error(new TextDecoder().decode(new Uint8Array(memory.buffer, at, bytes)));
-    },
-    // new ImageData(pixels, width, height)
-    __wbg_newwithownedu8clampedarrayandsh(at, bytes, width, height) {
-      decoded = { width, height, channels: 4, data: new Uint8Array(memory.buffer, at, bytes).slice() };
-      codec.__wbindgen_free(at, bytes, 1);
-      return 0;
-    },
-  }) })).exports as unknown as PngExports;
+  const { memory, ...codec } = (
+    await WebAssembly.instantiate(module, {
+      wbg: importsOf(module, {
+        __wbindgen_throw(at, bytes) {
+          throw new Error(new TextDecoder().decode(new Uint8Array(memory.buffer, at, bytes)));
+        },
+        // new ImageData(pixels, width, height)
+        __wbg_newwithownedu8clampedarrayandsh(at, bytes, width, height) {
+          decoded = { width, height, channels: 4, data: new Uint8Array(memory.buffer, at, bytes).slice() };
+          codec.__wbindgen_free(at, bytes, 1);
+          return 0;
+        },
+      }),
+    })
+  ).exports as unknown as PngExports;
   return (file) => {
     decoded = undefined;
     const at = codec.__wbindgen_malloc(file.byteLength, 1) >>> 0;
@@ -34,10 +41,15 @@ export async function startPng(module: WebAssembly.Module): Promise<(file: Array
 
 type Import = (at: number, bytes: number, width: number, height: number) => number | void;
 
-/** The module's imports: wasm-bindgen adds a hash to their names. Those that are not named here are for 16 bits a channel. */
+/**
+ * The module's imports: wasm-bindgen adds a hash to their names. Those that are not named here are for 16 bits a
+ * channel.
+ */
 function importsOf(module: WebAssembly.Module, known: Readonly<Record<string, Import>>): WebAssembly.ModuleImports {
   const unused: Import = () => {
     throw new Error('not used');
   };
-  return Object.fromEntries(WebAssembly.Module.imports(module).map(({ name }) => [name, known[name.replace(/_[0-9a-f]{16}$/, '')] ?? unused]));
+  return Object.fromEntries(
+    WebAssembly.Module.imports(module).map(({ name }) => [name, known[name.replace(/_[0-9a-f]{16}$/, '')] ?? unused]),
+  );
 }

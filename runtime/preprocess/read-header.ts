@@ -1,10 +1,13 @@
 import { PreprocessError } from './error.ts';
+import type { PictureHeader } from './header.ts';
 import { readJpegHeader } from './header-jpeg.ts';
 import { readPngHeader } from './header-png.ts';
 import { readWebpHeader } from './header-webp.ts';
-import type { PictureHeader } from './header.ts';
 
-/** Recognises a picture by its first bytes and reads its header. Throws PreprocessError: `unsupported-format`, `truncated` or `corrupt`. */
+/**
+ * Recognises a picture by its first bytes and reads its header. Throws PreprocessError: `unsupported-format`,
+ * `truncated` or `corrupt`.
+ */
 export function readPictureHeader(bytes: Uint8Array): PictureHeader {
   if (bytes.length === 0) throw new PreprocessError('truncated', 'no bytes: an empty picture');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

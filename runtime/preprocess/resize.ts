@@ -1,10 +1,11 @@
 /**
- * Resizing as Pillow does it, byte for byte: separable, the filter widened when shrinking (antialiasing), 8 bits between the two
- * passes, weights in fixed point. Networks are trained on Pillow's pixels, so another resize would cost accuracy.
- * Source: Pillow, src/libImaging/Resample.c and Geometry.c (nearest).
+ * Resizing as Pillow does it, byte for byte: separable, the filter widened when shrinking (antialiasing), 8 bits
+ * between the two passes, weights in fixed point. Networks are trained on Pillow's pixels, so another resize would cost
+ * accuracy. Source: Pillow, src/libImaging/Resample.c and Geometry.c (nearest).
  */
-import { blankPicture } from './picture.ts';
+
 import type { Picture, Size } from './picture.ts';
+import { blankPicture } from './picture.ts';
 import type { Resample } from './spec.ts';
 
 interface Filter {
@@ -25,9 +26,15 @@ const precisionBits = 32 - 8 - 2;
 /** The picture in another size; the same object where the size is already right. */
 export function resizePicture(picture: Picture, size: Size, resample: Resample): Picture {
   if (picture.width === size.width && picture.height === size.height) return picture;
-  const tapsOf = (source: number, target: number): Taps => (resample === 'nearest' ? nearestTaps(source, target) : filterTaps(source, target, filters[resample]));
-  const narrowed = picture.width === size.width ? picture : resizeAxis(picture, { height: picture.height, width: size.width }, tapsOf(picture.width, size.width), 'x');
-  return picture.height === size.height ? narrowed : resizeAxis(narrowed, size, tapsOf(picture.height, size.height), 'y');
+  const tapsOf = (source: number, target: number): Taps =>
+    resample === 'nearest' ? nearestTaps(source, target) : filterTaps(source, target, filters[resample]);
+  const narrowed =
+    picture.width === size.width
+      ? picture
+      : resizeAxis(picture, { height: picture.height, width: size.width }, tapsOf(picture.width, size.width), 'x');
+  return picture.height === size.height
+    ? narrowed
+    : resizeAxis(narrowed, size, tapsOf(picture.height, size.height), 'y');
 }
 
 interface Taps {
@@ -56,7 +63,8 @@ function filterTaps(sourceLength: number, targetLength: number, { support, weigh
       exact[i] = weight((i + first - center + 0.5) * (1 / filterScale));
       sum += exact[i];
     }
-    for (let i = 0; i < count; i++) taps.weights[target * stride + i] = toFixedPoint(sum === 0 ? exact[i] : exact[i] / sum);
+    for (let i = 0; i < count; i++)
+      taps.weights[target * stride + i] = toFixedPoint(sum === 0 ? exact[i] : exact[i] / sum);
     taps.first[target] = first;
     taps.count[target] = count;
   }
@@ -64,7 +72,12 @@ function filterTaps(sourceLength: number, targetLength: number, { support, weigh
 }
 
 function blankTaps(length: number, stride: number): Taps {
-  return { stride, first: new Int32Array(length), count: new Int32Array(length), weights: new Int32Array(length * stride) };
+  return {
+    stride,
+    first: new Int32Array(length),
+    count: new Int32Array(length),
+    weights: new Int32Array(length * stride),
+  };
 }
 
 /** One source pixel for each target pixel, with all the weight. */
@@ -85,7 +98,12 @@ function toFixedPoint(weight: number): number {
 }
 
 /** Resizes one axis; the other has its size already. Three sums in registers, or it takes three times as long. */
-function resizeAxis({ width, data }: Picture, size: Size, { stride, first, count, weights }: Taps, axis: 'x' | 'y'): Picture {
+function resizeAxis(
+  { width, data }: Picture,
+  size: Size,
+  { stride, first, count, weights }: Taps,
+  axis: 'x' | 'y',
+): Picture {
   const resized = blankPicture(size);
   const step = axis === 'x' ? 3 : 3 * width;
   let out = 0;

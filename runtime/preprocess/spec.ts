@@ -1,5 +1,16 @@
 /** How a picture becomes the network's input. Plain JSON: it travels in run directories and artifacts. */
-import { failing, list, number, oneOf, record, tagged, valueThat, wholeFrom, type Parsed, type Read } from '../artifact/schema.ts';
+import {
+  failing,
+  list,
+  number,
+  oneOf,
+  type Parsed,
+  type Read,
+  record,
+  tagged,
+  valueThat,
+  wholeFrom,
+} from '../artifact/schema.ts';
 import { PreprocessError } from './error.ts';
 import type { Size } from './picture.ts';
 
@@ -46,7 +57,10 @@ export function ofSpec<T>(read: Read<T>): Read<T> {
   return failing((message) => new PreprocessError('bad-spec', message), read);
 }
 
-/** Checks JSON that came from outside (an artifact, a run directory). Throws PreprocessError `bad-spec`, naming the field. */
+/**
+ * Checks JSON that came from outside (an artifact, a run directory). Throws PreprocessError `bad-spec`, naming the
+ * field.
+ */
 export function readImagePreprocess(json: unknown): ImagePreprocess {
   return ofSpec(imagePreprocess)('preprocessing', json);
 }

@@ -10,8 +10,14 @@ interface Branch {
   token: AddedTokenJson | null;
 }
 
-/** Finds added tokens, such as [SEP], in a text before it is split: gives ids of those, and what lies between. The longest goes first. */
-export function createAddedTokens(tokens: readonly AddedTokenJson[], contentOf: (content: string) => string): (text: string) => Iterable<string | number> {
+/**
+ * Finds added tokens, such as [SEP], in a text before it is split: gives ids of those, and what lies between. The
+ * longest goes first.
+ */
+export function createAddedTokens(
+  tokens: readonly AddedTokenJson[],
+  contentOf: (content: string) => string,
+): (text: string) => Iterable<string | number> {
   const root: Branch = { next: new Map(), token: null };
   for (const token of tokens) {
     let branch = root;
@@ -23,7 +29,10 @@ export function createAddedTokens(tokens: readonly AddedTokenJson[], contentOf: 
     if (branch !== root) branch.token ??= token;
   }
   if (root.next.size === 0) return (text) => (text === '' ? [] : [text]);
-  const first = new RegExp(`[${[...root.next.keys()].map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')}]`, 'g');
+  const first = new RegExp(
+    `[${[...root.next.keys()].map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')}]`,
+    'g',
+  );
 
   /** The longest token at a place, and where it ends. */
   function tokenAt(text: string, at: number): { readonly token: AddedTokenJson; readonly end: number } | null {
@@ -38,7 +47,7 @@ export function createAddedTokens(tokens: readonly AddedTokenJson[], contentOf: 
 
   return function* (text) {
     let done = 0;
-    for (let from = 0; from < text.length;) {
+    for (let from = 0; from < text.length; ) {
       first.lastIndex = from;
       if (!first.test(text)) break;
       const at = first.lastIndex - 1;
@@ -46,7 +55,11 @@ export function createAddedTokens(tokens: readonly AddedTokenJson[], contentOf: 
       from = found?.end ?? at + 1;
       if (found === null) continue;
       const { token } = found;
-      if (token.single_word && (WORD_BEFORE.test(text.slice(Math.max(0, at - 2), at)) || WORD_AFTER.test(text.slice(from, from + 2)))) continue;
+      if (
+        token.single_word &&
+        (WORD_BEFORE.test(text.slice(Math.max(0, at - 2), at)) || WORD_AFTER.test(text.slice(from, from + 2)))
+      )
+        continue;
       let begin = at;
       if (token.lstrip) while (begin > done && SPACE.test(text[begin - 1])) begin--;
       if (token.rstrip) while (from < text.length && SPACE.test(text[from])) from++;

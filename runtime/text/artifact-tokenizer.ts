@@ -12,12 +12,18 @@ const MAX_JSON_BYTES = 32 * 1024 ** 2;
 
 /**
  * Unpacks and checks an artifact's tokenizer.
- * @throws ArtifactError where it is missing, no gzip, too large or no JSON; PreprocessError `bad-spec` where the JSON is no tokenizer that is supported.
+ * @throws ArtifactError where it is missing, no gzip, too large or no JSON; PreprocessError `bad-spec` where the JSON
+ * is no tokenizer that is supported.
  */
 export async function readTokenizer({ entries, data }: Pick<Artifact, 'entries' | 'data'>): Promise<Tokenizer> {
   const entry = entries.get(TOKENIZER_TENSOR);
-  if (entry === undefined) throw new ArtifactError('name', `no tensor is named "${TOKENIZER_TENSOR}": a model for texts is packed with its tokenizer`);
-  if (entry.dtype !== 'U8') throw new ArtifactError('dtype', `expected "${TOKENIZER_TENSOR}" as U8, got ${entry.dtype}`);
+  if (entry === undefined)
+    throw new ArtifactError(
+      'name',
+      `no tensor is named "${TOKENIZER_TENSOR}": a model for texts is packed with its tokenizer`,
+    );
+  if (entry.dtype !== 'U8')
+    throw new ArtifactError('dtype', `expected "${TOKENIZER_TENSOR}" as U8, got ${entry.dtype}`);
   const bytes = await inflate(data.slice(entry.begin, entry.end), MAX_JSON_BYTES);
   return createTokenizer(parse(TOKENIZER_TENSOR, new TextDecoder().decode(bytes)));
 }
@@ -36,7 +42,8 @@ async function inflate(compressed: Uint8Array<ArrayBuffer>, most: number): Promi
   } catch {
     throw new ArtifactError('value', `${TOKENIZER_TENSOR}: expected gzip, got ${compressed.length} other bytes`);
   }
-  if (length > most) throw new ArtifactError('memory', `${TOKENIZER_TENSOR}: expected at most ${most} bytes of JSON, got more`);
+  if (length > most)
+    throw new ArtifactError('memory', `${TOKENIZER_TENSOR}: expected at most ${most} bytes of JSON, got more`);
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 

@@ -1,15 +1,25 @@
-/** Byte-level BPE (GPT-2, RoBERTa, ModernBERT): pieces of a text, their UTF-8 bytes written as characters, merged by rank. */
+/**
+ * Byte-level BPE (GPT-2, RoBERTa, ModernBERT): pieces of a text, their UTF-8 bytes written as characters, merged by
+ * rank.
+ */
 import { BPE } from '@huggingface/tokenizers';
 import type { BpeJson } from './tokenizer-json.ts';
 
 /** GPT-2's pieces, with Unicode's white space, which JavaScript's \s is not quite. */
-const PIECES = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+const PIECES =
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
 
-/** A text is split window by window, so that what is cut off need not be; a window ends before a space between two words, where a piece ends, too. */
+/**
+ * A text is split window by window, so that what is cut off need not be; a window ends before a space between two
+ * words, where a piece ends, too.
+ */
 const WINDOW = 4096;
 const BETWEEN_WORDS = /(?<=\P{White_Space}) (?=\P{White_Space})/gu;
 
-/** Where so much text holds no space between words, a window ends anyway: the one difference from the original, and only beyond it. */
+/**
+ * Where so much text holds no space between words, a window ends anyway: the one difference from the original, and only
+ * beyond it.
+ */
 const LONGEST_WINDOW = 16_384;
 
 /** By byte its character: printable ones of Latin-1 stand for themselves, the others come from U+0100 on. */
@@ -17,7 +27,8 @@ export const BYTE_CHARACTERS: readonly string[] = byteCharacters();
 
 function byteCharacters(): string[] {
   let next = 256;
-  const printable = (byte: number): boolean => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+  const printable = (byte: number): boolean =>
+    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
 }
 
@@ -26,9 +37,18 @@ export interface ByteLevelOptions {
 }
 
 /** The ids of a text, piece by piece, which has no added tokens in it. */
-export function createByteLevelBpe(json: BpeJson, { add_prefix_space }: ByteLevelOptions): (text: string) => Iterable<readonly number[]> {
+export function createByteLevelBpe(
+  json: BpeJson,
+  { add_prefix_space }: ByteLevelOptions,
+): (text: string) => Iterable<readonly number[]> {
   const { vocab, merges, unk_token, ignore_merges } = json;
-  const bpe = new BPE({ type: 'BPE', vocab: Object.fromEntries(vocab), merges: merges as [string, string][], unk_token: unk_token ?? undefined, ignore_merges } as ConstructorParameters<typeof BPE>[0]);
+  const bpe = new BPE({
+    type: 'BPE',
+    vocab: Object.fromEntries(vocab),
+    merges: merges as [string, string][],
+    unk_token: unk_token ?? undefined,
+    ignore_merges,
+  } as ConstructorParameters<typeof BPE>[0]);
   const encoder = new TextEncoder();
   return function* (text) {
     const prefixed = add_prefix_space && !text.startsWith(' ') ? ` ${text}` : text;
@@ -42,10 +62,11 @@ export function createByteLevelBpe(json: BpeJson, { add_prefix_space }: ByteLeve
 }
 
 function* windows(text: string): Generator<string> {
-  for (let start = 0; start < text.length;) {
+  for (let start = 0; start < text.length; ) {
     const longest = text.slice(start, start + LONGEST_WINDOW);
     BETWEEN_WORDS.lastIndex = WINDOW;
-    const end = start + longest.length === text.length ? longest.length : (BETWEEN_WORDS.exec(longest)?.index ?? longest.length);
+    const end =
+      start + longest.length === text.length ? longest.length : (BETWEEN_WORDS.exec(longest)?.index ?? longest.length);
     // A half of a surrogate pair would be no character.
     const apart = start + end < text.length && (text.charCodeAt(start + end) & 0xfc00) === 0xdc00 ? 1 : 0;
     yield text.slice(start, start + end + apart);

@@ -1,5 +1,8 @@
-/** How a text becomes the network's input. Plain JSON: it travels in run directories and artifacts; the tokenizer travels beside it. */
-import { oneOf, record, wholeFrom, type Parsed } from '../artifact/schema.ts';
+/**
+ * How a text becomes the network's input. Plain JSON: it travels in run directories and artifacts; the tokenizer
+ * travels beside it.
+ */
+import { oneOf, type Parsed, record, wholeFrom } from '../artifact/schema.ts';
 import { ofSpec } from '../preprocess/spec.ts';
 
 /** Longer than any model's sequences. */
@@ -13,7 +16,10 @@ const textPreprocess = record({
 
 export type TextPreprocess = Parsed<typeof textPreprocess>;
 
-/** Checks JSON that came from outside (an artifact, a run directory). Throws PreprocessError `bad-spec`, naming the field. */
+/**
+ * Checks JSON that came from outside (an artifact, a run directory). Throws PreprocessError `bad-spec`, naming the
+ * field.
+ */
 export function readTextPreprocess(json: unknown): TextPreprocess {
   return ofSpec(textPreprocess)('preprocessing', json);
 }

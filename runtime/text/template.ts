@@ -1,4 +1,6 @@
-/** What stands around one or two texts: special tokens and the token types, which Hugging Face calls the post-processor. */
+/**
+ * What stands around one or two texts: special tokens and the token types, which Hugging Face calls the post-processor.
+ */
 import { mismatch } from '../artifact/schema.ts';
 import type { PostProcessorJson } from './tokenizer-json.ts';
 
@@ -13,7 +15,13 @@ export interface Templates {
   readonly pair: readonly TemplateItem[];
 }
 
-const BARE: Templates = { single: [{ ids: 'A', type: 0 }], pair: [{ ids: 'A', type: 0 }, { ids: 'B', type: 0 }] };
+const BARE: Templates = {
+  single: [{ ids: 'A', type: 0 }],
+  pair: [
+    { ids: 'A', type: 0 },
+    { ids: 'B', type: 0 },
+  ],
+};
 
 /** @throws Mismatch where a template names no special token, or holds a text not once. */
 export function templatesOf(processor: PostProcessorJson | null): Templates {
@@ -23,27 +31,47 @@ export function templatesOf(processor: PostProcessorJson | null): Templates {
       return BARE;
     case 'Sequence': {
       const others = processor.value.processors.filter(({ type }) => type !== 'ByteLevel');
-      if (others.length > 1) throw mismatch('tokenizer.post_processor', 'one processor beside ByteLevel', others.map(({ type }) => type));
+      if (others.length > 1)
+        throw mismatch(
+          'tokenizer.post_processor',
+          'one processor beside ByteLevel',
+          others.map(({ type }) => type),
+        );
       return templatesOf(others[0] ?? null);
     }
     case 'BertProcessing':
     case 'RobertaProcessing': {
       const bert = processor.type === 'BertProcessing';
-      const { cls: [, cls], sep: [, sep] } = processor.value;
-      const single = [{ ids: [cls], type: 0 }, { ids: 'A', type: 0 }, { ids: [sep], type: 0 }] as const;
+      const {
+        cls: [, cls],
+        sep: [, sep],
+      } = processor.value;
+      const single = [
+        { ids: [cls], type: 0 },
+        { ids: 'A', type: 0 },
+        { ids: [sep], type: 0 },
+      ] as const;
       const type = bert ? 1 : 0;
-      return { single, pair: [...single, ...(bert ? [] : [{ ids: [sep], type }]), { ids: 'B', type }, { ids: [sep], type }] };
+      return {
+        single,
+        pair: [...single, ...(bert ? [] : [{ ids: [sep], type }]), { ids: 'B', type }, { ids: [sep], type }],
+      };
     }
     case 'TemplateProcessing': {
       const { single, pair, special_tokens } = processor.value;
       const itemsOf = (name: string, items: typeof single, texts: string): readonly TemplateItem[] => {
-        const found = items.map(({ sequence }) => sequence ?? '').sort().join('');
-        if (found !== texts) throw mismatch(`tokenizer.post_processor.${name}`, `the texts ${[...texts].join(' and ')} once each`, found);
+        const found = items
+          .map(({ sequence }) => sequence ?? '')
+          .sort()
+          .join('');
+        if (found !== texts)
+          throw mismatch(`tokenizer.post_processor.${name}`, `the texts ${[...texts].join(' and ')} once each`, found);
         return items.map(({ ids: [token], sequence, type }) => ({ ids: sequence ?? idsOf(token), type }));
       };
       const idsOf = (token: string): readonly number[] => {
         const ids = special_tokens.get(token);
-        if (ids === undefined) throw mismatch('tokenizer.post_processor.special_tokens', `a token ${token.slice(0, 40)}`, undefined);
+        if (ids === undefined)
+          throw mismatch('tokenizer.post_processor.special_tokens', `a token ${token.slice(0, 40)}`, undefined);
         return ids;
       };
       return { single: itemsOf('single', single, 'A'), pair: itemsOf('pair', pair, 'AB') };

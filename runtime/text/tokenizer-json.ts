@@ -1,9 +1,20 @@
 /**
- * tokenizer.json, the format of Hugging Face's tokenizers, as a stranger may have written it. Of all that it can describe, what texts for
- * classification come with is read: WordPiece as BERT has it, and byte-level BPE as RoBERTa and ModernBERT have it. Nothing in it is run: no
- * regular expression comes from the file, and names such as `__proto__` are tokens like others, since they only ever lie in a Map.
+ * tokenizer.json, the format of Hugging Face's tokenizers, as a stranger may have written it. Of all that it can
+ * describe, what texts for classification come with is read: WordPiece as BERT has it, and byte-level BPE as RoBERTa
+ * and ModernBERT have it. Nothing in it is run: no regular expression comes from the file, and names such as
+ * `__proto__` are tokens like others, since they only ever lie in a Map.
  */
-import { isObject, list, mismatch, object, oneOf, valueThat, wholeFrom, type Parsed, type Read } from '../artifact/schema.ts';
+import {
+  isObject,
+  list,
+  mismatch,
+  object,
+  oneOf,
+  type Parsed,
+  type Read,
+  valueThat,
+  wholeFrom,
+} from '../artifact/schema.ts';
 import { ofSpec } from '../preprocess/spec.ts';
 
 const MAX_VOCABULARY = 2 ** 20;
@@ -18,8 +29,14 @@ const MAX_WORD_CHARACTERS = 256;
 
 const id = wholeFrom(0, MAX_ID);
 const flag = valueThat<boolean>('true or false', (json) => typeof json === 'boolean');
-const token = valueThat<string>(`a string of at most ${MAX_TOKEN_LENGTH} characters`, (json) => typeof json === 'string' && json.length <= MAX_TOKEN_LENGTH);
-const nothing = valueThat<null>('nothing', (json) => json === null || json === undefined || json === '' || json === false || json === 0);
+const token = valueThat<string>(
+  `a string of at most ${MAX_TOKEN_LENGTH} characters`,
+  (json) => typeof json === 'string' && json.length <= MAX_TOKEN_LENGTH,
+);
+const nothing = valueThat<null>(
+  'nothing',
+  (json) => json === null || json === undefined || json === '' || json === false || json === 0,
+);
 
 /** What is absent or null is `otherwise`. */
 function optional<T, D>(read: Read<T>, otherwise: D): Read<T | D> {
@@ -30,13 +47,23 @@ function optional<T, D>(read: Read<T>, otherwise: D): Read<T | D> {
 function having<F extends Readonly<Record<string, Read<unknown>>>>(fields: F): Read<Parsed<F>> {
   return (where, json) => {
     const given = object(where, json);
-    return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field(`${where}.${name}`, Object.hasOwn(given, name) ? given[name] : undefined)])) as Parsed<F>;
+    return Object.fromEntries(
+      Object.entries(fields).map(([name, field]) => [
+        name,
+        field(`${where}.${name}`, Object.hasOwn(given, name) ? given[name] : undefined),
+      ]),
+    ) as Parsed<F>;
   };
 }
 
 /** An object of one of several types, told by its field `type`; `otherwise` where it has none. */
-function typed<Table extends Readonly<Record<string, Read<unknown>>>>(types: Table, otherwise: (json: unknown) => string | undefined = () => undefined) {
-  type Result = { [Name in keyof Table]: { readonly type: Name; readonly value: Table[Name] extends Read<infer T> ? T : never } }[keyof Table];
+function typed<Table extends Readonly<Record<string, Read<unknown>>>>(
+  types: Table,
+  otherwise: (json: unknown) => string | undefined = () => undefined,
+) {
+  type Result = {
+    [Name in keyof Table]: { readonly type: Name; readonly value: Table[Name] extends Read<infer T> ? T : never };
+  }[keyof Table];
   const names = oneOf(...Object.keys(types));
   return ((where, json) => {
     const type = names(`${where}.type`, object(where, json).type ?? otherwise(json));
@@ -83,7 +110,9 @@ const bpe = having({
 });
 
 /** Files of before 2020 do not say which model it is. */
-const model = typed({ WordPiece: wordPiece, BPE: bpe }, (json) => (isObject(json) && 'merges' in json ? 'BPE' : isObject(json) && 'unk_token' in json ? 'WordPiece' : undefined));
+const model = typed({ WordPiece: wordPiece, BPE: bpe }, (json) =>
+  isObject(json) && 'merges' in json ? 'BPE' : isObject(json) && 'unk_token' in json ? 'WordPiece' : undefined,
+);
 
 const bertNormalizer = having({
   clean_text: optional(flag, true),
@@ -95,10 +124,24 @@ const bertNormalizer = having({
 
 const empty = having({});
 const unicode = { NFC: empty, NFD: empty, NFKC: empty, NFKD: empty, Lowercase: empty };
-const normalizer = typed({ BertNormalizer: bertNormalizer, ...unicode, Sequence: having({ normalizers: list(typed(unicode), 0, 8) }) });
+const normalizer = typed({
+  BertNormalizer: bertNormalizer,
+  ...unicode,
+  Sequence: having({ normalizers: list(typed(unicode), 0, 8) }),
+});
 
-const byteLevel = having({ add_prefix_space: optional(flag, true), use_regex: optional(valueThat<true>('true', (json) => json === true), true) });
-const preTokenizer = typed({ BertPreTokenizer: empty, ByteLevel: byteLevel, Sequence: having({ pretokenizers: list(typed({ ByteLevel: byteLevel }), 1, 1) }) });
+const byteLevel = having({
+  add_prefix_space: optional(flag, true),
+  use_regex: optional(
+    valueThat<true>('true', (json) => json === true),
+    true,
+  ),
+});
+const preTokenizer = typed({
+  BertPreTokenizer: empty,
+  ByteLevel: byteLevel,
+  Sequence: having({ pretokenizers: list(typed({ ByteLevel: byteLevel }), 1, 1) }),
+});
 
 const special: Read<readonly [string, number]> = (where, json) => {
   const [name, value] = list<unknown>((_, item) => item, 2, 2)(where, json);
@@ -110,14 +153,28 @@ const place = having({
   SpecialToken: optional(having({ id: token, type_id: typeId }), null),
   Sequence: optional(having({ id: oneOf('A', 'B'), type_id: typeId }), null),
 });
-const template: Read<readonly { readonly ids: readonly string[]; readonly sequence: 'A' | 'B' | null; readonly type: number }[]> = (where, json) =>
-  list(place, 1, MAX_TEMPLATE)(where, json).map(({ SpecialToken, Sequence }, i) => {
-    if ((SpecialToken === null) === (Sequence === null)) throw mismatch(`${where}[${i}]`, 'a SpecialToken or a Sequence', json);
-    return SpecialToken === null ? { ids: [], sequence: Sequence!.id, type: Sequence!.type_id } : { ids: [SpecialToken.id], sequence: null, type: SpecialToken.type_id };
+const template: Read<
+  readonly { readonly ids: readonly string[]; readonly sequence: 'A' | 'B' | null; readonly type: number }[]
+> = (where, json) =>
+  list(
+    place,
+    1,
+    MAX_TEMPLATE,
+  )(where, json).map(({ SpecialToken, Sequence }, i) => {
+    if ((SpecialToken === null) === (Sequence === null))
+      throw mismatch(`${where}[${i}]`, 'a SpecialToken or a Sequence', json);
+    return SpecialToken === null
+      ? { ids: [], sequence: Sequence!.id, type: Sequence!.type_id }
+      : { ids: [SpecialToken.id], sequence: null, type: SpecialToken.type_id };
   });
 
 const specialTokens: Read<ReadonlyMap<string, readonly number[]>> = (where, json) =>
-  new Map(Object.entries(object(where, json)).map(([name, value]) => [name, having({ ids: list(id, 1, MAX_TEMPLATE) })(`${where}.${name.slice(0, 40)}`, value).ids]));
+  new Map(
+    Object.entries(object(where, json)).map(([name, value]) => [
+      name,
+      having({ ids: list(id, 1, MAX_TEMPLATE) })(`${where}.${name.slice(0, 40)}`, value).ids,
+    ]),
+  );
 
 const processors = {
   TemplateProcessing: having({ single: template, pair: template, special_tokens: specialTokens }),
@@ -129,7 +186,10 @@ const postProcessor = typed({ ...processors, Sequence: having({ processors: list
 
 const addedToken = having({
   id,
-  content: valueThat<string>(`a string of 1 to ${MAX_TOKEN_LENGTH} characters`, (json) => typeof json === 'string' && json.length > 0 && json.length <= MAX_TOKEN_LENGTH),
+  content: valueThat<string>(
+    `a string of 1 to ${MAX_TOKEN_LENGTH} characters`,
+    (json) => typeof json === 'string' && json.length > 0 && json.length <= MAX_TOKEN_LENGTH,
+  ),
   single_word: optional(flag, false),
   lstrip: optional(flag, false),
   rstrip: optional(flag, false),
@@ -161,7 +221,10 @@ export type NormalizerJson = NonNullable<TokenizerJson['normalizer']>;
 export type AddedTokenJson = Parsed<typeof addedToken>;
 export type PostProcessorJson = NonNullable<TokenizerJson['post_processor']>;
 
-/** Checks what came from outside (a folder, an artifact). Throws PreprocessError `bad-spec` naming what is wrong or not supported. */
+/**
+ * Checks what came from outside (a folder, an artifact). Throws PreprocessError `bad-spec` naming what is wrong or not
+ * supported.
+ */
 export function readTokenizerJson(json: unknown): TokenizerJson {
   return ofSpec(tokenizerJson)('tokenizer', json);
 }

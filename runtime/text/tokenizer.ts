@@ -4,9 +4,9 @@ import { PreprocessError } from '../preprocess/error.ts';
 import { createAddedTokens } from './added-tokens.ts';
 import { bertWords, lowerCase, normalizeBert, windows } from './bert-words.ts';
 import { createByteLevelBpe } from './byte-level.ts';
-import { specialCount, templatesOf, type TemplateItem, type Templates } from './template.ts';
+import { specialCount, type TemplateItem, type Templates, templatesOf } from './template.ts';
 import { TokenStream } from './token-stream.ts';
-import { readTokenizerJson, type NormalizerJson, type TokenizerJson } from './tokenizer-json.ts';
+import { type NormalizerJson, readTokenizerJson, type TokenizerJson } from './tokenizer-json.ts';
 import { keptTokens } from './truncate.ts';
 import { createWordPiece } from './wordpiece.ts';
 
@@ -29,17 +29,24 @@ export interface Tokenizer {
   /** Special tokens around a text, and around two. */
   readonly specials: { readonly single: number; readonly pair: number };
   /**
-   * The tokens of a text, or of two, with the special tokens around them, at most `maxTokens`: T of them, as many as there are, without padding.
-   * Takes time in proportion to `maxTokens`, not to the texts, unless the tokenizer keeps the end of a text (direction Left).
+   * The tokens of a text, or of two, with the special tokens around them, at most `maxTokens`: T of them, as many as
+   * there are, without padding. Takes time in proportion to `maxTokens`, not to the texts, unless the tokenizer keeps
+   * the end of a text (direction Left).
    * @throws RangeError where `maxTokens` leaves no room beside the special tokens.
    */
   encode(text: string, pair: string | null, maxTokens: number): Encoding;
 }
 
-/** Makes a tokenizer of a tokenizer.json. Throws PreprocessError `bad-spec` naming what is wrong with it, or not supported. */
+/**
+ * Makes a tokenizer of a tokenizer.json. Throws PreprocessError `bad-spec` naming what is wrong with it, or not
+ * supported.
+ */
 export function createTokenizer(json: unknown): Tokenizer {
   const spec = readTokenizerJson(json);
-  return failing((message) => new PreprocessError('bad-spec', message), () => tokenizerOf(spec))('tokenizer', json);
+  return failing(
+    (message) => new PreprocessError('bad-spec', message),
+    () => tokenizerOf(spec),
+  )('tokenizer', json);
 }
 
 /** What each normalized piece of a text becomes. */
@@ -54,8 +61,12 @@ interface Pipeline {
 function tokenizerOf(spec: TokenizerJson): Tokenizer {
   const templates = templatesOf(spec.post_processor);
   const { normalize, parts, tokens } = spec.model.type === 'WordPiece' ? bertPipeline(spec) : byteLevelPipeline(spec);
-  const isNormalized = ({ normalized, special }: TokenizerJson['added_tokens'][number]): boolean => normalized ?? !special;
-  const raw = createAddedTokens(spec.added_tokens.filter((token) => !isNormalized(token)), (content) => content);
+  const isNormalized = ({ normalized, special }: TokenizerJson['added_tokens'][number]): boolean =>
+    normalized ?? !special;
+  const raw = createAddedTokens(
+    spec.added_tokens.filter((token) => !isNormalized(token)),
+    (content) => content,
+  );
   const normalizedTokens = spec.added_tokens.filter(isNormalized);
   const normalized = createAddedTokens(normalizedTokens, normalize);
 
@@ -83,23 +94,31 @@ function tokenizerOf(spec: TokenizerJson): Tokenizer {
     encode(text, pair, maxTokens) {
       const template = pair === null ? templates.single : templates.pair;
       const room = maxTokens - specialCount(template);
-      if (!(room >= 0)) throw new RangeError(`encode: expected room for ${specialCount(template)} special tokens, got ${maxTokens}`);
+      if (!(room >= 0))
+        throw new RangeError(`encode: expected room for ${specialCount(template)} special tokens, got ${maxTokens}`);
       const [A, B] = [text, pair ?? ''].map((one) => new TokenStream(wordsOf(one), direction));
-      // Of two texts that are both cut, the longer one keeps the odd token; beyond `maxTokens` the original stops counting, too.
+      // Of two texts that are both cut, the longer one keeps the odd token; beyond `maxTokens` the original stops
+      // counting, too.
       const [first, second] = [A, B].map((stream) => stream.count(Math.max(maxTokens, room + 1)));
       const [keptFirst, keptSecond] = keptTokens(first, second, room, strategy);
-      return { ...filled(template, { A: A.keep(keptFirst), B: B.keep(keptSecond) }), truncated: first - keptFirst + second - keptSecond };
+      return {
+        ...filled(template, { A: A.keep(keptFirst), B: B.keep(keptSecond) }),
+        truncated: first - keptFirst + second - keptSecond,
+      };
     },
   };
 }
 
 function bertPipeline({ model, normalizer, pre_tokenizer }: TokenizerJson): Pipeline {
   if (model.type !== 'WordPiece') throw mismatch('tokenizer.model', 'WordPiece', model.type);
-  if (normalizer !== null && normalizer.type !== 'BertNormalizer') throw mismatch('tokenizer.normalizer', 'BertNormalizer beside WordPiece', normalizer.type);
-  if (pre_tokenizer?.type !== 'BertPreTokenizer') throw mismatch('tokenizer.pre_tokenizer', 'BertPreTokenizer beside WordPiece', pre_tokenizer?.type);
+  if (normalizer !== null && normalizer.type !== 'BertNormalizer')
+    throw mismatch('tokenizer.normalizer', 'BertNormalizer beside WordPiece', normalizer.type);
+  if (pre_tokenizer?.type !== 'BertPreTokenizer')
+    throw mismatch('tokenizer.pre_tokenizer', 'BertPreTokenizer beside WordPiece', pre_tokenizer?.type);
   const { vocab, unk_token, max_input_chars_per_word } = model.value;
   const unknown = vocab.get(unk_token);
-  if (unknown === undefined) throw mismatch('tokenizer.model.vocab', `the unknown token ${unk_token.slice(0, 40)}`, undefined);
+  if (unknown === undefined)
+    throw mismatch('tokenizer.model.vocab', `the unknown token ${unk_token.slice(0, 40)}`, undefined);
   const wordPiece = createWordPiece(model.value, unknown);
   return {
     normalize: (text) => (normalizer === null ? text : normalizeBert(text, normalizer.value)),
@@ -120,7 +139,8 @@ function byteLevelPipeline({ model, normalizer, pre_tokenizer }: TokenizerJson):
     if (missing !== undefined) throw mismatch('tokenizer.model.merges', 'tokens of the vocabulary', missing);
   }
   const { unk_token } = model.value;
-  if (unk_token !== null && !vocab.has(unk_token)) throw mismatch('tokenizer.model.vocab', `the unknown token ${unk_token.slice(0, 40)}`, undefined);
+  if (unk_token !== null && !vocab.has(unk_token))
+    throw mismatch('tokenizer.model.vocab', `the unknown token ${unk_token.slice(0, 40)}`, undefined);
   const bpe = createByteLevelBpe(model.value, only.value);
   return {
     normalize: (text) => unicodeNormalized(text, normalizer),
@@ -150,7 +170,8 @@ function greatestId({ model, added_tokens, padding }: TokenizerJson, { single, p
   let greatest = padding?.pad_id ?? 0;
   for (const id of model.value.vocab.values()) greatest = Math.max(greatest, id);
   for (const { id } of added_tokens) greatest = Math.max(greatest, id);
-  for (const { ids } of [...single, ...pair]) if (typeof ids !== 'string') for (const id of ids) greatest = Math.max(greatest, id);
+  for (const { ids } of [...single, ...pair])
+    if (typeof ids !== 'string') for (const id of ids) greatest = Math.max(greatest, id);
   return greatest;
 }
 
@@ -158,7 +179,10 @@ function* mapped(texts: Iterable<string>, change: (text: string) => string): Gen
   for (const text of texts) yield change(text);
 }
 
-function filled(template: readonly TemplateItem[], kept: Readonly<Record<'A' | 'B', readonly number[]>>): Pick<Encoding, 'ids' | 'types'> {
+function filled(
+  template: readonly TemplateItem[],
+  kept: Readonly<Record<'A' | 'B', readonly number[]>>,
+): Pick<Encoding, 'ids' | 'types'> {
   const items = template.map(({ ids, type }) => ({ ids: typeof ids === 'string' ? kept[ids] : ids, type }));
   return {
     ids: Int32Array.from(items.flatMap(({ ids }) => ids)),

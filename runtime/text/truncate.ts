@@ -3,10 +3,15 @@
 export type TruncationStrategy = 'LongestFirst' | 'OnlyFirst' | 'OnlySecond';
 
 /**
- * How many of a text's and its pair's tokens stay, at most `room` together. A strategy that names one text goes on to the other when nothing is left of
- * the first, where the original refuses.
+ * How many of a text's and its pair's tokens stay, at most `room` together. A strategy that names one text goes on to
+ * the other when nothing is left of the first, where the original refuses.
  */
-export function keptTokens(first: number, second: number, room: number, strategy: TruncationStrategy): readonly [number, number] {
+export function keptTokens(
+  first: number,
+  second: number,
+  room: number,
+  strategy: TruncationStrategy,
+): readonly [number, number] {
   if (first + second <= room) return [first, second];
   if (strategy === 'OnlyFirst') return [Math.max(0, room - second), Math.min(second, room)];
   if (strategy === 'OnlySecond') return [Math.min(first, room), Math.max(0, room - first)];

@@ -1,16 +1,22 @@
 import { apart } from './bert-words.ts';
 import type { WordPieceJson } from './tokenizer-json.ts';
 
-/** Words are few and come again; a table that a stranger's texts fill is emptied at this size, and takes no longer ones. */
+/**
+ * Words are few and come again; a table that a stranger's texts fill is emptied at this size, and takes no longer ones.
+ */
 const CACHED_WORDS = 2 ** 15;
 const CACHED_LENGTH = 32;
 
 /**
- * WordPiece: a word as the longest token that it begins with, then the longest that the rest begins with, and so on; one unknown token where that
- * leads nowhere or the word is too long. No piece longer than the longest token is looked up, so that a word takes time in proportion to its length
- * (the library's takes its square: 0.9 s for a sequence of 510 words made for it).
+ * WordPiece: a word as the longest token that it begins with, then the longest that the rest begins with, and so on;
+ * one unknown token where that leads nowhere or the word is too long. No piece longer than the longest token is looked
+ * up, so that a word takes time in proportion to its length (the library's takes its square: 0.9 s for a sequence of
+ * 510 words made for it).
  */
-export function createWordPiece({ vocab, unk_token, continuing_subword_prefix: prefix, max_input_chars_per_word }: WordPieceJson, unknown: number): (word: string) => readonly number[] {
+export function createWordPiece(
+  { vocab, unk_token, continuing_subword_prefix: prefix, max_input_chars_per_word }: WordPieceJson,
+  unknown: number,
+): (word: string) => readonly number[] {
   const rest = new Map<string, number>();
   let longest = unk_token.length;
   for (const [token, id] of vocab) {
@@ -22,7 +28,7 @@ export function createWordPiece({ vocab, unk_token, continuing_subword_prefix: p
   function pieces(word: string): readonly number[] {
     if (word.length > max_input_chars_per_word && [...word].length > max_input_chars_per_word) return [unknown];
     const ids: number[] = [];
-    for (let start = 0; start < word.length;) {
+    for (let start = 0; start < word.length; ) {
       const tokens = start === 0 ? vocab : rest;
       let end = Math.min(word.length, start + longest);
       while (end > start && !tokens.has(word.slice(start, end))) end--;

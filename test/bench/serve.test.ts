@@ -9,7 +9,7 @@ import { sampleRequest } from '../../cli/bench/serve-request.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { smallTextArtifact } from '../runtime/text/small-tokenizer.ts';
 import { slim, slimJson, workFolder, writeTinyModel } from '../support/cli.ts';
-import { start, type Running } from '../support/process.ts';
+import { type Running, start } from '../support/process.ts';
 
 const work = workFolder();
 const pictures = work.path('pictures.slim');
@@ -23,7 +23,8 @@ beforeAll(async () => {
 });
 afterAll(() => work.remove());
 
-const bench = async (...args: readonly string[]): Promise<ServeLoad & Record<string, unknown>> => (await slimJson(['bench', 'serve', ...args])) as unknown as ServeLoad & Record<string, unknown>;
+const bench = async (...args: readonly string[]): Promise<ServeLoad & Record<string, unknown>> =>
+  (await slimJson(['bench', 'serve', ...args])) as unknown as ServeLoad & Record<string, unknown>;
 
 function expectCounted({ counts, latencyMs, requestsPerSecond, seconds }: ServeLoad): void {
   expect(counts['2xx']).toBeGreaterThan(0);
@@ -37,7 +38,14 @@ function expectCounted({ counts, latencyMs, requestsPerSecond, seconds }: ServeL
 describe('slim bench serve', () => {
   it('starts a server of an artifact, and tells requests, latency and memory', async () => {
     const told = await bench(pictures, ...short, '--warm-up', '1', '--workers', '0');
-    expect(told).toMatchObject({ version: 1, artifact: pictures, url: null, connections: 3, warmUpSeconds: 1, input: { what: 'a PNG of 16×16 pixels', contentType: 'image/png' } });
+    expect(told).toMatchObject({
+      version: 1,
+      artifact: pictures,
+      url: null,
+      connections: 3,
+      warmUpSeconds: 1,
+      input: { what: 'a PNG of 16×16 pixels', contentType: 'image/png' },
+    });
     expectCounted(told);
     if (process.platform === 'linux') {
       const { startBytes, warmBytes, endBytes } = told.memory!;
@@ -64,7 +72,21 @@ describe('slim bench serve', () => {
   });
 
   it('tells refusals apart', async () => {
-    const running = start(['serve', texts, '--port', '0', '--workers', '0', '--log', 'none', '--json', '--rate-limit', '20', '--token', 'a-token-for-this-test']);
+    const running = start([
+      'serve',
+      texts,
+      '--port',
+      '0',
+      '--workers',
+      '0',
+      '--log',
+      'none',
+      '--json',
+      '--rate-limit',
+      '20',
+      '--token',
+      'a-token-for-this-test',
+    ]);
     try {
       const url = await urlOf(running);
       const { counts } = await bench('--url', url, ...short, '--token', 'a-token-for-this-test');
@@ -86,7 +108,10 @@ describe('slim bench serve', () => {
     const [title, header, row, , statuses] = stdout.split('\n');
     expect(title).toContain(`3 connections, 1.`);
     expect(title).toContain(`${file} (11 B)`);
-    expect([header, statuses].map((line) => line.split(/ {2,}/))).toEqual([['requests/s', 'p50 ms', 'p97.5 ms', 'p99 ms', 'max ms'], ['2xx', '429', '503', 'other', 'errors', 'timeouts']]);
+    expect([header, statuses].map((line) => line.split(/ {2,}/))).toEqual([
+      ['requests/s', 'p50 ms', 'p97.5 ms', 'p99 ms', 'max ms'],
+      ['2xx', '429', '503', 'other', 'errors', 'timeouts'],
+    ]);
     expect(row).toMatch(/^[\d.]+( +[\d.]+){4}$/);
     expect(stderr).toMatch(/^second \d+\/1 {2}measuring, [\d,]+ answered/m);
   });
@@ -94,12 +119,27 @@ describe('slim bench serve', () => {
   it.each<[string, () => string[], 1 | 2, RegExp]>([
     ['nothing to ask', () => [], 2, /expected either an artifact or --url/],
     ['two servers', () => [texts, '--url', 'http://localhost:1'], 2, /expected either an artifact or --url/],
-    ['an address that is none', () => ['--url', 'localhost:8080'], 2, /--url localhost:8080: expected an address such as http:/],
-    ['workers of another server', () => ['--url', 'http://localhost:1', '--workers', '2'], 2, /--workers is for a server that is started here/],
+    [
+      'an address that is none',
+      () => ['--url', 'localhost:8080'],
+      2,
+      /--url localhost:8080: expected an address such as http:/,
+    ],
+    [
+      'workers of another server',
+      () => ['--url', 'http://localhost:1', '--workers', '2'],
+      2,
+      /--workers is for a server that is started here/,
+    ],
     ['nobody there', () => ['--url', 'http://127.0.0.1:1'], 1, /http:\/\/127\.0\.0\.1:1\/v1\/model can't be reached: /],
     ['no artifact', () => [work.path('nope.slim')], 1, /nope\.slim does not exist\nhint: Make one with slim pack/],
     ['no input', () => [texts, '--input', work.path('nope.txt')], 1, /can't read .*nope\.txt: ENOENT/],
-    ['an input that is no picture', () => [pictures, '--input', texts], 1, /\/v1\/predict answered 422: not a picture of a known format/],
+    [
+      'an input that is no picture',
+      () => [pictures, '--input', texts],
+      1,
+      /\/v1\/predict answered 422: not a picture of a known format/,
+    ],
   ])('refuses %s', async (_, args, exitCode, message) => {
     const { code, stdout, stderr } = await slim(['bench', 'serve', ...args(), ...short]);
     expect([code, stdout]).toEqual([exitCode, '']);
@@ -110,7 +150,10 @@ describe('slim bench serve', () => {
     const before = children();
     const interrupt = new AbortController();
     const { code, stdout, stderr } = await slim(['bench', 'serve', texts, '--duration', '600', '--warm-up', '600'], {
-      signal: interrupt.signal, onStderr: (text) => { if (text.includes('warm-up')) interrupt.abort(); },
+      signal: interrupt.signal,
+      onStderr: (text) => {
+        if (text.includes('warm-up')) interrupt.abort();
+      },
     });
     expect([code, stdout, stderr.split('\n').at(-2)]).toEqual([130, '', 'interrupted']);
     expect(children()).toEqual(before);
@@ -119,7 +162,10 @@ describe('slim bench serve', () => {
   it.skipIf(process.platform !== 'linux')('ends when its server does, and says so', async () => {
     const before = children();
     const { code, stdout, stderr } = await slim(['bench', 'serve', texts, '--duration', '600', '--warm-up', '600'], {
-      onStderr: (text) => { if (text.includes('warm-up')) for (const pid of children().filter((child) => !before.includes(child))) process.kill(Number(pid), 'SIGKILL'); },
+      onStderr: (text) => {
+        if (text.includes('warm-up'))
+          for (const pid of children().filter((child) => !before.includes(child))) process.kill(Number(pid), 'SIGKILL');
+      },
     });
     expect([code, stdout, stderr.split('\n').at(-2)]).toEqual([1, '', 'error: slim serve ended by itself']);
   });
@@ -127,7 +173,10 @@ describe('slim bench serve', () => {
 
 describe('the requests', () => {
   it('of a picture model are the same PNG for a seed, as large as what the model takes', async () => {
-    const model = { task: 'image-classification', preprocessing: defaultImagePreprocess({ width: 40, height: 30 }) } as const;
+    const model = {
+      task: 'image-classification',
+      preprocessing: defaultImagePreprocess({ width: 40, height: 30 }),
+    } as const;
     const { body } = sampleRequest(model, 1);
     expect(await sharp(body).metadata()).toMatchObject({ format: 'png', width: 40, height: 30, channels: 3 });
     expect(sampleRequest(model, 1).body.equals(body)).toBe(true);
@@ -136,11 +185,18 @@ describe('the requests', () => {
 
   it('hold the pixels that were drawn', async () => {
     const rgb = Uint8Array.from({ length: 5 * 3 * 3 }, (_, i) => (37 * i) % 256);
-    expect([...(await sharp(encodePng(5, 3, rgb)).raw().toBuffer())]).toEqual([...rgb]);
+    expect([
+      ...(await sharp(encodePng(5, 3, rgb))
+        .raw()
+        .toBuffer()),
+    ]).toEqual([...rgb]);
   });
 
   it('are as large as photographs', () => {
-    const { body } = sampleRequest({ task: 'image-classification', preprocessing: defaultImagePreprocess({ width: 224, height: 224 }) }, 0);
+    const { body } = sampleRequest(
+      { task: 'image-classification', preprocessing: defaultImagePreprocess({ width: 224, height: 224 }) },
+      0,
+    );
     expect(body.length).toBeGreaterThan(10_000);
     expect(body.length).toBeLessThan(30_000);
   });
@@ -157,14 +213,48 @@ describe('memory', () => {
   });
 
   it.each<[string, readonly (readonly [number, number])[], number | null]>([
-    ['a line', [[0, 100], [1, 102], [2, 104], [4, 108]], 120],
-    ['flat', [[0, 7], [10, 7], [20, 7]], 0],
+    [
+      'a line',
+      [
+        [0, 100],
+        [1, 102],
+        [2, 104],
+        [4, 108],
+      ],
+      120,
+    ],
+    [
+      'flat',
+      [
+        [0, 7],
+        [10, 7],
+        [20, 7],
+      ],
+      0,
+    ],
     // Least squares by hand: means 1 and 11/3; Σ dt·db = 1 over Σ dt² = 2.
-    ['noise', [[0, 3], [1, 4], [2, 4]], 30],
-    ['one moment', [[3, 5], [3, 9]], null],
+    [
+      'noise',
+      [
+        [0, 3],
+        [1, 4],
+        [2, 4],
+      ],
+      30,
+    ],
+    [
+      'one moment',
+      [
+        [3, 5],
+        [3, 9],
+      ],
+      null,
+    ],
     ['nothing', [], null],
   ])('grows by its slope: %s', (_, points, slope) => {
-    expect(bytesPerMinute(points.map(([seconds, bytes]) => ({ seconds, bytes })))).toEqual(slope === null ? null : expect.closeTo(slope, 9));
+    expect(bytesPerMinute(points.map(([seconds, bytes]) => ({ seconds, bytes })))).toEqual(
+      slope === null ? null : expect.closeTo(slope, 9),
+    );
   });
 });
 
@@ -192,6 +282,10 @@ function children(): string[] {
 /** How many requests for predictions a server says it answered so. */
 async function answeredBy(url: string, status: string): Promise<number> {
   const metrics = await (await fetch(`${url}/metrics`)).text();
-  const line = metrics.split('\n').find((text) => text.startsWith('slim_requests_total{') && text.includes('/v1/predict') && text.includes(`"${status}"`));
+  const line = metrics
+    .split('\n')
+    .find(
+      (text) => text.startsWith('slim_requests_total{') && text.includes('/v1/predict') && text.includes(`"${status}"`),
+    );
   return Number(line?.split(' ').at(-1));
 }

@@ -19,12 +19,15 @@ describe('--config', () => {
     expect((await slimJson(cost())).rank).toBe(32);
     expect((await slimJson(cost('--config', config({ rank: 16 })))).rank).toBe(16);
     expect((await slimJson(cost('--config', config({ rank: 16 }), '--rank', '8'))).rank).toBe(8);
-    expect((await slimJson(['bench', 'cost', '--config', config({ model: 'vit-s16', rank: 4 })])).model).toBe('vit-s16');
+    expect((await slimJson(['bench', 'cost', '--config', config({ model: 'vit-s16', rank: 4 })])).model).toBe(
+      'vit-s16',
+    );
   });
 
   it('takes switches, and ranks by layer as an object', async () => {
     const plain = (await slimJson(cost())).compressed as { blocks: { parameters: number } };
-    const wide = (await slimJson(cost('--config', config({ layerRank: { up: 64 }, forceRank: true })))).compressed as typeof plain;
+    const wide = (await slimJson(cost('--config', config({ layerRank: { up: 64 }, forceRank: true }))))
+      .compressed as typeof plain;
     // 12 blocks, 32 more ranks of 768 + 3072 values each.
     expect(wide.blocks.parameters - plain.blocks.parameters).toBe(12 * 32 * (768 + 3072));
   });
@@ -56,38 +59,84 @@ describe('--config', () => {
   });
 
   it('refuses a file that is not there', async () => {
-    expect(await slim(cost('--config', work.path('nope.json')))).toMatchObject({ code: 2, stderr: expect.stringContaining("error: --config: can't read") });
+    expect(await slim(cost('--config', work.path('nope.json')))).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("error: --config: can't read"),
+    });
   });
 });
 
 describe('the configuration of a run', () => {
-  const training = ['finetune', '--model', work.path('model'), '--data', work.path('pictures'), '--threads', '1', '--batch-size', '8'];
+  const training = [
+    'finetune',
+    '--model',
+    work.path('model'),
+    '--data',
+    work.path('pictures'),
+    '--threads',
+    '1',
+    '--batch-size',
+    '8',
+  ];
   beforeAll(async () => {
     await writeTinyModel(work.path('model'));
     await writePictures(work.path('pictures'), { train: 6, val: 2 });
   });
 
   it('can be given back as --config: the same run again', async () => {
-    await slimJson(['train', ...training.slice(1), '--rank', '4', '--steps', '2', '--learning-rate', '0.003', '--freeze', 'norms', '--out', work.path('first')]);
+    await slimJson([
+      'train',
+      ...training.slice(1),
+      '--rank',
+      '4',
+      '--steps',
+      '2',
+      '--learning-rate',
+      '0.003',
+      '--freeze',
+      'norms',
+      '--out',
+      work.path('first'),
+    ]);
     const { configuration } = readRecord(work.path('first'));
     expect(configuration).toMatchObject({ steps: 2, learningRate: 0.003, freeze: ['norms'], rank: 4 });
     await slimJson(['train', '--config', config(configuration as object), '--out', work.path('second')]);
-    expect(readRecord(work.path('second')).configuration).toEqual({ ...(configuration as object), out: work.path('second') });
+    expect(readRecord(work.path('second')).configuration).toEqual({
+      ...(configuration as object),
+      out: work.path('second'),
+    });
   });
 
   it('takes an empty list for a flag with several values', async () => {
-    const result = await slim(['train', ...training.slice(1), '--rank', '4', '--steps', '1', '--config', config({ freeze: [] }), '--out', work.path('unfrozen')]);
+    const result = await slim([
+      'train',
+      ...training.slice(1),
+      '--rank',
+      '4',
+      '--steps',
+      '1',
+      '--config',
+      config({ freeze: [] }),
+      '--out',
+      work.path('unfrozen'),
+    ]);
     expect(result.code).toBe(0);
     expect(readRecord(work.path('unfrozen')).configuration).toMatchObject({ freeze: [] });
   });
 
   it('lets --epochs win over the steps of a file, and refuses both at once', async () => {
     // 18 pictures in batches of 8: 2 steps an epoch.
-    expect((await slimJson([...training, '--config', config({ steps: 5 }), '--out', work.path('steps')])).steps).toBe(5);
-    expect((await slimJson([...training, '--config', config({ steps: 5 }), '--epochs', '2', '--out', work.path('epochs')])).steps).toBe(4);
+    expect((await slimJson([...training, '--config', config({ steps: 5 }), '--out', work.path('steps')])).steps).toBe(
+      5,
+    );
+    expect(
+      (await slimJson([...training, '--config', config({ steps: 5 }), '--epochs', '2', '--out', work.path('epochs')]))
+        .steps,
+    ).toBe(4);
     expect(await slim([...training, '--steps', '5', '--epochs', '2', '--out', work.path('both')])).toMatchObject({
       code: 2,
-      stderr: "error: option '--steps <n>' cannot be used with option '--epochs <n>'\nhint: See slim finetune --help.\n",
+      stderr:
+        "error: option '--steps <n>' cannot be used with option '--epochs <n>'\nhint: See slim finetune --help.\n",
     });
   });
 });

@@ -4,14 +4,61 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lambdaAt } from '../../cli/pclora/schedule.ts';
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
 import { readSafetensors } from '../../runtime/artifact/safetensors.ts';
-import { readMetrics, readRecord, slim, slimJson, TINY_LABELS, workFolder, writePictures, writeTinyModel } from '../support/cli.ts';
+import {
+  readMetrics,
+  readRecord,
+  slim,
+  slimJson,
+  TINY_LABELS,
+  workFolder,
+  writePictures,
+  writeTinyModel,
+} from '../support/cli.ts';
 
 const work = workFolder();
-const paths = { model: work.path('model'), data: work.path('pictures'), teacher: work.path('teacher'), small: work.path('small'), int8: work.path('int8') };
+const paths = {
+  model: work.path('model'),
+  data: work.path('pictures'),
+  teacher: work.path('teacher'),
+  small: work.path('small'),
+  int8: work.path('int8'),
+};
 const data = ['--data', paths.data];
 const engine = ['--threads', '1'];
-const trainArgs = ['train', '--model', paths.teacher, ...data, ...engine, '--rank', '4', '--epochs', '8', '--batch-size', '8', '--learning-rate', '0.01', '--decay-end', '0.5', '--seed', '3'];
-const teacherArgs = ['finetune', '--model', paths.model, ...data, ...engine, '--epochs', '12', '--batch-size', '8', '--learning-rate', '0.01', '--out', paths.teacher];
+const trainArgs = [
+  'train',
+  '--model',
+  paths.teacher,
+  ...data,
+  ...engine,
+  '--rank',
+  '4',
+  '--epochs',
+  '8',
+  '--batch-size',
+  '8',
+  '--learning-rate',
+  '0.01',
+  '--decay-end',
+  '0.5',
+  '--seed',
+  '3',
+];
+const teacherArgs = [
+  'finetune',
+  '--model',
+  paths.model,
+  ...data,
+  ...engine,
+  '--epochs',
+  '12',
+  '--batch-size',
+  '8',
+  '--learning-rate',
+  '0.01',
+  '--out',
+  paths.teacher,
+];
 
 let teacher: Record<string, unknown>;
 let small: Record<string, unknown>;
@@ -27,21 +74,47 @@ afterAll(() => work.remove());
 
 describe('slim finetune', () => {
   it('learns, and says so with its version', () => {
-    expect(teacher).toEqual({ version: 1, run: paths.teacher, accuracy: expect.any(Number), samples: 36, steps: 72, skipped: 0 });
+    expect(teacher).toEqual({
+      version: 1,
+      run: paths.teacher,
+      accuracy: expect.any(Number),
+      samples: 36,
+      steps: 72,
+      skipped: 0,
+    });
     expect(teacher.accuracy).toBeGreaterThan(0.5);
   });
 
   it('gives the accuracy that slim evaluate measures', async () => {
-    expect(await slimJson(['evaluate', paths.teacher, ...data, ...engine])).toEqual({ version: 1, accuracy: teacher.accuracy, samples: 36, skipped: 0 });
+    expect(await slimJson(['evaluate', paths.teacher, ...data, ...engine])).toEqual({
+      version: 1,
+      accuracy: teacher.accuracy,
+      samples: 36,
+      skipped: 0,
+    });
   });
 
   it('writes a Hugging Face folder with the labels of the data', () => {
-    const config = JSON.parse(readFileSync(`${paths.teacher}/config.json`, 'utf8')) as { id2label: Record<string, string> };
+    const config = JSON.parse(readFileSync(`${paths.teacher}/config.json`, 'utf8')) as {
+      id2label: Record<string, string>;
+    };
     expect(Object.values(config.id2label)).toEqual(TINY_LABELS);
   });
 
   it('says that the head is new', async () => {
-    const { stderr } = await slim(['finetune', '--model', paths.model, ...data, ...engine, '--batch-size', '8', '--steps', '1', '--out', work.path('again')]);
+    const { stderr } = await slim([
+      'finetune',
+      '--model',
+      paths.model,
+      ...data,
+      ...engine,
+      '--batch-size',
+      '8',
+      '--steps',
+      '1',
+      '--out',
+      work.path('again'),
+    ]);
     expect(stderr).toContain('note: The classification head is new: the checkpoint knows 2 labels, the data 3.');
   });
 });
@@ -50,13 +123,18 @@ describe('slim train', () => {
   it('gives the accuracy that slim evaluate measures, adapters only', async () => {
     expect(small).toMatchObject({ run: paths.small, teacherAccuracy: teacher.accuracy, samples: 36, steps: 48 });
     expect(small.accuracy).toBeGreaterThan(0.5);
-    expect(await slimJson(['evaluate', paths.small, ...data, ...engine])).toMatchObject({ accuracy: small.accuracy, samples: 36 });
+    expect(await slimJson(['evaluate', paths.small, ...data, ...engine])).toMatchObject({
+      accuracy: small.accuracy,
+      samples: 36,
+    });
   });
 
   it('leaves the adapters and no adapted weight', () => {
     const names = [...readSafetensors(readFileSync(`${paths.small}/weights.safetensors`)).tensors.keys()];
     for (const layer of ['query', 'key', 'value', 'attention', 'up', 'down']) {
-      expect(names).toEqual(expect.arrayContaining([`block.0.${layer}.loraA`, `block.0.${layer}.loraB`, `block.0.${layer}.loraC`]));
+      expect(names).toEqual(
+        expect.arrayContaining([`block.0.${layer}.loraA`, `block.0.${layer}.loraB`, `block.0.${layer}.loraC`]),
+      );
       expect(names).not.toContain(`block.0.${layer}.weight`);
     }
   });
@@ -69,8 +147,34 @@ describe('slim train', () => {
       source: paths.model,
       steps: { done: 48, total: 48 },
       configuration: {
-        ...{ model: paths.teacher, data: paths.data, out: paths.small, rank: 4, epochs: 8, batchSize: 8, learningRate: 0.01, decayEnd: 0.5, seed: 3, threads: 1 },
-        ...{ init: 'svd', schedule: 'sine', alpha: 0.2, augment: 'flip', select: 'last', engine: 'onnx', device: 'auto', clipNorm: 1, weightDecay: 0, freeze: [], forceRank: false, skipBad: false, validationFraction: 0.2, splitSeed: 0 },
+        ...{
+          model: paths.teacher,
+          data: paths.data,
+          out: paths.small,
+          rank: 4,
+          epochs: 8,
+          batchSize: 8,
+          learningRate: 0.01,
+          decayEnd: 0.5,
+          seed: 3,
+          threads: 1,
+        },
+        ...{
+          init: 'svd',
+          schedule: 'sine',
+          alpha: 0.2,
+          augment: 'flip',
+          select: 'last',
+          engine: 'onnx',
+          device: 'auto',
+          clipNorm: 1,
+          weightDecay: 0,
+          freeze: [],
+          forceRank: false,
+          skipBad: false,
+          validationFraction: 0.2,
+          splitSeed: 0,
+        },
       },
       compression: { method: 'pc-lora', rank: 4, scaling: 1, schedule: 'sine', init: 'svd' },
       accuracy: [
@@ -106,7 +210,23 @@ describe('slim train', () => {
 
   it('holds out the same pictures whatever its seed, where the data has no split of its own', async () => {
     const own = ['--data', `${paths.data}/train`];
-    const split = await slimJson(['finetune', '--model', paths.model, ...own, ...engine, '--batch-size', '8', '--steps', '8', '--learning-rate', '0.01', '--seed', '9', '--out', work.path('own-split')]);
+    const split = await slimJson([
+      'finetune',
+      '--model',
+      paths.model,
+      ...own,
+      ...engine,
+      '--batch-size',
+      '8',
+      '--steps',
+      '8',
+      '--learning-rate',
+      '0.01',
+      '--seed',
+      '9',
+      '--out',
+      work.path('own-split'),
+    ]);
     expect(split).toMatchObject({ samples: 9 });
     expect((await slimJson(['evaluate', work.path('own-split'), ...own, ...engine])).accuracy).toBe(split.accuracy);
   });
@@ -121,7 +241,9 @@ describe('slim train', () => {
 
   it('keeps the best weights under --select best', async () => {
     const best = await slimJson([...trainArgs, '--select', 'best', '--out', work.path('best')]);
-    const accuracies = readMetrics(work.path('best')).flatMap(({ accuracy }) => (accuracy === undefined ? [] : [accuracy]));
+    const accuracies = readMetrics(work.path('best')).flatMap(({ accuracy }) =>
+      accuracy === undefined ? [] : [accuracy],
+    );
     expect(best.accuracy).toBe(Math.max(...accuracies));
     expect((await slimJson(['evaluate', work.path('best'), ...data, ...engine])).accuracy).toBe(best.accuracy);
   });
@@ -136,14 +258,25 @@ describe('slim quantize and slim pack', () => {
   });
 
   it('packs f32 without changing the accuracy', async () => {
-    expect(await slimJson(['evaluate', work.path('f32.slim'), ...data])).toMatchObject({ accuracy: small.accuracy, samples: 36 });
+    expect(await slimJson(['evaluate', work.path('f32.slim'), ...data])).toMatchObject({
+      accuracy: small.accuracy,
+      samples: 36,
+    });
   });
 
   it('gives the int8 run and its artifact the same accuracy, which is recorded', async () => {
     const run = await slimJson(['evaluate', paths.int8, ...data]);
     expect(await slimJson(['evaluate', work.path('int8.slim'), ...data])).toEqual(run);
-    expect(readRecord(paths.int8)).toMatchObject({ kind: 'quantize', status: 'finished', steps: { done: 48, total: 48 } });
-    expect((readRecord(paths.int8).accuracy as unknown[]).at(-1)).toEqual({ stage: 'int8', accuracy: run.accuracy, samples: 36 });
+    expect(readRecord(paths.int8)).toMatchObject({
+      kind: 'quantize',
+      status: 'finished',
+      steps: { done: 48, total: 48 },
+    });
+    expect((readRecord(paths.int8).accuracy as unknown[]).at(-1)).toEqual({
+      stage: 'int8',
+      accuracy: run.accuracy,
+      samples: 36,
+    });
   });
 
   it('tells how often int8 agrees with f32, and the accuracies that slim evaluate measures', async () => {
@@ -153,7 +286,10 @@ describe('slim quantize and slim pack', () => {
     expect(told.agreement).toBeGreaterThan(0.5);
     expect(told.agreement).toBeLessThanOrEqual(1 - Math.abs(Number(small.accuracy) - Number(int8.accuracy)));
     const refused = await slim(['bench', 'agreement', '--model', paths.int8, ...data]);
-    expect([refused.code, refused.stderr.split('\n')[0]]).toEqual([1, `error: ${paths.int8} is quantized already: there is no f32 model to compare with`]);
+    expect([refused.code, refused.stderr.split('\n')[0]]).toEqual([
+      1,
+      `error: ${paths.int8} is quantized already: there is no f32 model to compare with`,
+    ]);
   });
 
   it('makes the same bytes twice', async () => {
@@ -164,7 +300,10 @@ describe('slim quantize and slim pack', () => {
   });
 
   it('refuses to quantize twice, and to write over a file without --overwrite', async () => {
-    expect(await slim(['quantize', paths.int8, '--out', work.path('twice')])).toMatchObject({ code: 1, stderr: `error: ${paths.int8} is quantized already\n` });
+    expect(await slim(['quantize', paths.int8, '--out', work.path('twice')])).toMatchObject({
+      code: 1,
+      stderr: `error: ${paths.int8} is quantized already\n`,
+    });
     expect(existsSync(work.path('twice'))).toBe(false);
     expect((await slim(['pack', paths.int8, '--out', work.path('int8.slim')])).code).toBe(2);
     expect((await slim(['pack', paths.int8, '--out', work.path('int8.slim'), '--overwrite'])).code).toBe(0);
@@ -173,7 +312,14 @@ describe('slim quantize and slim pack', () => {
   it('tells by slim inspect what the artifact and the run are', async () => {
     const artifact = await readArtifact(readFileSync(work.path('int8.slim')));
     const told = await slimJson(['inspect', work.path('int8.slim')]);
-    expect(told).toMatchObject({ version: 1, kind: 'artifact', precision: 'int8', labels: TINY_LABELS, bytes: artifact.fileBytes, digest: artifact.manifest.digest });
+    expect(told).toMatchObject({
+      version: 1,
+      kind: 'artifact',
+      precision: 'int8',
+      labels: TINY_LABELS,
+      bytes: artifact.fileBytes,
+      digest: artifact.manifest.digest,
+    });
     expect(told.configuration).toMatchObject({ rank: 4, seed: 3, quantize: { data: paths.data } });
     expect((told.accuracy as { stage: string }[]).map(({ stage }) => stage)).toEqual(['teacher', 'pc-lora', 'int8']);
     expect(await slimJson(['inspect', paths.small])).toEqual({ ...readRecord(paths.small), version: 1 });
@@ -193,11 +339,23 @@ describe('slim quantize and slim pack', () => {
     for (const workers of ['0', '2']) {
       const stop = new AbortController();
       let listening = (_: string): void => undefined;
-      const url = new Promise<string>((resolve) => { listening = resolve; });
-      const served = slim(['serve', work.path('int8.slim'), '--port', '0', '--workers', workers, '--log', 'none', '--json'], { signal: stop.signal, onStdout: (text) => listening((JSON.parse(text) as { url: string }).url) });
+      const url = new Promise<string>((resolve) => {
+        listening = resolve;
+      });
+      const served = slim(
+        ['serve', work.path('int8.slim'), '--port', '0', '--workers', workers, '--log', 'none', '--json'],
+        { signal: stop.signal, onStdout: (text) => listening((JSON.parse(text) as { url: string }).url) },
+      );
       const base = await url;
       expect(await (await fetch(`${base}/healthz`)).json()).toEqual({ status: 'ok' });
-      const ask = async (): Promise<unknown> => (await fetch(`${base}/v1/predict?top_k=2`, { method: 'POST', headers: { 'content-type': 'image/png' }, body: readFileSync(picture) })).json();
+      const ask = async (): Promise<unknown> =>
+        (
+          await fetch(`${base}/v1/predict?top_k=2`, {
+            method: 'POST',
+            headers: { 'content-type': 'image/png' },
+            body: readFileSync(picture),
+          })
+        ).json();
       const answer = { predictions, latencyMs: expect.any(Number) };
       expect(await Promise.all([ask(), ask(), ask()])).toEqual([answer, answer, answer]);
       stop.abort();

@@ -5,12 +5,28 @@ import { createProgress, formatDuration } from '../../cli/io/progress.ts';
 function screen(isTTY: boolean, columns?: number) {
   let time = 0;
   let written = '';
-  const progress = createProgress({ isTTY, columns, write: (text) => { written += text; } }, 'step', () => time);
+  const progress = createProgress(
+    {
+      isTTY,
+      columns,
+      write: (text) => {
+        written += text;
+      },
+    },
+    'step',
+    () => time,
+  );
   return {
     progress,
-    at: (ms: number) => { time = ms; },
+    at: (ms: number) => {
+      time = ms;
+    },
     /** What was written since the last look. */
-    look: () => { const text = written; written = ''; return text; },
+    look: () => {
+      const text = written;
+      written = '';
+      return text;
+    },
   };
 }
 
@@ -67,6 +83,13 @@ describe('elsewhere', () => {
   });
 });
 
-it.each([[0, '0 s'], [42_400, '42 s'], [60_000, '1 min 00 s'], [185_000, '3 min 05 s'], [3_599_600, '1 h 00 min'], [7_620_000, '2 h 07 min']])('%d ms is %s', (ms, text) => {
+it.each([
+  [0, '0 s'],
+  [42_400, '42 s'],
+  [60_000, '1 min 00 s'],
+  [185_000, '3 min 05 s'],
+  [3_599_600, '1 h 00 min'],
+  [7_620_000, '2 h 07 min'],
+])('%d ms is %s', (ms, text) => {
   expect(formatDuration(ms)).toBe(text);
 });

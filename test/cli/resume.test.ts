@@ -1,13 +1,39 @@
 /** Runs that stop in the middle: what they leave, and that --resume ends exactly where an unbroken run does. */
 import { appendFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { readMetrics, readRecord, slim, slimJson, untimed, workFolder, writePictures, writeTinyModel } from '../support/cli.ts';
+import {
+  readMetrics,
+  readRecord,
+  slim,
+  slimJson,
+  untimed,
+  workFolder,
+  writePictures,
+  writeTinyModel,
+} from '../support/cli.ts';
 
 const work = workFolder();
 const whole = work.path('whole');
 const out = work.path('out');
 /** 6 steps an epoch, an evaluation every 4; λ reaches 0 at step 10. */
-const flags = ['--model', work.path('model'), '--data', work.path('pictures'), '--threads', '1', '--batch-size', '8', '--steps', '20', '--evaluate-every', '4', '--learning-rate', '0.01', '--augment', 'flip,shift:2'];
+const flags = [
+  '--model',
+  work.path('model'),
+  '--data',
+  work.path('pictures'),
+  '--threads',
+  '1',
+  '--batch-size',
+  '8',
+  '--steps',
+  '20',
+  '--evaluate-every',
+  '4',
+  '--learning-rate',
+  '0.01',
+  '--augment',
+  'flip,shift:2',
+];
 const train = ['train', ...flags, '--rank', '4', '--decay-end', '0.5', '--select', 'best'];
 const finetune = ['finetune', ...flags];
 
@@ -22,7 +48,12 @@ afterAll(() => work.remove());
 /** Runs a command and interrupts it once it has written `text`. */
 async function interruptedAt(text: string | RegExp, args: readonly string[]) {
   const interrupt = new AbortController();
-  return slim(args, { signal: interrupt.signal, onStderr: (written) => { if (written.search(text) >= 0) interrupt.abort(); } });
+  return slim(args, {
+    signal: interrupt.signal,
+    onStderr: (written) => {
+      if (written.search(text) >= 0) interrupt.abort();
+    },
+  });
 }
 
 function weights(run: string, name = 'weights.safetensors'): Buffer {
@@ -31,7 +62,9 @@ function weights(run: string, name = 'weights.safetensors'): Buffer {
 
 /** The steps that metrics.jsonl tells of, without its evaluations. */
 function loggedSteps(run: string): number[] {
-  return readMetrics(run).filter(({ loss }) => loss !== undefined).map(({ step }) => step);
+  return readMetrics(run)
+    .filter(({ loss }) => loss !== undefined)
+    .map(({ step }) => step);
 }
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
@@ -49,14 +82,20 @@ describe('an interrupted slim train', () => {
     expect(readdirSync(out).sort()).toEqual(['checkpoint.safetensors', 'metrics.jsonl', 'run.json']);
   });
 
-  it.each(['step 1/20', 'step 4/20', 'step 8/20', 'step 12/20', 'step 16/20'])('interrupted at %s, resumes to the weights, log and accuracy of an unbroken run', async (at) => {
-    expect((await interruptedAt(at, [...train, '--out', out])).code).toBe(130);
-    const result = await slimJson([...train, '--resume', '--out', out]);
-    expect(weights(out).equals(weights(whole))).toBe(true);
-    expect(untimed(readMetrics(out))).toEqual(untimed(readMetrics(whole)));
-    expect({ ...readRecord(out), configuration: null }).toEqual({ ...readRecord(whole), configuration: null });
-    expect(result).toMatchObject({ steps: 20, accuracy: Math.max(...readMetrics(out).map(({ accuracy = 0 }) => accuracy)) });
-  });
+  it.each(['step 1/20', 'step 4/20', 'step 8/20', 'step 12/20', 'step 16/20'])(
+    'interrupted at %s, resumes to the weights, log and accuracy of an unbroken run',
+    async (at) => {
+      expect((await interruptedAt(at, [...train, '--out', out])).code).toBe(130);
+      const result = await slimJson([...train, '--resume', '--out', out]);
+      expect(weights(out).equals(weights(whole))).toBe(true);
+      expect(untimed(readMetrics(out))).toEqual(untimed(readMetrics(whole)));
+      expect({ ...readRecord(out), configuration: null }).toEqual({ ...readRecord(whole), configuration: null });
+      expect(result).toMatchObject({
+        steps: 20,
+        accuracy: Math.max(...readMetrics(out).map(({ accuracy = 0 }) => accuracy)),
+      });
+    },
+  );
 
   it('begins anew where it was stopped before the first checkpoint', async () => {
     expect((await interruptedAt('compressing', [...train, '--out', out])).code).toBe(130);
@@ -90,7 +129,10 @@ describe('a killed run', () => {
     await interruptedAt('step 8/20', [...train, '--out', out]);
     const record = readRecord(out);
     writeFileSync(`${out}/run.json`, JSON.stringify({ ...record, status: 'running' }));
-    appendFileSync(`${out}/metrics.jsonl`, '{"step":9,"epoch":1,"loss":1}\n{"step":10,"epoch":1,"loss":2}\n{"step":11,"ep');
+    appendFileSync(
+      `${out}/metrics.jsonl`,
+      '{"step":9,"epoch":1,"loss":1}\n{"step":10,"epoch":1,"loss":2}\n{"step":11,"ep',
+    );
     writeFileSync(`${out}/checkpoint.safetensors.4321.tmp`, 'half of it');
   }
 
@@ -104,13 +146,24 @@ describe('a killed run', () => {
 
   it('is not taken for a finished one', async () => {
     await killedRun();
-    for (const args of [['evaluate', out, '--data', work.path('pictures')], ['pack', out, '--out', work.path('x.slim')], ['quantize', out, '--out', work.path('x')]]) {
+    for (const args of [
+      ['evaluate', out, '--data', work.path('pictures')],
+      ['pack', out, '--out', work.path('x.slim')],
+      ['quantize', out, '--out', work.path('x')],
+    ]) {
       const { code, stderr } = await slim(args);
-      expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: .*out has no final weights: its run has not finished \(step [89] of 20\)\nhint: Go on with the same command and --resume/)]);
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(
+          /^error: .*out has no final weights: its run has not finished \(step [89] of 20\)\nhint: Go on with the same command and --resume/,
+        ),
+      ]);
     }
     expect((await slim(['inspect', out])).stdout).toMatch(/compress run, running, [89] of 20 steps/);
     await interruptedAt('step 4/20', [...finetune, '--out', work.path('half-teacher')]);
-    expect(await slim(['train', ...flags, '--model', work.path('half-teacher'), '--out', work.path('x')])).toMatchObject({ code: 1, stderr: expect.stringContaining('its run was interrupted (step') });
+    expect(
+      await slim(['train', ...flags, '--model', work.path('half-teacher'), '--out', work.path('x')]),
+    ).toMatchObject({ code: 1, stderr: expect.stringContaining('its run was interrupted (step') });
   });
 });
 
@@ -127,24 +180,48 @@ describe('--resume', () => {
     [['--seed', '1'], 'seed was 0 and is 1 now'],
   ])('refuses other flags: %j', async (changed, message) => {
     const before = readFileSync(`${out}/run.json`, 'utf8');
-    expect(await slim([...train, ...changed, '--resume', '--out', out])).toMatchObject({ code: 2, stderr: `error: --resume: ${message}\nhint: Resume with the flags that the run began with.\n` });
+    expect(await slim([...train, ...changed, '--resume', '--out', out])).toMatchObject({
+      code: 2,
+      stderr: `error: --resume: ${message}\nhint: Resume with the flags that the run began with.\n`,
+    });
     expect(readFileSync(`${out}/run.json`, 'utf8')).toBe(before);
   });
 
   it('refuses the run of another command', async () => {
-    expect(await slim([...finetune, '--resume', '--out', out])).toMatchObject({ code: 2, stderr: expect.stringContaining('is a compress run, not a finetune run') });
+    expect(await slim([...finetune, '--resume', '--out', out])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('is a compress run, not a finetune run'),
+    });
   });
 
   it('refuses a damaged checkpoint', async () => {
     const path = `${out}/checkpoint.safetensors`;
     writeFileSync(path, readFileSync(path).subarray(0, 3000));
-    expect(await slim([...train, '--resume', '--out', out])).toMatchObject({ code: 1, stderr: expect.stringContaining(`error: ${path} is damaged`) });
+    expect(await slim([...train, '--resume', '--out', out])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`error: ${path} is damaged`),
+    });
   });
 });
 
 describe('divergence', () => {
   // A weight decay of 1 at a learning rate of 10 multiplies every weight by -9 a step: past float32 within forty.
-  const diverging = ['finetune', ...flags, '--learning-rate', '10', '--weight-decay', '1', '--clip-norm', '0', '--warmup-steps', '0', '--steps', '200', '--out', out];
+  const diverging = [
+    'finetune',
+    ...flags,
+    '--learning-rate',
+    '10',
+    '--weight-decay',
+    '1',
+    '--clip-norm',
+    '0',
+    '--warmup-steps',
+    '0',
+    '--steps',
+    '200',
+    '--out',
+    out,
+  ];
 
   it('stops at the step, keeps the last good checkpoint, and records that the run failed', async () => {
     const { code, stdout, stderr } = await slim(diverging);
@@ -157,7 +234,9 @@ describe('divergence', () => {
     expect(steps.done % 4).toBe(0);
     expect(Number(step) - steps.done).toBeGreaterThanOrEqual(0);
     expect(Number(step) - steps.done).toBeLessThan(8);
-    expect(stderr).toContain(`hint: The last good checkpoint is kept in ${out}/checkpoint.safetensors. Try a lower --learning-rate`);
+    expect(stderr).toContain(
+      `hint: The last good checkpoint is kept in ${out}/checkpoint.safetensors. Try a lower --learning-rate`,
+    );
     expect(existsSync(`${out}/model.safetensors`)).toBe(false);
     const kept = new Float32Array(readFileSync(`${out}/checkpoint.safetensors`).buffer.slice(-4 * 1000));
     expect(kept.every(Number.isFinite)).toBe(true);

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { absorb } from '../../cli/compress/absorb.ts';
 import { pack } from '../../cli/compress/pack.ts';
 import { dequantizeTensors, quantizeTensors } from '../../cli/compress/quantize.ts';
-import { f32Values, storedTensors, type StoredTensors } from '../../cli/compress/stored-tensors.ts';
-import { evaluate, floats, integers, type HostTensor } from '../../cli/engines/engine.ts';
+import { f32Values, type StoredTensors, storedTensors } from '../../cli/compress/stored-tensors.ts';
+import { evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import type { Node } from '../../cli/graph/graph.ts';
 import { add } from '../../cli/graph/ops/binary.ts';
@@ -14,19 +14,24 @@ import { linear } from '../../cli/graph/ops/linear.ts';
 import { relu } from '../../cli/graph/ops/relu.ts';
 import { selectToken } from '../../cli/graph/ops/vision.ts';
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
-import { random } from '../../runtime/random.ts';
 import { createEngine, createEngineWith } from '../../runtime/engine/engine.ts';
 import { referenceKernels } from '../../runtime/kernels/reference.ts';
+import { random } from '../../runtime/random.ts';
 import { kernelsModule } from '../runtime/kernels-module.ts';
-import { smallBert, smallText, textDescription, TOKENS } from './small-bert.ts';
+import { smallBert, smallText, TOKENS, textDescription } from './small-bert.ts';
 import { description, smallVit } from './small-vit.ts';
 
 const module = await kernelsModule();
 const onnx = createOnnxEngine({ threads: 1 });
 
-async function onnxAnswer(logits: Node, tensors: StoredTensors, sample: Readonly<Record<string, HostTensor>>): Promise<Float32Array> {
+async function onnxAnswer(
+  logits: Node,
+  tensors: StoredTensors,
+  sample: Readonly<Record<string, HostTensor>>,
+): Promise<Float32Array> {
   const inputs = new Map([...tensors].map(([name, tensor]) => [name, floats(f32Values(tensor), tensor.shape)]));
-  return (await evaluate(onnx, { outputs: { logits } }, { ...Object.fromEntries(inputs), ...sample })).logits.data as Float32Array;
+  return (await evaluate(onnx, { outputs: { logits } }, { ...Object.fromEntries(inputs), ...sample })).logits
+    .data as Float32Array;
 }
 
 function onnxLogits(logits: Node, tensors: StoredTensors, pixels: Float32Array): Promise<Float32Array> {
@@ -39,7 +44,14 @@ function difference(got: Float32Array, expected: Float32Array): number {
   return got.reduce((worst, v, i) => Math.max(worst, Math.abs(v - expected[i])), 0) / largest;
 }
 
-const MODELS = [['dense', 'vit', 1], ['low-rank', 'vit', 1], ['low-rank', 'vit', 0.5], ['low-rank', 'deit', 1], ['dense', 'deit-with-teacher', 1], ['low-rank', 'deit-with-teacher', 1]] as const;
+const MODELS = [
+  ['dense', 'vit', 1],
+  ['low-rank', 'vit', 1],
+  ['low-rank', 'vit', 0.5],
+  ['low-rank', 'deit', 1],
+  ['dense', 'deit-with-teacher', 1],
+  ['low-rank', 'deit-with-teacher', 1],
+] as const;
 describe.each(MODELS)('a %s %s with scaling %d', (kind, variant, scaling) => {
   const { logits, values, pixels } = smallVit(kind, scaling, 7, variant);
   const tensors = storedTensors(logits, values);
@@ -64,12 +76,17 @@ describe.each(MODELS)('a %s %s with scaling %d', (kind, variant, scaling) => {
     for (const stored of [tensors, quantizeTensors(tensors, logits)]) {
       const artifact = await readArtifact(await pack(logits, stored, description));
       const expected = createEngineWith(artifact, referenceKernels).infer({ pixels });
-      expect(difference(createEngine(artifact, module).infer({ pixels }), expected)).toBeLessThan(stored === tensors ? 1e-5 : 1e-3);
+      expect(difference(createEngine(artifact, module).infer({ pixels }), expected)).toBeLessThan(
+        stored === tensors ? 1e-5 : 1e-3,
+      );
     }
   });
 
   it('gives the same bytes and the same logits twice', async () => {
-    const [first, second] = [await pack(logits, tensors, description), await pack(logits, new Map([...tensors].reverse()), description)];
+    const [first, second] = [
+      await pack(logits, tensors, description),
+      await pack(logits, new Map([...tensors].reverse()), description),
+    ];
     expect(Buffer.compare(first, second)).toBe(0);
     const engine = createEngine(await readArtifact(first), module);
     const once = engine.infer({ pixels });
@@ -92,12 +109,16 @@ describe.each([
   function expected(tokens: number): Promise<Float32Array> {
     const exact = smallBert(tokens, options);
     const { ids, types } = smallText(tokens);
-    return onnxAnswer(exact.logits, storedTensors(exact.logits, exact.values), { ids: integers(ids, [1, tokens]), types: integers(types, [1, tokens]) });
+    return onnxAnswer(exact.logits, storedTensors(exact.logits, exact.values), {
+      ids: integers(ids, [1, tokens]),
+      types: integers(types, [1, tokens]),
+    });
   }
 
   it('in f32 gives the logits of onnxruntime, whatever the length', async () => {
     const engine = createEngine(await readArtifact(await pack(absorbed, stored, textDescription)), module);
-    for (const tokens of [1, 4, TOKENS]) expect(difference(engine.infer({ ...smallText(tokens) }), await expected(tokens))).toBeLessThan(1e-5);
+    for (const tokens of [1, 4, TOKENS])
+      expect(difference(engine.infer({ ...smallText(tokens) }), await expected(tokens))).toBeLessThan(1e-5);
   });
 
   it('in int8 gives the logits of its dequantized weights, up to the rounding of activations', async () => {
@@ -107,7 +128,9 @@ describe.each([
     const got = engine.infer({ ids, types });
     expect(difference(got, await onnxAnswer(absorbed, dequantizeTensors(quantized), sample))).toBeLessThan(0.05);
     expect(difference(got, await expected(TOKENS))).toBeLessThan(0.06);
-    const tables = [...quantized].filter(([name, { dtype }]) => name.startsWith('embedding') && dtype === 'I8').map(([name, { shape }]) => [name, shape[0]]);
+    const tables = [...quantized]
+      .filter(([name, { dtype }]) => name.startsWith('embedding') && dtype === 'I8')
+      .map(([name, { shape }]) => [name, shape[0]]);
     expect(tables).toHaveLength('embeddingRank' in options ? 4 : 3);
     for (const [name, rows] of tables) expect(quantized.get(`${name}.scale`)?.shape).toEqual([rows]);
   });
@@ -117,13 +140,26 @@ it('takes a text model that reads no types, and one with a ReLU before its head'
   const [D, P, V] = [12, 6, 9];
   const [ids, word, position] = [input('ids', [1, P], 'i32'), input('word', [V, D]), input('position', [P, D])];
   const first = selectToken(add(embedding(word, ids), positionEmbedding(position, 1, P)), 1, 0);
-  const logits = linear(relu(linear(first, input('hidden', [D, D]), null, 'hidden')), input('head', [5, D]), null, 'head');
+  const logits = linear(
+    relu(linear(first, input('hidden', [D, D]), null, 'hidden')),
+    input('head', [5, D]),
+    null,
+    'head',
+  );
   const source = random(3);
   const sizes = { word: V * D, position: P * D, hidden: D * D, head: 5 * D };
-  const tensors = storedTensors(logits, new Map(Object.entries(sizes).map(([name, length]) => [name, Float32Array.from({ length }, () => source.normal())])));
+  const tensors = storedTensors(
+    logits,
+    new Map(
+      Object.entries(sizes).map(([name, length]) => [name, Float32Array.from({ length }, () => source.normal())]),
+    ),
+  );
   const sample = Int32Array.of(7, 1, 8, 0, 0, 2);
   const expected = await onnxAnswer(logits, tensors, { ids: integers(sample, [1, P]) });
-  for (const [stored, tolerance] of [[tensors, 1e-5], [quantizeTensors(tensors, logits), 0.05]] as const) {
+  for (const [stored, tolerance] of [
+    [tensors, 1e-5],
+    [quantizeTensors(tensors, logits), 0.05],
+  ] as const) {
     const engine = createEngine(await readArtifact(await pack(logits, stored, textDescription)), module);
     expect(engine.inputs.map(({ name, vocabulary }) => [name, vocabulary])).toEqual([['ids', V]]);
     expect(difference(engine.infer({ ids: sample }), expected)).toBeLessThan(tolerance);

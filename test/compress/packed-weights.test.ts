@@ -9,7 +9,8 @@ const SHAPES = SIZES.flatMap((outputs) => SIZES.map((inputs) => [outputs, inputs
 
 /** Values that are all different from 0, and mostly from each other. */
 const floats = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => i + 0.5);
-const bytes = (count: number): Int8Array => Int8Array.from({ length: count }, (_, i) => (i % 254 < 127 ? (i % 254) - 128 : (i % 254) - 126));
+const bytes = (count: number): Int8Array =>
+  Int8Array.from({ length: count }, (_, i) => (i % 254 < 127 ? (i % 254) - 128 : (i % 254) - 126));
 
 /** Element `index` of a tensor whose values lie row by row. */
 function element(values: ArrayLike<number>, shape: readonly number[], ...index: readonly number[]): number {
@@ -26,7 +27,9 @@ describe.each(SHAPES)('%i outputs, %i inputs', (outputs, inputs) => {
       for (let i = 0; i < inputs; i++)
         for (let lane = 0; lane < 8; lane++) {
           const o = 8 * panel + lane;
-          expect(element(f32Values(packed), packed.shape, panel, i, lane)).toBe(o < outputs ? values[o * inputs + i] : 0);
+          expect(element(f32Values(packed), packed.shape, panel, i, lane)).toBe(
+            o < outputs ? values[o * inputs + i] : 0,
+          );
         }
   });
 

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { absorb } from '../../cli/compress/absorb.ts';
 import { dequantizeTensors, quantizeTensors, quantizeWeight } from '../../cli/compress/quantize.ts';
-import { scaleName } from '../../runtime/artifact/steps.ts';
 import { f32Values, i8Values, storedTensors, tensorNamed } from '../../cli/compress/stored-tensors.ts';
+import { scaleName } from '../../runtime/artifact/steps.ts';
 import { smallBert, TOKENS } from './small-bert.ts';
 import { smallVit } from './small-vit.ts';
 
@@ -19,7 +19,9 @@ it('keeps tiny and huge rows in range', () => {
 });
 
 it.each([NaN, Infinity])('refuses %d, naming the weight', (bad) => {
-  expect(() => quantizeWeight(Float32Array.of(1, 2, bad, 3), 2, 'block.0.up.weight')).toThrow('block.0.up.weight: row 1');
+  expect(() => quantizeWeight(Float32Array.of(1, 2, bad, 3), 2, 'block.0.up.weight')).toThrow(
+    'block.0.up.weight: row 1',
+  );
 });
 
 it('quantizes the weights of linear layers, and nothing else of a ViT', () => {

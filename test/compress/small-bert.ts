@@ -10,19 +10,41 @@ import { description } from './small-vit.ts';
 export const TOKENS = 11;
 export const VOCABULARY = 23;
 
-/** A graph for texts of exactly `tokens` tokens, always with the same weights; with a rank of the word table, on its factors. */
-export function smallBert(tokens = TOKENS, { embeddingRank = 0, scaling = 1 } = {}): { readonly logits: Node; readonly values: ReadonlyMap<string, Float32Array> } {
+/**
+ * A graph for texts of exactly `tokens` tokens, always with the same weights; with a rank of the word table, on its
+ * factors.
+ */
+export function smallBert(
+  tokens = TOKENS,
+  { embeddingRank = 0, scaling = 1 } = {},
+): { readonly logits: Node; readonly values: ReadonlyMap<string, Float32Array> } {
   const model = createBert({
-    variant: 'bert', vocabSize: VOCABULARY, maxPositions: 13, typeVocabSize: 2, hiddenSize: 36, layers: 3, heads: 4, intermediateSize: 70, layerNormEpsilon: 1e-6,
-    initializerRange: 0.2, headDropout: 0, tokens, labels: description.labels,
+    variant: 'bert',
+    vocabSize: VOCABULARY,
+    maxPositions: 13,
+    typeVocabSize: 2,
+    hiddenSize: 36,
+    layers: 3,
+    heads: 4,
+    intermediateSize: 70,
+    layerNormEpsilon: 1e-6,
+    initializerRange: 0.2,
+    headDropout: 0,
+    tokens,
+    labels: description.labels,
   });
   const ranks = new Map(blockLinears(model.layers).map(({ name }) => [name, 7]));
   if (embeddingRank > 0) ranks.set(WORD_EMBEDDING, embeddingRank);
   const specs = [...tensorsOf(model.layers), ...adapterTensors(model.layers, ranks)];
   const source = random(4);
-  const values = new Map(specs.map(({ name, shape, start }) => [
-    name, Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => (start === 'ones' ? 1 + 0.1 * source.normal() : 0.2 * source.normal())),
-  ]));
+  const values = new Map(
+    specs.map(({ name, shape, start }) => [
+      name,
+      Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () =>
+        start === 'ones' ? 1 + 0.1 * source.normal() : 0.2 * source.normal(),
+      ),
+    ]),
+  );
   return { logits: model.forward(model.batchInputs(1), 1, adaptersOnlyParts(specs, scaling)).logits, values };
 }
 
@@ -34,4 +56,9 @@ export function smallText(tokens: number, seed = 5): { readonly ids: Int32Array;
   };
 }
 
-export const textDescription: Description = { ...description, task: 'text-classification', source: { model: 'small-bert', architecture: 'bert' }, preprocessing: {} };
+export const textDescription: Description = {
+  ...description,
+  task: 'text-classification',
+  source: { model: 'small-bert', architecture: 'bert' },
+  preprocessing: {},
+};

@@ -37,10 +37,12 @@ export function smallVit(kind: 'dense' | 'low-rank', scaling = 1, rank = 7, vari
   const parts = kind === 'dense' ? denseParts(specs) : adaptersOnlyParts(specs, scaling);
   const source = random(1);
   const draw = (count: number): Float32Array => Float32Array.from({ length: count }, () => source.normal());
-  const values = new Map(specs.map(({ name, shape, start }) => {
-    const drawn = draw(shape.reduce((a, b) => a * b, 1));
-    return [name, drawn.map((v) => (start === 'ones' ? 1 + 0.1 * v : 0.2 * v))];
-  }));
+  const values = new Map(
+    specs.map(({ name, shape, start }) => {
+      const drawn = draw(shape.reduce((a, b) => a * b, 1));
+      return [name, drawn.map((v) => (start === 'ones' ? 1 + 0.1 * v : 0.2 * v))];
+    }),
+  );
   return { logits: model.forward(model.batchInputs(1), 1, parts).logits, values, pixels: draw(3 * 12 * 20) };
 }
 
@@ -57,6 +59,10 @@ export const description: Description = {
 
 /** What `runtime/preprocess` needs of a model that pictures are prepared for. */
 export const preprocessing = {
-  size: { height: 12, width: 20 }, resize: { mode: 'exact', height: 12, width: 20 }, resample: 'bilinear',
-  rescaleFactor: 1 / 255, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5],
+  size: { height: 12, width: 20 },
+  resize: { mode: 'exact', height: 12, width: 20 },
+  resample: 'bilinear',
+  rescaleFactor: 1 / 255,
+  mean: [0.5, 0.5, 0.5],
+  std: [0.5, 0.5, 0.5],
 };

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EngineError, evaluate, floats, integers, type Engine, type HostTensor } from '../../cli/engines/engine.ts';
+import { type Engine, EngineError, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { createTfjsEngine } from '../../cli/engines/tfjs/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
@@ -12,8 +12,8 @@ import { constant, input } from '../../cli/graph/ops/leaf.ts';
 import { sumOfAll } from '../../cli/graph/ops/reduce.ts';
 import { random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
-import { centralDifferences, tensor, type Tensor } from '../support/reference.ts';
-import { CASES, HELPERS, type Case, type Drawn } from './operations.ts';
+import { centralDifferences, type Tensor, tensor } from '../support/reference.ts';
+import { CASES, type Case, type Drawn, HELPERS } from './operations.ts';
 
 const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
   onnx: async () => createOnnxEngine({ threads: 1 }),
@@ -47,7 +47,9 @@ interface Prepared {
 /** The graph of a case: its value and, projected on fixed random weights, its gradient for every float input. */
 function prepare(given: Case): Prepared {
   const values = draw(given);
-  const nodes = given.inputs.map(({ shape, classes }, i) => input(`x${i}`, shape, classes === undefined ? 'f32' : 'i32'));
+  const nodes = given.inputs.map(({ shape, classes }, i) =>
+    input(`x${i}`, shape, classes === undefined ? 'f32' : 'i32'),
+  );
   const value = given.build(...nodes);
   const compute = (): Tensor => tensor(given.shape, (index) => given.entry(index, ...values));
   const outputs: Record<string, Node> = { value };
@@ -58,14 +60,22 @@ function prepare(given: Case): Prepared {
     const weights = tensor(given.shape, () => Math.fround(source.normal()));
     const project = (): number => compute().data.reduce((sum, y, i) => sum + y * weights.data[i], 0);
     const loss = sumOfAll(multiply(value, constant(Float32Array.from(weights.data), given.shape)));
-    gradients(loss, floating.map((i) => nodes[i])).forEach((gradient, k) => {
+    gradients(
+      loss,
+      floating.map((i) => nodes[i]),
+    ).forEach((gradient, k) => {
       const i = floating[k];
       outputs[`gradient ${i}`] = gradient;
       expected[`gradient ${i}`] = { shape: values[i].shape, data: centralDifferences(project, values[i]) };
     });
   }
   const feeds = Object.fromEntries(
-    given.inputs.map(({ shape, classes }, i) => [`x${i}`, classes === undefined ? floats(Float32Array.from(values[i].data), shape) : integers(Int32Array.from(values[i].data), shape)]),
+    given.inputs.map(({ shape, classes }, i) => [
+      `x${i}`,
+      classes === undefined
+        ? floats(Float32Array.from(values[i].data), shape)
+        : integers(Int32Array.from(values[i].data), shape),
+    ]),
   );
   return { outputs, feeds, expected };
 }
@@ -105,11 +115,21 @@ describe('onnx against tfjs', () => {
 
 it('has a case for every function in cli/graph/ops', async () => {
   const folder = fileURLToPath(new URL('../../cli/graph/ops/', import.meta.url));
-  const modules: Record<string, unknown>[] = await Promise.all(readdirSync(folder).map((file) => import(`${folder}${file}`)));
-  const exported = modules.flatMap((module) => Object.keys(module).filter((name) => typeof module[name] === 'function'));
+  const modules: Record<string, unknown>[] = await Promise.all(
+    readdirSync(folder).map((file) => import(`${folder}${file}`)),
+  );
+  const exported = modules.flatMap((module) =>
+    Object.keys(module).filter((name) => typeof module[name] === 'function'),
+  );
   const covered = new Set(CASES.map(({ operation }) => operation));
-  expect(exported.filter((name) => !covered.has(name) && !HELPERS.includes(name)), 'functions without a case').toEqual([]);
-  expect([...covered, ...HELPERS].filter((name) => !exported.includes(name)), 'cases without a function').toEqual([]);
+  expect(
+    exported.filter((name) => !covered.has(name) && !HELPERS.includes(name)),
+    'functions without a case',
+  ).toEqual([]);
+  expect(
+    [...covered, ...HELPERS].filter((name) => !exported.includes(name)),
+    'cases without a function',
+  ).toEqual([]);
 });
 
 describe.each(Object.keys(ENGINES))('%s as an engine', (name) => {
@@ -153,7 +173,10 @@ describe.each(Object.keys(ENGINES))('%s as an engine', (name) => {
 
   it('takes inputs as constants when it compiles', async () => {
     const y = input('y', [3]);
-    const program = await engine().compile({ outputs: { z: add(multiply(x, y), y) } }, { constants: { y: vector(10, 20, 30) } });
+    const program = await engine().compile(
+      { outputs: { z: add(multiply(x, y), y) } },
+      { constants: { y: vector(10, 20, 30) } },
+    );
     const { z } = await program.run({ x: engine().upload(vector(1, 2, 3)) });
     expect([...(await z.read())]).toEqual([20, 60, 120]);
     await program.dispose();
@@ -161,12 +184,18 @@ describe.each(Object.keys(ENGINES))('%s as an engine', (name) => {
 
   it('runs programs that take turns, again and again', async () => {
     const y = input('y', [3]);
-    const programs = [await engine().compile({ outputs: { z: add(x, y) } }, { takesTurns: true }), await engine().compile({ outputs: { z: multiply(x, y) } }, { takesTurns: true })];
+    const programs = [
+      await engine().compile({ outputs: { z: add(x, y) } }, { takesTurns: true }),
+      await engine().compile({ outputs: { z: multiply(x, y) } }, { takesTurns: true }),
+    ];
     for (const factor of [1, 10]) {
       const given = { x: engine().upload(vector(1, 2, 3)), y: engine().upload(vector(factor, factor, factor)) };
       const results = [];
       for (const program of programs) results.push([...(await (await program.run(given)).z.read())]);
-      expect(results).toEqual([[1 + factor, 2 + factor, 3 + factor], [factor, 2 * factor, 3 * factor]]);
+      expect(results).toEqual([
+        [1 + factor, 2 + factor, 3 + factor],
+        [factor, 2 * factor, 3 * factor],
+      ]);
     }
     for (const program of programs) await program.dispose();
   });

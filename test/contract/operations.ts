@@ -1,4 +1,6 @@
-/** Every function of cli/graph/ops that makes nodes, with the shapes to try and what it should compute, entry by entry. */
+/**
+ * Every function of cli/graph/ops that makes nodes, with the shapes to try and what it should compute, entry by entry.
+ */
 import type { Node, Shape } from '../../cli/graph/graph.ts';
 import { attention } from '../../cli/graph/ops/attention.ts';
 import { add, divide, minimum, multiply, scale, subtract } from '../../cli/graph/ops/binary.ts';
@@ -21,7 +23,17 @@ import { logSoftmax, softmax } from '../../cli/graph/ops/softmax.ts';
 import { transpose } from '../../cli/graph/ops/transpose.ts';
 import { erf, exp, log, negate, sqrt, tanh } from '../../cli/graph/ops/unary.ts';
 import { patchify, selectToken, tokens } from '../../cli/graph/ops/vision.ts';
-import { at, erf as erfOf, rowOf, softmaxOf, statisticsOf, sumOver, tensor, type Index, type Tensor } from '../support/reference.ts';
+import {
+  at,
+  erf as erfOf,
+  type Index,
+  rowOf,
+  softmaxOf,
+  statisticsOf,
+  sumOver,
+  type Tensor,
+  tensor,
+} from '../support/reference.ts';
 
 /** An input of a case: values around 0, values from `from` to `to`, or labels below `classes`. */
 export interface Drawn {
@@ -51,27 +63,59 @@ const shown = (...shapes: Shape[]): string => shapes.map((shape) => `(${shape.jo
 
 // ---- element by element ----
 
-function binary(operation: string, build: (a: Node, b: Node) => Node, entry: (a: number, b: number) => number, differentiable = true): Case[] {
+function binary(
+  operation: string,
+  build: (a: Node, b: Node) => Node,
+  entry: (a: number, b: number) => number,
+  differentiable = true,
+): Case[] {
   const shapes: [Shape, Shape, Shape][] = [
     [[], [], []],
     [[1], [1], [1]],
     [[17], [17], [17]],
-    [[3, 5], [3, 5], [3, 5]],
+    [
+      [3, 5],
+      [3, 5],
+      [3, 5],
+    ],
     [[3, 5], [5], [3, 5]],
     [[3, 5], [], [3, 5]],
-    [[3, 1], [1, 5], [3, 5]],
+    [
+      [3, 1],
+      [1, 5],
+      [3, 5],
+    ],
     [[5], [2, 3, 1], [2, 3, 5]],
-    [[2, 1, 3, 1], [17, 1, 5], [2, 17, 3, 5]],
+    [
+      [2, 1, 3, 1],
+      [17, 1, 5],
+      [2, 17, 3, 5],
+    ],
   ];
   return shapes.map(([a, b, shape]) => ({
-    operation, what: shown(a, b), inputs: [{ shape: a }, { shape: b, from: 0.5, to: 2 }], build, shape, differentiable,
+    operation,
+    what: shown(a, b),
+    inputs: [{ shape: a }, { shape: b, from: 0.5, to: 2 }],
+    build,
+    shape,
+    differentiable,
     entry: (index, x, y) => entry(at(x, ...index), at(y, ...index)),
   }));
 }
 
-function unary(operation: string, build: (x: Node) => Node, entry: (x: number) => number, range: { from?: number; to?: number } = {}): Case[] {
+function unary(
+  operation: string,
+  build: (x: Node) => Node,
+  entry: (x: number) => number,
+  range: { from?: number; to?: number } = {},
+): Case[] {
   return [[], [1], [17], [3, 5], [2, 3, 1, 5]].map((shape) => ({
-    operation, what: shown(shape), inputs: [{ shape, ...range }], build, shape, entry: (index, x) => entry(at(x, ...index)),
+    operation,
+    what: shown(shape),
+    inputs: [{ shape, ...range }],
+    build,
+    shape,
+    entry: (index, x) => entry(at(x, ...index)),
   }));
 }
 
@@ -91,87 +135,267 @@ const elementwise: Case[] = [
   // Not at 0, where it has no derivative.
   ...unary('relu', relu, (x) => x, { from: 0.1, to: 4 }),
   ...unary('relu', relu, () => 0, { from: -4, to: -0.1 }),
-  ...unary('scale', (x) => scale(x, -2.5), (x) => -2.5 * x),
-  ...unary('scale', (x) => scale(x, 1), (x) => x),
+  ...unary(
+    'scale',
+    (x) => scale(x, -2.5),
+    (x) => -2.5 * x,
+  ),
+  ...unary(
+    'scale',
+    (x) => scale(x, 1),
+    (x) => x,
+  ),
 ];
 
 // ---- the same elements, elsewhere ----
 
 const moved: Case[] = [
-  ...([[[5], [3, 5]], [[3, 1], [3, 17]], [[], [2, 3]], [[1, 3, 1], [2, 3, 5]], [[3, 5], [3, 5]]] as [Shape, Shape][]).map(
+  ...(
+    [
+      [[5], [3, 5]],
+      [
+        [3, 1],
+        [3, 17],
+      ],
+      [[], [2, 3]],
+      [
+        [1, 3, 1],
+        [2, 3, 5],
+      ],
+      [
+        [3, 5],
+        [3, 5],
+      ],
+    ] as [Shape, Shape][]
+  ).map(
     ([from, shape]): Case => ({
-      operation: 'broadcastTo', what: `${shown(from)} to ${shown(shape)}`, inputs: [{ shape: from }], shape,
-      build: (x) => broadcastTo(x, shape), entry: (index, x) => at(x, ...index),
+      operation: 'broadcastTo',
+      what: `${shown(from)} to ${shown(shape)}`,
+      inputs: [{ shape: from }],
+      shape,
+      build: (x) => broadcastTo(x, shape),
+      entry: (index, x) => at(x, ...index),
     }),
   ),
-  ...([[[3, 4], [2, 6]], [[1], []], [[], [1, 1]], [[17], [17]], [[2, 3, 5], [5, 6]]] as [Shape, Shape][]).map(
+  ...(
+    [
+      [
+        [3, 4],
+        [2, 6],
+      ],
+      [[1], []],
+      [[], [1, 1]],
+      [[17], [17]],
+      [
+        [2, 3, 5],
+        [5, 6],
+      ],
+    ] as [Shape, Shape][]
+  ).map(
     ([from, shape]): Case => ({
-      operation: 'reshape', what: `${shown(from)} to ${shown(shape)}`, inputs: [{ shape: from }], shape,
-      build: (x) => reshape(x, shape), entry: (index, x) => x.data[index.reduce((flat, i, axis) => flat * shape[axis] + i, 0)],
+      operation: 'reshape',
+      what: `${shown(from)} to ${shown(shape)}`,
+      inputs: [{ shape: from }],
+      shape,
+      build: (x) => reshape(x, shape),
+      entry: (index, x) => x.data[index.reduce((flat, i, axis) => flat * shape[axis] + i, 0)],
     }),
   ),
-  { operation: 'flatten', what: '(3, 5)', inputs: [{ shape: [3, 5] }], shape: [15], build: flatten, entry: ([i], x) => x.data[i] },
-  ...([[[3, 5], [1, 0]], [[2, 3, 5], [2, 0, 1]], [[2, 1, 3, 5], [0, 2, 1, 3]], [[17], [0]]] as [Shape, number[]][]).map(
+  {
+    operation: 'flatten',
+    what: '(3, 5)',
+    inputs: [{ shape: [3, 5] }],
+    shape: [15],
+    build: flatten,
+    entry: ([i], x) => x.data[i],
+  },
+  ...(
+    [
+      [
+        [3, 5],
+        [1, 0],
+      ],
+      [
+        [2, 3, 5],
+        [2, 0, 1],
+      ],
+      [
+        [2, 1, 3, 5],
+        [0, 2, 1, 3],
+      ],
+      [[17], [0]],
+    ] as [Shape, number[]][]
+  ).map(
     ([from, permutation]): Case => ({
-      operation: 'transpose', what: `${shown(from)} by ${permutation.join(', ')}`, inputs: [{ shape: from }], shape: permutation.map((axis) => from[axis]),
-      build: (x) => transpose(x, permutation), entry: (index, x) => at(x, ...from.map((_, axis) => index[permutation.indexOf(axis)])),
+      operation: 'transpose',
+      what: `${shown(from)} by ${permutation.join(', ')}`,
+      inputs: [{ shape: from }],
+      shape: permutation.map((axis) => from[axis]),
+      build: (x) => transpose(x, permutation),
+      entry: (index, x) => at(x, ...from.map((_, axis) => index[permutation.indexOf(axis)])),
     }),
   ),
-  ...([[[17], 0, 3, 5], [[3, 5], 1, 4, 1], [[3, 5], 0, 0, 3], [[2, 17, 3], 1, 16, 1]] as [Shape, number, number, number][]).map(
+  ...(
+    [
+      [[17], 0, 3, 5],
+      [[3, 5], 1, 4, 1],
+      [[3, 5], 0, 0, 3],
+      [[2, 17, 3], 1, 16, 1],
+    ] as [Shape, number, number, number][]
+  ).map(
     ([from, axis, start, size]): Case => ({
-      operation: 'slice', what: `${shown(from)} axis ${axis}, ${size} from ${start}`, inputs: [{ shape: from }], shape: from.map((n, i) => (i === axis ? size : n)),
-      build: (x) => slice(x, axis, start, size), entry: (index, x) => at(x, ...index.map((i, k) => (k === axis ? i + start : i))),
+      operation: 'slice',
+      what: `${shown(from)} axis ${axis}, ${size} from ${start}`,
+      inputs: [{ shape: from }],
+      shape: from.map((n, i) => (i === axis ? size : n)),
+      build: (x) => slice(x, axis, start, size),
+      entry: (index, x) => at(x, ...index.map((i, k) => (k === axis ? i + start : i))),
     }),
   ),
-  ...([[[5], 0, 2, 0], [[3, 5], 1, 0, 1], [[2, 3, 1], 1, 1, 3], [[3], 0, 0, 0]] as [Shape, number, number, number][]).map(
+  ...(
+    [
+      [[5], 0, 2, 0],
+      [[3, 5], 1, 0, 1],
+      [[2, 3, 1], 1, 1, 3],
+      [[3], 0, 0, 0],
+    ] as [Shape, number, number, number][]
+  ).map(
     ([from, axis, before, after]): Case => ({
-      operation: 'pad', what: `${shown(from)} axis ${axis}, ${before} before and ${after} after`, inputs: [{ shape: from }],
-      shape: from.map((n, i) => (i === axis ? before + n + after : n)), build: (x) => pad(x, axis, before, after),
+      operation: 'pad',
+      what: `${shown(from)} axis ${axis}, ${before} before and ${after} after`,
+      inputs: [{ shape: from }],
+      shape: from.map((n, i) => (i === axis ? before + n + after : n)),
+      build: (x) => pad(x, axis, before, after),
       entry: (index, x) => {
         const i = index[axis] - before;
         return i < 0 || i >= from[axis] ? 0 : at(x, ...index.map((old, k) => (k === axis ? i : old)));
       },
     }),
   ),
-  { operation: 'concat', what: 'one tensor', inputs: [{ shape: [3] }], shape: [3], build: (x) => concat([x], 0), entry: ([i], x) => at(x, i) },
   {
-    operation: 'concat', what: 'three on the last axis', inputs: [{ shape: [3, 1] }, { shape: [3, 5] }, { shape: [3, 2] }], shape: [3, 8],
-    build: (a, b, c) => concat([a, b, c], 1), entry: ([i, j], a, b, c) => (j < 1 ? at(a, i, j) : j < 6 ? at(b, i, j - 1) : at(c, i, j - 6)),
+    operation: 'concat',
+    what: 'one tensor',
+    inputs: [{ shape: [3] }],
+    shape: [3],
+    build: (x) => concat([x], 0),
+    entry: ([i], x) => at(x, i),
   },
   {
-    operation: 'concat', what: 'two on the middle axis', inputs: [{ shape: [2, 1, 3] }, { shape: [2, 17, 3] }], shape: [2, 18, 3],
-    build: (a, b) => concat([a, b], 1), entry: ([i, j, k], a, b) => (j < 1 ? at(a, i, j, k) : at(b, i, j - 1, k)),
+    operation: 'concat',
+    what: 'three on the last axis',
+    inputs: [{ shape: [3, 1] }, { shape: [3, 5] }, { shape: [3, 2] }],
+    shape: [3, 8],
+    build: (a, b, c) => concat([a, b, c], 1),
+    entry: ([i, j], a, b, c) => (j < 1 ? at(a, i, j) : j < 6 ? at(b, i, j - 1) : at(c, i, j - 6)),
+  },
+  {
+    operation: 'concat',
+    what: 'two on the middle axis',
+    inputs: [{ shape: [2, 1, 3] }, { shape: [2, 17, 3] }],
+    shape: [2, 18, 3],
+    build: (a, b) => concat([a, b], 1),
+    entry: ([i, j, k], a, b) => (j < 1 ? at(a, i, j, k) : at(b, i, j - 1, k)),
   },
 ];
 
 // ---- sums ----
 
 const reductions: Case[] = [
-  ...([['sum', sum, () => 1], ['mean', mean, (count: number) => 1 / count]] as const).flatMap(([operation, build, factor]) =>
-    ([[[17], [0]], [[3, 5], [0]], [[3, 5], [1]], [[2, 3, 5], [0, 2]], [[3, 1], [1]], [[3, 5], []]] as [Shape, number[]][]).map(
+  ...(
+    [
+      ['sum', sum, () => 1],
+      ['mean', mean, (count: number) => 1 / count],
+    ] as const
+  ).flatMap(([operation, build, factor]) =>
+    (
+      [
+        [[17], [0]],
+        [[3, 5], [0]],
+        [[3, 5], [1]],
+        [
+          [2, 3, 5],
+          [0, 2],
+        ],
+        [[3, 1], [1]],
+        [[3, 5], []],
+      ] as [Shape, number[]][]
+    ).map(
       ([from, axes]): Case => ({
-        operation, what: `${shown(from)} over ${axes.join(', ')}`, inputs: [{ shape: from }], shape: from.map((n, axis) => (axes.includes(axis) ? 1 : n)),
-        build: (x) => build(x, axes), entry: (index, x) => factor(axes.reduce((n, axis) => n * from[axis], 1)) * total(x, index, axes),
+        operation,
+        what: `${shown(from)} over ${axes.join(', ')}`,
+        inputs: [{ shape: from }],
+        shape: from.map((n, axis) => (axes.includes(axis) ? 1 : n)),
+        build: (x) => build(x, axes),
+        entry: (index, x) => factor(axes.reduce((n, axis) => n * from[axis], 1)) * total(x, index, axes),
       }),
     ),
   ),
-  { operation: 'sumOfAll', what: '(2, 3, 5)', inputs: [{ shape: [2, 3, 5] }], shape: [], build: sumOfAll, entry: (_, x) => sumOver(30, (i) => x.data[i]) },
-  { operation: 'meanOfAll', what: '(3, 17)', inputs: [{ shape: [3, 17] }], shape: [], build: meanOfAll, entry: (_, x) => sumOver(51, (i) => x.data[i]) / 51 },
-  { operation: 'sumTo', what: '(3, 5) to (5)', inputs: [{ shape: [3, 5] }], shape: [5], build: (x) => sumTo(x, [5]), entry: ([j], x) => total(x, [0, j], [0]) },
-  { operation: 'sumTo', what: '(2, 3, 5) to (3, 1)', inputs: [{ shape: [2, 3, 5] }], shape: [3, 1], build: (x) => sumTo(x, [3, 1]), entry: ([i], x) => total(x, [0, i, 0], [0, 2]) },
-  { operation: 'sumTo', what: '(3) to (3)', inputs: [{ shape: [3] }], shape: [3], build: (x) => sumTo(x, [3]), entry: ([i], x) => at(x, i) },
+  {
+    operation: 'sumOfAll',
+    what: '(2, 3, 5)',
+    inputs: [{ shape: [2, 3, 5] }],
+    shape: [],
+    build: sumOfAll,
+    entry: (_, x) => sumOver(30, (i) => x.data[i]),
+  },
+  {
+    operation: 'meanOfAll',
+    what: '(3, 17)',
+    inputs: [{ shape: [3, 17] }],
+    shape: [],
+    build: meanOfAll,
+    entry: (_, x) => sumOver(51, (i) => x.data[i]) / 51,
+  },
+  {
+    operation: 'sumTo',
+    what: '(3, 5) to (5)',
+    inputs: [{ shape: [3, 5] }],
+    shape: [5],
+    build: (x) => sumTo(x, [5]),
+    entry: ([j], x) => total(x, [0, j], [0]),
+  },
+  {
+    operation: 'sumTo',
+    what: '(2, 3, 5) to (3, 1)',
+    inputs: [{ shape: [2, 3, 5] }],
+    shape: [3, 1],
+    build: (x) => sumTo(x, [3, 1]),
+    entry: ([i], x) => total(x, [0, i, 0], [0, 2]),
+  },
+  {
+    operation: 'sumTo',
+    what: '(3) to (3)',
+    inputs: [{ shape: [3] }],
+    shape: [3],
+    build: (x) => sumTo(x, [3]),
+    entry: ([i], x) => at(x, i),
+  },
 ];
 
 /** The sum over `axes` of the entries that agree with `index` on the others. */
 function total(x: Tensor, index: Index, axes: readonly number[]): number {
   const [axis, ...rest] = axes;
   if (axis === undefined) return at(x, ...index);
-  return sumOver(x.shape[axis], (i) => total(x, index.map((old, k) => (k === axis ? i : old)), rest));
+  return sumOver(x.shape[axis], (i) =>
+    total(
+      x,
+      index.map((old, k) => (k === axis ? i : old)),
+      rest,
+    ),
+  );
 }
 
 // ---- matrix products ----
 
-function gemmCase(M: number, K: number, N: number, transA: boolean, transB: boolean, alpha: number, addend: Shape | null): Case {
+function gemmCase(
+  M: number,
+  K: number,
+  N: number,
+  transA: boolean,
+  transB: boolean,
+  alpha: number,
+  addend: Shape | null,
+): Case {
   const a = transA ? [K, M] : [M, K];
   const b = transB ? [N, K] : [K, N];
   return {
@@ -181,7 +405,8 @@ function gemmCase(M: number, K: number, N: number, transA: boolean, transB: bool
     shape: [M, N],
     build: (x, y, c) => gemm(x, y, c ?? null, { transA, transB, alpha }),
     entry: ([i, j], x, y, c) =>
-      alpha * sumOver(K, (k) => (transA ? at(x, k, i) : at(x, i, k)) * (transB ? at(y, j, k) : at(y, k, j))) + (c ? at(c, i, j) : 0),
+      alpha * sumOver(K, (k) => (transA ? at(x, k, i) : at(x, i, k)) * (transB ? at(y, j, k) : at(y, k, j))) +
+      (c ? at(c, i, j) : 0),
   };
 }
 
@@ -189,7 +414,10 @@ function matmulCase(leading: Shape, M: number, K: number, N: number, transB: boo
   const a = [...leading, M, K];
   const b = [...leading, ...(transB ? [N, K] : [K, N])];
   return {
-    operation: 'matmul', what: `${shown(a)} ${shown(b)}${transB ? 'ᵀ' : ''}`, inputs: [{ shape: a }, { shape: b }], shape: [...leading, M, N],
+    operation: 'matmul',
+    what: `${shown(a)} ${shown(b)}${transB ? 'ᵀ' : ''}`,
+    inputs: [{ shape: a }, { shape: b }],
+    shape: [...leading, M, N],
     build: (x, y) => matmul(x, y, { transB }),
     entry(index, x, y) {
       const stack = index.slice(0, -2);
@@ -199,27 +427,59 @@ function matmulCase(leading: Shape, M: number, K: number, N: number, transB: boo
   };
 }
 
-const linearEntry = ([i, j]: Index, x: Tensor, weight: Tensor, bias: Tensor): number => sumOver(x.shape[1], (k) => at(x, i, k) * at(weight, j, k)) + at(bias, j);
+const linearEntry = ([i, j]: Index, x: Tensor, weight: Tensor, bias: Tensor): number =>
+  sumOver(x.shape[1], (k) => at(x, i, k) * at(weight, j, k)) + at(bias, j);
 
 const products: Case[] = [
-  ...[false, true].flatMap((transA) => [false, true].flatMap((transB) => [gemmCase(3, 5, 2, transA, transB, 1, null), gemmCase(5, 17, 3, transA, transB, -0.7, [3])])),
+  ...[false, true].flatMap((transA) =>
+    [false, true].flatMap((transB) => [
+      gemmCase(3, 5, 2, transA, transB, 1, null),
+      gemmCase(5, 17, 3, transA, transB, -0.7, [3]),
+    ]),
+  ),
   gemmCase(1, 1, 1, false, false, 2, [1]),
   gemmCase(3, 17, 5, false, true, 1, [3, 5]),
   gemmCase(5, 1, 17, true, false, 0.3, [5, 17]),
   gemmCase(1, 3, 5, false, false, 1, [5]),
   ...[false, true].flatMap((transB) => [
-    matmulCase([], 3, 5, 17, transB), matmulCase([3], 1, 17, 5, transB), matmulCase([2, 3], 5, 3, 4, transB), matmulCase([1, 1], 1, 1, 1, transB),
+    matmulCase([], 3, 5, 17, transB),
+    matmulCase([3], 1, 17, 5, transB),
+    matmulCase([2, 3], 5, 3, 4, transB),
+    matmulCase([1, 1], 1, 1, 1, transB),
   ]),
-  ...([[1, 1, 1], [3, 5, 17], [17, 3, 1]] as const).map(([rows, width, out]): Case => ({
-    operation: 'linear', what: `${rows} rows, ${width} to ${out}`, inputs: [{ shape: [rows, width] }, { shape: [out, width] }, { shape: [out] }], shape: [rows, out],
-    build: (x, w, b) => linear(x, w, b, 'layer'), entry: linearEntry,
-  })),
-  ...([[1, 3, 1, 5, 1], [3, 17, 5, 3, 0.5], [5, 5, 3, 17, 2]] as const).map(([rows, width, r, out, scaling]): Case => ({
-    operation: 'lowRankLinear', what: `${rows} rows, ${width} to ${out}, r = ${r}, s = ${scaling}`,
-    inputs: [{ shape: [rows, width] }, { shape: [r, width] }, { shape: [out, r] }, { shape: [out] }], shape: [rows, out],
-    build: (x, a, b, c) => lowRankLinear(x, a, b, c, scaling, 'layer'),
-    entry: ([i, j], x, a, b, c) => scaling * sumOver(r, (k) => at(b, j, k) * sumOver(width, (n) => at(a, k, n) * at(x, i, n))) + at(c, j),
-  })),
+  ...(
+    [
+      [1, 1, 1],
+      [3, 5, 17],
+      [17, 3, 1],
+    ] as const
+  ).map(
+    ([rows, width, out]): Case => ({
+      operation: 'linear',
+      what: `${rows} rows, ${width} to ${out}`,
+      inputs: [{ shape: [rows, width] }, { shape: [out, width] }, { shape: [out] }],
+      shape: [rows, out],
+      build: (x, w, b) => linear(x, w, b, 'layer'),
+      entry: linearEntry,
+    }),
+  ),
+  ...(
+    [
+      [1, 3, 1, 5, 1],
+      [3, 17, 5, 3, 0.5],
+      [5, 5, 3, 17, 2],
+    ] as const
+  ).map(
+    ([rows, width, r, out, scaling]): Case => ({
+      operation: 'lowRankLinear',
+      what: `${rows} rows, ${width} to ${out}, r = ${r}, s = ${scaling}`,
+      inputs: [{ shape: [rows, width] }, { shape: [r, width] }, { shape: [out, r] }, { shape: [out] }],
+      shape: [rows, out],
+      build: (x, a, b, c) => lowRankLinear(x, a, b, c, scaling, 'layer'),
+      entry: ([i, j], x, a, b, c) =>
+        scaling * sumOver(r, (k) => at(b, j, k) * sumOver(width, (n) => at(a, k, n) * at(x, i, n))) + at(c, j),
+    }),
+  ),
 ];
 
 // ---- rows: norms, softmax, losses ----
@@ -238,29 +498,87 @@ const rows: Case[] = [
     const width = shape.slice(-1);
     const what = shown(shape);
     return [
-      { operation: 'softmax', what, inputs, shape, build: softmax, entry: (index, x) => softmaxOf(rowOf(x, index.slice(0, -1)))[index[index.length - 1]] },
-      { operation: 'logSoftmax', what, inputs, shape, build: logSoftmax, entry: (index, x) => Math.log(softmaxOf(rowOf(x, index.slice(0, -1)))[index[index.length - 1]]) },
-      { operation: 'standardize', what, inputs, shape, build: (x) => standardize(x, EPSILON), entry: standardized },
-      { operation: 'inverseStd', what, inputs, shape: [...shape.slice(0, -1), 1], build: (x) => inverseStd(x, EPSILON), entry: (index, x) => statistics(index, x).invStd },
       {
-        operation: 'layerNorm', what, inputs: [{ shape }, { shape: width }, { shape: width }], shape, build: (x, gamma, beta) => layerNorm(x, gamma, beta, EPSILON),
-        entry: (index, x, gamma, beta) => at(gamma, ...index.slice(-1)) * standardized(index, x) + at(beta, ...index.slice(-1)),
+        operation: 'softmax',
+        what,
+        inputs,
+        shape,
+        build: softmax,
+        entry: (index, x) => softmaxOf(rowOf(x, index.slice(0, -1)))[index[index.length - 1]],
+      },
+      {
+        operation: 'logSoftmax',
+        what,
+        inputs,
+        shape,
+        build: logSoftmax,
+        entry: (index, x) => Math.log(softmaxOf(rowOf(x, index.slice(0, -1)))[index[index.length - 1]]),
+      },
+      { operation: 'standardize', what, inputs, shape, build: (x) => standardize(x, EPSILON), entry: standardized },
+      {
+        operation: 'inverseStd',
+        what,
+        inputs,
+        shape: [...shape.slice(0, -1), 1],
+        build: (x) => inverseStd(x, EPSILON),
+        entry: (index, x) => statistics(index, x).invStd,
+      },
+      {
+        operation: 'layerNorm',
+        what,
+        inputs: [{ shape }, { shape: width }, { shape: width }],
+        shape,
+        build: (x, gamma, beta) => layerNorm(x, gamma, beta, EPSILON),
+        entry: (index, x, gamma, beta) =>
+          at(gamma, ...index.slice(-1)) * standardized(index, x) + at(beta, ...index.slice(-1)),
       },
     ];
   }),
   {
     // No overflow. Its gradient is a difference of nearly equal numbers: float32 has no digits of it.
-    operation: 'softmax', what: 'scores of ±200', inputs: [{ shape: [3, 5], from: -200, to: 200 }], shape: [3, 5], differentiable: false,
-    build: softmax, entry: ([i, j], x) => softmaxOf(rowOf(x, [i]))[j],
+    operation: 'softmax',
+    what: 'scores of ±200',
+    inputs: [{ shape: [3, 5], from: -200, to: 200 }],
+    shape: [3, 5],
+    differentiable: false,
+    build: softmax,
+    entry: ([i, j], x) => softmaxOf(rowOf(x, [i]))[j],
   },
-  ...([[[3], 5], [[1], 1], [[2, 3], 17]] as [Shape, number][]).map(([shape, classes]): Case => ({
-    operation: 'oneHot', what: `${shown(shape)}, ${classes} classes`, inputs: [{ shape, classes }], shape: [...shape, classes], differentiable: false,
-    build: (labels) => oneHot(labels, classes), entry: (index, labels) => (at(labels, ...index.slice(0, -1)) === index[index.length - 1] ? 1 : 0),
-  })),
-  ...([[3, 5], [1, 3], [17, 2], [3, 1]] as const).map(([batch, classes]): Case => ({
-    operation: 'crossEntropy', what: `${batch} of ${classes} classes`, inputs: [{ shape: [batch, classes] }, { shape: [batch], classes }], shape: [],
-    build: crossEntropy, entry: (_, logits, labels) => -sumOver(batch, (i) => Math.log(softmaxOf(rowOf(logits, [i]))[at(labels, i)])) / batch,
-  })),
+  ...(
+    [
+      [[3], 5],
+      [[1], 1],
+      [[2, 3], 17],
+    ] as [Shape, number][]
+  ).map(
+    ([shape, classes]): Case => ({
+      operation: 'oneHot',
+      what: `${shown(shape)}, ${classes} classes`,
+      inputs: [{ shape, classes }],
+      shape: [...shape, classes],
+      differentiable: false,
+      build: (labels) => oneHot(labels, classes),
+      entry: (index, labels) => (at(labels, ...index.slice(0, -1)) === index[index.length - 1] ? 1 : 0),
+    }),
+  ),
+  ...(
+    [
+      [3, 5],
+      [1, 3],
+      [17, 2],
+      [3, 1],
+    ] as const
+  ).map(
+    ([batch, classes]): Case => ({
+      operation: 'crossEntropy',
+      what: `${batch} of ${classes} classes`,
+      inputs: [{ shape: [batch, classes] }, { shape: [batch], classes }],
+      shape: [],
+      build: crossEntropy,
+      entry: (_, logits, labels) =>
+        -sumOver(batch, (i) => Math.log(softmaxOf(rowOf(logits, [i]))[at(labels, i)])) / batch,
+    }),
+  ),
 ];
 
 // ---- the encoder's own ----
@@ -277,7 +595,9 @@ function attentionCase(batch: number, T: number, heads: number, perHead: number,
       const sample = Math.floor(row / T);
       const head = Math.floor(column / perHead);
       const score = (token: number): number =>
-        sumOver(perHead, (d) => at(q, row, head * perHead + d) * at(k, sample * T + token, head * perHead + d)) / Math.sqrt(perHead) + (bias ? at(bias, sample, 0, 0, token) : 0);
+        sumOver(perHead, (d) => at(q, row, head * perHead + d) * at(k, sample * T + token, head * perHead + d)) /
+          Math.sqrt(perHead) +
+        (bias ? at(bias, sample, 0, 0, token) : 0);
       const weights = softmaxOf(Array.from({ length: T }, (_, token) => score(token)));
       return sumOver(T, (token) => weights[token] * at(v, sample * T + token, column));
     },
@@ -290,65 +610,139 @@ const encoder: Case[] = [
   attentionCase(3, 1, 1, 3, false),
   attentionCase(2, 5, 3, 2, true),
   attentionCase(1, 17, 1, 3, true),
-  ...([[2, 3, 4, 6, 2], [1, 1, 5, 5, 5], [3, 2, 3, 1, 1]] as const).map(([B, C, H, W, p]): Case => ({
-    operation: 'patchify', what: `${shown([B, C, H, W])} in patches of ${p}`, inputs: [{ shape: [B, C, H, W] }], shape: [(B * H * W) / p ** 2, C * p * p],
-    build: (pixels) => patchify(pixels, p),
-    // Row: picture, then patches from left to right, top to bottom. Column: as Conv2d's weight, (C, p, p).
-    entry([row, column], pixels) {
-      const perPicture = (H * W) / p ** 2;
-      const patch = row % perPicture;
-      const y = Math.floor(patch / (W / p)) * p + (Math.floor(column / p) % p);
-      const x = (patch % (W / p)) * p + (column % p);
-      return at(pixels, Math.floor(row / perPicture), Math.floor(column / p ** 2), y, x);
-    },
-  })),
-  ...([[2, 3, 5, 1], [1, 1, 1, 1], [3, 4, 17, 1], [2, 4, 3, 2], [1, 6, 5, 3]] as const).map(([batch, patches, width, C]): Case => ({
-    operation: 'tokens', what: `${batch} × ${patches} patches of ${width}, ${C} before`,
-    inputs: [{ shape: [batch * patches, width] }, { shape: [C * width] }, { shape: [patches / C + 1, C * width] }],
-    shape: [batch * (patches + C), width], build: tokens,
-    entry([row, d], x, cls, position) {
-      const sample = Math.floor(row / (patches + C));
-      const token = row % (patches + C);
-      return (token < C ? cls.data[token * width + d] : at(x, sample * patches + token - C, d)) + position.data[token * width + d];
-    },
-  })),
-  ...([[3, 5, 2, 0], [1, 3, 1, 2], [5, 1, 17, 0]] as const).map(([batch, T, width, index]): Case => ({
-    operation: 'selectToken', what: `token ${index} of ${batch} × ${T} of ${width}`, inputs: [{ shape: [batch * T, width] }], shape: [batch, width],
-    build: (x) => selectToken(x, batch, index), entry: ([i, d], x) => at(x, i * T + index, d),
-  })),
+  ...(
+    [
+      [2, 3, 4, 6, 2],
+      [1, 1, 5, 5, 5],
+      [3, 2, 3, 1, 1],
+    ] as const
+  ).map(
+    ([B, C, H, W, p]): Case => ({
+      operation: 'patchify',
+      what: `${shown([B, C, H, W])} in patches of ${p}`,
+      inputs: [{ shape: [B, C, H, W] }],
+      shape: [(B * H * W) / p ** 2, C * p * p],
+      build: (pixels) => patchify(pixels, p),
+      // Row: picture, then patches from left to right, top to bottom. Column: as Conv2d's weight, (C, p, p).
+      entry([row, column], pixels) {
+        const perPicture = (H * W) / p ** 2;
+        const patch = row % perPicture;
+        const y = Math.floor(patch / (W / p)) * p + (Math.floor(column / p) % p);
+        const x = (patch % (W / p)) * p + (column % p);
+        return at(pixels, Math.floor(row / perPicture), Math.floor(column / p ** 2), y, x);
+      },
+    }),
+  ),
+  ...(
+    [
+      [2, 3, 5, 1],
+      [1, 1, 1, 1],
+      [3, 4, 17, 1],
+      [2, 4, 3, 2],
+      [1, 6, 5, 3],
+    ] as const
+  ).map(
+    ([batch, patches, width, C]): Case => ({
+      operation: 'tokens',
+      what: `${batch} × ${patches} patches of ${width}, ${C} before`,
+      inputs: [{ shape: [batch * patches, width] }, { shape: [C * width] }, { shape: [patches / C + 1, C * width] }],
+      shape: [batch * (patches + C), width],
+      build: tokens,
+      entry([row, d], x, cls, position) {
+        const sample = Math.floor(row / (patches + C));
+        const token = row % (patches + C);
+        return (
+          (token < C ? cls.data[token * width + d] : at(x, sample * patches + token - C, d)) +
+          position.data[token * width + d]
+        );
+      },
+    }),
+  ),
+  ...(
+    [
+      [3, 5, 2, 0],
+      [1, 3, 1, 2],
+      [5, 1, 17, 0],
+    ] as const
+  ).map(
+    ([batch, T, width, index]): Case => ({
+      operation: 'selectToken',
+      what: `token ${index} of ${batch} × ${T} of ${width}`,
+      inputs: [{ shape: [batch * T, width] }],
+      shape: [batch, width],
+      build: (x) => selectToken(x, batch, index),
+      entry: ([i, d], x) => at(x, i * T + index, d),
+    }),
+  ),
 ];
 
 // ---- tables and their rows ----
 
 const lookups: Case[] = [
-  ...([[5, 3, 4], [1, 1, 1], [3, 17, 2], [100, 2, 17]] as const).flatMap(([rows, width, count]): Case[] => [
+  ...(
+    [
+      [5, 3, 4],
+      [1, 1, 1],
+      [3, 17, 2],
+      [100, 2, 17],
+    ] as const
+  ).flatMap(([rows, width, count]): Case[] => [
     {
-      operation: 'gather', what: `${count} rows of ${shown([rows, width])}`, inputs: [{ shape: [rows, width] }, { shape: [count], classes: rows }], shape: [count, width],
-      build: gather, entry: ([i, d], table, ids) => at(table, at(ids, i), d),
+      operation: 'gather',
+      what: `${count} rows of ${shown([rows, width])}`,
+      inputs: [{ shape: [rows, width] }, { shape: [count], classes: rows }],
+      shape: [count, width],
+      build: gather,
+      entry: ([i, d], table, ids) => at(table, at(ids, i), d),
     },
     {
-      operation: 'scatterAdd', what: `${count} rows into ${shown([rows, width])}`, inputs: [{ shape: [count, width] }, { shape: [count], classes: rows }], shape: [rows, width],
-      build: (x, ids) => scatterAdd(x, ids, rows), entry: ([row, d], x, ids) => sumOver(count, (i) => (at(ids, i) === row ? at(x, i, d) : 0)),
+      operation: 'scatterAdd',
+      what: `${count} rows into ${shown([rows, width])}`,
+      inputs: [{ shape: [count, width] }, { shape: [count], classes: rows }],
+      shape: [rows, width],
+      build: (x, ids) => scatterAdd(x, ids, rows),
+      entry: ([row, d], x, ids) => sumOver(count, (i) => (at(ids, i) === row ? at(x, i, d) : 0)),
     },
   ]),
   {
-    operation: 'scatterAdd', what: '17 rows into one', inputs: [{ shape: [17, 3] }, { shape: [17], classes: 1 }], shape: [1, 3],
-    build: (x, ids) => scatterAdd(x, ids, 1), entry: ([, d], x) => sumOver(17, (i) => at(x, i, d)),
+    operation: 'scatterAdd',
+    what: '17 rows into one',
+    inputs: [{ shape: [17, 3] }, { shape: [17], classes: 1 }],
+    shape: [1, 3],
+    build: (x, ids) => scatterAdd(x, ids, 1),
+    entry: ([, d], x) => sumOver(17, (i) => at(x, i, d)),
   },
-  ...([[2, 3, 5], [1, 1, 1], [3, 5, 17]] as const).flatMap(([batch, T, width]): Case[] => [
+  ...(
+    [
+      [2, 3, 5],
+      [1, 1, 1],
+      [3, 5, 17],
+    ] as const
+  ).flatMap(([batch, T, width]): Case[] => [
     {
-      operation: 'embedding', what: `${batch} × ${T} tokens of ${width}`, inputs: [{ shape: [11, width] }, { shape: [batch, T], classes: 11 }],
-      shape: [batch * T, width], build: embedding, entry: ([row, d], table, ids) => at(table, at(ids, Math.floor(row / T), row % T), d),
+      operation: 'embedding',
+      what: `${batch} × ${T} tokens of ${width}`,
+      inputs: [{ shape: [11, width] }, { shape: [batch, T], classes: 11 }],
+      shape: [batch * T, width],
+      build: embedding,
+      entry: ([row, d], table, ids) => at(table, at(ids, Math.floor(row / T), row % T), d),
     },
     {
-      operation: 'positionEmbedding', what: `${batch} × ${T} tokens of ${width}`, inputs: [{ shape: [T + 2, width] }],
-      shape: [batch * T, width], build: (table) => positionEmbedding(table, batch, T), entry: ([row, d], table) => at(table, row % T, d),
+      operation: 'positionEmbedding',
+      what: `${batch} × ${T} tokens of ${width}`,
+      inputs: [{ shape: [T + 2, width] }],
+      shape: [batch * T, width],
+      build: (table) => positionEmbedding(table, batch, T),
+      entry: ([row, d], table) => at(table, row % T, d),
     },
     {
-      operation: 'lowRankEmbedding', what: `${batch} × ${T} tokens of ${width} through 3`,
+      operation: 'lowRankEmbedding',
+      what: `${batch} × ${T} tokens of ${width} through 3`,
       inputs: [{ shape: [batch, T], classes: 11 }, { shape: [3, width] }, { shape: [11, 3] }],
-      shape: [batch * T, width], build: (ids, loraA, loraB) => lowRankEmbedding(ids, loraA, loraB, 0.5, 'table'),
-      entry: ([row, d], ids, loraA, loraB) => 0.5 * sumOver(3, (k) => at(loraB, at(ids, Math.floor(row / T), row % T), k) * at(loraA, k, d)),
+      shape: [batch * T, width],
+      build: (ids, loraA, loraB) => lowRankEmbedding(ids, loraA, loraB, 0.5, 'table'),
+      entry: ([row, d], ids, loraA, loraB) =>
+        0.5 * sumOver(3, (k) => at(loraB, at(ids, Math.floor(row / T), row % T), k) * at(loraA, k, d)),
     },
   ]),
 ];
@@ -357,11 +751,59 @@ const lookups: Case[] = [
 
 const fixed = tensor([3, 5], ([i, j]) => i - 0.5 * j);
 const leaves: Case[] = [
-  { operation: 'input', what: '(3, 5)', inputs: [{ shape: [3, 5] }], shape: [3, 5], build: (x) => x, entry: (index, x) => at(x, ...index) },
-  { operation: 'input', what: 'integers', inputs: [{ shape: [17], classes: 100 }], shape: [17], build: (x) => x, entry: (index, x) => at(x, ...index), differentiable: false },
-  { operation: 'input', what: 'given twice', inputs: [{ shape: [3] }], shape: [3], build: (x) => add(x, input(String(x.attributes.name), [3])), entry: ([i], x) => 2 * at(x, i), differentiable: false },
-  { operation: 'constant', what: '(3, 5)', inputs: [], shape: [3, 5], build: () => constant(Float32Array.from(fixed.data), [3, 5]), entry: (index) => at(fixed, ...index), differentiable: false },
-  { operation: 'scalar', what: '0.1', inputs: [], shape: [], build: () => scalar(0.1), entry: () => 0.1, differentiable: false },
+  {
+    operation: 'input',
+    what: '(3, 5)',
+    inputs: [{ shape: [3, 5] }],
+    shape: [3, 5],
+    build: (x) => x,
+    entry: (index, x) => at(x, ...index),
+  },
+  {
+    operation: 'input',
+    what: 'integers',
+    inputs: [{ shape: [17], classes: 100 }],
+    shape: [17],
+    build: (x) => x,
+    entry: (index, x) => at(x, ...index),
+    differentiable: false,
+  },
+  {
+    operation: 'input',
+    what: 'given twice',
+    inputs: [{ shape: [3] }],
+    shape: [3],
+    build: (x) => add(x, input(String(x.attributes.name), [3])),
+    entry: ([i], x) => 2 * at(x, i),
+    differentiable: false,
+  },
+  {
+    operation: 'constant',
+    what: '(3, 5)',
+    inputs: [],
+    shape: [3, 5],
+    build: () => constant(Float32Array.from(fixed.data), [3, 5]),
+    entry: (index) => at(fixed, ...index),
+    differentiable: false,
+  },
+  {
+    operation: 'scalar',
+    what: '0.1',
+    inputs: [],
+    shape: [],
+    build: () => scalar(0.1),
+    entry: () => 0.1,
+    differentiable: false,
+  },
 ];
 
-export const CASES: readonly Case[] = [...elementwise, ...moved, ...reductions, ...products, ...rows, ...encoder, ...lookups, ...leaves];
+export const CASES: readonly Case[] = [
+  ...elementwise,
+  ...moved,
+  ...reductions,
+  ...products,
+  ...rows,
+  ...encoder,
+  ...lookups,
+  ...leaves,
+];

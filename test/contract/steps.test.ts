@@ -1,10 +1,11 @@
 /**
- * Every call of a plan, on real activations: the WebAssembly kernels and the scalar ones start from the same memory, and what they write is
- * compared. Floats agree to 1e-5 of the largest. Quantized rows agree but for roundings of floats that differ so little.
+ * Every call of a plan, on real activations: the WebAssembly kernels and the scalar ones start from the same memory,
+ * and what they write is compared. Floats agree to 1e-5 of the largest. Quantized rows agree but for roundings of
+ * floats that differ so little.
  */
 import { describe, expect, it } from 'vitest';
 import { absorb } from '../../cli/compress/absorb.ts';
-import { pack, type Description } from '../../cli/compress/pack.ts';
+import { type Description, pack } from '../../cli/compress/pack.ts';
 import { quantizeTensors } from '../../cli/compress/quantize.ts';
 import { storedTensors } from '../../cli/compress/stored-tensors.ts';
 import type { Node } from '../../cli/graph/graph.ts';
@@ -13,7 +14,7 @@ import { fieldsOf, quantizedRowBytes, STEPS, type StepOp } from '../../runtime/a
 import { createEngineWith, type Inputs } from '../../runtime/engine/engine.ts';
 import { instantiateKernels, type Kernels } from '../../runtime/kernels/kernels.ts';
 import { referenceKernels } from '../../runtime/kernels/reference.ts';
-import { smallBert, smallText, textDescription, TOKENS } from '../compress/small-bert.ts';
+import { smallBert, smallText, TOKENS, textDescription } from '../compress/small-bert.ts';
 import { description, smallVit } from '../compress/small-vit.ts';
 import { BUILDS, kernelsModule } from '../runtime/kernels-module.ts';
 import { expectClose } from '../support/compare.ts';
@@ -33,13 +34,16 @@ function comparedKernels(module: WebAssembly.Module, memory: WebAssembly.Memory,
   const slow = referenceKernels(copy);
   const compared = Object.keys(STEPS).map((name) => {
     const op = name as StepOp;
-    return [op, (...args: number[]): void => {
-      new Uint8Array(copy.buffer).set(new Uint8Array(memory.buffer));
-      (fast[op] as (...args: number[]) => void)(...args);
-      (slow[op] as (...args: number[]) => void)(...args);
-      tally.calls.set(op, (tally.calls.get(op) ?? 0) + 1);
-      compare(op, args, memory.buffer, copy.buffer, tally);
-    }];
+    return [
+      op,
+      (...args: number[]): void => {
+        new Uint8Array(copy.buffer).set(new Uint8Array(memory.buffer));
+        (fast[op] as (...args: number[]) => void)(...args);
+        (slow[op] as (...args: number[]) => void)(...args);
+        tally.calls.set(op, (tally.calls.get(op) ?? 0) + 1);
+        compare(op, args, memory.buffer, copy.buffer, tally);
+      },
+    ];
   });
   return { ...fast, ...Object.fromEntries(compared) } as Kernels;
 }
@@ -47,7 +51,8 @@ function comparedKernels(module: WebAssembly.Module, memory: WebAssembly.Memory,
 /** Compares what a call wrote, told from its arguments as the table of steps orders them. */
 function compare(op: StepOp, args: readonly number[], fast: ArrayBuffer, slow: ArrayBuffer, tally: Tally): void {
   const sizes: Record<string, number> = {};
-  const places: { what: string; at: number; shape: readonly (string | ((s: Record<string, number>) => number))[] }[] = [];
+  const places: { what: string; at: number; shape: readonly (string | ((s: Record<string, number>) => number))[] }[] =
+    [];
   let next = 0;
   for (const [name, field] of fieldsOf(op)) {
     if (field.kind === 'buffer') {
@@ -63,11 +68,24 @@ function compare(op: StepOp, args: readonly number[], fast: ArrayBuffer, slow: A
   for (const { what, at, shape } of places) {
     const [rows, columns = 1] = shape.map((axis) => (typeof axis === 'string' ? sizes[axis] : axis(sizes)));
     if (what === 'quantized') compareRows(fast, slow, at, rows, columns, tally);
-    else expectClose(new Float32Array(fast, at, rows * columns), new Float32Array(slow, at, rows * columns), 1e-5, `${op}.${what}`);
+    else
+      expectClose(
+        new Float32Array(fast, at, rows * columns),
+        new Float32Array(slow, at, rows * columns),
+        1e-5,
+        `${op}.${what}`,
+      );
   }
 }
 
-function compareRows(fast: ArrayBuffer, slow: ArrayBuffer, at: number, rows: number, columns: number, tally: Tally): void {
+function compareRows(
+  fast: ArrayBuffer,
+  slow: ArrayBuffer,
+  at: number,
+  rows: number,
+  columns: number,
+  tally: Tally,
+): void {
   const stride = quantizedRowBytes(columns);
   for (let r = 0; r < rows; r++) {
     const [a, b] = [fast, slow].map((buffer) => new Uint8Array(buffer, at + r * stride, columns));
@@ -90,13 +108,20 @@ interface Case {
 }
 
 const { pixels } = smallVit('dense');
-const pictures = [pixels, pixels.map((v) => 3 - v), pixels.map(() => 0), pixels.map((v) => 1e4 * v)].map((sample) => ({ pixels: sample }));
+const pictures = [pixels, pixels.map((v) => 3 - v), pixels.map(() => 0), pixels.map((v) => 1e4 * v)].map((sample) => ({
+  pixels: sample,
+}));
 const texts = [1, 3, 8, 11].map((tokens) => ({ ...smallText(tokens) }));
 const cases: Case[] = [
   { name: 'a dense ViT', ...smallVit('dense'), about: description, inputs: pictures },
   { name: 'a low-rank ViT', ...smallVit('low-rank'), about: description, inputs: pictures },
   { name: 'a BERT', ...smallBert(), about: textDescription, inputs: texts },
-  { name: 'a BERT whose words have factors', ...smallBert(TOKENS, { embeddingRank: 5 }), about: textDescription, inputs: texts },
+  {
+    name: 'a BERT whose words have factors',
+    ...smallBert(TOKENS, { embeddingRank: 5 }),
+    about: textDescription,
+    inputs: texts,
+  },
 ];
 
 describe.each(BUILDS)('%s: every call agrees with the scalar kernels', (build) => {
@@ -109,7 +134,9 @@ describe.each(BUILDS)('%s: every call agrees with the scalar kernels', (build) =
       const artifact = await readArtifact(await pack(absorbed, tensors, about));
       const engine = createEngineWith(artifact, (memory) => comparedKernels(module, memory, tally));
       for (const sample of inputs) engine.infer(sample);
-      expect([...tally.calls.values()].reduce((a, b) => a + b, 0)).toBe(inputs.length * artifact.manifest.plan.steps.length);
+      expect([...tally.calls.values()].reduce((a, b) => a + b, 0)).toBe(
+        inputs.length * artifact.manifest.plan.steps.length,
+      );
       if (tensors === stored) continue;
       expect(tally.quantized).toBeGreaterThan(1000);
       expect(tally.differing / tally.quantized).toBeLessThan(1e-3);

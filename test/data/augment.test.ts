@@ -7,10 +7,16 @@ import { random } from '../../runtime/random.ts';
 
 const spec = defaultImagePreprocess({ width: 3, height: 2 });
 /** Red counts the pixels: 1 2 3 / 4 5 6. */
-const picture: Picture = { width: 3, height: 2, data: Uint8Array.from({ length: 18 }, (_, i) => (i % 3 === 0 ? i / 3 + 1 : 0)) };
+const picture: Picture = {
+  width: 3,
+  height: 2,
+  data: Uint8Array.from({ length: 18 }, (_, i) => (i % 3 === 0 ? i / 3 + 1 : 0)),
+};
 const reds = ({ data }: Picture): string => [...data].filter((_, i) => i % 3 === 0).join(' ');
 const outcomes = (flags: string): Set<string> =>
-  new Set(Array.from({ length: 200 }, (_, i) => reds(augmentPicture(picture, parseAugment(flags), spec, random(1, i)))));
+  new Set(
+    Array.from({ length: 200 }, (_, i) => reds(augmentPicture(picture, parseAugment(flags), spec, random(1, i)))),
+  );
 
 describe('parseAugment', () => {
   it('reads flags', () => {
@@ -19,10 +25,15 @@ describe('parseAugment', () => {
     expect(parseAugment('pad:4,crop:0.6')).toEqual({ flip: false, shift: null, pad: 4, crop: 0.6 });
   });
 
-  it.each(['turn', 'flip:2', 'shift', 'shift:1.5', 'shift:-1', 'pad:', 'crop:0', 'crop:2', ''])('refuses "%s"', (text) => {
-    expect(() => parseAugment(text)).toThrow(UserError);
-    expect(() => parseAugment(text)).toThrow(expect.objectContaining({ exitCode: 2, hint: expect.stringContaining('shift:PIXELS') }));
-  });
+  it.each(['turn', 'flip:2', 'shift', 'shift:1.5', 'shift:-1', 'pad:', 'crop:0', 'crop:2', ''])(
+    'refuses "%s"',
+    (text) => {
+      expect(() => parseAugment(text)).toThrow(UserError);
+      expect(() => parseAugment(text)).toThrow(
+        expect.objectContaining({ exitCode: 2, hint: expect.stringContaining('shift:PIXELS') }),
+      );
+    },
+  );
 });
 
 describe('augmentPicture', () => {
@@ -35,9 +46,9 @@ describe('augmentPicture', () => {
   });
 
   it('shifts around the edges, to every place', () => {
-    expect(outcomes('shift:1')).toEqual(new Set([
-      '1 2 3 4 5 6', '2 3 1 5 6 4', '3 1 2 6 4 5', '4 5 6 1 2 3', '5 6 4 2 3 1', '6 4 5 3 1 2',
-    ]));
+    expect(outcomes('shift:1')).toEqual(
+      new Set(['1 2 3 4 5 6', '2 3 1 5 6 4', '3 1 2 6 4 5', '4 5 6 1 2 3', '5 6 4 2 3 1', '6 4 5 3 1 2']),
+    );
   });
 
   it('pads with black', () => {
@@ -47,7 +58,7 @@ describe('augmentPicture', () => {
     expect(found).toContain('5 6 0 0 0 0');
   });
 
-  it('cuts windows of at least the given area and keeps the network\'s size', () => {
+  it("cuts windows of at least the given area and keeps the network's size", () => {
     const large: Picture = { width: 40, height: 30, data: new Uint8Array(40 * 30 * 3).fill(9) };
     for (let i = 0; i < 50; i++) {
       const result = augmentPicture(large, parseAugment('crop:0.3'), spec, random(i));

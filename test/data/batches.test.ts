@@ -1,11 +1,11 @@
 // Workers run from dist/, which `npm test` builds first.
 import { afterAll, describe, expect, it } from 'vitest';
 import { noAugment, parseAugment } from '../../cli/data/augment.ts';
-import { batches } from '../../cli/data/batches.ts';
-import { batchCount } from '../../cli/data/pass.ts';
 import type { Batch, BatchOptions } from '../../cli/data/batches.ts';
+import { batches } from '../../cli/data/batches.ts';
 import { openPictures } from '../../cli/data/dataset.ts';
 import { fileSplit } from '../../cli/data/file-split.ts';
+import { batchCount } from '../../cli/data/pass.ts';
 import { picturePool, startPool } from '../../cli/data/picture-pool.ts';
 import type { Split } from '../../cli/data/split.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
@@ -30,7 +30,11 @@ describe('batches', () => {
   it('gives every sample once, in order, the last batch filled up with zeros', async () => {
     const all = await collect(glyphs);
     expect(all.map(({ size }) => size)).toEqual([4, 4, 2]);
-    expect(all.map(({ labels }) => [...labels])).toEqual([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 0]]);
+    expect(all.map(({ labels }) => [...labels])).toEqual([
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+      [8, 9, 0, 0],
+    ]);
     expect(all.every(({ pixels }) => pixels.length === 4 * 3 * 8 * 8)).toBe(true);
     expect(all[2].pixels.subarray(2 * 192).every((value) => value === 0)).toBe(true);
     expect(all[2].pixels.subarray(0, 2 * 192).some((value) => value !== 0)).toBe(true);
@@ -43,7 +47,9 @@ describe('batches', () => {
 
   it('shuffles by seed and epoch', async () => {
     const order = async (seed: number, epoch: number): Promise<string> =>
-      (await collect(glyphs, { seed, epoch, shuffle: true, batchSize: 10 })).map(({ labels }) => labels.join('')).join();
+      (await collect(glyphs, { seed, epoch, shuffle: true, batchSize: 10 }))
+        .map(({ labels }) => labels.join(''))
+        .join();
     const first = await order(1, 0);
     expect([...first].sort().join('')).toBe('0123456789');
     expect(await order(1, 0)).toBe(first);
@@ -72,10 +78,17 @@ describe('picture files', () => {
 
   it('that are damaged end the epoch with their name', async () => {
     const folder = folderOf({ '0.jpg': await jpegOf(0), '1.png': await damagedPng() });
-    const split = fileSplit([{ path: `${folder}/0.jpg`, label: 0 }, { path: `${folder}/1.png`, label: 0 }]);
+    const split = fileSplit([
+      { path: `${folder}/0.jpg`, label: 0 },
+      { path: `${folder}/1.png`, label: 0 },
+    ]);
     for (const workers of [0, 1]) {
       await expect(collect(split, { workers, batchSize: 1 })).rejects.toEqual(
-        expect.objectContaining({ name: 'UserError', message: expect.stringContaining(`${folder}/1.png: `), hint: expect.stringContaining('--skip-bad') }),
+        expect.objectContaining({
+          name: 'UserError',
+          message: expect.stringContaining(`${folder}/1.png: `),
+          hint: expect.stringContaining('--skip-bad'),
+        }),
       );
     }
   });

@@ -1,17 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import { openPictures } from '../../cli/data/dataset.ts';
 import type { Split } from '../../cli/data/dataset.ts';
+import { openPictures } from '../../cli/data/dataset.ts';
 import { present, sharedFolder } from '../support/shared.ts';
 import { damagedPng, folderOf, jpegOf } from './picture-files.ts';
 
 const jpeg = await jpegOf(100);
 const refusal = (message: string, hint = ''): unknown =>
-  expect.objectContaining({ name: 'UserError', message: expect.stringContaining(message), hint: expect.stringContaining(hint) });
+  expect.objectContaining({
+    name: 'UserError',
+    message: expect.stringContaining(message),
+    hint: expect.stringContaining(hint),
+  });
 const labelsOf = (split: Split): number[] => Array.from({ length: split.size }, (_, i) => split.label(i));
 
 describe('image folders', () => {
   it('reads train/ and val/', async () => {
-    const path = folderOf({ 'train/a/1.jpg': jpeg, 'train/b/1.JPEG': jpeg, 'train/b/2.jpg': jpeg, 'val/b/1.jpg': jpeg, 'train/a/notes.txt': '' });
+    const path = folderOf({
+      'train/a/1.jpg': jpeg,
+      'train/b/1.JPEG': jpeg,
+      'train/b/2.jpg': jpeg,
+      'val/b/1.jpg': jpeg,
+      'train/a/notes.txt': '',
+    });
     const { labels, train, test, skipped } = await openPictures(path, { seed: 1 });
     expect(labels).toEqual(['a', 'b']);
     expect([labelsOf(train), labelsOf(test), skipped]).toEqual([[0, 1, 1], [1], 0]);
@@ -19,7 +29,9 @@ describe('image folders', () => {
   });
 
   it('holds out a share of each class by seed', async () => {
-    const files = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`${i % 2 ? 'odd' : 'even'}/${i}.jpg`, jpeg]));
+    const files = Object.fromEntries(
+      Array.from({ length: 20 }, (_, i) => [`${i % 2 ? 'odd' : 'even'}/${i}.jpg`, jpeg]),
+    );
     const path = folderOf(files);
     const held = async (seed: number): Promise<string> => {
       const { train, test } = await openPictures(path, { seed, validationFraction: 0.3 });
@@ -31,19 +43,33 @@ describe('image folders', () => {
   });
 
   it('names what is wrong', async () => {
-    const open = (files: Record<string, string | Uint8Array>): Promise<unknown> => openPictures(folderOf(files), { seed: 1 });
-    await expect(openPictures('/no/such/folder', { seed: 1 })).rejects.toEqual(refusal('there is no data folder /no/such/folder', 'glyphs'));
+    const open = (files: Record<string, string | Uint8Array>): Promise<unknown> =>
+      openPictures(folderOf(files), { seed: 1 });
+    await expect(openPictures('/no/such/folder', { seed: 1 })).rejects.toEqual(
+      refusal('there is no data folder /no/such/folder', 'glyphs'),
+    );
     await expect(open({})).rejects.toEqual(refusal('is empty', 'Known layouts of pictures: train/CLASS'));
-    await expect(open({ 'notes.txt': '' })).rejects.toEqual(refusal('holds no data set that is known (notes.txt', 'CIFAR-10 binary'));
-    await expect(open({ 'train/a/1.jpg': jpeg })).rejects.toEqual(refusal('has train/ but none of val/, validation/, test/'));
-    await expect(open({ 'train/a/1.jpg': jpeg, 'train/b/x.txt': '', 'val/a/1.jpg': jpeg })).rejects.toEqual(refusal('/train/b has no pictures'));
-    await expect(open({ 'train/a/1.jpg': jpeg, 'val/a/1.jpg': jpeg, 'val/c/1.jpg': jpeg }))
-      .rejects.toEqual(refusal('has classes that train/ lacks: c', 'Classes in train/: a'));
+    await expect(open({ 'notes.txt': '' })).rejects.toEqual(
+      refusal('holds no data set that is known (notes.txt', 'CIFAR-10 binary'),
+    );
+    await expect(open({ 'train/a/1.jpg': jpeg })).rejects.toEqual(
+      refusal('has train/ but none of val/, validation/, test/'),
+    );
+    await expect(open({ 'train/a/1.jpg': jpeg, 'train/b/x.txt': '', 'val/a/1.jpg': jpeg })).rejects.toEqual(
+      refusal('/train/b has no pictures'),
+    );
+    await expect(open({ 'train/a/1.jpg': jpeg, 'val/a/1.jpg': jpeg, 'val/c/1.jpg': jpeg })).rejects.toEqual(
+      refusal('has classes that train/ lacks: c', 'Classes in train/: a'),
+    );
   });
 });
 
 describe('unreadable pictures', () => {
-  const bad = { 'train/a/text.jpg': 'no picture', 'train/a/cut.jpg': jpeg.subarray(0, jpeg.length - 30), 'train/a/empty.png': '' };
+  const bad = {
+    'train/a/text.jpg': 'no picture',
+    'train/a/cut.jpg': jpeg.subarray(0, jpeg.length - 30),
+    'train/a/empty.png': '',
+  };
   const good = { 'train/a/1.jpg': jpeg, 'train/b/1.jpg': jpeg, 'val/a/1.jpg': jpeg, 'val/b/1.jpg': jpeg };
 
   it.each(Object.entries(bad))('%s is named', async (name, content) => {
@@ -59,17 +85,25 @@ describe('unreadable pictures', () => {
 
   it('are an error when none is left', async () => {
     const path = folderOf({ ...bad, 'val/a/1.jpg': jpeg });
-    await expect(openPictures(path, { seed: 1, skipBad: true })).rejects.toEqual(refusal('0 readable training pictures and 1 for testing'));
+    await expect(openPictures(path, { seed: 1, skipBad: true })).rejects.toEqual(
+      refusal('0 readable training pictures and 1 for testing'),
+    );
   });
 });
 
 describe('CIFAR-10', () => {
-  const record = (label: number): Uint8Array => Uint8Array.from({ length: 3073 }, (_, i) => (i === 0 ? label : Math.floor((i - 1) / 1024) * 100 + (i === 1 ? 5 : 0)));
+  const record = (label: number): Uint8Array =>
+    Uint8Array.from({ length: 3073 }, (_, i) =>
+      i === 0 ? label : Math.floor((i - 1) / 1024) * 100 + (i === 1 ? 5 : 0),
+    );
   const meta = 'cat\ndog\n\n';
 
   it('reads records, planes to pixels, batches in order', async () => {
     const path = folderOf({
-      'data_batch_1.bin': Buffer.concat([record(1), record(0)]), 'data_batch_2.bin': record(1), 'test_batch.bin': record(0), 'batches.meta.txt': meta,
+      'data_batch_1.bin': Buffer.concat([record(1), record(0)]),
+      'data_batch_2.bin': record(1),
+      'test_batch.bin': record(0),
+      'batches.meta.txt': meta,
     });
     const { labels, train, test } = await openPictures(path, { seed: 1 });
     expect([labels, labelsOf(train), labelsOf(test)]).toEqual([['cat', 'dog'], [1, 0, 1], [0]]);
@@ -78,11 +112,19 @@ describe('CIFAR-10', () => {
   });
 
   it('names what is wrong', async () => {
-    const open = (files: Record<string, string | Uint8Array>): Promise<unknown> => openPictures(folderOf(files), { seed: 1 });
-    await expect(open({ 'train.bin': record(0).subarray(0, 3000), 'test.bin': record(0), 'batches.meta.txt': meta }))
-      .rejects.toEqual(refusal('holds 3000 bytes, which is no multiple of CIFAR-10\'s record of 3073 bytes (3000 left over)'));
-    await expect(open({ 'train.bin': record(2), 'test.bin': record(0), 'batches.meta.txt': meta })).rejects.toEqual(refusal('record 0 has label 2'));
-    await expect(open({ 'train.bin': record(0), 'test.bin': record(0) })).rejects.toEqual(refusal('no batches.meta.txt'));
+    const open = (files: Record<string, string | Uint8Array>): Promise<unknown> =>
+      openPictures(folderOf(files), { seed: 1 });
+    await expect(
+      open({ 'train.bin': record(0).subarray(0, 3000), 'test.bin': record(0), 'batches.meta.txt': meta }),
+    ).rejects.toEqual(
+      refusal("holds 3000 bytes, which is no multiple of CIFAR-10's record of 3073 bytes (3000 left over)"),
+    );
+    await expect(open({ 'train.bin': record(2), 'test.bin': record(0), 'batches.meta.txt': meta })).rejects.toEqual(
+      refusal('record 0 has label 2'),
+    );
+    await expect(open({ 'train.bin': record(0), 'test.bin': record(0) })).rejects.toEqual(
+      refusal('no batches.meta.txt'),
+    );
   });
 
   const real = `${sharedFolder}/data/cifar10`;

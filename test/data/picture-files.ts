@@ -17,12 +17,19 @@ export function folderOf(files: Readonly<Record<string, string | Uint8Array>>): 
 
 /** A small JPEG in one shade of grey. */
 export function jpegOf(shade: number, width = 24, height = 16): Promise<Uint8Array> {
-  return sharp({ create: { width, height, channels: 3, background: { r: shade, g: shade, b: shade } } }).jpeg({ quality: 100 }).toBuffer();
+  return sharp({ create: { width, height, channels: 3, background: { r: shade, g: shade, b: shade } } })
+    .jpeg({ quality: 100 })
+    .toBuffer();
 }
 
 /** A PNG whose header is right and whose data is not. */
 export async function damagedPng(): Promise<Uint8Array> {
-  const bytes = await sharp(Uint8Array.from({ length: 3000 }, (_, i) => (i * 7) % 256), { raw: { width: 40, height: 25, channels: 3 } }).png().toBuffer();
+  const bytes = await sharp(
+    Uint8Array.from({ length: 3000 }, (_, i) => (i * 7) % 256),
+    { raw: { width: 40, height: 25, channels: 3 } },
+  )
+    .png()
+    .toBuffer();
   for (let i = 60; i < 90; i++) bytes[i] ^= 0x55;
   return bytes;
 }

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { sharpDecoders } from '../../cli/data/sharp-decoders.ts';
 import { builtFolder } from '../../cli/io/assets.ts';
@@ -17,7 +17,11 @@ describe('sharp and the serving decoders', () => {
       const bytes = readFileSync(`${folder}/${name}`);
       const trained = await decodePicture(bytes, sharpDecoders);
       const served = await decodePicture(bytes, serving);
-      expect([served.width, served.height, Buffer.compare(served.data, trained.data)], name).toEqual([trained.width, trained.height, 0]);
+      expect([served.width, served.height, Buffer.compare(served.data, trained.data)], name).toEqual([
+        trained.width,
+        trained.height,
+        0,
+      ]);
     }
   });
 

@@ -10,7 +10,11 @@ import { smallTextArtifact } from '../runtime/text/small-tokenizer.ts';
 /** A model for pictures: all low-rank ones have the same weights, dense ones others. */
 export async function writePictureArtifact(folder: string, kind: 'low-rank' | 'dense' = 'low-rank'): Promise<string> {
   const { logits, values } = smallVit(kind);
-  return write(folder, `${kind}.slim`, await pack(logits, quantizeTensors(storedTensors(logits, values), logits), { ...description, preprocessing }));
+  return write(
+    folder,
+    `${kind}.slim`,
+    await pack(logits, quantizeTensors(storedTensors(logits, values), logits), { ...description, preprocessing }),
+  );
 }
 
 export async function writeTextArtifact(folder: string): Promise<string> {

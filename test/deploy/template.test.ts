@@ -19,7 +19,10 @@ interface Template {
 
 /** What is wrong; remarks (that a name can't be changed later, that a resource could have tags) are not. */
 function complaints(path: string): string[] {
-  return engine.validateStandard(new TemplateFile(path)).diagnostics.filter(({ severity }) => severity !== 'INFO').map(({ ruleId, message }) => `${ruleId} ${message}`);
+  return engine
+    .validateStandard(new TemplateFile(path))
+    .diagnostics.filter(({ severity }) => severity !== 'INFO')
+    .map(({ ruleId, message }) => `${ruleId} ${message}`);
 }
 
 it('is valid', () => {
@@ -27,10 +30,30 @@ it('is valid', () => {
 });
 
 it.each<[string, (resources: any) => void]>([
-  ['a runtime that does not exist', ({ Function }) => { Function.Properties.Runtime = 'nodejs99.x'; }],
-  ['a misspelt property', ({ Url }) => { Url.Properties.AuthTyp = 'NONE'; }],
-  ['a reference to nothing', ({ Alias }) => { Alias.Properties.FunctionVersion = { Ref: 'Nothing' }; }],
-  ['a missing role', ({ Function }) => { delete Function.Properties.Role; }],
+  [
+    'a runtime that does not exist',
+    ({ Function }) => {
+      Function.Properties.Runtime = 'nodejs99.x';
+    },
+  ],
+  [
+    'a misspelt property',
+    ({ Url }) => {
+      Url.Properties.AuthTyp = 'NONE';
+    },
+  ],
+  [
+    'a reference to nothing',
+    ({ Alias }) => {
+      Alias.Properties.FunctionVersion = { Ref: 'Nothing' };
+    },
+  ],
+  [
+    'a missing role',
+    ({ Function }) => {
+      delete Function.Properties.Role;
+    },
+  ],
 ])('is checked by rules that see %s', (_, spoil) => {
   const spoilt = structuredClone(template);
   spoil(spoilt.Resources);
@@ -41,16 +64,28 @@ it.each<[string, (resources: any) => void]>([
 
 it('gives the role no more than it needs: one log, and artifacts of one name', () => {
   const { Policies } = template.Resources.Role.Properties as { Policies: any[] };
-  const statements = Policies.map((policy) => policy['Fn::If']?.[1] ?? policy).flatMap(({ PolicyDocument }) => PolicyDocument.Statement);
+  const statements = Policies.map((policy) => policy['Fn::If']?.[1] ?? policy).flatMap(
+    ({ PolicyDocument }) => PolicyDocument.Statement,
+  );
   expect(statements).toEqual([
-    { Effect: 'Allow', Action: ['logs:CreateLogStream', 'logs:PutLogEvents'], Resource: { 'Fn::GetAtt': ['LogGroup', 'Arn'] } },
-    { Effect: 'Allow', Action: 's3:GetObject', Resource: { 'Fn::Sub': 'arn:${AWS::Partition}:s3:::${Bucket}/${Name}/model-*' } },
+    {
+      Effect: 'Allow',
+      Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      Resource: { 'Fn::GetAtt': ['LogGroup', 'Arn'] },
+    },
+    {
+      Effect: 'Allow',
+      Action: 's3:GetObject',
+      Resource: { 'Fn::Sub': 'arn:${AWS::Partition}:s3:::${Bucket}/${Name}/model-*' },
+    },
   ]);
   expect(template.Resources.Role.Properties).not.toHaveProperty('ManagedPolicyArns');
 });
 
 it('opens a public URL with both permissions, on the alias alone', () => {
-  const permissions = Object.values(template.Resources).filter(({ Type }) => Type === 'AWS::Lambda::Permission').map(({ Properties }) => Properties);
+  const permissions = Object.values(template.Resources)
+    .filter(({ Type }) => Type === 'AWS::Lambda::Permission')
+    .map(({ Properties }) => Properties);
   expect(permissions).toEqual([
     { Action: 'lambda:InvokeFunctionUrl', FunctionName: { Ref: 'Alias' }, FunctionUrlAuthType: 'NONE', Principal: '*' },
     { Action: 'lambda:InvokeFunction', FunctionName: { Ref: 'Alias' }, InvokedViaFunctionUrl: true, Principal: '*' },

@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { HeadObjectCommand, ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createClients, type AwsClients } from '../../cli/deploy/lambda/clients.ts';
+import { type AwsClients, createClients } from '../../cli/deploy/lambda/clients.ts';
 import { blobOf } from '../../cli/deploy/lambda/package.ts';
-import { deleteUnder, ensureBucket, putOnce, type Bucket } from '../../cli/deploy/lambda/upload.ts';
-import { administrator, environmentFor, startAws, type Aws } from '../support/aws/aws.ts';
+import { type Bucket, deleteUnder, ensureBucket, putOnce } from '../../cli/deploy/lambda/upload.ts';
+import { type Aws, administrator, environmentFor, startAws } from '../support/aws/aws.ts';
 import type { Fault } from '../support/aws/faults.ts';
 
 const small = blobOf(randomBytes(100_000));
@@ -31,10 +31,16 @@ async function bytesOf(key: string): Promise<Buffer> {
 
 it('makes the bucket once, closed to the public', async () => {
   expect([await ensureBucket(clients.s3, bucket), await ensureBucket(clients.s3, bucket)]).toEqual(['made', 'there']);
-  expect(aws.requests.filter((name) => /CreateBucket|PublicAccessBlock/.test(name))).toEqual(['s3.CreateBucket', 's3.PutPublicAccessBlock']);
+  expect(aws.requests.filter((name) => /CreateBucket|PublicAccessBlock/.test(name))).toEqual([
+    's3.CreateBucket',
+    's3.PutPublicAccessBlock',
+  ]);
 });
 
-describe.each([['small', small], ['large, in parts', large]])('an object that is %s', (_, blob) => {
+describe.each([
+  ['small', small],
+  ['large, in parts', large],
+])('an object that is %s', (_, blob) => {
   it('is sent once, with a checksum that S3 verifies', async () => {
     await ensureBucket(clients.s3, bucket);
     expect(await putOnce(clients.s3, bucket, 'a/one', blob)).toBe('sent');
@@ -43,7 +49,9 @@ describe.each([['small', small], ['large, in parts', large]])('an object that is
     expect(await putOnce(clients.s3, bucket, 'a/one', blob)).toBe('there');
     expect(sends()).toBe(sent);
     expect((await bytesOf('a/one')).equals(blob.bytes)).toBe(true);
-    const head = await clients.s3.send(new HeadObjectCommand({ Bucket: bucket.name, Key: 'a/one', ChecksumMode: 'ENABLED' }));
+    const head = await clients.s3.send(
+      new HeadObjectCommand({ Bucket: bucket.name, Key: 'a/one', ChecksumMode: 'ENABLED' }),
+    );
     expect(head.Metadata).toEqual({ sha256: blob.sha256 });
     expect(head.ChecksumSHA256 ?? head.ChecksumCRC32).toMatch(/^[\w+/]+=*(-3)?$/);
   });
@@ -54,19 +62,31 @@ describe.each([['small', small], ['large, in parts', large]])('an object that is
     ['a dropped connection', { kind: 'drop' }],
     ['an answer that is cut off', { kind: 'cut' }],
     ['no answer in time', { kind: 'timeout' }],
-  ])('arrives whole after %s to each first request', async (_, fault) => {
-    aws.inject(({ count }) => (count === 1 ? fault : null));
-    await ensureBucket(clients.s3, bucket);
-    await putOnce(clients.s3, bucket, 'a/one', blob);
-    aws.inject(() => null);
-    expect((await bytesOf('a/one')).equals(blob.bytes)).toBe(true);
-    expect((await clients.s3.send(new ListMultipartUploadsCommand({ Bucket: bucket.name }))).Uploads ?? []).toEqual([]);
-  }, 60_000);
+  ])(
+    'arrives whole after %s to each first request',
+    async (_, fault) => {
+      aws.inject(({ count }) => (count === 1 ? fault : null));
+      await ensureBucket(clients.s3, bucket);
+      await putOnce(clients.s3, bucket, 'a/one', blob);
+      aws.inject(() => null);
+      expect((await bytesOf('a/one')).equals(blob.bytes)).toBe(true);
+      expect((await clients.s3.send(new ListMultipartUploadsCommand({ Bucket: bucket.name }))).Uploads ?? []).toEqual(
+        [],
+      );
+    },
+    60_000,
+  );
 
   it('is a UserError where S3 fails for good, and goes up the next time', async () => {
     await ensureBucket(clients.s3, bucket);
-    aws.inject(({ operation }) => (/PutObject|UploadPart/.test(operation) ? { kind: 'status', status: 500, code: 'InternalError' } : null));
-    await expect(putOnce(clients.s3, bucket, 'a/one', blob)).rejects.toMatchObject({ name: 'UserError', message: "can't send a/one: AWS failed with 500 (InternalError)", hint: expect.stringContaining('again') });
+    aws.inject(({ operation }) =>
+      /PutObject|UploadPart/.test(operation) ? { kind: 'status', status: 500, code: 'InternalError' } : null,
+    );
+    await expect(putOnce(clients.s3, bucket, 'a/one', blob)).rejects.toMatchObject({
+      name: 'UserError',
+      message: "can't send a/one: AWS failed with 500 (InternalError)",
+      hint: expect.stringContaining('again'),
+    });
     aws.inject(() => null);
     expect(await putOnce(clients.s3, bucket, 'a/one', blob)).toBe('sent');
     expect((await bytesOf('a/one')).equals(blob.bytes)).toBe(true);
@@ -81,15 +101,21 @@ it('stops when it is interrupted, and leaves no parts behind', async () => {
     if (operation === 'UploadPart') stop.abort();
     return null;
   });
-  await expect(putOnce(clients.s3, bucket, 'a/one', large, { signal: stop.signal })).rejects.toMatchObject({ name: 'Interrupted' });
+  await expect(putOnce(clients.s3, bucket, 'a/one', large, { signal: stop.signal })).rejects.toMatchObject({
+    name: 'Interrupted',
+  });
   expect(aws.buckets.get('artifacts')!.objects.size).toBe(0);
-  await expect.poll(async () => (await clients.s3.send(new ListMultipartUploadsCommand({ Bucket: bucket.name }))).Uploads ?? []).toEqual([]);
+  await expect
+    .poll(async () => (await clients.s3.send(new ListMultipartUploadsCommand({ Bucket: bucket.name }))).Uploads ?? [])
+    .toEqual([]);
 });
 
 it('does not take another object under its key for its own', async () => {
   await ensureBucket(clients.s3, bucket);
   await clients.s3.send(new PutObjectCommand({ Bucket: bucket.name, Key: 'a/one', Body: 'something else' }));
-  await expect(putOnce(clients.s3, bucket, 'a/one', small)).rejects.toThrow('artifacts/a/one has 14 bytes instead of 100000');
+  await expect(putOnce(clients.s3, bucket, 'a/one', small)).rejects.toThrow(
+    'artifacts/a/one has 14 bytes instead of 100000',
+  );
 });
 
 it('deletes what is under a name, and nothing beside it', async () => {
@@ -106,25 +132,45 @@ describe('what AWS refuses is told in words', () => {
   it('wrong credentials', async () => {
     process.env.AWS_SECRET_ACCESS_KEY = 'not-the-secret';
     const error = await asked().catch((reason: unknown) => reason as Error & { hint: string });
-    expect(error).toMatchObject({ name: 'UserError', message: expect.stringContaining('AWS does not accept the credentials'), hint: expect.stringContaining('AWS_PROFILE') });
+    expect(error).toMatchObject({
+      name: 'UserError',
+      message: expect.stringContaining('AWS does not accept the credentials'),
+      hint: expect.stringContaining('AWS_PROFILE'),
+    });
     expect(`${(error as Error).message}${(error as { hint: string }).hint}`).not.toContain('not-the-secret');
   });
 
   it('no credentials, no region', async () => {
     for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) delete process.env[name];
-    Object.assign(process.env, { AWS_EC2_METADATA_DISABLED: 'true', HOME: '/nonexistent', AWS_CONFIG_FILE: '/nonexistent', AWS_SHARED_CREDENTIALS_FILE: '/nonexistent' });
+    Object.assign(process.env, {
+      AWS_EC2_METADATA_DISABLED: 'true',
+      HOME: '/nonexistent',
+      AWS_CONFIG_FILE: '/nonexistent',
+      AWS_SHARED_CREDENTIALS_FILE: '/nonexistent',
+    });
     await expect(asked()).rejects.toMatchObject({ message: expect.stringContaining('no AWS credentials were found') });
     delete process.env.AWS_REGION;
-    await expect(asked()).rejects.toMatchObject({ message: 'no AWS region is given', hint: expect.stringContaining('--region') });
+    await expect(asked()).rejects.toMatchObject({
+      message: 'no AWS region is given',
+      hint: expect.stringContaining('--region'),
+    });
   });
 
   it('nobody there', async () => {
     process.env.AWS_ENDPOINT_URL = 'http://127.0.0.1:9';
-    await expect(asked()).rejects.toMatchObject({ message: expect.stringContaining('AWS did not answer'), hint: expect.stringContaining('AWS_ENDPOINT_URL') });
+    await expect(asked()).rejects.toMatchObject({
+      message: expect.stringContaining('AWS did not answer'),
+      hint: expect.stringContaining('AWS_ENDPOINT_URL'),
+    });
   });
 
   it("a bucket that is somebody else's", async () => {
-    aws.inject(({ operation }) => (operation === 'HeadBucket' ? { kind: 'status', status: 403, code: 'AccessDenied' } : null));
-    await expect(ensureBucket(clients.s3, bucket)).rejects.toMatchObject({ message: expect.stringContaining('belongs to another account'), hint: expect.stringContaining('--bucket') });
+    aws.inject(({ operation }) =>
+      operation === 'HeadBucket' ? { kind: 'status', status: 403, code: 'AccessDenied' } : null,
+    );
+    await expect(ensureBucket(clients.s3, bucket)).rejects.toMatchObject({
+      message: expect.stringContaining('belongs to another account'),
+      hint: expect.stringContaining('--bucket'),
+    });
   });
 });

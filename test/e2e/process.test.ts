@@ -4,14 +4,33 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
-import { readMetrics, readRecord, slimJson, untimed, workFolder, writePictures, writeTinyModel } from '../support/cli.ts';
+import {
+  readMetrics,
+  readRecord,
+  slimJson,
+  untimed,
+  workFolder,
+  writePictures,
+  writeTinyModel,
+} from '../support/cli.ts';
 import { SLIM, start, startShell } from '../support/process.ts';
 
 const work = workFolder();
 const out = work.path('out');
 const whole = work.path('whole');
 const artifact = work.path('whole.slim');
-const flags = ['--model', work.path('model'), '--data', work.path('pictures'), '--threads', '1', '--batch-size', '8', '--learning-rate', '0.01'];
+const flags = [
+  '--model',
+  work.path('model'),
+  '--data',
+  work.path('pictures'),
+  '--threads',
+  '1',
+  '--batch-size',
+  '8',
+  '--learning-rate',
+  '0.01',
+];
 const train = ['train', ...flags, '--rank', '4', '--steps', '400', '--evaluate-every', '20'];
 
 beforeAll(async () => {
@@ -33,7 +52,12 @@ function expectSameAsWhole(): void {
 
 describe('exit codes and streams', () => {
   it('0: the result on stdout, nothing on stderr', async () => {
-    expect(await start(['--version']).exit).toEqual({ code: 0, signal: null, stdout: `${manifest.version}\n`, stderr: '' });
+    expect(await start(['--version']).exit).toEqual({
+      code: 0,
+      signal: null,
+      stdout: `${manifest.version}\n`,
+      stderr: '',
+    });
     const { code, stdout, stderr } = await start(['inspect', artifact, '--json']).exit;
     expect([code, stderr]).toEqual([0, '']);
     expect(JSON.parse(stdout)).toMatchObject({ version: 1, kind: 'artifact' });
@@ -49,11 +73,20 @@ describe('exit codes and streams', () => {
   });
 
   it('1: failed', async () => {
-    expect(await start(['inspect', work.path('nope')]).exit).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/^error: .*nope does not exist\nhint: .*\n$/) });
+    expect(await start(['inspect', work.path('nope')]).exit).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: .*nope does not exist\nhint: .*\n$/),
+    });
   });
 
   it('2: wrong usage', async () => {
-    expect(await start(['train', '--rnak', '4']).exit).toEqual({ code: 2, signal: null, stdout: '', stderr: "error: unknown option '--rnak'\nhint: Did you mean --rank?\n" });
+    expect(await start(['train', '--rnak', '4']).exit).toEqual({
+      code: 2,
+      signal: null,
+      stdout: '',
+      stderr: "error: unknown option '--rnak'\nhint: Did you mean --rank?\n",
+    });
   });
 
   it('a stack trace only with SLIM_DEBUG', async () => {
@@ -64,22 +97,31 @@ describe('exit codes and streams', () => {
 
 it('an error that nobody awaits is still one line', async () => {
   const broken = `data:text/javascript,${encodeURIComponent('setTimeout(() => { throw new Error("boom\\nboom"); }, 300);')}`;
-  const { code, stderr } = await startShell(`NODE_OPTIONS="--import=${broken}" $SLIM serve "$1" --port 0`, [artifact]).exit;
-  expect([code, stderr]).toEqual([1, 'error: boom boom\nhint: This is a bug in slim. Set SLIM_DEBUG=1 to see where.\n']);
+  const { code, stderr } = await startShell(`NODE_OPTIONS="--import=${broken}" $SLIM serve "$1" --port 0`, [artifact])
+    .exit;
+  expect([code, stderr]).toEqual([
+    1,
+    'error: boom boom\nhint: This is a bug in slim. Set SLIM_DEBUG=1 to see where.\n',
+  ]);
 });
 
 describe('signals', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('%s: the checkpoint is saved, exit code 130, and --resume ends where an unbroken run does', async (signal) => {
-    const running = start([...train, '--out', out]);
-    await running.saw('step 40/400');
-    running.child.kill(signal);
-    const { code, stdout, stderr } = await running.exit;
-    expect([code, stdout]).toEqual([130, '']);
-    expect(stderr).toMatch(/stopping; once more to stop at once\n(.*\n)*interrupted at step \d+ of 400: the same command with --resume goes on\n$/);
-    expect(readRecord(out)).toMatchObject({ status: 'interrupted' });
-    expect((await start([...train, '--resume', '--out', out]).exit).code).toBe(0);
-    expectSameAsWhole();
-  });
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    '%s: the checkpoint is saved, exit code 130, and --resume ends where an unbroken run does',
+    async (signal) => {
+      const running = start([...train, '--out', out]);
+      await running.saw('step 40/400');
+      running.child.kill(signal);
+      const { code, stdout, stderr } = await running.exit;
+      expect([code, stdout]).toEqual([130, '']);
+      expect(stderr).toMatch(
+        /stopping; once more to stop at once\n(.*\n)*interrupted at step \d+ of 400: the same command with --resume goes on\n$/,
+      );
+      expect(readRecord(out)).toMatchObject({ status: 'interrupted' });
+      expect((await start([...train, '--resume', '--out', out]).exit).code).toBe(0);
+      expectSameAsWhole();
+    },
+  );
 
   it('kill -9 in the middle: --resume goes on from the last checkpoint', async () => {
     const running = start([...train, '--out', out]);
@@ -108,7 +150,20 @@ describe('signals', () => {
   });
 
   it('a second signal does not wait', async () => {
-    const running = start(['bench', 'train-step', '--model', 'vit-ti16', '--rank', '8', '--batch-size', '4', '--steps', '1000', '--threads', '1']);
+    const running = start([
+      'bench',
+      'train-step',
+      '--model',
+      'vit-ti16',
+      '--rank',
+      '8',
+      '--batch-size',
+      '4',
+      '--steps',
+      '1000',
+      '--threads',
+      '1',
+    ]);
     await running.saw(/^step/m);
     running.child.kill('SIGINT');
     await running.saw('stopping');
@@ -117,10 +172,25 @@ describe('signals', () => {
   });
 
   it('one signal ends what has nothing to save', async () => {
-    const running = start(['bench', 'train-step', '--model', 'vit-pico', '--rank', '8', '--steps', '10000', '--threads', '1']);
+    const running = start([
+      'bench',
+      'train-step',
+      '--model',
+      'vit-pico',
+      '--rank',
+      '8',
+      '--steps',
+      '10000',
+      '--threads',
+      '1',
+    ]);
     await running.saw(/^step/m);
     running.child.kill('SIGINT');
-    expect(await running.exit).toMatchObject({ code: 130, stdout: '', stderr: expect.stringMatching(/\ninterrupted\n$/) });
+    expect(await running.exit).toMatchObject({
+      code: 130,
+      stdout: '',
+      stderr: expect.stringMatching(/\ninterrupted\n$/),
+    });
   });
 
   it.each(['0', '2'])('slim serve with %s workers answers until it is told to stop, and ends well', async (workers) => {
@@ -135,13 +205,18 @@ describe('signals', () => {
 
 describe('closed pipes', () => {
   it('a reader of the result that goes away is no failure', async () => {
-    const { code, stdout, stderr } = await startShell('$SLIM inspect "$1" | head -1; exit ${PIPESTATUS[0]}', [whole]).exit;
+    const { code, stdout, stderr } = await startShell('$SLIM inspect "$1" | head -1; exit ${PIPESTATUS[0]}', [whole])
+      .exit;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain('compress run, finished');
   });
 
   it('a reader of the progress that goes away does not stop the job', async () => {
-    const { code } = await startShell('$SLIM "$@" 2>&1 >/dev/null | head -1 >/dev/null; exit ${PIPESTATUS[0]}', [...train, '--out', out]).exit;
+    const { code } = await startShell('$SLIM "$@" 2>&1 >/dev/null | head -1 >/dev/null; exit ${PIPESTATUS[0]}', [
+      ...train,
+      '--out',
+      out,
+    ]).exit;
     expect(code).toBe(0);
     expectSameAsWhole();
   });
@@ -163,13 +238,16 @@ describe('no room', () => {
 
   it('for an artifact: the old one stays', async () => {
     const before = readFileSync(artifact);
-    const { code, stderr } = await startShell('ulimit -f 8; $SLIM pack "$1" --out "$2" --overwrite', [whole, artifact]).exit;
+    const { code, stderr } = await startShell('ulimit -f 8; $SLIM pack "$1" --out "$2" --overwrite', [whole, artifact])
+      .exit;
     expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: can't write .*whole\.slim: EFBIG/)]);
     expect(readFileSync(artifact).equals(before)).toBe(true);
     expect(leftovers(work.path())).toEqual([]);
   });
 
-  it('on a disk that fills up in the middle: the last checkpoint stays whole, and --resume goes on once there is room', async ({ skip }) => {
+  it('on a disk that fills up in the middle: the last checkpoint stays whole, and --resume goes on once there is room', async ({
+    skip,
+  }) => {
     const disk = work.path('disk');
     mkdirSync(disk);
     try {
@@ -201,7 +279,8 @@ describe('what is loaded', () => {
     const packages = new Set<string>();
     for (const [, from] of readFileSync(file, 'utf8').matchAll(/^(?:import|export)\s[^;]*?["']([^"']+)["'];$/gm)) {
       if (!from.startsWith('.')) packages.add(from);
-      else if (!seen.has(from)) for (const name of eagerPackages(join(dirname(file), from), seen.add(from))) packages.add(name);
+      else if (!seen.has(from))
+        for (const name of eagerPackages(join(dirname(file), from), seen.add(from))) packages.add(name);
     }
     return packages;
   }

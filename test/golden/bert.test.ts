@@ -1,16 +1,16 @@
 /** The BERT graph against what Hugging Face transformers makes of the same weights. */
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { evaluate, floats, integers, type Engine, type HostTensor } from '../../cli/engines/engine.ts';
+import { type Engine, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import type { Node } from '../../cli/graph/graph.ts';
 import { crossEntropy } from '../../cli/graph/ops/cross-entropy.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
-import { tensorsOf, type TensorSpec } from '../../cli/models/layers.ts';
+import { type TensorSpec, tensorsOf } from '../../cli/models/layers.ts';
 import type { Model } from '../../cli/models/model.ts';
 import { denseParts } from '../../cli/pclora/linear.ts';
-import { loadCheckpoint, type Checkpoint } from '../../cli/pretrained/checkpoint.ts';
+import { type Checkpoint, loadCheckpoint } from '../../cli/pretrained/checkpoint.ts';
 import { checkpointNames } from '../support/checkpoint-names.ts';
 import { expectClose } from '../support/compare.ts';
 import { goldenFolder, present } from '../support/shared.ts';
@@ -45,7 +45,11 @@ describe.skipIf(!present(folder))('a random BERT of transformers', () => {
 
   it('gives its logits and hidden states, padding masked', async () => {
     const { logits, blocks } = model.forward(model.batchInputs(BATCH, { padded: true }), BATCH, denseParts(specs));
-    const results = await evaluate(engine, { outputs: { logits, ...Object.fromEntries(blocks.map((block, i) => [`block.${i}`, block])) } }, feeds);
+    const results = await evaluate(
+      engine,
+      { outputs: { logits, ...Object.fromEntries(blocks.map((block, i) => [`block.${i}`, block])) } },
+      feeds,
+    );
     expectClose(results.logits.data, reference.logits.flat(), 1e-5, 'logits');
     // hidden_states[0] is the embedding, hidden_states[i + 1] block i's output, of token 0 here.
     const [, ...states]: number[][][] = reference.hidden_states_token0;
@@ -57,10 +61,18 @@ describe.skipIf(!present(folder))('a random BERT of transformers', () => {
   });
 
   it('needs no mask for a text without padding, whatever its length', async () => {
-    for (const [sample, tokens] of [[0, 8], [1, 4]] as const) {
+    for (const [sample, tokens] of [
+      [0, 8],
+      [1, 4],
+    ] as const) {
       const { logits } = model.forward(model.batchInputs(1, { tokens }), 1, denseParts(specs));
-      const part = ({ data }: HostTensor): HostTensor => integers((data as Int32Array).slice(sample * TOKENS, sample * TOKENS + tokens), [1, tokens]);
-      const results = await evaluate(engine, { outputs: { logits } }, { ...feeds, ids: part(feeds.ids), types: part(feeds.types) });
+      const part = ({ data }: HostTensor): HostTensor =>
+        integers((data as Int32Array).slice(sample * TOKENS, sample * TOKENS + tokens), [1, tokens]);
+      const results = await evaluate(
+        engine,
+        { outputs: { logits } },
+        { ...feeds, ids: part(feeds.ids), types: part(feeds.types) },
+      );
       expectClose(results.logits.data, reference.logits[sample], 1e-5, `sample ${sample}`);
     }
   });
@@ -71,7 +83,11 @@ describe.skipIf(!present(folder))('a random BERT of transformers', () => {
     const loss = crossEntropy(logits, input('labels', [BATCH], 'i32'));
     const byTensor = gradients(loss, [...tensors.values()]);
     const outputs = { loss, ...Object.fromEntries([...tensors.keys()].map((name, i) => [name, byTensor[i]])) };
-    const results = await evaluate(engine, { outputs }, { ...feeds, labels: integers(Int32Array.from(reference.labels), [BATCH]) });
+    const results = await evaluate(
+      engine,
+      { outputs },
+      { ...feeds, labels: integers(Int32Array.from(reference.labels), [BATCH]) },
+    );
 
     expectClose(results.loss.data, [reference.loss], 1e-6, 'loss');
     const theirs = checkpointNames(checkpoint);

@@ -1,18 +1,18 @@
 /** The whole PC-LoRA step against PyTorch: make_golden.py beside the golden files says what was computed. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { evaluate, floats, integers, type Engine, type HostTensor } from '../../cli/engines/engine.ts';
+import { type Engine, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { createTfjsEngine } from '../../cli/engines/tfjs/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
 import { createBert } from '../../cli/models/bert.ts';
-import { blockLinears, tensorsOf, type TensorSpec } from '../../cli/models/layers.ts';
+import { blockLinears, type TensorSpec, tensorsOf } from '../../cli/models/layers.ts';
 import type { Model } from '../../cli/models/model.ts';
+import { type AdapterOptions, adaptersOnlyParts, adapterTensors } from '../../cli/pclora/linear.ts';
+import { lambdaAt, type Schedule } from '../../cli/pclora/schedule.ts';
 import { loadCheckpoint } from '../../cli/pretrained/checkpoint.ts';
 import { openTensorFile, type Tensors } from '../../cli/pretrained/tensor-file.ts';
-import { adaptersOnlyParts, adapterTensors, type AdapterOptions } from '../../cli/pclora/linear.ts';
-import { lambdaAt, type Schedule } from '../../cli/pclora/schedule.ts';
 import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../../cli/train/optimizer.ts';
 import { compressLosses, compressStep, STATE } from '../../cli/train/step.ts';
 import { readSafetensors } from '../../runtime/artifact/safetensors.ts';
@@ -35,7 +35,12 @@ async function vit(folder: string, { floats: golden }: Golden): Promise<Subject>
   const checkpoint = await loadCheckpoint(folder, { seed: 0 });
   const { model, tensors } = checkpoint;
   const names = checkpointNames(checkpoint);
-  return { model, tensors, checkpointName: (name) => names.get(name)!, feeds: { pixels: floats(golden.get('batch.pixel_values')!, [BATCH, 3, 16, 16]) } };
+  return {
+    model,
+    tensors,
+    checkpointName: (name) => names.get(name)!,
+    feeds: { pixels: floats(golden.get('batch.pixel_values')!, [BATCH, 3, 16, 16]) },
+  };
 }
 
 /** Its texts have 12, 7 and 3 tokens. */
@@ -44,9 +49,18 @@ async function bert(folder: string, { integers: ids }: Golden): Promise<Subject>
   const tokens = 12;
   const model = createBert({
     variant: 'bert',
-    vocabSize: config.vocab_size, maxPositions: config.max_position_embeddings, typeVocabSize: config.type_vocab_size, hiddenSize: config.hidden_size,
-    layers: config.num_hidden_layers, heads: config.num_attention_heads, intermediateSize: config.intermediate_size,
-    layerNormEpsilon: config.layer_norm_eps, initializerRange: config.initializer_range, headDropout: 0, tokens, labels: Object.values(config.id2label),
+    vocabSize: config.vocab_size,
+    maxPositions: config.max_position_embeddings,
+    typeVocabSize: config.type_vocab_size,
+    hiddenSize: config.hidden_size,
+    layers: config.num_hidden_layers,
+    heads: config.num_attention_heads,
+    intermediateSize: config.intermediate_size,
+    layerNormEpsilon: config.layer_norm_eps,
+    initializerRange: config.initializer_range,
+    headDropout: 0,
+    tokens,
+    labels: Object.values(config.id2label),
   });
   const file = await openTensorFile(`${folder}/model.safetensors`);
   const tensors: Tensors = new Map();
@@ -54,7 +68,8 @@ async function bert(folder: string, { integers: ids }: Golden): Promise<Subject>
   await file.close();
   const shape = [BATCH, tokens];
   const feeds = {
-    ids: integers(ids.get('batch.input_ids')!, shape), types: integers(ids.get('batch.token_type_ids')!, shape),
+    ids: integers(ids.get('batch.input_ids')!, shape),
+    types: integers(ids.get('batch.token_type_ids')!, shape),
     mask: floats(Float32Array.from(ids.get('batch.attention_mask')!), shape),
   };
   return { model, tensors, checkpointName: bertName, feeds };
@@ -63,12 +78,20 @@ async function bert(folder: string, { integers: ids }: Golden): Promise<Subject>
 /** `block.0.up.weight` is `bert.encoder.layer.0.intermediate.dense.weight` there. */
 function bertName(name: string): string {
   const inBlocks: Record<string, string> = {
-    query: 'attention.self.query', key: 'attention.self.key', value: 'attention.self.value', attention: 'attention.output.dense',
-    norm1: 'attention.output.LayerNorm', up: 'intermediate.dense', down: 'output.dense', norm2: 'output.LayerNorm',
+    query: 'attention.self.query',
+    key: 'attention.self.key',
+    value: 'attention.self.value',
+    attention: 'attention.output.dense',
+    norm1: 'attention.output.LayerNorm',
+    up: 'intermediate.dense',
+    down: 'output.dense',
+    norm2: 'output.LayerNorm',
   };
   const others: Record<string, string> = {
-    'embedding.word': 'bert.embeddings.word_embeddings.weight', 'embedding.position': 'bert.embeddings.position_embeddings.weight',
-    'embedding.type': 'bert.embeddings.token_type_embeddings.weight', 'norm.weight': 'bert.embeddings.LayerNorm.weight',
+    'embedding.word': 'bert.embeddings.word_embeddings.weight',
+    'embedding.position': 'bert.embeddings.position_embeddings.weight',
+    'embedding.type': 'bert.embeddings.token_type_embeddings.weight',
+    'norm.weight': 'bert.embeddings.LayerNorm.weight',
     'norm.bias': 'bert.embeddings.LayerNorm.bias',
   };
   const [, block, layer, suffix] = /^block\.(\d+)\.(\w+)\.(weight|bias)$/.exec(name) ?? [];
@@ -84,7 +107,10 @@ interface Golden {
 
 function readGolden(path: string): Golden {
   const { tensors } = readSafetensors(readFileSync(path));
-  const of = (wanted: string) => [...tensors].filter(([, { dtype }]) => dtype === wanted).map(([name, { data }]) => [name, Uint8Array.from(data).buffer] as const);
+  const of = (wanted: string) =>
+    [...tensors]
+      .filter(([, { dtype }]) => dtype === wanted)
+      .map(([name, { data }]) => [name, Uint8Array.from(data).buffer] as const);
   return {
     floats: new Map(of('F32').map(([name, data]) => [name, new Float32Array(data)])),
     integers: new Map(of('I64').map(([name, data]) => [name, Int32Array.from(new BigInt64Array(data), Number)])),
@@ -101,7 +127,9 @@ const ENGINES = [
 
 for (const [name, load] of Object.entries({ 'tiny-vit': vit, 'tiny-bert': bert })) {
   const folder = `${goldenFolder}/${name}`;
-  describe.skipIf(!present(folder)).each(ENGINES)(`${name} on %s`, (_, createEngine) => compareWithPyTorch(folder, load, createEngine));
+  describe.skipIf(!present(folder)).each(ENGINES)(`${name} on %s`, (_, createEngine) =>
+    compareWithPyTorch(folder, load, createEngine),
+  );
 }
 
 function compareWithPyTorch(folder: string, load: typeof vit, createEngine: () => Promise<Engine>): void {
@@ -122,20 +150,27 @@ function compareWithPyTorch(folder: string, load: typeof vit, createEngine: () =
     labels = integers(read.integers.get('batch.labels')!, [BATCH]);
     subject = await load(folder, read);
     const { layers } = subject.model;
-    adapters = { init: 'paper', scaling: golden.scaling, ranks: new Map(blockLinears(layers).map((layer) => [layer.name, golden.rank])) };
+    adapters = {
+      init: 'paper',
+      scaling: golden.scaling,
+      ranks: new Map(blockLinears(layers).map((layer) => [layer.name, golden.rank])),
+    };
     const kept = tensorsOf(layers.filter(({ kind }) => kind === 'norm' || kind === 'head'));
     trainedSpecs = [...adapterTensors(layers, adapters.ranks), ...kept];
   });
   afterAll(() => engine.dispose());
 
-  /** PyTorch's name of a tensor: `block.0.query.loraA` is `vit.encoder.layer.0.attention.attention.query.lora_A` there. */
+  /**
+   * PyTorch's name of a tensor: `block.0.query.loraA` is `vit.encoder.layer.0.attention.attention.query.lora_A` there.
+   */
   function goldenName(name: string): string {
     const adapter = /^(.*)\.lora([ABC])$/.exec(name);
     if (!adapter) return subject.checkpointName(name);
     return subject.checkpointName(`${adapter[1]}.weight`).replace(/weight$/, `lora_${adapter[2]}`);
   }
 
-  const startOf = (spec: TensorSpec): Float32Array => values.get(`adapter.${goldenName(spec.name)}`) ?? subject.tensors.get(spec.name)!;
+  const startOf = (spec: TensorSpec): Float32Array =>
+    values.get(`adapter.${goldenName(spec.name)}`) ?? subject.tensors.get(spec.name)!;
 
   function feeds(): Record<string, HostTensor> {
     const specs = tensorsOf(subject.model.layers);
@@ -149,16 +184,26 @@ function compareWithPyTorch(folder: string, load: typeof vit, createEngine: () =
 
   it('computes the logits, block outputs and losses, and every gradient', async () => {
     const trained = new Map(trainedSpecs.map((spec) => [spec.name, input(`trained ${spec.name}`, spec.shape)]));
-    const losses = compressLosses({ model: subject.model, batch: BATCH, adapters, alpha: golden.alpha }, 'fading', trained);
+    const losses = compressLosses(
+      { model: subject.model, batch: BATCH, adapters, alpha: golden.alpha },
+      'fading',
+      trained,
+    );
     const { loss, task, feature, student, teacher } = losses;
     const byTensor = gradients(loss, [...trained.values()]);
     const outputs = {
-      loss, task, feature, studentLogits: student.logits, teacherLogits: teacher.logits,
+      loss,
+      task,
+      feature,
+      studentLogits: student.logits,
+      teacherLogits: teacher.logits,
       ...Object.fromEntries(student.blocks.map((block, i) => [`student.block.${i}`, block])),
       ...Object.fromEntries(teacher.blocks.map((block, i) => [`teacher.block.${i}`, block])),
       ...Object.fromEntries(trainedSpecs.map(({ name }, i) => [`grad.${name}`, byTensor[i]])),
     };
-    const starts = Object.fromEntries(trainedSpecs.map((spec) => [`trained ${spec.name}`, floats(startOf(spec), spec.shape)]));
+    const starts = Object.fromEntries(
+      trainedSpecs.map((spec) => [`trained ${spec.name}`, floats(startOf(spec), spec.shape)]),
+    );
     const results = await evaluate(engine, { outputs }, { ...feeds(), ...starts });
 
     expectClose(results.studentLogits.data, values.get('student.logits')!, 1e-5, 'student logits');
@@ -167,7 +212,11 @@ function compareWithPyTorch(folder: string, load: typeof vit, createEngine: () =
       expectClose(results[`student.block.${i}`].data, values.get(`student.block.${i}`)!, 1e-5, `student block ${i}`);
       expectClose(results[`teacher.block.${i}`].data, values.get(`teacher.block.${i}`)!, 1e-5, `teacher block ${i}`);
     }
-    for (const [name, expected] of [['loss', golden.loss], ['task', golden.task], ['feature', golden.feat]] as const) {
+    for (const [name, expected] of [
+      ['loss', golden.loss],
+      ['task', golden.task],
+      ['feature', golden.feat],
+    ] as const) {
       expectClose(results[name].data, [expected], 1e-5, name);
     }
     expect(trainedSpecs).toHaveLength(3 * 6 * 3 + 2 * 7 + 2);
@@ -186,7 +235,11 @@ function compareWithPyTorch(folder: string, load: typeof vit, createEngine: () =
   it('computes the adapters-only logits', async () => {
     const { model } = subject;
     const specs = [...tensorsOf(model.layers), ...adapterTensors(model.layers, adapters.ranks)];
-    const { logits } = model.forward(model.batchInputs(BATCH, { padded: true }), BATCH, adaptersOnlyParts(specs, adapters.scaling));
+    const { logits } = model.forward(
+      model.batchInputs(BATCH, { padded: true }),
+      BATCH,
+      adaptersOnlyParts(specs, adapters.scaling),
+    );
     const starts = Object.fromEntries(trainedSpecs.map((spec) => [spec.name, floats(startOf(spec), spec.shape)]));
     const results = await evaluate(engine, { outputs: { logits } }, { ...feeds(), ...starts });
     expectClose(results.logits.data, values.get('adapters_only.logits')!, 1e-5, 'adapters-only logits');
@@ -197,7 +250,10 @@ function compareWithPyTorch(folder: string, load: typeof vit, createEngine: () =
     const optimizer = { ...ADAMW_DEFAULTS, weightDecay, clipNorm: 0 };
     const layout = flatLayout(trainedSpecs);
     const options = { model: subject.model, batch: BATCH, adapters, alpha: golden.alpha, layout, optimizer };
-    const programs = { fading: await engine.compile(compressStep(options, 'fading')), adapters: await engine.compile(compressStep(options, 'adapters')) };
+    const programs = {
+      fading: await engine.compile(compressStep(options, 'fading')),
+      adapters: await engine.compile(compressStep(options, 'adapters')),
+    };
 
     const start = new Float32Array(layout.size);
     trainedSpecs.forEach((spec, i) => start.set(startOf(spec), layout.offsets[i]));
@@ -221,7 +277,12 @@ function compareWithPyTorch(folder: string, load: typeof vit, createEngine: () =
     trainedSpecs.forEach(({ name }, i) => {
       if (vanishes(name)) return; // AdamW divides rounding noise by its own size: its ten steps are noise too.
       const expected = values.get(`after10.${goldenName(name)}`)!;
-      expectClose(final.subarray(layout.offsets[i], layout.offsets[i] + expected.length), expected, 1e-3, `${name} after ten steps`);
+      expectClose(
+        final.subarray(layout.offsets[i], layout.offsets[i] + expected.length),
+        expected,
+        1e-3,
+        `${name} after ten steps`,
+      );
     });
   });
 
@@ -229,7 +290,9 @@ function compareWithPyTorch(folder: string, load: typeof vit, createEngine: () =
     const { progress, linear, sine, one_minus_cosine: oneMinusCosine } = golden.schedules;
     const expected: Record<Schedule, number[]> = { linear, sine, 'one-minus-cosine': oneMinusCosine };
     for (const [schedule, lambdas] of Object.entries(expected)) {
-      progress.forEach((p: number, i: number) => expect(lambdaAt(schedule as Schedule, p * 8, 8)).toBeCloseTo(lambdas[i], 12));
+      progress.forEach((p: number, i: number) =>
+        expect(lambdaAt(schedule as Schedule, p * 8, 8)).toBeCloseTo(lambdas[i], 12),
+      );
     }
   });
 }

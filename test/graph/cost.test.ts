@@ -1,18 +1,24 @@
 /** Costs against published counts, and against a count by hand. */
 import { describe, expect, it } from 'vitest';
-import { adaptersCost, denseCost, fusedQkvBlockParameters, macsByLayer, wordEmbeddingCost } from '../../cli/pclora/cost.ts';
 import { macsOf, parametersOf } from '../../cli/graph/cost.ts';
 import { attention } from '../../cli/graph/ops/attention.ts';
-import { exp } from '../../cli/graph/ops/unary.ts';
+import { add } from '../../cli/graph/ops/binary.ts';
 import { gemm } from '../../cli/graph/ops/gemm.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
 import { linear, lowRankLinear } from '../../cli/graph/ops/linear.ts';
 import { matmul } from '../../cli/graph/ops/matmul.ts';
-import { add } from '../../cli/graph/ops/binary.ts';
+import { exp } from '../../cli/graph/ops/unary.ts';
+import { createBert } from '../../cli/models/bert.ts';
 import { parameterCount, tensorsOf } from '../../cli/models/layers.ts';
 import { bertPreset, vitPreset } from '../../cli/models/presets.ts';
-import { createBert } from '../../cli/models/bert.ts';
 import { createVit } from '../../cli/models/vit.ts';
+import {
+  adaptersCost,
+  denseCost,
+  fusedQkvBlockParameters,
+  macsByLayer,
+  wordEmbeddingCost,
+} from '../../cli/pclora/cost.ts';
 import { adaptersOnlyParts, adapterTensors, denseParts } from '../../cli/pclora/linear.ts';
 import { resolveRanks } from '../../cli/pclora/rank.ts';
 
@@ -80,7 +86,10 @@ describe('BERT-base', () => {
     expect((whole.parameters / 1e6).toFixed(1)).toBe('29.9');
   });
 
-  it.each([[512, '84.4'], [128, '91.2']])('at %i tokens takes %s %% fewer MACs in its blocks', (tokens, saved) => {
+  it.each([
+    [512, '84.4'],
+    [128, '91.2'],
+  ])('at %i tokens takes %s %% fewer MACs in its blocks', (tokens, saved) => {
     const model = bert(tokens);
     const [dense, compressed] = [denseCost(model).blocks.macs, adaptersCost(model, ranks).blocks.macs];
     const mixing = 12 * 2 * tokens * tokens * D;
@@ -111,7 +120,8 @@ describe('BERT-base', () => {
     const [plain, smaller] = [adaptersCost(model, ranks), adaptersCost(model, withWords)];
     expect(smaller.whole.macs - plain.whole.macs).toBe(tokens * k * D);
     expect(wordEmbeddingCost(model, withWords)).toEqual({
-      dense: { parameters: V * D, macs: 0 }, compressed: { parameters: V * k + k * D, macs: tokens * k * D },
+      dense: { parameters: V * D, macs: 0 },
+      compressed: { parameters: V * k + k * D, macs: tokens * k * D },
     });
     expect(wordEmbeddingCost(model, ranks)?.compressed).toEqual({ parameters: V * D, macs: 0 });
     expect(wordEmbeddingCost(vitB, resolveRanks(vitB.layers, { rank: 32 }))).toBeNull();
@@ -131,7 +141,9 @@ describe.each([
 
   it('name every layer with products, and attention', () => {
     const byLayer = macsByLayer(vitB, parts);
-    const withProducts = vitB.layers.filter(({ kind, name }) => kind === 'linear' || kind === 'head' || name === 'patch').map(({ name }) => name);
+    const withProducts = vitB.layers
+      .filter(({ kind, name }) => kind === 'linear' || kind === 'head' || name === 'patch')
+      .map(({ name }) => name);
     expect([...byLayer.keys()].sort()).toEqual([...withProducts, 'attention'].sort());
     expect(byLayer.get('attention')).toBe(attentionMacs);
     expect(byLayer.get('patch')).toBe(patchMacs);
@@ -144,15 +156,22 @@ describe('the MACs of a graph', () => {
     const product = gemm(x, input('w', [17, 5]), null, { transB: true });
     expect(macsOf({ outputs: { y: add(exp(product), product) } }).total).toBe(3 * 5 * 17);
     expect(macsOf({ outputs: { y: gemm(x, input('w', [3, 2]), null, { transA: true }) } }).total).toBe(5 * 3 * 2);
-    expect(macsOf({ outputs: { y: matmul(input('a', [2, 3, 4, 5]), input('b', [2, 3, 5, 7])) } }).total).toBe(2 * 3 * 4 * 5 * 7);
+    expect(macsOf({ outputs: { y: matmul(input('a', [2, 3, 4, 5]), input('b', [2, 3, 5, 7])) } }).total).toBe(
+      2 * 3 * 4 * 5 * 7,
+    );
   });
 
   it('are those of a composite without the ones that made its inputs', () => {
     const hidden = linear(x, input('w', [7, 5]), input('b', [7]), 'first');
     const y = lowRankLinear(hidden, input('A', [2, 7]), input('B', [4, 2]), input('C', [4]), 1, 'second');
-    expect([...macsOf({ outputs: { y } }).byLayer]).toEqual([['first', 3 * 5 * 7], ['second', 3 * 2 * (7 + 4)]]);
+    expect([...macsOf({ outputs: { y } }).byLayer]).toEqual([
+      ['first', 3 * 5 * 7],
+      ['second', 3 * 2 * (7 + 4)],
+    ]);
     const [q, k, v] = ['q', 'k', 'v'].map((name) => input(name, [6, 8]));
-    expect(macsOf({ outputs: { y: attention(q, k, v, null, { batch: 2, tokens: 3, heads: 4 }) } }).total).toBe(2 * 2 * 3 * 3 * 8);
+    expect(macsOf({ outputs: { y: attention(q, k, v, null, { batch: 2, tokens: 3, heads: 4 }) } }).total).toBe(
+      2 * 2 * 3 * 3 * 8,
+    );
   });
 
   it('leave out what no output reaches, as its parameters do', () => {
@@ -162,6 +181,8 @@ describe('the MACs of a graph', () => {
 });
 
 it('agrees with the layer table about the parameters that the forward pass reads', () => {
-  const graph = { outputs: { logits: vitB.forward(vitB.batchInputs(1), 1, denseParts(tensorsOf(vitB.layers))).logits } };
+  const graph = {
+    outputs: { logits: vitB.forward(vitB.batchInputs(1), 1, denseParts(tensorsOf(vitB.layers))).logits },
+  };
   expect(parametersOf(graph, (name) => name !== 'pixels')).toBe(parameterCount(tensorsOf(vitB.layers)));
 });

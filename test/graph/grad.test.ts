@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { evaluate, floats, type Engine } from '../../cli/engines/engine.ts';
+import { type Engine, evaluate, floats } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
-import { ShapeError, topological, type Node } from '../../cli/graph/graph.ts';
+import { type Node, ShapeError, topological } from '../../cli/graph/graph.ts';
 import { add, minimum, multiply, scale } from '../../cli/graph/ops/binary.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
 import { linear } from '../../cli/graph/ops/linear.ts';
@@ -48,27 +48,51 @@ describe('gradients that are summed', () => {
 
   const values = [0.5, -1, 2];
   async function gradientOf(loss: Node, target: Node): Promise<ArrayLike<number>> {
-    const { dx } = await evaluate(engine, { outputs: { dx: gradients(loss, [target])[0] } }, { x: floats(Float32Array.from(values), [3]) });
+    const { dx } = await evaluate(
+      engine,
+      { outputs: { dx: gradients(loss, [target])[0] } },
+      { x: floats(Float32Array.from(values), [3]) },
+    );
     return dx.data;
   }
 
   it('over two uses of a node', async () => {
     // x² + 3x + e^x
     const loss = sumOfAll(add(add(multiply(x, x), scale(x, 3)), exp(x)));
-    expectClose(await gradientOf(loss, x), values.map((v) => 2 * v + 3 + Math.exp(v)), 1e-6, 'dx');
+    expectClose(
+      await gradientOf(loss, x),
+      values.map((v) => 2 * v + 3 + Math.exp(v)),
+      1e-6,
+      'dx',
+    );
   });
 
   it('over two uses of a value in between', async () => {
     // (e^x)² + e^x
     const power = exp(x);
-    expectClose(await gradientOf(sumOfAll(add(multiply(power, power), power)), x), values.map((v) => 2 * Math.exp(2 * v) + Math.exp(v)), 1e-6, 'dx');
-    expectClose(await gradientOf(sumOfAll(add(multiply(power, power), power)), power), values.map((v) => 2 * Math.exp(v) + 1), 1e-6, 'd power');
+    expectClose(
+      await gradientOf(sumOfAll(add(multiply(power, power), power)), x),
+      values.map((v) => 2 * Math.exp(2 * v) + Math.exp(v)),
+      1e-6,
+      'dx',
+    );
+    expectClose(
+      await gradientOf(sumOfAll(add(multiply(power, power), power)), power),
+      values.map((v) => 2 * Math.exp(v) + 1),
+      1e-6,
+      'd power',
+    );
   });
 
   it('of gradients', async () => {
     // d²(x³)/dx² = 6x
     const [dx] = gradients(sumOfAll(multiply(multiply(x, x), x)), [x]);
-    expectClose(await gradientOf(sumOfAll(dx), x), values.map((v) => 6 * v), 1e-6, 'second derivative');
+    expectClose(
+      await gradientOf(sumOfAll(dx), x),
+      values.map((v) => 6 * v),
+      1e-6,
+      'second derivative',
+    );
   });
 
   it('and a loss is its own target', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { lowerToOnnx } from '../../cli/engines/onnx/lower.ts';
 import { Model } from '../../cli/engines/onnx/schema.ts';
-import { expansionOf, ShapeError, topological, type Node } from '../../cli/graph/graph.ts';
+import { expansionOf, type Node, ShapeError, topological } from '../../cli/graph/graph.ts';
 import { attention } from '../../cli/graph/ops/attention.ts';
 import { add, multiply } from '../../cli/graph/ops/binary.ts';
 import { broadcastTo } from '../../cli/graph/ops/broadcast.ts';
@@ -33,17 +33,44 @@ describe('shapes that do not fit', () => {
     ['softmax: expected an f32 tensor with at least one axis, got f32()', () => softmax(f())],
     ['broadcastTo: expected a shape that broadcasts to (2, 4), got f32(3)', () => broadcastTo(f(3), [2, 4])],
     ['broadcastTo: expected a shape that broadcasts to (1), got f32(3)', () => broadcastTo(f(3), [1])],
-    ['concat: expected tensors that differ on axis 1 only, got f32(3, 5) and f32(4, 5)', () => concat([f(3, 5), f(4, 5)], 1)],
-    ['concat: expected tensors that differ on axis 2 only, got f32(3, 5) and f32(3, 5)', () => concat([f(3, 5), f(3, 5)], 2)],
+    [
+      'concat: expected tensors that differ on axis 1 only, got f32(3, 5) and f32(4, 5)',
+      () => concat([f(3, 5), f(4, 5)], 1),
+    ],
+    [
+      'concat: expected tensors that differ on axis 2 only, got f32(3, 5) and f32(3, 5)',
+      () => concat([f(3, 5), f(3, 5)], 2),
+    ],
     ['oneHot: expected i32 labels, got f32(3)', () => oneHot(f(3), 5)],
     ['gemm: expected two matrices, got f32(3, 5) and f32(5)', () => gemm(f(3, 5), f(5), null)],
-    ['gemm: expected inner sizes that agree (transA false, transB true), got f32(3, 5) and f32(5, 2)', () => gemm(f(3, 5), f(5, 2), null, { transB: true })],
-    ['gemm: expected an addend of shape (2) or (3, 2), got f32(3, 5) and f32(5, 2) and f32(3)', () => gemm(f(3, 5), f(5, 2), f(3))],
-    ['matmul: expected two stacks of matrices with the same leading axes, got f32(2, 3, 5) and f32(3, 5, 2)', () => matmul(f(2, 3, 5), f(3, 5, 2))],
-    ['matmul: expected inner sizes that agree (transB false), got f32(2, 3, 5) and f32(2, 3, 5)', () => matmul(f(2, 3, 5), f(2, 3, 5))],
-    ['linear: expected x (rows, in), weight (out, in), bias (out), got f32(3, 5) and f32(2, 4) and f32(2)', () => linear(f(3, 5), f(2, 4), f(2), 'l')],
-    ['lowRankLinear: expected x (rows, in), loraA (r, in), loraB (out, r), loraC (out)', () => lowRankLinear(f(3, 5), f(2, 5), f(4, 3), f(4), 1, 'l')],
-    ['layerNorm: expected gamma and beta of shape (5), got f32(3, 5) and f32(3) and f32(5)', () => layerNorm(f(3, 5), f(3), f(5), 1e-6)],
+    [
+      'gemm: expected inner sizes that agree (transA false, transB true), got f32(3, 5) and f32(5, 2)',
+      () => gemm(f(3, 5), f(5, 2), null, { transB: true }),
+    ],
+    [
+      'gemm: expected an addend of shape (2) or (3, 2), got f32(3, 5) and f32(5, 2) and f32(3)',
+      () => gemm(f(3, 5), f(5, 2), f(3)),
+    ],
+    [
+      'matmul: expected two stacks of matrices with the same leading axes, got f32(2, 3, 5) and f32(3, 5, 2)',
+      () => matmul(f(2, 3, 5), f(3, 5, 2)),
+    ],
+    [
+      'matmul: expected inner sizes that agree (transB false), got f32(2, 3, 5) and f32(2, 3, 5)',
+      () => matmul(f(2, 3, 5), f(2, 3, 5)),
+    ],
+    [
+      'linear: expected x (rows, in), weight (out, in), bias (out), got f32(3, 5) and f32(2, 4) and f32(2)',
+      () => linear(f(3, 5), f(2, 4), f(2), 'l'),
+    ],
+    [
+      'lowRankLinear: expected x (rows, in), loraA (r, in), loraB (out, r), loraC (out)',
+      () => lowRankLinear(f(3, 5), f(2, 5), f(4, 3), f(4), 1, 'l'),
+    ],
+    [
+      'layerNorm: expected gamma and beta of shape (5), got f32(3, 5) and f32(3) and f32(5)',
+      () => layerNorm(f(3, 5), f(3), f(5), 1e-6),
+    ],
     ['standardize: expected at least one axis, got f32()', () => standardize(f(), 1e-6)],
     ['sum: expected an f32 tensor with axes 2, got f32(3, 5)', () => sum(f(3, 5), [2])],
     ['sumTo: expected a tensor broadcast from (4), got f32(3, 5)', () => sumTo(f(3, 5), [4])],
@@ -51,11 +78,26 @@ describe('shapes that do not fit', () => {
     ['slice: expected at least 6 elements on axis 1, got f32(3, 5)', () => slice(f(3, 5), 1, 2, 4)],
     ['slice: expected at least 1 elements on axis 2, got f32(3, 5)', () => slice(f(3, 5), 2, 0, 1)],
     ['pad: expected an axis 2 and counts of zero or more, got f32(3, 5)', () => pad(f(3, 5), 2, 0, 1)],
-    ['transpose: expected a tensor with 2 axes for the permutation 0, 0, got f32(3, 5)', () => transpose(f(3, 5), [0, 0])],
-    ['attention: expected query, key, value (6, width), width divisible by 4 heads', () => attention(f(6, 10), f(6, 10), f(6, 10), null, { batch: 2, tokens: 3, heads: 4 })],
-    ['attention: expected a bias of shape (2, 1, 1, 3)', () => attention(f(6, 8), f(6, 8), f(6, 8), f(2, 3), { batch: 2, tokens: 3, heads: 4 })],
-    ['patchify: expected pixels (batch, channels, height, width) with sides divisible by 4, got f32(1, 3, 8, 6)', () => patchify(f(1, 3, 8, 6), 4)],
-    ['tokens: expected patches (B·N, D), cls (C·D), position (N/C + 1, C·D), got f32(5, 8) and f32(8) and f32(5, 8)', () => tokens(f(5, 8), f(8), f(5, 8))],
+    [
+      'transpose: expected a tensor with 2 axes for the permutation 0, 0, got f32(3, 5)',
+      () => transpose(f(3, 5), [0, 0]),
+    ],
+    [
+      'attention: expected query, key, value (6, width), width divisible by 4 heads',
+      () => attention(f(6, 10), f(6, 10), f(6, 10), null, { batch: 2, tokens: 3, heads: 4 }),
+    ],
+    [
+      'attention: expected a bias of shape (2, 1, 1, 3)',
+      () => attention(f(6, 8), f(6, 8), f(6, 8), f(2, 3), { batch: 2, tokens: 3, heads: 4 }),
+    ],
+    [
+      'patchify: expected pixels (batch, channels, height, width) with sides divisible by 4, got f32(1, 3, 8, 6)',
+      () => patchify(f(1, 3, 8, 6), 4),
+    ],
+    [
+      'tokens: expected patches (B·N, D), cls (C·D), position (N/C + 1, C·D), got f32(5, 8) and f32(8) and f32(5, 8)',
+      () => tokens(f(5, 8), f(8), f(5, 8)),
+    ],
     ['selectToken: expected rows of 2 sequences longer than 3, got f32(6, 8)', () => selectToken(f(6, 8), 2, 3)],
     ['constant: expected 6 values for shape (2, 3), got 5', () => constant(new Float32Array(5), [2, 3])],
   ];
@@ -125,6 +167,8 @@ describe('the ONNX model of a graph', () => {
   });
 
   it('refuses one input name with two shapes', () => {
-    expect(() => lowerToOnnx({ outputs: { y: add(input('x', [3]), input('x', [])) } })).toThrow('input x is both f32(3) and f32()');
+    expect(() => lowerToOnnx({ outputs: { y: add(input('x', [3]), input('x', [])) } })).toThrow(
+      'input x is both f32(3) and f32()',
+    );
   });
 });

@@ -2,17 +2,31 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../runtime/http/access.ts';
-import { createApp, type AppOptions, type LogEntry } from '../../runtime/http/app.ts';
+import { type AppOptions, createApp, type LogEntry } from '../../runtime/http/app.ts';
 import type { Classifier, ModelInfo } from '../../runtime/http/classifier.ts';
 import { pictureInput } from '../../runtime/http/picture-input.ts';
-import { textInput, type TextInput } from '../../runtime/http/text-input.ts';
+import { type TextInput, textInput } from '../../runtime/http/text-input.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 
 const info: ModelInfo = {
-  name: 'toy', task: 'image-classification', architecture: 'vit', labels: ['ant', 'bee'], precision: 'int8', rank: 4, parameters: 3, macs: 5,
-  teacher: { parameters: 30, macs: 50 }, accuracy: [{ stage: 'teacher', accuracy: 0.75, samples: 8 }], bytes: 7, digest: 'sha256:00', preprocessing: {},
+  name: 'toy',
+  task: 'image-classification',
+  architecture: 'vit',
+  labels: ['ant', 'bee'],
+  precision: 'int8',
+  rank: 4,
+  parameters: 3,
+  macs: 5,
+  teacher: { parameters: 30, macs: 50 },
+  accuracy: [{ stage: 'teacher', accuracy: 0.75, samples: 8 }],
+  bytes: 7,
+  digest: 'sha256:00',
+  preprocessing: {},
 };
-const LABELS = [{ label: 'ant', score: 0.75 }, { label: 'bee', score: 0.25 }];
+const LABELS = [
+  { label: 'ant', score: 0.75 },
+  { label: 'bee', score: 0.25 },
+];
 
 /** Answers with the length of what it was given; a first byte of 0, 1 or 2 fails, or never ends. */
 const pictures: Classifier<Uint8Array> = {
@@ -30,7 +44,9 @@ const pictures: Classifier<Uint8Array> = {
 const texts: Classifier<TextInput> = {
   info: { ...info, task: 'text-classification' },
   input: textInput,
-  classify: async ({ text, pair }, topK) => ({ predictions: [{ label: pair === null ? text : `${text} | ${pair}`, score: 1 }, LABELS[1]].slice(0, topK) }),
+  classify: async ({ text, pair }, topK) => ({
+    predictions: [{ label: pair === null ? text : `${text} | ${pair}`, score: 1 }, LABELS[1]].slice(0, topK),
+  }),
 };
 
 interface Asked {
@@ -44,39 +60,68 @@ function client(options: AppOptions = {}, model: Classifier<any> | Promise<Class
   const ask = async (path: string, init: RequestInit & { client?: string } = {}): Promise<Asked> => {
     const response = await app.fetch(new Request(`http://slim${path}`, init), { client: init.client });
     const text = await response.text();
-    return { status: response.status, headers: response.headers, body: text !== '' && /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : text };
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: text !== '' && /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : text,
+    };
   };
-  const post = (body: BodyInit, type: string, path = '/v1/predict', headers: Record<string, string> = {}): Promise<Asked> =>
+  const post = (
+    body: BodyInit,
+    type: string,
+    path = '/v1/predict',
+    headers: Record<string, string> = {},
+  ): Promise<Asked> =>
     ask(path, { method: 'POST', body, headers: { ...(type === '' ? {} : { 'content-type': type }), ...headers } });
   const json = (body: unknown, path?: string): Promise<Asked> => post(JSON.stringify(body), 'application/json', path);
   return { app, ask, post, json };
 }
 
-function expectProblem({ status, headers, body }: Asked, expected: number, detail: string, extra: Record<string, unknown> = {}): void {
-  expect(body).toMatchObject({ type: 'about:blank', status: expected, detail: expect.stringContaining(detail) as string, ...extra });
+function expectProblem(
+  { status, headers, body }: Asked,
+  expected: number,
+  detail: string,
+  extra: Record<string, unknown> = {},
+): void {
+  expect(body).toMatchObject({
+    type: 'about:blank',
+    status: expected,
+    detail: expect.stringContaining(detail) as string,
+    ...extra,
+  });
   expect(body.title).toMatch(/^[A-Z]/);
   expect(status).toBe(expected);
   expect(headers.get('content-type')).toBe('application/problem+json');
   expect(body.requestId).toBe(headers.get('x-request-id'));
 }
 
-const answered = (...predictions: unknown[]) => ({ status: 200, body: { predictions, latencyMs: expect.any(Number) as number } });
+const answered = (...predictions: unknown[]) => ({
+  status: 200,
+  body: { predictions, latencyMs: expect.any(Number) as number },
+});
 
 describe('GET', () => {
   const { ask } = client({ page: '<!doctype html><style>p{}</style><script type="module">1</script>' });
 
-  it.each([['/healthz', { status: 'ok' }], ['/readyz', { status: 'ready' }], ['/v1/model', info]])('%s', async (path, body) => {
+  it.each([
+    ['/healthz', { status: 'ok' }],
+    ['/readyz', { status: 'ready' }],
+    ['/v1/model', info],
+  ])('%s', async (path, body) => {
     expect(await ask(path)).toMatchObject({ status: 200, body });
     expect(await ask(path, { method: 'HEAD' })).toMatchObject({ status: 200, body: '' });
   });
 
   it('/ is the page, and its policy lets nothing run but what is in it', async () => {
     const { headers, body } = await ask('/');
-    expect([headers.get('content-type'), body]).toEqual(['text/html; charset=UTF-8', expect.stringContaining('<!doctype html>')]);
+    expect([headers.get('content-type'), body]).toEqual([
+      'text/html; charset=UTF-8',
+      expect.stringContaining('<!doctype html>'),
+    ]);
     // printf %s 1 | openssl dgst -sha256 -binary | base64, and of p{}
     expect(headers.get('content-security-policy')).toBe(
       "default-src 'none'; script-src 'sha256-a4ayc/80/OGda4BO/1o/V0etpOqiLx1JwB5S3beHW0s='; style-src 'sha256-gG2yISYereRMiG2lMXrbiUgi0Ubw9p7QCeWcroOvy9Y='; " +
-      "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     );
   });
 
@@ -86,8 +131,14 @@ describe('GET', () => {
         const { app, ask } = client({ tokenDigest }, model);
         const { body } = await ask('/openapi.json');
         expect(await new Validator().validate(structuredClone(body))).toMatchObject({ valid: true });
-        const documented = Object.entries(body.paths).flatMap(([path, operations]) => Object.keys(operations as object).map((method) => `${method.toUpperCase()} ${path}`));
-        const routes = [...new Set(app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`))];
+        const documented = Object.entries(body.paths).flatMap(([path, operations]) =>
+          Object.keys(operations as object).map((method) => `${method.toUpperCase()} ${path}`),
+        );
+        const routes = [
+          ...new Set(
+            app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`),
+          ),
+        ];
         expect(documented.sort()).toEqual(routes.filter((route) => route !== 'GET /openapi.json').sort());
       }
     }
@@ -95,8 +146,18 @@ describe('GET', () => {
 
   it.each(['/v1/model', '/', '/nowhere', '/v1/predict'])('has headers that browsers heed: %s', async (path) => {
     const { headers } = await ask(path);
-    expect(Object.fromEntries(['x-content-type-options', 'x-frame-options', 'referrer-policy', 'cache-control'].map((name) => [name, headers.get(name)]))).toEqual({
-      'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY', 'referrer-policy': 'no-referrer', 'cache-control': 'no-store',
+    expect(
+      Object.fromEntries(
+        ['x-content-type-options', 'x-frame-options', 'referrer-policy', 'cache-control'].map((name) => [
+          name,
+          headers.get(name),
+        ]),
+      ),
+    ).toEqual({
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'referrer-policy': 'no-referrer',
+      'cache-control': 'no-store',
     });
   });
 });
@@ -106,17 +167,27 @@ describe('POST /v1/predict of pictures', () => {
   const three = [{ label: '3 bytes', score: 0.75 }, LABELS[1]];
 
   it('takes one as the body', async () => {
-    for (const type of ['image/jpeg', 'image/png', 'application/octet-stream', 'IMAGE/WEBP; q=1']) expect(await post(Uint8Array.of(9, 8, 7), type)).toMatchObject(answered(...three));
+    for (const type of ['image/jpeg', 'image/png', 'application/octet-stream', 'IMAGE/WEBP; q=1'])
+      expect(await post(Uint8Array.of(9, 8, 7), type)).toMatchObject(answered(...three));
   });
 
   it('takes base64 or a data URL in JSON', async () => {
-    for (const inputs of ['CQgH', 'data:image/png;base64,CQgH']) expect(await json({ inputs, parameters: { top_k: 1 } })).toMatchObject(answered(three[0]));
-    expect(await json({ inputs: 'CQgH', parameters: { function_to_apply: 'softmax' }, options: { wait_for_model: true } })).toMatchObject(answered(...three));
+    for (const inputs of ['CQgH', 'data:image/png;base64,CQgH'])
+      expect(await json({ inputs, parameters: { top_k: 1 } })).toMatchObject(answered(three[0]));
+    expect(
+      await json({ inputs: 'CQgH', parameters: { function_to_apply: 'softmax' }, options: { wait_for_model: true } }),
+    ).toMatchObject(answered(...three));
   });
 
   it('takes lists, and answers with one', async () => {
     const { status, body } = await json({ inputs: ['CQgH', 'CQ=='], parameters: { top_k: 1 } });
-    expect([status, body]).toEqual([200, { results: [{ predictions: [three[0]] }, { predictions: [{ label: '1 bytes', score: 0.75 }] }], latencyMs: expect.any(Number) }]);
+    expect([status, body]).toEqual([
+      200,
+      {
+        results: [{ predictions: [three[0]] }, { predictions: [{ label: '1 bytes', score: 0.75 }] }],
+        latencyMs: expect.any(Number),
+      },
+    ]);
     expect((await json({ inputs: ['CQgH'] })).body.results).toHaveLength(1);
   });
 
@@ -126,12 +197,18 @@ describe('POST /v1/predict of pictures', () => {
     form.set('top_k', '1');
     expect(await ask('/v1/predict', { method: 'POST', body: form })).toMatchObject(answered(three[0]));
     form.append('picture', new File([Uint8Array.of(9)], 'b.png'));
-    expect((await ask('/v1/predict', { method: 'POST', body: form })).body.results.map(({ predictions }: any) => predictions[0].label)).toEqual(['3 bytes', '1 bytes']);
+    expect(
+      (await ask('/v1/predict', { method: 'POST', body: form })).body.results.map(
+        ({ predictions }: any) => predictions[0].label,
+      ),
+    ).toEqual(['3 bytes', '1 bytes']);
   });
 
   it('takes top_k from the query first', async () => {
     expect((await post(Uint8Array.of(9), 'image/png', '/v1/predict?top_k=1')).body.predictions).toHaveLength(1);
-    expect((await json({ inputs: 'CQgH', parameters: { top_k: 2 } }, '/v1/predict?top_k=1')).body.predictions).toHaveLength(1);
+    expect(
+      (await json({ inputs: 'CQgH', parameters: { top_k: 2 } }, '/v1/predict?top_k=1')).body.predictions,
+    ).toHaveLength(1);
   });
 
   it.each<[string, unknown, string]>([
@@ -145,8 +222,16 @@ describe('POST /v1/predict of pictures', () => {
     ['a data URL of something else', { inputs: 'data:text/plain,hello' }, 'inputs: expected base64 or a data URL, got'],
     ['a misspelt field', { inputs: 'CQgH', parameter: {} }, 'the body: unknown field "parameter"'],
     ['a misspelt parameter', { inputs: 'CQgH', parameters: { topK: 1 } }, 'parameters: unknown field "topK"'],
-    ['top_k as text', { inputs: 'CQgH', parameters: { top_k: '2' } }, 'parameters.top_k: expected a whole number from 1 to 1000, got "2"'],
-    ['another function', { inputs: 'CQgH', parameters: { function_to_apply: 'sigmoid' } }, 'parameters.function_to_apply: expected softmax, got "sigmoid"'],
+    [
+      'top_k as text',
+      { inputs: 'CQgH', parameters: { top_k: '2' } },
+      'parameters.top_k: expected a whole number from 1 to 1000, got "2"',
+    ],
+    [
+      'another function',
+      { inputs: 'CQgH', parameters: { function_to_apply: 'sigmoid' } },
+      'parameters.function_to_apply: expected softmax, got "sigmoid"',
+    ],
   ])('refuses %s', async (_, body, detail) => {
     expectProblem(await json(body), 400, detail);
   });
@@ -157,7 +242,11 @@ describe('POST /v1/predict of pictures', () => {
     expectProblem(await post('x', 'multipart/form-data; boundary=a'), 400, 'expected a form, with the boundary');
     expectProblem(await post(new Uint8Array(), 'image/png'), 400, 'the picture is empty');
     for (const topK of ['0', '-1', '1.5', 'many', '', '%20', '5000', '1e400']) {
-      expectProblem(await post(Uint8Array.of(9), 'image/png', `/v1/predict?top_k=${topK}`), 400, 'top_k: expected a whole number from 1 to 1000, got');
+      expectProblem(
+        await post(Uint8Array.of(9), 'image/png', `/v1/predict?top_k=${topK}`),
+        400,
+        'top_k: expected a whole number from 1 to 1000, got',
+      );
     }
     expectProblem(await post('a=b', 'application/x-www-form-urlencoded'), 415, 'got application/x-www-form-urlencoded');
     expectProblem(await post(Uint8Array.of(9), ''), 415, 'got none');
@@ -173,7 +262,16 @@ describe('POST /v1/predict of pictures', () => {
         controller.enqueue(new Uint8Array(50));
       },
     });
-    expectProblem(await ask('/v1/predict', { method: 'POST', body: endless, headers: { 'content-type': 'image/png' }, duplex: 'half' } as RequestInit), 413, 'larger than 1000 bytes');
+    expectProblem(
+      await ask('/v1/predict', {
+        method: 'POST',
+        body: endless,
+        headers: { 'content-type': 'image/png' },
+        duplex: 'half',
+      } as RequestInit),
+      413,
+      'larger than 1000 bytes',
+    );
     expect(sent).toBeLessThan(10_000);
   });
 });
@@ -188,9 +286,14 @@ describe('POST /v1/predict of texts', () => {
     const form = new FormData();
     form.set('inputs', 'a film');
     expect(await ask('/v1/predict', { method: 'POST', body: form })).toMatchObject(film);
-    expect(await json({ inputs: { text: 'a', text_pair: 'b' } })).toMatchObject(answered({ label: 'a | b', score: 1 }, LABELS[1]));
+    expect(await json({ inputs: { text: 'a', text_pair: 'b' } })).toMatchObject(
+      answered({ label: 'a | b', score: 1 }, LABELS[1]),
+    );
     const { body } = await json({ inputs: ['x', { text: 'y' }], parameters: { top_k: 1 } });
-    expect(body.results).toEqual([{ predictions: [{ label: 'x', score: 1 }] }, { predictions: [{ label: 'y', score: 1 }] }]);
+    expect(body.results).toEqual([
+      { predictions: [{ label: 'x', score: 1 }] },
+      { predictions: [{ label: 'y', score: 1 }] },
+    ]);
   });
 
   it('refuses what is none', async () => {
@@ -208,10 +311,18 @@ describe('failures', () => {
     const response = await post(Uint8Array.of(1), 'image/png', '/v1/predict', { 'x-request-id': 'abc-1' });
     expectProblem(response, 500, 'the prediction failed', { requestId: 'abc-1' });
     expect(JSON.stringify(response.body)).not.toContain('secret');
-    expect(log).toEqual([{
-      time: expect.stringMatching(/^\d{4}-.*Z$/), level: 'error', requestId: 'abc-1', method: 'POST', route: '/v1/predict', status: 500,
-      durationMs: expect.any(Number), error: expect.stringContaining('secret: /home/someone/model.slim'),
-    }]);
+    expect(log).toEqual([
+      {
+        time: expect.stringMatching(/^\d{4}-.*Z$/),
+        level: 'error',
+        requestId: 'abc-1',
+        method: 'POST',
+        route: '/v1/predict',
+        status: 500,
+        durationMs: expect.any(Number),
+        error: expect.stringContaining('secret: /home/someone/model.slim'),
+      },
+    ]);
   });
 
   it('elsewhere are problems too', async () => {
@@ -228,7 +339,11 @@ describe('failures', () => {
 describe('a token', () => {
   it('is asked for wherever the model answers, and nowhere else', async () => {
     const log: LogEntry[] = [];
-    const { ask, post } = client({ tokenDigest: await digestOf('open sesame'.replace(' ', '-')), log: (entry) => log.push(entry), page: '' });
+    const { ask, post } = client({
+      tokenDigest: await digestOf('open sesame'.replace(' ', '-')),
+      log: (entry) => log.push(entry),
+      page: '',
+    });
     const authorization = (value: string) => ({ headers: { authorization: value } });
     for (const path of ['/v1/model', '/metrics']) {
       const refused = await ask(path);
@@ -240,7 +355,9 @@ describe('a token', () => {
     }
     for (const path of ['/v1/predict', '/']) {
       expectProblem(await post(Uint8Array.of(9), 'image/png', path), 401, 'expected Authorization');
-      expect((await post(Uint8Array.of(9), 'image/png', path, { authorization: 'bearer open-sesame' })).status).toBe(200);
+      expect((await post(Uint8Array.of(9), 'image/png', path, { authorization: 'bearer open-sesame' })).status).toBe(
+        200,
+      );
     }
     for (const path of ['/healthz', '/readyz', '/openapi.json', '/']) expect((await ask(path)).status).toBe(200);
     expect(JSON.stringify(log)).not.toMatch(/sesame/);
@@ -279,13 +396,21 @@ describe('limits', () => {
   it('on what all bodies take together, given back when they have come', async () => {
     const { ask, post } = client({ maxBodyBytes: 1000 });
     const controllers: ReadableStreamDefaultController[] = [];
-    const slowly = () => new ReadableStream({
-      start(controller) {
-        controller.enqueue(new Uint8Array(1000).fill(9));
-        controllers.push(controller);
-      },
-    });
-    const coming = Array.from({ length: 64 }, () => ask('/v1/predict', { method: 'POST', body: slowly(), headers: { 'content-type': 'image/png' }, duplex: 'half' } as RequestInit));
+    const slowly = () =>
+      new ReadableStream({
+        start(controller) {
+          controller.enqueue(new Uint8Array(1000).fill(9));
+          controllers.push(controller);
+        },
+      });
+    const coming = Array.from({ length: 64 }, () =>
+      ask('/v1/predict', {
+        method: 'POST',
+        body: slowly(),
+        headers: { 'content-type': 'image/png' },
+        duplex: 'half',
+      } as RequestInit),
+    );
     await new Promise((resolve) => setTimeout(resolve, 50));
     expectProblem(await post(Uint8Array.of(9), 'image/png'), 503, 'too many requests are being received');
     for (const controller of controllers) controller.close();
@@ -293,18 +418,32 @@ describe('limits', () => {
     expect((await post(Uint8Array.of(9), 'image/png')).status).toBe(200);
   });
 
-  it.each([[1, undefined], [3, 3], [5, Infinity]])('on how many inputs of a list are worked on: %d', async (most, parallel) => {
+  it.each([
+    [1, undefined],
+    [3, 3],
+    [5, Infinity],
+  ])('on how many inputs of a list are worked on: %d', async (most, parallel) => {
     let running = 0;
     let seen = 0;
-    const counting: Classifier<Uint8Array> = { ...pictures, parallel, classify: async (bytes) => {
-      seen = Math.max(seen, ++running);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      running--;
-      return { predictions: [{ label: `${bytes[0]}`, score: 1 }] };
-    } };
+    const counting: Classifier<Uint8Array> = {
+      ...pictures,
+      parallel,
+      classify: async (bytes) => {
+        seen = Math.max(seen, ++running);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        running--;
+        return { predictions: [{ label: `${bytes[0]}`, score: 1 }] };
+      },
+    };
     const { json } = client({}, counting);
     const inputs = [1, 2, 3, 4, 5].map((byte) => btoa(String.fromCharCode(byte)));
-    expect((await json({ inputs })).body.results.map(({ predictions }: any) => predictions[0].label)).toEqual(['1', '2', '3', '4', '5']);
+    expect((await json({ inputs })).body.results.map(({ predictions }: any) => predictions[0].label)).toEqual([
+      '1',
+      '2',
+      '3',
+      '4',
+      '5',
+    ]);
     expect(seen).toBe(most);
   });
 
@@ -312,7 +451,12 @@ describe('limits', () => {
     const log: LogEntry[] = [];
     const { ask } = client({ log: (entry) => log.push(entry) });
     const leaving = new AbortController();
-    const asking = ask('/v1/predict', { method: 'POST', body: Uint8Array.of(2), headers: { 'content-type': 'image/png' }, signal: leaving.signal });
+    const asking = ask('/v1/predict', {
+      method: 'POST',
+      body: Uint8Array.of(2),
+      headers: { 'content-type': 'image/png' },
+      signal: leaving.signal,
+    });
     await new Promise((resolve) => setTimeout(resolve, 20));
     leaving.abort();
     await asking;
@@ -323,10 +467,13 @@ describe('limits', () => {
 describe('while the model loads', () => {
   it('answers that it runs, and 503 to all else', async () => {
     let finish = (_: Classifier<Uint8Array>): void => undefined;
-    const loading = new Promise<Classifier<Uint8Array>>((resolve) => { finish = resolve; });
+    const loading = new Promise<Classifier<Uint8Array>>((resolve) => {
+      finish = resolve;
+    });
     const { ask, post } = client({}, loading);
     expect((await ask('/healthz')).status).toBe(200);
-    for (const path of ['/readyz', '/v1/model', '/openapi.json']) expectProblem(await ask(path), 503, 'the model is loading', { code: 'loading' });
+    for (const path of ['/readyz', '/v1/model', '/openapi.json'])
+      expectProblem(await ask(path), 503, 'the model is loading', { code: 'loading' });
     expectProblem(await post(Uint8Array.of(9), 'image/png'), 503, 'the model is loading');
     finish(pictures);
     await loading;
@@ -343,19 +490,38 @@ describe('while the model loads', () => {
 });
 
 describe('CORS', () => {
-  const preflight = { method: 'OPTIONS', headers: { origin: 'https://app.example', 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,content-type' } };
+  const preflight = {
+    method: 'OPTIONS',
+    headers: {
+      origin: 'https://app.example',
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'authorization,content-type',
+    },
+  };
 
   it('is closed unless asked for', async () => {
     const { ask } = client();
     expect((await ask('/v1/predict', preflight)).status).toBe(405);
-    expect((await ask('/v1/model', { headers: { origin: 'https://app.example' } })).headers.get('access-control-allow-origin')).toBeNull();
+    expect(
+      (await ask('/v1/model', { headers: { origin: 'https://app.example' } })).headers.get(
+        'access-control-allow-origin',
+      ),
+    ).toBeNull();
   });
 
   it('lets the origins that are named, preflights without a token', async () => {
     const { ask } = client({ corsOrigins: ['https://app.example'], tokenDigest: 'x' });
     const allowed = await ask('/v1/predict', preflight);
-    expect([allowed.status, allowed.headers.get('access-control-allow-origin'), allowed.headers.get('access-control-allow-headers')]).toEqual([204, 'https://app.example', 'authorization,content-type,x-request-id']);
-    expect((await ask('/healthz', { headers: { origin: 'https://other.example' } })).headers.get('access-control-allow-origin')).toBeNull();
+    expect([
+      allowed.status,
+      allowed.headers.get('access-control-allow-origin'),
+      allowed.headers.get('access-control-allow-headers'),
+    ]).toEqual([204, 'https://app.example', 'authorization,content-type,x-request-id']);
+    expect(
+      (await ask('/healthz', { headers: { origin: 'https://other.example' } })).headers.get(
+        'access-control-allow-origin',
+      ),
+    ).toBeNull();
     const refused = await ask('/v1/model', { headers: { origin: 'https://app.example' } });
     expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([401, 'https://app.example']);
     const all = await client({ corsOrigins: ['*'] }).ask('/healthz', { headers: { origin: 'https://other.example' } });
@@ -365,7 +531,9 @@ describe('CORS', () => {
 
 describe('GET /metrics', () => {
   it('counts requests by route and status, predictions, and tells what the host measures', async () => {
-    const { ask, post, json } = client({ gauges: () => [{ name: 'up', help: 'A "gauge".', value: 1, labels: { of: 'a"\\\n' } }] });
+    const { ask, post, json } = client({
+      gauges: () => [{ name: 'up', help: 'A "gauge".', value: 1, labels: { of: 'a"\\\n' } }],
+    });
     await post(Uint8Array.of(9), 'image/png');
     await json({ inputs: ['CQgH', 'CQgH'] });
     await json({});
@@ -374,22 +542,42 @@ describe('GET /metrics', () => {
     expect(headers.get('content-type')).toBe('text/plain; charset=UTF-8');
     const lines = (body as string).split('\n');
     for (const line of [
-      '# TYPE slim_requests_total counter', 'slim_requests_total{route="/v1/predict",status="200"} 2', 'slim_requests_total{route="/v1/predict",status="400"} 1',
-      'slim_requests_total{route="other",status="404"} 1', 'slim_predictions_total 3', '# TYPE slim_request_duration_seconds histogram', 'slim_request_duration_seconds_bucket{le="+Inf"} 4',
-      'slim_request_duration_seconds_count 4', 'slim_predict_duration_seconds_count 2', 'slim_predictions_pending 0', 'up{of="a\\"\\\\\\n"} 1',
-    ]) expect(lines).toContain(line);
+      '# TYPE slim_requests_total counter',
+      'slim_requests_total{route="/v1/predict",status="200"} 2',
+      'slim_requests_total{route="/v1/predict",status="400"} 1',
+      'slim_requests_total{route="other",status="404"} 1',
+      'slim_predictions_total 3',
+      '# TYPE slim_request_duration_seconds histogram',
+      'slim_request_duration_seconds_bucket{le="+Inf"} 4',
+      'slim_request_duration_seconds_count 4',
+      'slim_predict_duration_seconds_count 2',
+      'slim_predictions_pending 0',
+      'up{of="a\\"\\\\\\n"} 1',
+    ])
+      expect(lines).toContain(line);
     // Every line is one of Prometheus' text format.
-    for (const line of lines.slice(0, -1)) expect(line).toMatch(/^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[^}]*\})? [\d.e+-]+)$/);
+    for (const line of lines.slice(0, -1))
+      expect(line).toMatch(/^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[^}]*\})? [\d.e+-]+)$/);
   });
 });
 
 describe("Hugging Face's answers at POST /", () => {
   it('of a picture: a list; of texts: a list of lists', async () => {
     const pictureApp = client();
-    expect((await pictureApp.post(Uint8Array.of(9, 8, 7), 'image/png', '/')).body).toEqual([{ label: '3 bytes', score: 0.75 }, LABELS[1]]);
-    expect((await pictureApp.json({ inputs: ['CQgH'] }, '/')).body).toEqual([[{ label: '3 bytes', score: 0.75 }, LABELS[1]]]);
+    expect((await pictureApp.post(Uint8Array.of(9, 8, 7), 'image/png', '/')).body).toEqual([
+      { label: '3 bytes', score: 0.75 },
+      LABELS[1],
+    ]);
+    expect((await pictureApp.json({ inputs: ['CQgH'] }, '/')).body).toEqual([
+      [{ label: '3 bytes', score: 0.75 }, LABELS[1]],
+    ]);
     const textApp = client({}, texts);
-    expect((await textApp.json({ inputs: 'x', parameters: { top_k: 1 } }, '/')).body).toEqual([[{ label: 'x', score: 1 }]]);
-    expect((await textApp.json({ inputs: ['x', 'y'], parameters: { top_k: 1 } }, '/')).body).toEqual([[{ label: 'x', score: 1 }], [{ label: 'y', score: 1 }]]);
+    expect((await textApp.json({ inputs: 'x', parameters: { top_k: 1 } }, '/')).body).toEqual([
+      [{ label: 'x', score: 1 }],
+    ]);
+    expect((await textApp.json({ inputs: ['x', 'y'], parameters: { top_k: 1 } }, '/')).body).toEqual([
+      [{ label: 'x', score: 1 }],
+      [{ label: 'y', score: 1 }],
+    ]);
   });
 });

@@ -17,7 +17,13 @@ describe('serve', () => {
     const started = new Promise<void>((resolve) => {
       answer = resolve;
     });
-    const app = { fetch: async () => { answer(); await new Promise((resolve) => setTimeout(resolve, 50)); return new Response('late'); } };
+    const app = {
+      fetch: async () => {
+        answer();
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return new Response('late');
+      },
+    };
     const server = await serve(app, { port: 0 });
     const response = fetch(server.url);
     await started;
@@ -41,7 +47,9 @@ describe('serve', () => {
     await server.close();
   });
 
-  it('says that a host is not this machine\'s', async () => {
-    await expect(serve(text(''), { port: 0, host: '192.0.2.1' })).rejects.toThrow('192.0.2.1 is no address of this machine');
+  it("says that a host is not this machine's", async () => {
+    await expect(serve(text(''), { port: 0, host: '192.0.2.1' })).rejects.toThrow(
+      '192.0.2.1 is no address of this machine',
+    );
   });
 });

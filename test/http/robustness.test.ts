@@ -1,11 +1,12 @@
 /** Clients that do harm, against the server as it is started: the others go on being answered. */
+
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeTextArtifact } from '../deploy/artifacts.ts';
-import { start, type Running } from '../support/process.ts';
+import { type Running, start } from '../support/process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const folder = temporaryFolder();
@@ -14,7 +15,20 @@ let server: Running;
 let url: URL;
 
 beforeAll(async () => {
-  server = start(['serve', await writeTextArtifact(folder), '--port', '0', '--workers', '1', '--log', 'none', '--max-body-bytes', '4096', '--deadline', '5']);
+  server = start([
+    'serve',
+    await writeTextArtifact(folder),
+    '--port',
+    '0',
+    '--workers',
+    '1',
+    '--log',
+    'none',
+    '--max-body-bytes',
+    '4096',
+    '--deadline',
+    '5',
+  ]);
   url = new URL((await server.saw(/listening on (\S+)/))[1]);
 });
 
@@ -40,7 +54,11 @@ async function answerTo(written: string): Promise<string> {
 }
 
 async function predict(): Promise<number> {
-  const response = await fetch(new URL('/v1/predict', url), { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'not a good film' });
+  const response = await fetch(new URL('/v1/predict', url), {
+    method: 'POST',
+    headers: { 'content-type': 'text/plain' },
+    body: 'not a good film',
+  });
   await response.arrayBuffer();
   return response.status;
 }
@@ -62,7 +80,8 @@ describe('others are answered', () => {
   });
 
   it('beside clients that leave in the middle', async () => {
-    for (let i = 0; i < 100; i++) (await open(`${POST}content-length: 10\r\n\r\n${i % 2 ? 'not a good' : 'not'}`)).destroy();
+    for (let i = 0; i < 100; i++)
+      (await open(`${POST}content-length: 10\r\n\r\n${i % 2 ? 'not a good' : 'not'}`)).destroy();
     expect(await predict()).toBe(200);
   });
 });
@@ -93,11 +112,16 @@ describe('what is no HTTP', () => {
 });
 
 it('chunks that grow beyond the limit are refused while they come', async () => {
-  const answer = await answerTo(`${POST}transfer-encoding: chunked\r\nconnection: close\r\n\r\n${`1000\r\n${'a'.repeat(4096)}\r\n`.repeat(30)}`);
+  const answer = await answerTo(
+    `${POST}transfer-encoding: chunked\r\nconnection: close\r\n\r\n${`1000\r\n${'a'.repeat(4096)}\r\n`.repeat(30)}`,
+  );
   expect(answer).toMatch(/^HTTP\/1.1 413 /);
 });
 
-it.skipIf(process.platform !== 'linux')(`holds no more memory for it${process.platform === 'linux' ? '' : ' (skipped: needs /proc)'}`, () => {
-  const residentKb = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))![1]);
-  expect(residentKb).toBeLessThan(400 * 1024);
-});
+it.skipIf(process.platform !== 'linux')(
+  `holds no more memory for it${process.platform === 'linux' ? '' : ' (skipped: needs /proc)'}`,
+  () => {
+    const residentKb = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))![1]);
+    expect(residentKb).toBeLessThan(400 * 1024);
+  },
+);

@@ -6,10 +6,14 @@ const readOf = (first: number, last: number): Uint8Array => bytes.subarray(first
 
 it.each([1, 2, 10, 1002, 1003, 1004, 5000])('joins ranges of %i bytes', async (rangeBytes) => {
   const ranges: number[][] = [];
-  const read = await readInRanges(bytes.length, async (first, last) => {
-    ranges.push([first, last]);
-    return readOf(first, last);
-  }, rangeBytes);
+  const read = await readInRanges(
+    bytes.length,
+    async (first, last) => {
+      ranges.push([first, last]);
+      return readOf(first, last);
+    },
+    rangeBytes,
+  );
   expect(read).toEqual(bytes);
   expect(ranges).toHaveLength(Math.ceil(bytes.length / rangeBytes));
   expect(Math.max(...ranges.flat())).toBe(bytes.length - 1);
@@ -18,12 +22,16 @@ it.each([1, 2, 10, 1002, 1003, 1004, 5000])('joins ranges of %i bytes', async (r
 it('reads several at a time, eight at most', async () => {
   let reading = 0;
   let most = 0;
-  await readInRanges(bytes.length, async (first, last) => {
-    most = Math.max(most, ++reading);
-    await new Promise((resolve) => setTimeout(resolve, 1));
-    reading--;
-    return readOf(first, last);
-  }, 10);
+  await readInRanges(
+    bytes.length,
+    async (first, last) => {
+      most = Math.max(most, ++reading);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      reading--;
+      return readOf(first, last);
+    },
+    10,
+  );
   expect(most).toBe(8);
 });
 
@@ -37,5 +45,7 @@ it('reads again what failed or came short, three times in all', async () => {
   };
   expect(await readInRanges(bytes.length, flaky, 100)).toEqual(bytes);
   expect([attempts.get(0), attempts.get(100), attempts.get(200)]).toEqual([1, 2, 3]);
-  await expect(readInRanges(bytes.length, async (first, last) => readOf(first, last - 1), 1003)).rejects.toThrow('bytes 0 to 1002: expected 1003, got 1002');
+  await expect(readInRanges(bytes.length, async (first, last) => readOf(first, last - 1), 1003)).rejects.toThrow(
+    'bytes 0 to 1002: expected 1003, got 1002',
+  );
 });

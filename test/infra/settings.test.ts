@@ -11,10 +11,23 @@ describe('what a server takes from its environment', () => {
   });
 
   it('is what is set', () => {
-    expect(processSettings({ PORT: '0', HOST: '::1', WORKERS: '7', TRUST_PROXY: '1' })).toEqual({ port: 0, host: '::1', workers: 7, trustProxy: true });
+    expect(processSettings({ PORT: '0', HOST: '::1', WORKERS: '7', TRUST_PROXY: '1' })).toEqual({
+      port: 0,
+      host: '::1',
+      workers: 7,
+      trustProxy: true,
+    });
   });
 
-  it.each([['PORT', '80a'], ['PORT', '65536'], ['PORT', '-1'], ['WORKERS', '0'], ['WORKERS', '1.5'], ['WORKERS', '1000'], ['TRUST_PROXY', 'yes']])('is refused where %s is %s', (name, value) => {
+  it.each([
+    ['PORT', '80a'],
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['WORKERS', '0'],
+    ['WORKERS', '1.5'],
+    ['WORKERS', '1000'],
+    ['TRUST_PROXY', 'yes'],
+  ])('is refused where %s is %s', (name, value) => {
     expect(() => processSettings({ [name]: value })).toThrow(`${name}: expected`);
   });
 });
@@ -24,5 +37,7 @@ it.each([
   ['what the last proxy saw, not what a client claims', '6.6.6.6, 192.0.2.7', true, '192.0.2.7'],
   ['the socket where a proxy adds nothing', '', true, '10.0.0.1'],
 ])("a client's address is %s", (_, forwarded, trustProxy, address) => {
-  expect(clientOf(new Request('http://slim/', { headers: { 'x-forwarded-for': forwarded } }), '10.0.0.1', trustProxy)).toBe(address);
+  expect(
+    clientOf(new Request('http://slim/', { headers: { 'x-forwarded-for': forwarded } }), '10.0.0.1', trustProxy),
+  ).toBe(address);
 });

@@ -1,5 +1,12 @@
 /** Chromium as a visitor of the page. */
-import { chromium, type Browser, type BrowserContextOptions, type FileChooser, type Locator, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium,
+  type FileChooser,
+  type Locator,
+  type Page,
+} from 'playwright-core';
 import { systemProgram } from '../contract/hosts/installed.ts';
 
 const file = systemProgram('chromium');
@@ -8,7 +15,10 @@ const file = systemProgram('chromium');
 export const absent = file === null ? 'not installed: apt-get install chromium' : null;
 
 export function launch(...args: readonly string[]): Promise<Browser> {
-  return chromium.launch({ executablePath: file!, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', ...args] });
+  return chromium.launch({
+    executablePath: file!,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', ...args],
+  });
 }
 
 export interface Visit {
@@ -28,7 +38,8 @@ export async function visit(browser: Browser, url: string, options: BrowserConte
   page.on('pageerror', ({ message }) => complaints.push(message));
   page.on('console', (message) => {
     // Chromium tells of every status above 399 here, which the page is meant to get.
-    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) complaints.push(message.text());
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
+      complaints.push(message.text());
   });
   await page.goto(url);
   return { page, requests, complaints };
@@ -54,7 +65,11 @@ export function plain(text: string): string {
 }
 
 /** Opens a file field with the keyboard and chooses a file. */
-export async function chooseByKeyboard(page: Page, field: Locator, chosen: Parameters<FileChooser['setFiles']>[0]): Promise<void> {
+export async function chooseByKeyboard(
+  page: Page,
+  field: Locator,
+  chosen: Parameters<FileChooser['setFiles']>[0],
+): Promise<void> {
   // Long before the key: a chooser that opens before Chromium knows that somebody waits is never told of.
   const chooser = page.waitForEvent('filechooser');
   await tabTo(page, field);

@@ -1,4 +1,7 @@
-/** Run in the page: what its visitors must be able to read and hit. Each tells what breaks a rule; a test expects nothing. */
+/**
+ * Run in the page: what its visitors must be able to read and hit. Each tells what breaks a rule; a test expects
+ * nothing.
+ */
 import type { Page } from 'playwright-core';
 
 /** Texts whose contrast to what lies behind them is below WCAG 2.2's AA: 4.5, for large ones 3. */
@@ -10,7 +13,9 @@ export function faintTexts(page: Page): Promise<string[]> {
       return [red, green, blue, alpha];
     };
     const luminance = ([red, green, blue]: Colour): number => {
-      const [r, g, b] = [red, green, blue].map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
+      const [r, g, b] = [red, green, blue].map((value) =>
+        value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4,
+      );
       return 0.2126 * r + 0.7152 * g + 0.0722 * b;
     };
     const behind = (node: Element): Colour => {
@@ -19,7 +24,11 @@ export function faintTexts(page: Page): Promise<string[]> {
     };
     const faint: string[] = [];
     for (const node of document.querySelectorAll('body, body *')) {
-      const text = [...node.childNodes].filter(({ nodeType }) => nodeType === Node.TEXT_NODE).map(({ data }: any) => data as string).join('').trim();
+      const text = [...node.childNodes]
+        .filter(({ nodeType }) => nodeType === Node.TEXT_NODE)
+        .map(({ data }: any) => data as string)
+        .join('')
+        .trim();
       if (text === '' || !node.checkVisibility() || node.closest('script, style, option')) continue;
       const { color, fontSize, fontWeight } = getComputedStyle(node);
       const [dark, light] = [luminance(read(color)), luminance(behind(node))].sort((a, b) => a - b);
@@ -35,9 +44,15 @@ export function faintTexts(page: Page): Promise<string[]> {
 /** Controls that a finger can miss: smaller than 44 × 44 CSS pixels. A hidden file field is hit through its label. */
 export function smallTargets(page: Page): Promise<string[]> {
   return page.evaluate(() => {
-    const controls = [...document.querySelectorAll<HTMLElement>('button, .button, select, summary, a, textarea, input:not([type=file])')].filter((node) => node.checkVisibility());
+    const controls = [
+      ...document.querySelectorAll<HTMLElement>(
+        'button, .button, select, summary, a, textarea, input:not([type=file])',
+      ),
+    ].filter((node) => node.checkVisibility());
     const boxes = controls.map((node) => ({ name: node.innerText || node.id, box: node.getBoundingClientRect() }));
-    return boxes.filter(({ box }) => box.width < 44 || box.height < 44).map(({ name, box }) => `${name}: ${box.width} × ${box.height}`);
+    return boxes
+      .filter(({ box }) => box.width < 44 || box.height < 44)
+      .map(({ name, box }) => `${name}: ${box.width} × ${box.height}`);
   });
 }
 

@@ -1,21 +1,47 @@
-/** The page in Chromium, before a server that answers what each test wants. `server.test.ts` has it before a real one. */
+/**
+ * The page in Chromium, before a server that answers what each test wants. `server.test.ts` has it before a real one.
+ */
 import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { absent, alertOf, chooseByKeyboard, launch, plain, predictionsOf, tabTo, visit, type Visit } from './browser.ts';
+import {
+  absent,
+  alertOf,
+  chooseByKeyboard,
+  launch,
+  plain,
+  predictionsOf,
+  tabTo,
+  type Visit,
+  visit,
+} from './browser.ts';
 import { faintTexts, overflowOf, smallTargets } from './checks.ts';
 import { PICTURE_MODEL, TEXT_MODEL } from './models.ts';
-import { html, problem, standIn, type Asked, type Reply, type StandIn } from './stand-in.ts';
+import { type Asked, html, problem, type Reply, type StandIn, standIn } from './stand-in.ts';
 
 const PREDICTIONS = [
-  { label: 'tortoise', score: 0.8312 }, { label: 'hamster', score: 0.1201 }, { label: 'cat', score: 0.0402 }, { label: 'rabbit', score: 0.0081 }, { label: 'dog', score: 0.0003 },
+  { label: 'tortoise', score: 0.8312 },
+  { label: 'hamster', score: 0.1201 },
+  { label: 'cat', score: 0.0402 },
+  { label: 'rabbit', score: 0.0081 },
+  { label: 'dog', score: 0.0003 },
 ];
 const LINES = ['tortoise 83.1 %', 'hamster 12.0 %', 'cat 4.0 %', 'rabbit 0.8 %', 'dog < 0.1 %'];
 const ANSWER: Reply = { body: { predictions: PREDICTIONS, latencyMs: 12.34 } };
-const TEXT_ANSWER: Reply = { body: { predictions: [{ label: 'positive', score: 0.9 }, { label: 'negative', score: 0.1 }], latencyMs: 2 } };
+const TEXT_ANSWER: Reply = {
+  body: {
+    predictions: [
+      { label: 'positive', score: 0.9 },
+      { label: 'negative', score: 0.1 },
+    ],
+    latencyMs: 2,
+  },
+};
 
-const jpeg = await sharp({ create: { width: 60, height: 40, channels: 3, background: '#0b6e5f' } }).jpeg().toBuffer();
+const jpeg = await sharp({ create: { width: 60, height: 40, channels: 3, background: '#0b6e5f' } })
+  .jpeg()
+  .toBuffer();
 const PICTURE = { name: 'garden.jpg', mimeType: 'image/jpeg', buffer: jpeg };
 
 describe('dist/page.html', () => {
@@ -23,9 +49,11 @@ describe('dist/page.html', () => {
     expect(html.match(/<script/g)).toHaveLength(1);
     expect(html.match(/<style/g)).toHaveLength(1);
     expect(html).toContain('<script type="module">');
-    const [markup] = html.replace(/<(script|style)[^>]*>[^]*?<\/\1>/g, '').match(/[^]*/)!;
+    const [markup] = html.replace(/<(script|style)[^>]*>[\s\S]*?<\/\1>/g, '').match(/[\s\S]*/)!;
     expect(markup).not.toMatch(/\s(on\w+|style|src)=/);
-    expect([...markup.matchAll(/<link rel="(\w+)" href="(\w+:)/g)].map(([, rel, scheme]) => [rel, scheme])).toEqual([['icon', 'data:']]);
+    expect([...markup.matchAll(/<link rel="(\w+)" href="(\w+:)/g)].map(([, rel, scheme]) => [rel, scheme])).toEqual([
+      ['icon', 'data:'],
+    ]);
     expect(html).not.toMatch(/@import|url\(|sourceMappingURL/);
   });
 
@@ -45,14 +73,20 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
   afterAll(() => browser?.close());
 
   /** A new visitor of a page whose server answers so. */
-  async function open(model: StandIn['model'], predict: StandIn['predict'], options?: BrowserContextOptions): Promise<Page> {
+  async function open(
+    model: StandIn['model'],
+    predict: StandIn['predict'],
+    options?: BrowserContextOptions,
+  ): Promise<Page> {
     server = await standIn(model, predict);
     last = await visit(browser, server.url, options);
     return last.page;
   }
-  const openPictures = (predict: StandIn['predict'] = ANSWER, options?: BrowserContextOptions): Promise<Page> => open({ body: PICTURE_MODEL }, predict, options);
+  const openPictures = (predict: StandIn['predict'] = ANSWER, options?: BrowserContextOptions): Promise<Page> =>
+    open({ body: PICTURE_MODEL }, predict, options);
   const openTexts = (predict: StandIn['predict'] = TEXT_ANSWER): Promise<Page> => open({ body: TEXT_MODEL }, predict);
-  const choose = (page: Page, picture: { name: string; mimeType: string; buffer: Buffer } = PICTURE): Promise<void> => page.getByLabel(/^Choose/).setInputFiles(picture);
+  const choose = (page: Page, picture: { name: string; mimeType: string; buffer: Buffer } = PICTURE): Promise<void> =>
+    page.getByLabel(/^Choose/).setInputFiles(picture);
   const predictions = (): Asked[] => server.asked.filter(({ url }) => url.startsWith('/v1/predict'));
 
   afterEach(async () => {
@@ -68,7 +102,12 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
       await choose(page);
       expect(await predictionsOf(page)).toEqual(LINES);
       const [{ method, url, headers, body }] = predictions();
-      expect([method, url, headers['content-type'], body.equals(jpeg)]).toEqual(['POST', '/v1/predict?top_k=5', 'image/jpeg', true]);
+      expect([method, url, headers['content-type'], body.equals(jpeg)]).toEqual([
+        'POST',
+        '/v1/predict?top_k=5',
+        'image/jpeg',
+        true,
+      ]);
       const said = await page.getByRole('region', { name: 'Prediction' }).innerText();
       expect(plain(said)).toMatch(/12\.3 ms on the server · \d+\.\d ms round trip$/);
       await page.getByRole('img', { name: 'Your picture, garden.jpg' }).waitFor();
@@ -78,23 +117,37 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
       const page = await openPictures();
       await choose(page);
       await predictionsOf(page);
-      const shares = await page.locator('#result .bar').evaluateAll((bars) => bars.map((bar) => (bar.firstElementChild as HTMLElement).offsetWidth / (bar as HTMLElement).offsetWidth));
+      const shares = await page
+        .locator('#result .bar')
+        .evaluateAll((bars) =>
+          bars.map((bar) => (bar.firstElementChild as HTMLElement).offsetWidth / (bar as HTMLElement).offsetWidth),
+        );
       shares.forEach((share, i) => expect(Math.abs(share - PREDICTIONS[i].score)).toBeLessThan(0.01));
     });
 
     it('may be dropped anywhere, or pasted', async () => {
       const page = await openPictures();
       for (const type of ['drop', 'paste'] as const) {
-        await page.evaluate(([name, bytes]) => {
-          const files = new DataTransfer();
-          files.items.add(new File([Uint8Array.from(bytes)], `${name}.png`, { type: 'image/png' }));
-          const options = { bubbles: true, cancelable: true };
-          document.body.dispatchEvent(name === 'drop' ? new DragEvent(name, { dataTransfer: files, ...options }) : new ClipboardEvent(name, { clipboardData: files, ...options }));
-        }, [type, [...jpeg]] as const);
+        await page.evaluate(
+          ([name, bytes]) => {
+            const files = new DataTransfer();
+            files.items.add(new File([Uint8Array.from(bytes)], `${name}.png`, { type: 'image/png' }));
+            const options = { bubbles: true, cancelable: true };
+            document.body.dispatchEvent(
+              name === 'drop'
+                ? new DragEvent(name, { dataTransfer: files, ...options })
+                : new ClipboardEvent(name, { clipboardData: files, ...options }),
+            );
+          },
+          [type, [...jpeg]] as const,
+        );
         await page.getByRole('img', { name: `Your picture, ${type}.png` }).waitFor();
         expect(await predictionsOf(page)).toEqual(LINES);
       }
-      expect(predictions().map(({ headers, body }) => [headers['content-type'], body.equals(jpeg)])).toEqual([['image/png', true], ['image/png', true]]);
+      expect(predictions().map(({ headers, body }) => [headers['content-type'], body.equals(jpeg)])).toEqual([
+        ['image/png', true],
+        ['image/png', true],
+      ]);
     });
 
     it('give their memory back when another one comes', async () => {
@@ -121,7 +174,12 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
     });
 
     it('as many labels as are asked for, also afterwards', async () => {
-      const page = await openPictures(({ url }) => ({ body: { predictions: PREDICTIONS.slice(0, Number(new URL(url, 'http://localhost').searchParams.get('top_k'))), latencyMs: 1 } }));
+      const page = await openPictures(({ url }) => ({
+        body: {
+          predictions: PREDICTIONS.slice(0, Number(new URL(url, 'http://localhost').searchParams.get('top_k'))),
+          latencyMs: 1,
+        },
+      }));
       const top = page.getByLabel('Show top');
       expect(await top.locator('option').allInnerTexts()).toEqual(['1', '3', '5', '6']);
       await choose(page);
@@ -133,7 +191,11 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
     });
 
     it('an answer that comes too late does not replace the newer one', async () => {
-      const page = await openPictures(({ headers }) => (headers['content-type'] === 'image/png' ? { ...ANSWER, waitMs: 500 } : { body: { predictions: [{ label: 'cat', score: 1 }], latencyMs: 1 } }));
+      const page = await openPictures(({ headers }) =>
+        headers['content-type'] === 'image/png'
+          ? { ...ANSWER, waitMs: 500 }
+          : { body: { predictions: [{ label: 'cat', score: 1 }], latencyMs: 1 } },
+      );
       await choose(page, { ...PICTURE, name: 'slow.png', mimeType: 'image/png' });
       expect(await page.locator('#result').getAttribute('aria-busy')).toBe('true');
       await choose(page);
@@ -171,8 +233,18 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
       await text.fill('Dull.');
       await text.press('Control+Enter');
       await expect.poll(() => predictions().length).toBe(2);
-      const bodies = predictions().map(({ url, headers, body }) => [url, headers['content-type'], JSON.parse(body.toString())]);
-      expect(bodies).toEqual(['A lovely film.\n“Quiet”, too.', 'Dull.'].map((inputs) => ['/v1/predict?top_k=2', 'application/json', { inputs }]));
+      const bodies = predictions().map(({ url, headers, body }) => [
+        url,
+        headers['content-type'],
+        JSON.parse(body.toString()),
+      ]);
+      expect(bodies).toEqual(
+        ['A lovely film.\n“Quiet”, too.', 'Dull.'].map((inputs) => [
+          '/v1/predict?top_k=2',
+          'application/json',
+          { inputs },
+        ]),
+      );
     });
 
     it('two of them, where the second is not folded away', async () => {
@@ -186,18 +258,27 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
       await page.getByText('Add a second text').click();
       await classify.click();
       await expect.poll(() => predictions().length).toBe(2);
-      expect(predictions().map(({ body }) => JSON.parse(body.toString()))).toEqual([{ inputs: { text: 'It rains.', text_pair: 'The street is wet.' } }, { inputs: 'It rains.' }]);
+      expect(predictions().map(({ body }) => JSON.parse(body.toString()))).toEqual([
+        { inputs: { text: 'It rains.', text_pair: 'The street is wet.' } },
+        { inputs: 'It rains.' },
+      ]);
     });
 
     it('of no words are not sent', async () => {
       const page = await openTexts();
       await page.getByRole('button', { name: 'Classify' }).click();
-      expect(await page.getByRole('textbox', { name: 'Text', exact: true }).evaluate((node: HTMLTextAreaElement) => node.validity.valueMissing)).toBe(true);
+      expect(
+        await page
+          .getByRole('textbox', { name: 'Text', exact: true })
+          .evaluate((node: HTMLTextAreaElement) => node.validity.valueMissing),
+      ).toBe(true);
       expect(predictions()).toEqual([]);
     });
 
     it('say where they were cut', async () => {
-      const page = await openTexts({ body: { predictions: [{ label: 'positive', score: 1 }], truncated: true, latencyMs: 2 } });
+      const page = await openTexts({
+        body: { predictions: [{ label: 'positive', score: 1 }], truncated: true, latencyMs: 2 },
+      });
       await page.getByRole('textbox', { name: 'Text', exact: true }).fill('long');
       await page.keyboard.press('Control+Enter');
       await page.getByText('The text is longer than the model reads: its end was left out.').waitFor();
@@ -217,16 +298,30 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
         'Size 6.32 MB int8 weights, rank 32',
         'Accuracy 92.9 % on 1,200 samples',
       ]);
-      const rows = await page.getByRole('table', { name: 'Accuracy after each stage' }).getByRole('row').allInnerTexts();
-      expect(rows.map(plain)).toEqual(['Stage Accuracy Samples', 'Teacher 94.1 % 1,200', 'PC-LoRA 93.0 % 1,200', 'int8 92.9 % 1,200']);
+      const rows = await page
+        .getByRole('table', { name: 'Accuracy after each stage' })
+        .getByRole('row')
+        .allInnerTexts();
+      expect(rows.map(plain)).toEqual([
+        'Stage Accuracy Samples',
+        'Teacher 94.1 % 1,200',
+        'PC-LoRA 93.0 % 1,200',
+        'int8 92.9 % 1,200',
+      ]);
       expect(await page.locator('#labels').getByRole('listitem').allInnerTexts()).toEqual(PICTURE_MODEL.labels);
-      expect(await page.getByRole('link', { name: 'OpenAPI', includeHidden: true }).getAttribute('href')).toBe('openapi.json');
+      expect(await page.getByRole('link', { name: 'OpenAPI', includeHidden: true }).getAttribute('href')).toBe(
+        'openapi.json',
+      );
     });
 
     it('says nothing of a teacher or an accuracy that there are none of', async () => {
       const page = await openTexts();
       await page.getByText('Text classifier · BERT · 2 labels').waitFor();
-      expect((await page.locator('#facts > div').allInnerTexts()).map(plain)).toEqual(['Parameters 6.19 M', 'Computation per longest text 1.88 GMAC 1 MAC = 2 FLOPs', 'Size 6.32 MB f32 weights']);
+      expect((await page.locator('#facts > div').allInnerTexts()).map(plain)).toEqual([
+        'Parameters 6.19 M',
+        'Computation per longest text 1.88 GMAC 1 MAC = 2 FLOPs',
+        'Size 6.32 MB f32 weights',
+      ]);
       expect(await page.getByRole('table').isVisible()).toBe(false);
     });
 
@@ -244,8 +339,13 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
 
   it('shows what servers and files say as text', async () => {
     const evil = '<img src=x onerror=alert(1)><script>alert(2)</script>';
-    const page = await open({ body: { ...PICTURE_MODEL, name: evil, architecture: evil, labels: [evil] } }, ({ headers }) => (
-      headers['content-type'] === 'image/png' ? problem(422, evil) : { body: { predictions: [{ label: evil, score: 1 }], latencyMs: 1 } }));
+    const page = await open(
+      { body: { ...PICTURE_MODEL, name: evil, architecture: evil, labels: [evil] } },
+      ({ headers }) =>
+        headers['content-type'] === 'image/png'
+          ? problem(422, evil)
+          : { body: { predictions: [{ label: evil, score: 1 }], latencyMs: 1 } },
+    );
     await choose(page, { ...PICTURE, name: evil });
     expect(await predictionsOf(page)).toEqual([`${evil} 100.0 %`]);
     await choose(page, { ...PICTURE, name: 'x.png', mimeType: 'image/png' });
@@ -256,10 +356,26 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
 
   describe('problems', () => {
     it.each<[string, Reply, string]>([
-      ['a picture that is none', problem(422, 'not a picture of a known format (JPEG, PNG and WebP are)'), 'This picture can’t be read: not a picture of a known format (JPEG, PNG and WebP are).'],
-      ['a server that takes less', problem(413, 'the body is larger than 1024 bytes'), 'This picture is larger than the server takes: the body is larger than 1024 bytes.'],
-      ['a proxy that answers in HTML', { status: 413, headers: { 'content-type': 'text/html' }, body: '<html>too large</html>' }, 'This picture is larger than the server takes.'],
-      ['another type', problem(415, 'expected image/*'), 'The server does not take files of this kind: expected image/*.'],
+      [
+        'a picture that is none',
+        problem(422, 'not a picture of a known format (JPEG, PNG and WebP are)'),
+        'This picture can’t be read: not a picture of a known format (JPEG, PNG and WebP are).',
+      ],
+      [
+        'a server that takes less',
+        problem(413, 'the body is larger than 1024 bytes'),
+        'This picture is larger than the server takes: the body is larger than 1024 bytes.',
+      ],
+      [
+        'a proxy that answers in HTML',
+        { status: 413, headers: { 'content-type': 'text/html' }, body: '<html>too large</html>' },
+        'This picture is larger than the server takes.',
+      ],
+      [
+        'another type',
+        problem(415, 'expected image/*'),
+        'The server does not take files of this kind: expected image/*.',
+      ],
     ])('%s', async (_, reply, text) => {
       const page = await openPictures(reply);
       await choose(page);
@@ -313,8 +429,14 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
   });
 
   describe('a token', () => {
-    const guarded = (reply: Reply) => ({ headers: { authorization } }: Asked): Reply => (
-      authorization === 'Bearer right' ? reply : authorization === undefined ? problem(401, 'no token') : problem(403, 'wrong token'));
+    const guarded =
+      (reply: Reply) =>
+      ({ headers: { authorization } }: Asked): Reply =>
+        authorization === 'Bearer right'
+          ? reply
+          : authorization === undefined
+            ? problem(401, 'no token')
+            : problem(403, 'wrong token');
 
     it('is asked for, sent in a header, and kept nowhere', async () => {
       const page = await open(guarded({ body: PICTURE_MODEL }), guarded(ANSWER));
@@ -331,7 +453,14 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
       expect(await predictionsOf(page)).toEqual(LINES);
       expect(await page.locator('#curl').textContent()).toContain('-H "authorization: Bearer $TOKEN"');
       expect(await page.locator('#curl').textContent()).not.toContain('right');
-      expect(await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie, location.href.includes('right')])).toEqual([0, 0, '', false]);
+      expect(
+        await page.evaluate(() => [
+          localStorage.length,
+          sessionStorage.length,
+          document.cookie,
+          location.href.includes('right'),
+        ]),
+      ).toEqual([0, 0, '', false]);
       await page.reload();
       expect(await alertOf(page)).toBe('This model asks for an access token.');
     });
@@ -350,10 +479,14 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
       const page = await openPictures();
       await page.getByText('The same from your own code').click();
       const example = page.getByRole('region', { name: 'Example request' });
-      expect(await example.innerText()).toBe(`curl '${server.url}/v1/predict?top_k=5' \\\n  -H 'content-type: image/jpeg' \\\n  --data-binary '@picture.jpg'`);
+      expect(await example.innerText()).toBe(
+        `curl '${server.url}/v1/predict?top_k=5' \\\n  -H 'content-type: image/jpeg' \\\n  --data-binary '@picture.jpg'`,
+      );
       await choose(page, { name: 'rex.png', mimeType: 'image/png', buffer: jpeg });
       await page.getByLabel('Show top').selectOption('1');
-      expect(await example.innerText()).toBe(`curl '${server.url}/v1/predict?top_k=1' \\\n  -H 'content-type: image/png' \\\n  --data-binary '@rex.png'`);
+      expect(await example.innerText()).toBe(
+        `curl '${server.url}/v1/predict?top_k=1' \\\n  -H 'content-type: image/png' \\\n  --data-binary '@rex.png'`,
+      );
     });
 
     it('can be copied, and where there is no clipboard it is selected', async () => {
@@ -395,7 +528,9 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
       await predictionsOf(page);
       expect(await page.locator('html').getAttribute('lang')).toBe('en');
       expect(await page.locator('#result').getAttribute('aria-live')).toBe('polite');
-      const tree = (await page.locator('body').ariaSnapshot()).replaceAll('\u00a0', ' ').replace(/[\d.]+ ms round trip/, '… ms round trip');
+      const tree = (await page.locator('body').ariaSnapshot())
+        .replaceAll('\u00a0', ' ')
+        .replace(/[\d.]+ ms round trip/, '… ms round trip');
       expect(tree).toBe(readFileSync(new URL('page.aria.yml', import.meta.url), 'utf8').trimEnd());
       expect(tree.match(/- (button|combobox|link|textbox)(?! ")/g)).toBe(null);
     });
@@ -419,18 +554,36 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
       expect(await faintTexts(page)).toEqual([]);
     });
 
-    it.each([['no-preference', 5], ['reduce', 0]] as const)('sees bars grow or stand, motion: %s', async (reducedMotion, growing) => {
+    it.each([
+      ['no-preference', 5],
+      ['reduce', 0],
+    ] as const)('sees bars grow or stand, motion: %s', async (reducedMotion, growing) => {
       const page = await openPictures(ANSWER, { reducedMotion });
-      const moving = page.evaluate(() => new Promise<number>((resolve) => {
-        const result = document.querySelector('#result')!;
-        new MutationObserver(() => resolve(result.querySelector('.predictions')!.getAnimations({ subtree: true }).length)).observe(result, { childList: true });
-      }));
+      const moving = page.evaluate(
+        () =>
+          new Promise<number>((resolve) => {
+            const result = document.querySelector('#result')!;
+            new MutationObserver(() =>
+              resolve(result.querySelector('.predictions')!.getAnimations({ subtree: true }).length),
+            ).observe(result, { childList: true });
+          }),
+      );
       await choose(page);
       expect(await moving).toBe(growing);
     });
 
     it.each<[string, number, StandIn['model']]>([
-      ['pictures', 320, { body: { ...PICTURE_MODEL, name: 'google/vit-base-patch16-224-in21k-finetuned', labels: [...PICTURE_MODEL.labels, 'a'.repeat(80)] } }],
+      [
+        'pictures',
+        320,
+        {
+          body: {
+            ...PICTURE_MODEL,
+            name: 'google/vit-base-patch16-224-in21k-finetuned',
+            labels: [...PICTURE_MODEL.labels, 'a'.repeat(80)],
+          },
+        },
+      ],
       ['texts', 320, { body: TEXT_MODEL }],
     ])('fits %s on %i pixels, with targets for fingers', async (_, width, model) => {
       const page = await open(model, problem(422, `a${'b'.repeat(200)}`), { viewport: { width, height: 640 } });
@@ -457,12 +610,16 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
 
     it('takes a photo where fingers point', async () => {
       await openPictures();
-      const phone = await launch('--blink-settings=primaryPointerType=2,availablePointerTypes=2,primaryHoverType=1,availableHoverTypes=1');
+      const phone = await launch(
+        '--blink-settings=primaryPointerType=2,availablePointerTypes=2,primaryHoverType=1,availableHoverTypes=1',
+      );
       try {
         const { page } = await visit(phone, server.url, { viewport: { width: 390, height: 844 } });
         const camera = page.getByLabel('Take a photo');
         await camera.waitFor();
-        expect(await camera.evaluate((input: HTMLInputElement) => [input.accept, input.getAttribute('capture')])).toEqual(['image/*', 'environment']);
+        expect(
+          await camera.evaluate((input: HTMLInputElement) => [input.accept, input.getAttribute('capture')]),
+        ).toEqual(['image/*', 'environment']);
         await camera.setInputFiles(PICTURE);
         expect(await predictionsOf(page)).toEqual(LINES);
       } finally {

@@ -5,15 +5,19 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelInfo } from '../../runtime/http/classifier.ts';
 import { smallTextArtifact } from '../runtime/text/small-tokenizer.ts';
 import { slimJson, workFolder, writePictures, writeTinyModel } from '../support/cli.ts';
-import { start, type Running } from '../support/process.ts';
-import { absent, alertOf, chooseByKeyboard, launch, plain, predictionsOf, visit, type Visit } from './browser.ts';
+import { type Running, start } from '../support/process.ts';
+import { absent, alertOf, chooseByKeyboard, launch, plain, predictionsOf, type Visit, visit } from './browser.ts';
 
 const work = workFolder();
 const picture = work.path('pictures/val/light/0.png');
 const TOKEN = 'a-token-for-this-test';
 
 /** What the page has to write of an answer: labels and percentages. */
-function linesOf({ predictions }: { readonly predictions: readonly { readonly label: string; readonly score: number }[] }): string[] {
+function linesOf({
+  predictions,
+}: {
+  readonly predictions: readonly { readonly label: string; readonly score: number }[];
+}): string[] {
   return predictions.map(({ label, score }) => `${label} ${(100 * score).toFixed(1)} %`);
 }
 
@@ -26,7 +30,23 @@ describe.skipIf(absent !== null)(`the page of slim serve${absent === null ? '' :
     browser = await launch();
     await writeTinyModel(work.path('model'));
     await writePictures(work.path('pictures'));
-    await slimJson(['train', '--model', work.path('model'), '--data', work.path('pictures'), '--rank', '4', '--steps', '8', '--batch-size', '8', '--threads', '1', '--out', work.path('run')]);
+    await slimJson([
+      'train',
+      '--model',
+      work.path('model'),
+      '--data',
+      work.path('pictures'),
+      '--rank',
+      '4',
+      '--steps',
+      '8',
+      '--batch-size',
+      '8',
+      '--threads',
+      '1',
+      '--out',
+      work.path('run'),
+    ]);
     await slimJson(['pack', work.path('run'), '--out', work.path('pictures.slim')]);
     writeFileSync(work.path('texts.slim'), await smallTextArtifact());
   }, 120_000);
@@ -42,7 +62,18 @@ describe.skipIf(absent !== null)(`the page of slim serve${absent === null ? '' :
   });
 
   async function serve(artifact: string, ...flags: readonly string[]): Promise<string> {
-    const running = start(['serve', work.path(artifact), '--port', '0', '--workers', '0', '--log', 'none', '--json', ...flags]);
+    const running = start([
+      'serve',
+      work.path(artifact),
+      '--port',
+      '0',
+      '--workers',
+      '0',
+      '--log',
+      'none',
+      '--json',
+      ...flags,
+    ]);
     servers.push(running);
     const [, url] = await running.saw(/"url":"([^"]+)"/);
     return url;
@@ -53,7 +84,12 @@ describe.skipIf(absent !== null)(`the page of slim serve${absent === null ? '' :
     return last.page;
   }
 
-  const ask = async (url: string, type: string, body: BodyInit, headers: Record<string, string> = {}): Promise<{ predictions: { label: string; score: number }[] }> =>
+  const ask = async (
+    url: string,
+    type: string,
+    body: BodyInit,
+    headers: Record<string, string> = {},
+  ): Promise<{ predictions: { label: string; score: number }[] }> =>
     (await fetch(`${url}/v1/predict`, { method: 'POST', body, headers: { 'content-type': type, ...headers } })).json();
 
   it('classifies a picture, by keyboard, and tells what the server tells', async () => {
@@ -64,16 +100,25 @@ describe.skipIf(absent !== null)(`the page of slim serve${absent === null ? '' :
     const model = (await (await fetch(`${url}/v1/model`)).json()) as ModelInfo;
     expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(model.name);
     const facts = (await page.locator('#facts > div').allInnerTexts()).map(plain);
-    expect(facts[0]).toContain(`${(100 * (1 - model.parameters / model.teacher!.parameters)).toFixed(1)} % fewer than its teacher’s`);
+    expect(facts[0]).toContain(
+      `${(100 * (1 - model.parameters / model.teacher!.parameters)).toFixed(1)} % fewer than its teacher’s`,
+    );
     expect(facts[2]).toContain('f32 weights, rank 4');
     const rows = (await page.getByRole('row').allInnerTexts()).slice(1).map(plain);
-    expect(rows).toEqual(model.accuracy.map(({ stage, accuracy, samples }) => `${stage === 'teacher' ? 'Teacher' : 'PC-LoRA'} ${(100 * accuracy).toFixed(1)} % ${samples}`));
+    expect(rows).toEqual(
+      model.accuracy.map(
+        ({ stage, accuracy, samples }) =>
+          `${stage === 'teacher' ? 'Teacher' : 'PC-LoRA'} ${(100 * accuracy).toFixed(1)} % ${samples}`,
+      ),
+    );
     expect(last.requests.filter((asked) => !asked.startsWith(`${url}/`) && !/^(blob|data):/.test(asked))).toEqual([]);
   });
 
   it('says why a picture can not be read', async () => {
     const page = await open(await serve('pictures.slim'));
-    await page.getByLabel('Choose a picture').setInputFiles({ name: 'half.png', mimeType: 'image/png', buffer: readFileSync(picture).subarray(0, 200) });
+    await page
+      .getByLabel('Choose a picture')
+      .setInputFiles({ name: 'half.png', mimeType: 'image/png', buffer: readFileSync(picture).subarray(0, 200) });
     expect(await alertOf(page)).toMatch(/^This picture can’t be read: a png that /);
   });
 
@@ -87,7 +132,9 @@ describe.skipIf(absent !== null)(`the page of slim serve${absent === null ? '' :
     await page.getByText('Add a second text').click();
     await page.getByLabel('Second text').fill('bad');
     await page.getByRole('button', { name: 'Classify' }).click();
-    const pair = linesOf(await ask(url, 'application/json', JSON.stringify({ inputs: { text: 'a good film', text_pair: 'bad' } })));
+    const pair = linesOf(
+      await ask(url, 'application/json', JSON.stringify({ inputs: { text: 'a good film', text_pair: 'bad' } })),
+    );
     expect(pair).not.toEqual(single);
     await expect.poll(() => predictionsOf(page)).toEqual(pair);
   });
@@ -110,7 +157,9 @@ describe.skipIf(absent !== null)(`the page of slim serve${absent === null ? '' :
     await page.getByRole('button', { name: 'Use token' }).click(); // 3: the model
     const choose = page.getByLabel(/^Choose/);
     await choose.setInputFiles({ name: 'large.png', mimeType: 'image/png', buffer: Buffer.alloc(4096) }); // 4: too large
-    expect(await alertOf(page)).toBe('This picture is larger than the server takes: the body is larger than 2048 bytes.');
+    expect(await alertOf(page)).toBe(
+      'This picture is larger than the server takes: the body is larger than 2048 bytes.',
+    );
     await choose.setInputFiles(picture); // 5: too often
     await page.getByText(/^That was too many requests in a short time\. Try again in \d+ seconds?\.$/).waitFor();
   });
@@ -122,8 +171,17 @@ describe.skipIf(absent !== null)(`the page of slim serve${absent === null ? '' :
     expect(policy).toMatch(/^default-src 'none'; script-src 'sha256-[\w+/=]{44}'; style-src 'sha256-[\w+/=]{44}';/);
     await page.getByRole('heading', { name: 'Model card' }).waitFor();
     expect(await page.evaluate(() => getComputedStyle(document.querySelector('#choose')!).borderRadius)).toBe('10px');
-    const violation = page.evaluate(() => new Promise<string>((resolve) => document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => resolve(effectiveDirective))));
-    await page.evaluate(() => document.head.append(Object.assign(document.createElement('script'), { textContent: 'document.title = "broken in"' })));
+    const violation = page.evaluate(
+      () =>
+        new Promise<string>((resolve) =>
+          document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => resolve(effectiveDirective)),
+        ),
+    );
+    await page.evaluate(() =>
+      document.head.append(
+        Object.assign(document.createElement('script'), { textContent: 'document.title = "broken in"' }),
+      ),
+    );
     expect(await violation).toBe('script-src-elem');
     expect(await page.title()).not.toBe('broken in');
     last.complaints.splice(0);

@@ -36,27 +36,49 @@ export interface StandIn {
 }
 
 export function problem(status: number, detail: string, headers: Readonly<Record<string, string>> = {}): Reply {
-  return { status, headers: { 'content-type': 'application/problem+json', 'x-request-id': 'req-1', ...headers }, body: { type: 'about:blank', status, detail } };
+  return {
+    status,
+    headers: { 'content-type': 'application/problem+json', 'x-request-id': 'req-1', ...headers },
+    body: { type: 'about:blank', status, detail },
+  };
 }
 
 export async function standIn(model: StandIn['model'], predict: StandIn['predict']): Promise<StandIn> {
   const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const close = (): Promise<void> => new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
-  const self: StandIn = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked: [], model, predict, close };
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  const self: StandIn = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked: [],
+    model,
+    predict,
+    close,
+  };
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const asked: Asked = { method: request.method!, url: request.url!, headers: request.headers, body: await buffer(request) };
+    const asked: Asked = {
+      method: request.method!,
+      url: request.url!,
+      headers: request.headers,
+      body: await buffer(request),
+    };
     self.asked.push(asked);
     const path = asked.url.split('?')[0];
-    if (path === '/') return void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy }).end(html);
-    const reply = path === '/v1/model' ? self.model : path === '/v1/predict' ? self.predict : problem(404, `there is no ${path}`);
+    if (path === '/')
+      return void response
+        .writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy })
+        .end(html);
+    const reply =
+      path === '/v1/model' ? self.model : path === '/v1/predict' ? self.predict : problem(404, `there is no ${path}`);
     const { status = 200, headers, body, waitMs = 0 } = typeof reply === 'function' ? reply(asked) : reply;
     await new Promise((resolve) => setTimeout(resolve, waitMs));
-    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(typeof body === 'string' ? body : JSON.stringify(body));
+    response
+      .writeHead(status, { 'content-type': 'application/json', ...headers })
+      .end(typeof body === 'string' ? body : JSON.stringify(body));
   }
   return self;
 }

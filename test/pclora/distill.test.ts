@@ -1,6 +1,6 @@
 /** The feature loss against the sum by hand. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { evaluate, floats, type Engine, type HostTensor } from '../../cli/engines/engine.ts';
+import { type Engine, evaluate, floats, type HostTensor } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
@@ -11,7 +11,10 @@ import { expectClose } from '../support/compare.ts';
 const [BATCH, TOKENS, D, BLOCKS] = [3, 4, 5, 2];
 const ROWS = BATCH * TOKENS;
 const mask = Float32Array.of(1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0);
-const counted = [...mask].map((m, row) => [m, row]).filter(([m]) => m === 1).map(([, row]) => row);
+const counted = [...mask]
+  .map((m, row) => [m, row])
+  .filter(([m]) => m === 1)
+  .map(([, row]) => row);
 
 let engine: Engine;
 beforeAll(() => {
@@ -24,14 +27,20 @@ const [student, teacher] = [blocks('student'), blocks('teacher')];
 
 function draw(seed: number): Record<string, Float32Array> {
   const source = random(seed);
-  return Object.fromEntries([...student, ...teacher].map(({ attributes }) => [attributes.name as string, Float32Array.from({ length: ROWS * D }, () => source.normal())]));
+  return Object.fromEntries(
+    [...student, ...teacher].map(({ attributes }) => [
+      attributes.name as string,
+      Float32Array.from({ length: ROWS * D }, () => source.normal()),
+    ]),
+  );
 }
 
 /** Mean over blocks of Σ (student - teacher)² / (rows · D), over those rows. */
 function byHand(values: Record<string, Float32Array>, rows: readonly number[]): number {
   let sum = 0;
   for (let i = 0; i < BLOCKS; i++) {
-    for (const row of rows) for (let d = 0; d < D; d++) sum += (values[`student${i}`][row * D + d] - values[`teacher${i}`][row * D + d]) ** 2;
+    for (const row of rows)
+      for (let d = 0; d < D; d++) sum += (values[`student${i}`][row * D + d] - values[`teacher${i}`][row * D + d]) ** 2;
   }
   return sum / (BLOCKS * rows.length * D);
 }
@@ -48,7 +57,17 @@ describe('L_feat', () => {
 
   it('without a mask is the mean over all rows and channels', async () => {
     const { loss } = await run(values, false);
-    expectClose(loss.data, [byHand(values, Array.from({ length: ROWS }, (_, row) => row))], 1e-6, 'loss');
+    expectClose(
+      loss.data,
+      [
+        byHand(
+          values,
+          Array.from({ length: ROWS }, (_, row) => row),
+        ),
+      ],
+      1e-6,
+      'loss',
+    );
   });
 
   it('with a mask is the mean over tokens and channels', async () => {
@@ -60,7 +79,12 @@ describe('L_feat', () => {
   });
 
   it('does not see what stands in padding', async () => {
-    const other = Object.fromEntries(Object.entries(values).map(([name, data]) => [name, data.map((v, at) => (mask[Math.floor(at / D)] === 0 ? 1e3 + at : v))]));
+    const other = Object.fromEntries(
+      Object.entries(values).map(([name, data]) => [
+        name,
+        data.map((v, at) => (mask[Math.floor(at / D)] === 0 ? 1e3 + at : v)),
+      ]),
+    );
     const [first, second] = [await run(values, true), await run(other, true)];
     expect(second.loss.data).toEqual(first.loss.data);
   });

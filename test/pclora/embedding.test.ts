@@ -1,13 +1,22 @@
 /** A word table that fades into its factors, in a whole model: what has to hold at λ = 1, at λ = 0 and in between. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { evaluate, floats, type Engine, type HostTensor } from '../../cli/engines/engine.ts';
+import { type Engine, evaluate, floats, type HostTensor } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { inputsOf } from '../../cli/graph/cost.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import type { Node } from '../../cli/graph/graph.ts';
 import { input, inputName } from '../../cli/graph/ops/leaf.ts';
 import { adaptedLayers, tensorsOf, wordEmbedding } from '../../cli/models/layers.ts';
-import { adaptersOnlyParts, adapterTensors, fadingParts, initialName, INITS, tensorsLeft, type AdapterOptions, type Init } from '../../cli/pclora/linear.ts';
+import {
+  type AdapterOptions,
+  adaptersOnlyParts,
+  adapterTensors,
+  fadingParts,
+  INITS,
+  type Init,
+  initialName,
+  tensorsLeft,
+} from '../../cli/pclora/linear.ts';
 import { startAdapters } from '../../cli/pclora/start.ts';
 import { createTruncator } from '../../cli/pclora/svd.ts';
 import { symmetricEigen } from '../../cli/pclora/symmetric-eigen.ts';
@@ -15,7 +24,15 @@ import type { Tensors } from '../../cli/pretrained/tensor-file.ts';
 import { compressLosses } from '../../cli/train/step.ts';
 import { random } from '../../runtime/random.ts';
 import { expectClose, relativeError } from '../support/compare.ts';
-import { adapterOptions, BATCH, denseTensors, tinyBert, tinyBertConfig, tinyFeeds, TOKENS } from '../support/tiny-bert.ts';
+import {
+  adapterOptions,
+  BATCH,
+  denseTensors,
+  TOKENS,
+  tinyBert,
+  tinyBertConfig,
+  tinyFeeds,
+} from '../support/tiny-bert.ts';
 
 const [V, D, K] = [tinyBertConfig.vocabSize, tinyBertConfig.hiddenSize, 4];
 const words = wordEmbedding(tinyBert.layers)!;
@@ -26,7 +43,8 @@ beforeAll(() => {
 });
 afterAll(() => engine.dispose());
 
-const start = (options: AdapterOptions): Promise<Tensors> => startAdapters(engine, tinyBert.layers, denseTensors, options, random(21));
+const start = (options: AdapterOptions): Promise<Tensors> =>
+  startAdapters(engine, tinyBert.layers, denseTensors, options, random(21));
 
 /** Adapters as they are after some training: every tensor moved. */
 function moved(adapters: Tensors): Tensors {
@@ -35,10 +53,21 @@ function moved(adapters: Tensors): Tensors {
 }
 
 /** Feeds of a step: the batch, W and E, the adapters, their frozen start and λ. */
-function feeds(options: AdapterOptions, adapters: Tensors, initial: Tensors, lambda: number): Record<string, HostTensor> {
+function feeds(
+  options: AdapterOptions,
+  adapters: Tensors,
+  initial: Tensors,
+  lambda: number,
+): Record<string, HostTensor> {
   const named = (values: Tensors, rename: (name: string) => string) =>
-    adapterTensors(tinyBert.layers, options.ranks).map(({ name, shape }) => [rename(name), floats(values.get(name)!, shape)] as const);
-  return { ...tinyFeeds(), ...Object.fromEntries([...named(adapters, (name) => name), ...named(initial, initialName)]), lambda: floats(Float32Array.of(lambda), []) };
+    adapterTensors(tinyBert.layers, options.ranks).map(
+      ({ name, shape }) => [rename(name), floats(values.get(name)!, shape)] as const,
+    );
+  return {
+    ...tinyFeeds(),
+    ...Object.fromEntries([...named(adapters, (name) => name), ...named(initial, initialName)]),
+    lambda: floats(Float32Array.of(lambda), []),
+  };
 }
 
 function losses(options: AdapterOptions, trained: ReadonlyMap<string, Node> = new Map()) {
@@ -46,7 +75,13 @@ function losses(options: AdapterOptions, trained: ReadonlyMap<string, Node> = ne
 }
 
 function outputsOf({ student, teacher, feature }: ReturnType<typeof losses>): Record<string, Node> {
-  return { student: student.logits, block: student.blocks[1], teacher: teacher.logits, teacherBlock: teacher.blocks[1], feature };
+  return {
+    student: student.logits,
+    block: student.blocks[1],
+    teacher: teacher.logits,
+    teacherBlock: teacher.blocks[1],
+    feature,
+  };
 }
 
 describe('its factors', () => {
@@ -54,7 +89,9 @@ describe('its factors', () => {
     const { ranks } = adapterOptions('svd', { embeddingRank: K });
     expect(adaptedLayers(tinyBert.layers, ranks)[0]).toBe(words);
     expect(adapterTensors(tinyBert.layers, ranks).slice(0, 3)).toMatchObject([
-      { name: 'embedding.word.loraA', shape: [K, D] }, { name: 'embedding.word.loraB', shape: [V, K] }, { name: 'block.0.query.loraA' },
+      { name: 'embedding.word.loraA', shape: [K, D] },
+      { name: 'embedding.word.loraB', shape: [V, K] },
+      { name: 'block.0.query.loraA' },
     ]);
   });
 
@@ -63,7 +100,10 @@ describe('its factors', () => {
     const left = tensorsLeft(tinyBert.layers, ranks);
     const { logits } = tinyBert.forward(tinyBert.batchInputs(1), 1, adaptersOnlyParts(left, 1));
     const read = inputsOf({ outputs: { logits } }).map(inputName);
-    expect(read.filter((name) => name?.startsWith('embedding.word')).sort()).toEqual(['embedding.word.loraA', 'embedding.word.loraB']);
+    expect(read.filter((name) => name?.startsWith('embedding.word')).sort()).toEqual([
+      'embedding.word.loraA',
+      'embedding.word.loraB',
+    ]);
     expect(left.map(({ name }) => name)).not.toContain('embedding.word');
 
     const dense = new Map([...ranks].filter(([name]) => name !== words.name));
@@ -82,27 +122,34 @@ describe('its factors', () => {
     expect(adapters.has('embedding.word.loraC')).toBe(false);
   });
 
-  it.each([1, 0.5])('start under `svd` as the nearest table of rank k, with scaling %d: off by what EᵀE has beyond it (Eckart, Young 1936)', async (scaling) => {
-    const adapters = await start(adapterOptions('svd', { embeddingRank: K, scaling }));
-    const [e, a, b] = [denseTensors.get('embedding.word')!, adapters.get('embedding.word.loraA')!, adapters.get('embedding.word.loraB')!];
-    const gram = Float64Array.from({ length: D * D }, (_, at) => {
-      let sum = 0;
-      for (let v = 0; v < V; v++) sum += e[v * D + Math.floor(at / D)] * e[v * D + (at % D)];
-      return sum;
-    });
-    const squares = [...symmetricEigen(gram, D).values];
-    const least = Math.sqrt(squares.slice(K).reduce((sum, s) => sum + s, 0));
-    let error = 0;
-    for (let v = 0; v < V; v++) {
-      for (let d = 0; d < D; d++) {
-        let product = 0;
-        for (let k = 0; k < K; k++) product += b[v * K + k] * a[k * D + d];
-        error += (e[v * D + d] - scaling * product) ** 2;
+  it.each([1, 0.5])(
+    'start under `svd` as the nearest table of rank k, with scaling %d: off by what EᵀE has beyond it (Eckart, Young 1936)',
+    async (scaling) => {
+      const adapters = await start(adapterOptions('svd', { embeddingRank: K, scaling }));
+      const [e, a, b] = [
+        denseTensors.get('embedding.word')!,
+        adapters.get('embedding.word.loraA')!,
+        adapters.get('embedding.word.loraB')!,
+      ];
+      const gram = Float64Array.from({ length: D * D }, (_, at) => {
+        let sum = 0;
+        for (let v = 0; v < V; v++) sum += e[v * D + Math.floor(at / D)] * e[v * D + (at % D)];
+        return sum;
+      });
+      const squares = [...symmetricEigen(gram, D).values];
+      const least = Math.sqrt(squares.slice(K).reduce((sum, s) => sum + s, 0));
+      let error = 0;
+      for (let v = 0; v < V; v++) {
+        for (let d = 0; d < D; d++) {
+          let product = 0;
+          for (let k = 0; k < K; k++) product += b[v * K + k] * a[k * D + d];
+          error += (e[v * D + d] - scaling * product) ** 2;
+        }
       }
-    }
-    expect(Math.sqrt(error)).toBeGreaterThanOrEqual(least * (1 - 1e-6));
-    expect(Math.sqrt(error)).toBeLessThanOrEqual(least * 1.001);
-  });
+      expect(Math.sqrt(error)).toBeGreaterThanOrEqual(least * (1 - 1e-6));
+      expect(Math.sqrt(error)).toBeLessThanOrEqual(least * 1.001);
+    },
+  );
 });
 
 describe.each(INITS)('init %s', (init: Init) => {
@@ -118,7 +165,11 @@ describe.each(INITS)('init %s', (init: Init) => {
 
   it('leaves the teacher its table while the factors train', async () => {
     const adapters = await start(options);
-    const first = await evaluate(engine, { outputs: outputsOf(losses(options)) }, feeds(options, adapters, adapters, 1));
+    const first = await evaluate(
+      engine,
+      { outputs: outputsOf(losses(options)) },
+      feeds(options, adapters, adapters, 1),
+    );
     const only = new Map([...adapters, ...[...moved(adapters)].filter(([name]) => name.startsWith(words.name))]);
     const later = await evaluate(engine, { outputs: outputsOf(losses(options)) }, feeds(options, only, adapters, 0.5));
     expect(later.teacher.data).toEqual(first.teacher.data);
@@ -128,7 +179,11 @@ describe.each(INITS)('init %s', (init: Init) => {
   it('is the adapters-only model at λ = 0', async () => {
     const initial = await start(options);
     const specs = [...tensorsOf(tinyBert.layers), ...adapterTensors(tinyBert.layers, options.ranks)];
-    const { logits, blocks } = tinyBert.forward(tinyBert.batchInputs(BATCH, { padded: true }), BATCH, adaptersOnlyParts(specs, options.scaling));
+    const { logits, blocks } = tinyBert.forward(
+      tinyBert.batchInputs(BATCH, { padded: true }),
+      BATCH,
+      adaptersOnlyParts(specs, options.scaling),
+    );
     const given = feeds(options, moved(initial), initial, 0);
     const adaptersOnly = await evaluate(engine, { outputs: { logits, block: blocks[1] } }, given);
     const fading = await evaluate(engine, { outputs: outputsOf(losses(options)) }, given);
@@ -141,25 +196,42 @@ describe.each(INITS)('init %s', (init: Init) => {
     const adapters = moved(initial);
     const lambda = 0.3;
     const specs = [...tensorsOf(tinyBert.layers), ...adapterTensors(tinyBert.layers, options.ranks)];
-    const y = fadingParts(specs, options, input('lambda', []), new Map()).embedding(words, input('ids', [BATCH, TOKENS], 'i32'));
+    const y = fadingParts(specs, options, input('lambda', []), new Map()).embedding(
+      words,
+      input('ids', [BATCH, TOKENS], 'i32'),
+    );
     const given = feeds(options, adapters, initial, lambda);
     const result = await evaluate(engine, { outputs: { y } }, given);
     const lowRank = (values: Tensors, id: number, d: number): number => {
       let sum = 0;
-      for (let k = 0; k < K; k++) sum += values.get('embedding.word.loraB')![id * K + k] * values.get('embedding.word.loraA')![k * D + d];
+      for (let k = 0; k < K; k++)
+        sum += values.get('embedding.word.loraB')![id * K + k] * values.get('embedding.word.loraA')![k * D + d];
       return options.scaling * sum;
     };
-    const expected = [...given.ids.data].flatMap((id) => Array.from({ length: D }, (_, d) => {
-      const fading = denseTensors.get('embedding.word')![id * D + d] - (init === 'svd' ? lowRank(initial, id, d) : 0);
-      return lambda * fading + lowRank(adapters, id, d);
-    }));
+    const expected = [...given.ids.data].flatMap((id) =>
+      Array.from({ length: D }, (_, d) => {
+        const fading = denseTensors.get('embedding.word')![id * D + d] - (init === 'svd' ? lowRank(initial, id, d) : 0);
+        return lambda * fading + lowRank(adapters, id, d);
+      }),
+    );
     expectClose(result.y.data, expected, 1e-5, 'y');
   });
 
   it('moves the rows of B that the batch reads, and A', async () => {
     const initial = await start(options);
     const names = ['embedding.word.loraA', 'embedding.word.loraB'];
-    const trained = new Map(names.map((name, i) => [name, input(name, [[K, D], [V, K]][i])]));
+    const trained = new Map(
+      names.map((name, i) => [
+        name,
+        input(
+          name,
+          [
+            [K, D],
+            [V, K],
+          ][i],
+        ),
+      ]),
+    );
     const [dA, dB] = gradients(losses(options, trained).loss, [...trained.values()]);
     const given = feeds(options, moved(initial), initial, 0.5);
     const results = await evaluate(engine, { outputs: { dA, dB } }, given);
@@ -180,7 +252,8 @@ it('splits a tall table near-optimally: 3,000 rows whose singular values are kno
   const sigma = Array.from({ length: columns }, (_, c) => 10 / (c + 1));
   const perColumn = rows / columns;
   const table = new Float32Array(rows * columns);
-  for (let r = 0; r < rows; r++) table[r * columns + (r % columns)] = (sigma[r % columns] / Math.sqrt(perColumn)) * (r % 2 === 0 ? 1 : -1);
+  for (let r = 0; r < rows; r++)
+    table[r * columns + (r % columns)] = (sigma[r % columns] / Math.sqrt(perColumn)) * (r % 2 === 0 ? 1 : -1);
   const truncator = createTruncator(engine, random(5));
   const { loraA, loraB } = await truncator.truncate(table, rows, columns, rank, 1);
   await truncator.dispose();

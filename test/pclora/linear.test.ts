@@ -1,13 +1,21 @@
 /** The PC-LoRA layer in a whole model: what has to hold at λ = 1, at λ = 0 and in between, whatever the weights are. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { evaluate, floats, type Engine, type HostTensor } from '../../cli/engines/engine.ts';
+import { type Engine, evaluate, floats, type HostTensor } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { inputsOf } from '../../cli/graph/cost.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import type { Node } from '../../cli/graph/graph.ts';
 import { input, inputName } from '../../cli/graph/ops/leaf.ts';
 import { blockLinears, linearSize, tensorsOf } from '../../cli/models/layers.ts';
-import { adaptersOnlyParts, adapterTensors, fadingParts, initialName, INITS, type AdapterOptions, type Init } from '../../cli/pclora/linear.ts';
+import {
+  type AdapterOptions,
+  adaptersOnlyParts,
+  adapterTensors,
+  fadingParts,
+  INITS,
+  type Init,
+  initialName,
+} from '../../cli/pclora/linear.ts';
 import { startAdapters } from '../../cli/pclora/start.ts';
 import type { Tensors } from '../../cli/pretrained/tensor-file.ts';
 import { compressLosses } from '../../cli/train/step.ts';
@@ -21,12 +29,20 @@ beforeAll(() => {
 });
 afterAll(() => engine.dispose());
 
-const start = (options: AdapterOptions): Promise<Tensors> => startAdapters(engine, tinyVit.layers, denseTensors, options, random(21));
+const start = (options: AdapterOptions): Promise<Tensors> =>
+  startAdapters(engine, tinyVit.layers, denseTensors, options, random(21));
 
 /** Feeds of a step: the batch, W, the adapters, their frozen start and λ. */
-function feeds(options: AdapterOptions, adapters: Tensors, initial: Tensors, lambda: number): Record<string, HostTensor> {
+function feeds(
+  options: AdapterOptions,
+  adapters: Tensors,
+  initial: Tensors,
+  lambda: number,
+): Record<string, HostTensor> {
   const named = (values: Tensors, rename: (name: string) => string) =>
-    adapterTensors(tinyVit.layers, options.ranks).map(({ name, shape }) => [rename(name), floats(values.get(name)!, shape)] as const);
+    adapterTensors(tinyVit.layers, options.ranks).map(
+      ({ name, shape }) => [rename(name), floats(values.get(name)!, shape)] as const,
+    );
   return {
     ...tinyFeeds(),
     ...Object.fromEntries([...named(adapters, (name) => name), ...named(initial, initialName)]),
@@ -41,8 +57,22 @@ function moved(adapters: Tensors): Tensors {
 }
 
 function stepOutputs(options: AdapterOptions) {
-  const { student, teacher, loss, task, feature } = compressLosses({ model: tinyVit, batch: BATCH, adapters: options, alpha: 0.2 }, 'fading', new Map());
-  return { student: student.logits, block0: student.blocks[0], block1: student.blocks[1], teacher: teacher.logits, teacher0: teacher.blocks[0], teacher1: teacher.blocks[1], loss, task, feature };
+  const { student, teacher, loss, task, feature } = compressLosses(
+    { model: tinyVit, batch: BATCH, adapters: options, alpha: 0.2 },
+    'fading',
+    new Map(),
+  );
+  return {
+    student: student.logits,
+    block0: student.blocks[0],
+    block1: student.blocks[1],
+    teacher: teacher.logits,
+    teacher0: teacher.blocks[0],
+    teacher1: teacher.blocks[1],
+    loss,
+    task,
+    feature,
+  };
 }
 
 describe.each(INITS)('init %s', (init: Init) => {
@@ -61,7 +91,9 @@ describe.each(INITS)('init %s', (init: Init) => {
     const adapters = await start(options);
     const [first, ...others] = await Promise.all([
       evaluate(engine, { outputs: stepOutputs(options) }, feeds(options, adapters, adapters, 1)),
-      ...[1, 0.5, 0].map((lambda) => evaluate(engine, { outputs: stepOutputs(options) }, feeds(options, moved(adapters), adapters, lambda))),
+      ...[1, 0.5, 0].map((lambda) =>
+        evaluate(engine, { outputs: stepOutputs(options) }, feeds(options, moved(adapters), adapters, lambda)),
+      ),
     ]);
     for (const other of others) {
       for (const name of ['teacher', 'teacher0', 'teacher1']) expect(other[name].data, name).toEqual(first[name].data);
@@ -72,7 +104,11 @@ describe.each(INITS)('init %s', (init: Init) => {
   it('is the adapters-only model at λ = 0', async () => {
     const initial = await start(options);
     const specs = [...tensorsOf(tinyVit.layers), ...adapterTensors(tinyVit.layers, options.ranks)];
-    const { logits, blocks } = tinyVit.forward(tinyVit.batchInputs(BATCH), BATCH, adaptersOnlyParts(specs, options.scaling));
+    const { logits, blocks } = tinyVit.forward(
+      tinyVit.batchInputs(BATCH),
+      BATCH,
+      adaptersOnlyParts(specs, options.scaling),
+    );
     const given = feeds(options, moved(initial), initial, 0);
     const adaptersOnly = await evaluate(engine, { outputs: { logits, block1: blocks[1] } }, given);
     const fading = await evaluate(engine, { outputs: stepOutputs(options) }, given);
@@ -90,12 +126,18 @@ describe.each(INITS)('init %s', (init: Init) => {
     const y = fadingParts(specs, options, input('lambda', []), new Map()).linear(layer, input('x', [2, n]));
     const source = random(23);
     const x = Float32Array.from({ length: 2 * n }, () => source.normal());
-    const result = await evaluate(engine, { outputs: { y } }, { ...feeds(options, adapters, initial, lambda), x: floats(x, [2, n]) });
+    const result = await evaluate(
+      engine,
+      { outputs: { y } },
+      { ...feeds(options, adapters, initial, lambda), x: floats(x, [2, n]) },
+    );
 
     const of = (values: Tensors, suffix: string) => values.get(`${layer.name}.${suffix}`)!;
     const lowRank = (values: Tensors, row: number, out: number): number => {
       let sum = 0;
-      for (let k = 0; k < 3; k++) for (let j = 0; j < n; j++) sum += of(values, 'loraB')[out * 3 + k] * of(values, 'loraA')[k * n + j] * x[row * n + j];
+      for (let k = 0; k < 3; k++)
+        for (let j = 0; j < n; j++)
+          sum += of(values, 'loraB')[out * 3 + k] * of(values, 'loraA')[k * n + j] * x[row * n + j];
       return options.scaling * sum + of(values, 'loraC')[out];
     };
     const dense = (row: number, out: number): number => {
@@ -116,34 +158,57 @@ describe.each(INITS)('init %s', (init: Init) => {
     const initial = await start(options);
     const specs = adapterTensors(tinyVit.layers, options.ranks);
     const trained = new Map(specs.map(({ name, shape }) => [name, input(name, shape)]));
-    const { feature } = compressLosses({ model: tinyVit, batch: BATCH, adapters: options, alpha: 0.2 }, 'fading', trained);
+    const { feature } = compressLosses(
+      { model: tinyVit, batch: BATCH, adapters: options, alpha: 0.2 },
+      'fading',
+      trained,
+    );
     const byTensor = gradients(feature, [...trained.values()]);
     const outputs = Object.fromEntries(specs.map(({ name }, i) => [name, byTensor[i]]));
     const results = await evaluate(engine, { outputs }, feeds(options, moved(initial), initial, 0.5));
     for (const { name } of specs) {
       const largest = Math.max(...[...results[name].data].map(Math.abs));
-      if (name.endsWith('.key.loraC')) expect(largest, name).toBeLessThan(1e-6); // softmax ignores it
+      if (name.endsWith('.key.loraC'))
+        expect(largest, name).toBeLessThan(1e-6); // softmax ignores it
       else expect(largest, name).toBeGreaterThan(1e-4);
     }
   });
 
   it('weighs the losses by α and 1 - α', async () => {
     const initial = await start(options);
-    const { loss, task, feature } = await evaluate(engine, { outputs: stepOutputs(options) }, feeds(options, moved(initial), initial, 0.5));
+    const { loss, task, feature } = await evaluate(
+      engine,
+      { outputs: stepOutputs(options) },
+      feeds(options, moved(initial), initial, 0.5),
+    );
     expect(feature.data[0]).toBeGreaterThan(0.01);
     expectClose(loss.data, [0.2 * task.data[0] + 0.8 * feature.data[0]], 1e-6, 'loss');
   });
 });
 
-it.each(['fading', 'adapters'] as const)('reads nothing that trains in the teacher (%s), layer norms and head included', (phase) => {
-  const options = adapterOptions('paper');
-  const specs = [...tensorsOf(tinyVit.layers.filter(({ kind }) => kind === 'norm' || kind === 'head')), ...adapterTensors(tinyVit.layers, options.ranks)];
-  const trained = new Map(specs.map(({ name, shape }) => [name, input(`trained ${name}`, shape)]));
-  const { student, teacher } = compressLosses({ model: tinyVit, batch: BATCH, adapters: options, alpha: 0.2 }, phase, trained);
-  const namesOf = (logits: Node) => inputsOf({ outputs: { logits } }).map((node) => inputName(node)!);
-  expect(namesOf(teacher.logits).sort()).toEqual(['pixels', ...tensorsOf(tinyVit.layers).map(({ name }) => name)].sort());
-  expect(namesOf(student.logits)).toEqual(expect.arrayContaining([...trained.keys()].map((name) => `trained ${name}`)));
-});
+it.each(['fading', 'adapters'] as const)(
+  'reads nothing that trains in the teacher (%s), layer norms and head included',
+  (phase) => {
+    const options = adapterOptions('paper');
+    const specs = [
+      ...tensorsOf(tinyVit.layers.filter(({ kind }) => kind === 'norm' || kind === 'head')),
+      ...adapterTensors(tinyVit.layers, options.ranks),
+    ];
+    const trained = new Map(specs.map(({ name, shape }) => [name, input(`trained ${name}`, shape)]));
+    const { student, teacher } = compressLosses(
+      { model: tinyVit, batch: BATCH, adapters: options, alpha: 0.2 },
+      phase,
+      trained,
+    );
+    const namesOf = (logits: Node) => inputsOf({ outputs: { logits } }).map((node) => inputName(node)!);
+    expect(namesOf(teacher.logits).sort()).toEqual(
+      ['pixels', ...tensorsOf(tinyVit.layers).map(({ name }) => name)].sort(),
+    );
+    expect(namesOf(student.logits)).toEqual(
+      expect.arrayContaining([...trained.keys()].map((name) => `trained ${name}`)),
+    );
+  },
+);
 
 it('reads no W of an adapted layer in the student at λ = 0', () => {
   const options = adapterOptions('paper');
@@ -172,7 +237,9 @@ describe('adapters start', () => {
       expect(adapters.get(`${layer.name}.loraC`)).toEqual(new Float32Array(outFeatures));
     }
     // Uniform: mean 0 and variance bound²/3, over all layers at once.
-    const scaled = blockLinears(tinyVit.layers).flatMap((layer) => [...adapters.get(`${layer.name}.loraA`)!].map((v) => v * Math.sqrt(linearSize(layer).inFeatures)));
+    const scaled = blockLinears(tinyVit.layers).flatMap((layer) =>
+      [...adapters.get(`${layer.name}.loraA`)!].map((v) => v * Math.sqrt(linearSize(layer).inFeatures)),
+    );
     const mean = scaled.reduce((sum, v) => sum + v, 0) / scaled.length;
     const variance = scaled.reduce((sum, v) => sum + (v - mean) ** 2, 0) / scaled.length;
     const standardError = Math.sqrt(1 / 3 / scaled.length);

@@ -27,13 +27,21 @@ function refusal(options: Parameters<typeof resolveRanks>[1], table = layers): U
 
 describe('the table of ranks', () => {
   it('holds every linear layer of every block, and nothing else', () => {
-    expect([...resolveRanks(layers, { rank: 32 })]).toEqual([0, 1].flatMap((i) => KINDS.map((name) => [`block.${i}.${name}`, 32])));
+    expect([...resolveRanks(layers, { rank: 32 })]).toEqual(
+      [0, 1].flatMap((i) => KINDS.map((name) => [`block.${i}.${name}`, 32])),
+    );
   });
 
   it("takes a kind's rank in every block, and one layer's before it", () => {
     const ranks = resolveRanks(layers, { rank: 32, perLayer: { 'block.1.up': 8, up: 64, key: 1 } });
     expect(Object.fromEntries(ranks)).toMatchObject({
-      'block.0.query': 32, 'block.1.query': 32, 'block.0.key': 1, 'block.1.key': 1, 'block.0.up': 64, 'block.1.up': 8, 'block.0.down': 32,
+      'block.0.query': 32,
+      'block.1.query': 32,
+      'block.0.key': 1,
+      'block.1.key': 1,
+      'block.0.up': 64,
+      'block.1.up': 8,
+      'block.0.down': 32,
     });
   });
 });
@@ -47,7 +55,9 @@ describe('a rank pays off', () => {
   it('and is refused above, with the layer and the limit', () => {
     expect(resolveRanks(layers, { rank: 384 }).get('block.0.query')).toBe(384);
     const error = refusal({ rank: 385 });
-    expect(error.message).toBe('rank 385 makes layer block.0.query (768×768) larger than it is: it pays off below 384.0');
+    expect(error.message).toBe(
+      'rank 385 makes layer block.0.query (768×768) larger than it is: it pays off below 384.0',
+    );
     expect(error.hint).toContain('--force-rank');
     expect(error.exitCode).toBe(2);
     expect(refusal({ rank: 32, perLayer: { 'block.1.up': 615 } }).message).toContain('block.1.up (768×3072)');
@@ -56,7 +66,9 @@ describe('a rank pays off', () => {
 
   it('unless forced, up to full rank', () => {
     expect(resolveRanks(layers, { rank: 768, force: true }).get('block.0.query')).toBe(768);
-    expect(refusal({ rank: 769, force: true }).message).toBe('rank 769 for layer block.0.query (768×768): expected a whole number from 1 to 768');
+    expect(refusal({ rank: 769, force: true }).message).toBe(
+      'rank 769 for layer block.0.query (768×768): expected a whole number from 1 to 768',
+    );
   });
 });
 
@@ -72,19 +84,29 @@ describe("a word table's rank", () => {
   it('pays off below V·D / (V + D)', () => {
     expect(resolveRanks(withWords, { rank: 32, embeddingRank: 749 }).get('embedding.word')).toBe(749);
     const error = refusal({ rank: 32, embeddingRank: 750 }, withWords);
-    expect(error.message).toBe('rank 750 makes layer embedding.word (768×30522) larger than it is: it pays off below 749.1');
+    expect(error.message).toBe(
+      'rank 750 makes layer embedding.word (768×30522) larger than it is: it pays off below 749.1',
+    );
     expect(error.hint).toBe('Choose a smaller --embedding-rank, or insist with --force-rank.');
     expect(resolveRanks(withWords, { rank: 32, embeddingRank: 768, force: true }).get('embedding.word')).toBe(768);
-    expect(refusal({ rank: 32, embeddingRank: 769, force: true }, withWords).message).toContain('expected a whole number from 1 to 768');
+    expect(refusal({ rank: 32, embeddingRank: 769, force: true }, withWords).message).toContain(
+      'expected a whole number from 1 to 768',
+    );
   });
 
   it.each([0, -1, 1.5, NaN])('is no %s', (embeddingRank) => {
-    expect(refusal({ rank: 32, embeddingRank }, withWords).message).toBe(`rank ${embeddingRank} for layer embedding.word (768×30522): expected a whole number from 1 to 768`);
+    expect(refusal({ rank: 32, embeddingRank }, withWords).message).toBe(
+      `rank ${embeddingRank} for layer embedding.word (768×30522): expected a whole number from 1 to 768`,
+    );
   });
 
   it('is refused where there are no words, and as a rank of a layer', () => {
-    expect(refusal({ rank: 32, embeddingRank: 64 }).message).toBe('--embedding-rank 64: the model has no word embeddings');
-    expect(refusal({ rank: 32, perLayer: { 'embedding.word': 64 } }, withWords).message).toBe('--layer-rank embedding.word: there is no such layer');
+    expect(refusal({ rank: 32, embeddingRank: 64 }).message).toBe(
+      '--embedding-rank 64: the model has no word embeddings',
+    );
+    expect(refusal({ rank: 32, perLayer: { 'embedding.word': 64 } }, withWords).message).toBe(
+      '--layer-rank embedding.word: there is no such layer',
+    );
   });
 });
 
@@ -94,9 +116,12 @@ it.each([0, -1, 1.5, NaN, Infinity])('refuses rank %s, with the layer', (rank) =
   expect(error.exitCode).toBe(2);
 });
 
-it.each(['head', 'block.2.up', 'norm1', 'patch', 'qurey'])('refuses a rank for %s, which is no adapted layer', (name) => {
-  const error = refusal({ rank: 32, perLayer: { [name]: 4 } });
-  expect(error.message).toBe(`--layer-rank ${name}: there is no such layer`);
-  expect(error.hint).toBe('Layers: query, key, value, attention, up, down, or one block\'s, such as block.0.query.');
-  expect(error.exitCode).toBe(2);
-});
+it.each(['head', 'block.2.up', 'norm1', 'patch', 'qurey'])(
+  'refuses a rank for %s, which is no adapted layer',
+  (name) => {
+    const error = refusal({ rank: 32, perLayer: { [name]: 4 } });
+    expect(error.message).toBe(`--layer-rank ${name}: there is no such layer`);
+    expect(error.hint).toBe("Layers: query, key, value, attention, up, down, or one block's, such as block.0.query.");
+    expect(error.exitCode).toBe(2);
+  },
+);

@@ -21,7 +21,8 @@ describe.each(ALL)('%s', (schedule) => {
 
 it('gives what the paper says at a third, a half and two thirds of q', () => {
   const at = (schedule: Schedule): number[] => [2, 3, 4].map((step) => lambdaAt(schedule, step, 6));
-  const close = (actual: number[], expected: number[]): void => actual.forEach((lambda, i) => expect(lambda).toBeCloseTo(expected[i], 14));
+  const close = (actual: number[], expected: number[]): void =>
+    actual.forEach((lambda, i) => expect(lambda).toBeCloseTo(expected[i], 14));
   close(at('linear'), [2 / 3, 1 / 2, 1 / 3]);
   close(at('sine'), [1 / 2, 1 - Math.SQRT1_2, 1 - Math.sqrt(3) / 2]);
   close(at('one-minus-cosine'), [Math.sqrt(3) / 2, Math.SQRT1_2, 1 / 2]);

@@ -4,7 +4,7 @@ import type { Engine } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { createTruncator } from '../../cli/pclora/svd.ts';
 import { symmetricEigen } from '../../cli/pclora/symmetric-eigen.ts';
-import { random, type Random } from '../../runtime/random.ts';
+import { type Random, random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
 
 let engine: Engine;
@@ -15,7 +15,9 @@ afterAll(() => engine.dispose());
 
 /** `columns` orthonormal vectors of length `rows`: Householder reflections of the unit vectors, exact to float64. */
 function orthonormal(rows: number, columns: number, source: Random): number[][] {
-  const vectors = Array.from({ length: columns }, (_, c) => Array.from({ length: rows }, (_, i): number => (i === c ? 1 : 0)));
+  const vectors = Array.from({ length: columns }, (_, c) =>
+    Array.from({ length: rows }, (_, i): number => (i === c ? 1 : 0)),
+  );
   for (let reflection = 0; reflection < 3; reflection++) {
     const h = Array.from({ length: rows }, () => source.normal());
     const squares = h.reduce((sum, v) => sum + v * v, 0);
@@ -39,7 +41,14 @@ function matrixOf(m: number, n: number, sigma: readonly number[], source: Random
 }
 
 /** ‖W - s·B·A‖ (Frobenius). */
-function distance(weight: Float32Array, { loraA, loraB }: { loraA: Float32Array; loraB: Float32Array }, m: number, n: number, r: number, scaling: number): number {
+function distance(
+  weight: Float32Array,
+  { loraA, loraB }: { loraA: Float32Array; loraB: Float32Array },
+  m: number,
+  n: number,
+  r: number,
+  scaling: number,
+): number {
   let squares = 0;
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) {
@@ -54,7 +63,14 @@ function distance(weight: Float32Array, { loraA, loraB }: { loraA: Float32Array;
 const falling = (count: number): number[] => Array.from({ length: count }, (_, k) => 10 / (k + 1)); // slow, as in trained weights
 
 const SHAPES: [m: number, n: number, r: number, scaling: number][] = [
-  [24, 24, 5, 1], [40, 17, 3, 1], [17, 40, 3, 1], [64, 96, 8, 0.5], [96, 64, 8, 4], [5, 3, 3, 1], [3, 1, 1, 2], [1, 5, 1, 1],
+  [24, 24, 5, 1],
+  [40, 17, 3, 1],
+  [17, 40, 3, 1],
+  [64, 96, 8, 0.5],
+  [96, 64, 8, 4],
+  [5, 3, 3, 1],
+  [3, 1, 1, 2],
+  [1, 5, 1, 1],
 ];
 
 describe.each(SHAPES)('a %d×%d matrix at rank %d, scaling %d', (m, n, r, scaling) => {
@@ -86,8 +102,18 @@ describe.each(SHAPES)('a %d×%d matrix at rank %d, scaling %d', (m, n, r, scalin
         for (let i = 0; i < length; i++) sum += entry(Math.floor(at / r), i) * entry(at % r, i);
         return sum;
       });
-    expectClose(gram((row, i) => loraA[row * n + i], n), expected, 2e-3, 'A·Aᵀ');
-    expectClose(gram((row, i) => loraB[i * r + row], m), expected, 2e-3, 'Bᵀ·B');
+    expectClose(
+      gram((row, i) => loraA[row * n + i], n),
+      expected,
+      2e-3,
+      'A·Aᵀ',
+    );
+    expectClose(
+      gram((row, i) => loraB[i * r + row], m),
+      expected,
+      2e-3,
+      'Bᵀ·B',
+    );
   });
 });
 
@@ -106,12 +132,15 @@ describe('symmetricEigen', () => {
     const n = 9;
     const values = [7, 5, 5, 3, 1, 0.5, 0, -2, -4];
     const q = orthonormal(n, n, random(3));
-    const matrix = Float64Array.from({ length: n * n }, (_, at) => values.reduce((sum, s, k) => sum + s * q[k][Math.floor(at / n)] * q[k][at % n], 0));
+    const matrix = Float64Array.from({ length: n * n }, (_, at) =>
+      values.reduce((sum, s, k) => sum + s * q[k][Math.floor(at / n)] * q[k][at % n], 0),
+    );
     const found = symmetricEigen(matrix, n);
     expectClose(found.values, values, 1e-12, 'values');
     const rebuilt = matrix.map((_, at) => {
       let sum = 0;
-      for (let k = 0; k < n; k++) sum += found.values[k] * found.vectors[Math.floor(at / n) * n + k] * found.vectors[(at % n) * n + k];
+      for (let k = 0; k < n; k++)
+        sum += found.values[k] * found.vectors[Math.floor(at / n) * n + k] * found.vectors[(at % n) * n + k];
       return sum;
     });
     expectClose(rebuilt, matrix, 1e-12, 'V·diag·Vᵀ');
@@ -119,7 +148,10 @@ describe('symmetricEigen', () => {
 
   it('takes matrices as large as the largest ranks ask for', () => {
     const n = 400;
-    const { values } = symmetricEigen(Float64Array.from({ length: n * n }, (_, at) => (at % (n + 1) === 0 ? at / (n + 1) : 0)), n);
+    const { values } = symmetricEigen(
+      Float64Array.from({ length: n * n }, (_, at) => (at % (n + 1) === 0 ? at / (n + 1) : 0)),
+      n,
+    );
     expect([...values]).toEqual(Array.from({ length: n }, (_, i) => n - 1 - i));
   });
 

@@ -9,10 +9,14 @@ const decoders = nodeDecoders(builtFolder());
 const width = 45;
 const height = 30;
 const channels = 3;
-const pixels = Uint8Array.from({ length: width * height * channels }, (_, i) => (i * 5 + Math.floor(i / 97) * 11) % 256);
+const pixels = Uint8Array.from(
+  { length: width * height * channels },
+  (_, i) => (i * 5 + Math.floor(i / 97) * 11) % 256,
+);
 const drawing = () => sharp(pixels, { raw: { width, height, channels } });
 
-const refusal = (code: string, message = ''): unknown => expect.objectContaining({ name: 'PreprocessError', code, message: expect.stringContaining(message) });
+const refusal = (code: string, message = ''): unknown =>
+  expect.objectContaining({ name: 'PreprocessError', code, message: expect.stringContaining(message) });
 
 describe('decodePicture', () => {
   it('gives the bytes of a lossless file', async () => {
@@ -33,13 +37,16 @@ describe('decodePicture', () => {
     expect(data.every((value, i) => value === data[i - (i % 3)])).toBe(true);
   });
 
-  it.each([1, 2, 3, 4, 5, 6, 7, 8])('turns a JPEG with EXIF orientation %i upright, as sharp does', async (orientation) => {
-    const bytes = await drawing().jpeg().withMetadata({ orientation }).toBuffer();
-    const { data, info } = await sharp(bytes).autoOrient().raw().toBuffer({ resolveWithObject: true });
-    const picture = await decodePicture(bytes, decoders);
-    expect([picture.width, picture.height]).toEqual([info.width, info.height]);
-    expect(Buffer.compare(picture.data, data)).toBe(0);
-  });
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'turns a JPEG with EXIF orientation %i upright, as sharp does',
+    async (orientation) => {
+      const bytes = await drawing().jpeg().withMetadata({ orientation }).toBuffer();
+      const { data, info } = await sharp(bytes).autoOrient().raw().toBuffer({ resolveWithObject: true });
+      const picture = await decodePicture(bytes, decoders);
+      expect([picture.width, picture.height]).toEqual([info.width, info.height]);
+      expect(Buffer.compare(picture.data, data)).toBe(0);
+    },
+  );
 
   it('decodes a view into a larger buffer', async () => {
     const bytes = await drawing().png().toBuffer();
@@ -61,12 +68,16 @@ describe('refused pictures', () => {
 
   it('no bytes, text, GIF', async () => {
     await expect(decode(new Uint8Array())).rejects.toEqual(refusal('truncated', 'no bytes'));
-    await expect(decode(Buffer.from('hello, this is no picture'))).rejects.toEqual(refusal('unsupported-format', 'JPEG, PNG and WebP'));
+    await expect(decode(Buffer.from('hello, this is no picture'))).rejects.toEqual(
+      refusal('unsupported-format', 'JPEG, PNG and WebP'),
+    );
     await expect(decode(await drawing().gif().toBuffer())).rejects.toEqual(refusal('unsupported-format'));
   });
 
   it('a CMYK JPEG', async () => {
-    await expect(decode(await drawing().toColourspace('cmyk').jpeg().toBuffer())).rejects.toEqual(refusal('unsupported-format', 'CMYK'));
+    await expect(decode(await drawing().toColourspace('cmyk').jpeg().toBuffer())).rejects.toEqual(
+      refusal('unsupported-format', 'CMYK'),
+    );
   });
 
   it('a small file that claims 50,000×50,000 pixels, before decoding', async () => {
@@ -86,7 +97,9 @@ describe('refused pictures', () => {
   });
 
   it('any bytes behind a signature end in a PreprocessError', async () => {
-    const starts = await Promise.all((['jpeg', 'png', 'webp'] as const).map((format) => drawing().toFormat(format).toBuffer()));
+    const starts = await Promise.all(
+      (['jpeg', 'png', 'webp'] as const).map((format) => drawing().toFormat(format).toBuffer()),
+    );
     for (const start of starts) {
       for (let at = 3; at < 60; at++) {
         const mutated = Buffer.from(start);

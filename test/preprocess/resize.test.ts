@@ -7,7 +7,8 @@ import type { Resample } from '../../runtime/preprocess/spec.ts';
 /**
  * Made with Pillow 12.3.0:
  *   source = lambda w, h: Image.frombytes('RGB', (w, h), bytes((i*i*31 + i*7) // 5 % 256 for i in range(w*h*3)))
- *   hashlib.sha256(source(w, h).resize((W, H), {'nearest': 0, 'lanczos': 1, 'bilinear': 2, 'bicubic': 3}[name]).tobytes()).hexdigest()[:16]
+ *   hashlib.sha256(source(w, h).resize((W, H), {'nearest': 0, 'lanczos': 1, 'bilinear': 2, 'bicubic':
+ * 3}[name]).tobytes()).hexdigest()[:16]
  */
 const pillow: readonly (readonly [Resample, w: number, h: number, W: number, H: number, sha256: string])[] = [
   ['nearest', 7, 5, 3, 4, 'c821b81cd5db24e4'],
@@ -41,21 +42,27 @@ const pillow: readonly (readonly [Resample, w: number, h: number, W: number, H: 
 ];
 
 function source(width: number, height: number): Picture {
-  return { width, height, data: Uint8Array.from({ length: width * height * 3 }, (_, i) => Math.floor((i * i * 31 + i * 7) / 5) % 256) };
+  return {
+    width,
+    height,
+    data: Uint8Array.from({ length: width * height * 3 }, (_, i) => Math.floor((i * i * 31 + i * 7) / 5) % 256),
+  };
 }
 
 describe('resizePicture', () => {
-  it.each(pillow)('%s from %i×%i to %i×%i is Pillow\'s, byte for byte', (resample, w, h, width, height, sha256) => {
+  it.each(pillow)("%s from %i×%i to %i×%i is Pillow's, byte for byte", (resample, w, h, width, height, sha256) => {
     const { data } = resizePicture(source(w, h), { width, height }, resample);
     expect(data).toHaveLength(width * height * 3);
     expect(createHash('sha256').update(data).digest('hex').slice(0, 16)).toBe(sha256);
   });
 
   it('gives the values that Pillow gives', () => {
-    expect([...resizePicture(source(7, 5), { width: 3, height: 2 }, 'bilinear').data])
-      .toEqual([111, 87, 143, 144, 97, 173, 150, 134, 134, 154, 63, 129, 184, 102, 73, 173, 133, 104]);
-    expect([...resizePicture(source(7, 5), { width: 3, height: 2 }, 'bicubic').data])
-      .toEqual([106, 88, 142, 143, 92, 181, 149, 139, 135, 154, 62, 131, 187, 100, 64, 175, 137, 102]);
+    expect([...resizePicture(source(7, 5), { width: 3, height: 2 }, 'bilinear').data]).toEqual([
+      111, 87, 143, 144, 97, 173, 150, 134, 134, 154, 63, 129, 184, 102, 73, 173, 133, 104,
+    ]);
+    expect([...resizePicture(source(7, 5), { width: 3, height: 2 }, 'bicubic').data]).toEqual([
+      106, 88, 142, 143, 92, 181, 149, 139, 135, 154, 62, 131, 187, 100, 64, 175, 137, 102,
+    ]);
   });
 
   it('leaves a picture of the right size as it is', () => {

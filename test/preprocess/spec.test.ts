@@ -20,13 +20,18 @@ describe('readImagePreprocess', () => {
     [{ size: { height: 1e9, width: 32 } }, 'size.height: expected a whole number'],
     [{ size, resize: { mode: 'fill' } }, 'resize.mode: expected none or exact or shortest-edge, got "fill"'],
     [{ size, resize: { mode: 'shortest-edge' } }, 'resize.edge: expected a whole number from 1 to 8192, got undefined'],
-    [{ ...defaultImagePreprocess(size), resample: 2 }, 'resample: expected nearest or bilinear or bicubic or lanczos, got 2'],
+    [
+      { ...defaultImagePreprocess(size), resample: 2 },
+      'resample: expected nearest or bilinear or bicubic or lanczos, got 2',
+    ],
     [{ ...defaultImagePreprocess(size), rescaleFactor: NaN }, 'rescaleFactor: expected a finite number'],
     [{ ...defaultImagePreprocess(size), mean: [0.5] }, 'mean: expected a list of 3, got [0.5]'],
     [{ ...defaultImagePreprocess(size), std: [1, 0, 1] }, 'std[1]: expected a finite number above 0, got 0'],
   ])('refuses %j', (json, message) => {
     expect(() => readImagePreprocess(json)).toThrow(message);
-    expect(() => readImagePreprocess(json)).toThrow(expect.objectContaining({ name: 'PreprocessError', code: 'bad-spec' }));
+    expect(() => readImagePreprocess(json)).toThrow(
+      expect.objectContaining({ name: 'PreprocessError', code: 'bad-spec' }),
+    );
   });
 });
 
@@ -43,19 +48,27 @@ describe('imagePreprocessFromHuggingFace', () => {
     });
   });
 
-  it('takes ViTImageProcessor\'s defaults', () => {
+  it("takes ViTImageProcessor's defaults", () => {
     expect(imagePreprocessFromHuggingFace({})).toEqual(defaultImagePreprocess({ height: 224, width: 224 }));
   });
 
   it('reads a shortest edge with a centre crop', () => {
-    const spec = imagePreprocessFromHuggingFace({ size: { shortest_edge: 256 }, crop_size: 224, do_center_crop: true, resample: 3 });
+    const spec = imagePreprocessFromHuggingFace({
+      size: { shortest_edge: 256 },
+      crop_size: 224,
+      do_center_crop: true,
+      resample: 3,
+    });
     expect(spec.resize).toEqual({ mode: 'shortest-edge', edge: 256 });
     expect(spec.size).toEqual({ height: 224, width: 224 });
     expect(spec.resample).toBe('bicubic');
   });
 
   it('reads an exact resize followed by a centre crop (DeiT)', () => {
-    const spec = imagePreprocessFromHuggingFace({ size: { height: 256, width: 256 }, crop_size: { height: 224, width: 224 } });
+    const spec = imagePreprocessFromHuggingFace({
+      size: { height: 256, width: 256 },
+      crop_size: { height: 224, width: 224 },
+    });
     expect(spec.resize).toEqual({ mode: 'exact', height: 256, width: 256 });
     expect(spec.size).toEqual({ height: 224, width: 224 });
   });
@@ -66,7 +79,9 @@ describe('imagePreprocessFromHuggingFace', () => {
   });
 
   it('refuses a shortest edge without a crop and an unknown filter', () => {
-    expect(() => imagePreprocessFromHuggingFace({ size: { shortest_edge: 256 } })).toThrow('do_center_crop: expected true');
+    expect(() => imagePreprocessFromHuggingFace({ size: { shortest_edge: 256 } })).toThrow(
+      'do_center_crop: expected true',
+    );
     expect(() => imagePreprocessFromHuggingFace({ resample: 4 })).toThrow('resample: expected 0 (nearest)');
   });
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../cli/io/errors.ts';
 import { tensorsOf } from '../../cli/models/layers.ts';
-import { loadCheckpoint, loadDescription, saveCheckpoint, type LoadOptions } from '../../cli/pretrained/checkpoint.ts';
+import { type LoadOptions, loadCheckpoint, loadDescription, saveCheckpoint } from '../../cli/pretrained/checkpoint.ts';
 import { interpolatePositions } from '../../cli/pretrained/interpolate.ts';
 import { imagePreprocessOf } from '../../cli/pretrained/preprocessing.ts';
 import { saveTensors } from '../../cli/pretrained/tensor-file.ts';
@@ -22,7 +22,12 @@ beforeEach(() => {
   mkdirSync(folder);
 });
 
-const description = { architecture: vitArchitecture, config: tinyConfig, model: tinyVit, preprocessing: { kind: 'image' as const, image: defaultImagePreprocess(tinyConfig.imageSize) } };
+const description = {
+  architecture: vitArchitecture,
+  config: tinyConfig,
+  model: tinyVit,
+  preprocessing: { kind: 'image' as const, image: defaultImagePreprocess(tinyConfig.imageSize) },
+};
 const save = (): Promise<void> => saveCheckpoint(folder, description, denseTensors);
 const load = (options: Partial<LoadOptions> = {}) => loadCheckpoint(folder, { seed: 0, ...options });
 
@@ -36,11 +41,17 @@ function checkpointEntries(rename = (name: string) => name) {
 
 /** Config.json with some fields changed. */
 async function writeConfig(changes: Record<string, unknown> = {}): Promise<void> {
-  await writeFile(join(folder, 'config.json'), JSON.stringify({ ...vitArchitecture.writeConfig(tinyConfig), ...changes }));
+  await writeFile(
+    join(folder, 'config.json'),
+    JSON.stringify({ ...vitArchitecture.writeConfig(tinyConfig), ...changes }),
+  );
 }
 
 async function refusal(run: Promise<unknown>): Promise<UserError> {
-  const error = await run.then(() => new Error('not refused'), (thrown: unknown) => thrown);
+  const error = await run.then(
+    () => new Error('not refused'),
+    (thrown: unknown) => thrown,
+  );
   if (!(error instanceof UserError)) throw error;
   return error;
 }
@@ -53,13 +64,18 @@ describe('a saved checkpoint', () => {
     expect(loaded.preprocessing).toEqual(description.preprocessing);
     expect(loaded.tensors).toEqual(denseTensors);
     expect(loaded.notices).toEqual([]);
-    expect(await loadDescription(folder)).toMatchObject({ config: tinyConfig, preprocessing: description.preprocessing });
+    expect(await loadDescription(folder)).toMatchObject({
+      config: tinyConfig,
+      preprocessing: description.preprocessing,
+    });
   });
 
   it("has the names and shapes of transformers' ViTForImageClassification", async () => {
     await save();
     const bytes = await readFile(join(folder, 'model.safetensors'));
-    const header: Record<string, { shape?: number[] }> = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString());
+    const header: Record<string, { shape?: number[] }> = JSON.parse(
+      bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString(),
+    );
     expect(header.__metadata__).toEqual({ format: 'pt' });
     expect(header['vit.embeddings.cls_token'].shape).toEqual([1, 1, 12]);
     expect(header['vit.embeddings.position_embeddings'].shape).toEqual([1, 7, 12]);
@@ -73,18 +89,31 @@ describe('a saved checkpoint', () => {
     await writeConfig();
     const entries = checkpointEntries();
     const shards = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
-    await Promise.all(shards.map((shard, i) => saveTensors(join(folder, shard), entries.filter((_, k) => k % 2 === i))));
+    await Promise.all(
+      shards.map((shard, i) =>
+        saveTensors(
+          join(folder, shard),
+          entries.filter((_, k) => k % 2 === i),
+        ),
+      ),
+    );
     const weightMap = Object.fromEntries(entries.map(([name], k) => [name, shards[k % 2]]));
-    await writeFile(join(folder, 'model.safetensors.index.json'), JSON.stringify({ metadata: {}, weight_map: weightMap }));
+    await writeFile(
+      join(folder, 'model.safetensors.index.json'),
+      JSON.stringify({ metadata: {}, weight_map: weightMap }),
+    );
     expect((await load()).tensors).toEqual(denseTensors);
   });
 
   it('loads with the names of a bare ViTModel, whose head is missing', async () => {
     await writeConfig();
-    const entries = checkpointEntries((name) => name.replace(/^vit\./, '')).filter(([name]) => !name.startsWith('classifier'));
+    const entries = checkpointEntries((name) => name.replace(/^vit\./, '')).filter(
+      ([name]) => !name.startsWith('classifier'),
+    );
     await saveTensors(join(folder, 'model.safetensors'), entries);
     const { tensors, notices } = await load();
-    for (const { name } of tensorsOf(tinyVit.layers)) if (!name.startsWith('head.')) expect(tensors.get(name), name).toEqual(denseTensors.get(name));
+    for (const { name } of tensorsOf(tinyVit.layers))
+      if (!name.startsWith('head.')) expect(tensors.get(name), name).toEqual(denseTensors.get(name));
     expect(tensors.get('head.bias')).toEqual(new Float32Array(5));
     expect(notices).toEqual(['The classification head is new: the checkpoint has none.']);
   });
@@ -93,7 +122,9 @@ describe('a saved checkpoint', () => {
 describe('loaded for a task of its own', () => {
   it('a checkpoint keeps its head where the labels are its own', async () => {
     await save();
-    expect((await load({ labels: ['a', 'b', 'c', 'd', 'e'] })).tensors.get('head.weight')).toEqual(denseTensors.get('head.weight'));
+    expect((await load({ labels: ['a', 'b', 'c', 'd', 'e'] })).tensors.get('head.weight')).toEqual(
+      denseTensors.get('head.weight'),
+    );
   });
 
   it('and where they are its own in another order: the head follows the data', async () => {
@@ -103,7 +134,10 @@ describe('loaded for a task of its own', () => {
     for (const name of ['head.weight', 'head.bias']) {
       const [theirs, ours] = [denseTensors.get(name)!, tensors.get(name)!];
       const width = theirs.length / 5;
-      for (const [row, from] of [2, 0, 1, 4, 3].entries()) expect(ours.subarray(row * width, (row + 1) * width)).toEqual(theirs.subarray(from * width, (from + 1) * width));
+      for (const [row, from] of [2, 0, 1, 4, 3].entries())
+        expect(ours.subarray(row * width, (row + 1) * width)).toEqual(
+          theirs.subarray(from * width, (from + 1) * width),
+        );
     }
   });
 
@@ -139,25 +173,40 @@ describe('loaded for a task of its own', () => {
   it('a checkpoint gets new positions for another image size, and says so', async () => {
     await save();
     const { tensors, notices, preprocessing, config } = await load({ imageSize: { height: 16, width: 16 } });
-    const expected = interpolatePositions(denseTensors.get('embedding.position')!, 12, { height: 2, width: 3 }, { height: 4, width: 4 });
+    const expected = interpolatePositions(
+      denseTensors.get('embedding.position')!,
+      12,
+      { height: 2, width: 3 },
+      { height: 4, width: 4 },
+    );
     expect(tensors.get('embedding.position')).toEqual(expected);
     expect(config).toMatchObject({ imageSize: { height: 16, width: 16 } });
-    expect(imagePreprocessOf(preprocessing)).toMatchObject({ size: { height: 16, width: 16 }, resize: { mode: 'exact', height: 16, width: 16 } });
+    expect(imagePreprocessOf(preprocessing)).toMatchObject({
+      size: { height: 16, width: 16 },
+      resize: { mode: 'exact', height: 16, width: 16 },
+    });
     expect(notices).toEqual(['Position embeddings were interpolated from 2×3 to 4×4 patches.']);
   });
 
   it('an image size that patches do not divide is refused', async () => {
     await save();
-    expect((await refusal(load({ imageSize: { height: 18, width: 16 } }))).message).toContain('expected an image size divisible by the patch size 4, got 18×16');
+    expect((await refusal(load({ imageSize: { height: 18, width: 16 } }))).message).toContain(
+      'expected an image size divisible by the patch size 4, got 18×16',
+    );
   });
 });
 
 describe('weights that do not fit', () => {
   it('name a missing tensor', async () => {
     await writeConfig();
-    await saveTensors(join(folder, 'model.safetensors'), checkpointEntries().filter(([name]) => name !== 'vit.encoder.layer.1.output.dense.weight'));
+    await saveTensors(
+      join(folder, 'model.safetensors'),
+      checkpointEntries().filter(([name]) => name !== 'vit.encoder.layer.1.output.dense.weight'),
+    );
     const error = await refusal(load());
-    expect(error.message).toBe(`tensor vit.encoder.layer.1.output.dense.weight is missing in ${folder}/model.safetensors`);
+    expect(error.message).toBe(
+      `tensor vit.encoder.layer.1.output.dense.weight is missing in ${folder}/model.safetensors`,
+    );
     expect(error.hint).toBe('Does config.json belong to these weights?');
   });
 
@@ -172,7 +221,9 @@ describe('weights that do not fit', () => {
   it('name an integer tensor', async () => {
     await save();
     const path = join(folder, 'model.safetensors');
-    const text = (await readFile(path)).toString('latin1').replace('"classifier.bias":{"dtype":"F32"', '"classifier.bias":{"dtype":"I32"');
+    const text = (await readFile(path))
+      .toString('latin1')
+      .replace('"classifier.bias":{"dtype":"F32"', '"classifier.bias":{"dtype":"I32"');
     await writeFile(path, text, 'latin1');
     expect((await refusal(load())).message).toContain('tensor classifier.bias');
   });
@@ -180,15 +231,27 @@ describe('weights that do not fit', () => {
   it('are damaged where they are cut short', async () => {
     await save();
     await truncate(join(folder, 'model.safetensors'), 5000);
-    expect((await refusal(load())).message).toContain(`${folder}/model.safetensors is damaged: expected a safetensors file of at least`);
+    expect((await refusal(load())).message).toContain(
+      `${folder}/model.safetensors is damaged: expected a safetensors file of at least`,
+    );
   });
 });
 
 describe('a shard index', () => {
-  const index = (weightMap: unknown): Promise<void> => writeFile(join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map: weightMap }));
+  const index = (weightMap: unknown): Promise<void> =>
+    writeFile(join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map: weightMap }));
   beforeEach(() => writeConfig());
 
-  it.each(['../secret.safetensors', '/etc/secret.safetensors', 'sub/model.safetensors', '..', 'model.bin', '', 7, null])('that leads to %j is refused', async (shard) => {
+  it.each([
+    '../secret.safetensors',
+    '/etc/secret.safetensors',
+    'sub/model.safetensors',
+    '..',
+    'model.bin',
+    '',
+    7,
+    null,
+  ])('that leads to %j is refused', async (shard) => {
     await index({ 'classifier.bias': shard });
     expect((await refusal(load())).message).toBe(
       `${folder}/model.safetensors.index.json: expected the name of a .safetensors file in the same folder, got ${JSON.stringify(shard)}`,
@@ -208,24 +271,32 @@ describe('a shard index', () => {
 
 describe('a folder', () => {
   it('that does not exist, is a file, or holds no config.json or weights is refused', async () => {
-    expect((await refusal(loadCheckpoint(join(folder, 'none'), { seed: 0 }))).message).toBe(`model ${folder}/none does not exist`);
+    expect((await refusal(loadCheckpoint(join(folder, 'none'), { seed: 0 }))).message).toBe(
+      `model ${folder}/none does not exist`,
+    );
     await writeFile(join(folder, 'file'), '');
-    expect((await refusal(loadCheckpoint(join(folder, 'file'), { seed: 0 }))).message).toBe(`model ${folder}/file is a file, expected a folder`);
+    expect((await refusal(loadCheckpoint(join(folder, 'file'), { seed: 0 }))).message).toBe(
+      `model ${folder}/file is a file, expected a folder`,
+    );
     expect((await refusal(load())).message).toBe(`${folder} has no config.json`);
     await writeConfig();
-    expect((await refusal(load())).message).toBe(`${folder} has none of model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json`);
+    expect((await refusal(load())).message).toBe(
+      `${folder} has none of model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json`,
+    );
     await mkdir(join(folder, 'model.safetensors'));
     expect((await refusal(load())).message).toBe(`${folder}/model.safetensors is no file`);
   });
 
-  it.each([[{ model_type: 'swin' }, 'is of the unknown architecture "swin"'], [{ model_type: 7 }, 'is of the unknown architecture 7'], [{ model_type: undefined }, 'has no model_type']])(
-    'of another architecture (%j) is refused, and the supported ones are listed', async (changes, message) => {
-      await writeConfig(changes);
-      const error = await refusal(load());
-      expect(error.message).toBe(`${folder}/config.json ${message}`);
-      expect(error.hint).toMatch(/^Supported: .*\bvit\b/);
-    },
-  );
+  it.each([
+    [{ model_type: 'swin' }, 'is of the unknown architecture "swin"'],
+    [{ model_type: 7 }, 'is of the unknown architecture 7'],
+    [{ model_type: undefined }, 'has no model_type'],
+  ])('of another architecture (%j) is refused, and the supported ones are listed', async (changes, message) => {
+    await writeConfig(changes);
+    const error = await refusal(load());
+    expect(error.message).toBe(`${folder}/config.json ${message}`);
+    expect(error.hint).toMatch(/^Supported: .*\bvit\b/);
+  });
 
   it.each(['', '{', '[]', 'null', '"vit"', '7'])('whose config.json is %j is refused', async (text) => {
     await writeFile(join(folder, 'config.json'), text);

@@ -6,13 +6,13 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../cli/io/errors.ts';
+import { tensorsOf } from '../../cli/models/layers.ts';
 import { loadCheckpoint } from '../../cli/pretrained/checkpoint.ts';
 import { openPytorchFile } from '../../cli/pretrained/pytorch-file.ts';
 import { vitArchitecture } from '../../cli/pretrained/vit-checkpoint.ts';
-import { tensorsOf } from '../../cli/models/layers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { denseTensors, tinyConfig, tinyVit } from '../support/tiny-vit.ts';
-import { zipOf, type ZipPart } from '../support/zip.ts';
+import { type ZipPart, zipOf } from '../support/zip.ts';
 
 const fixture = fileURLToPath(new URL('fixtures/tensors.bin', import.meta.url));
 const root = temporaryFolder();
@@ -51,15 +51,32 @@ interface Lie {
   readonly strides?: readonly Uint8Array[];
 }
 
-function tensor({ offset = int(0), shape = [int(2), int(3)], strides = [int(3), int(1)], ...where }: Lie = {}): Uint8Array {
-  return call(global('torch._utils', '_rebuild_tensor_v2'), storage(where), offset, tuple(...shape), tuple(...strides), bytes(0x89), call(global('collections', 'OrderedDict')));
+function tensor({
+  offset = int(0),
+  shape = [int(2), int(3)],
+  strides = [int(3), int(1)],
+  ...where
+}: Lie = {}): Uint8Array {
+  return call(
+    global('torch._utils', '_rebuild_tensor_v2'),
+    storage(where),
+    offset,
+    tuple(...shape),
+    tuple(...strides),
+    bytes(0x89),
+    call(global('collections', 'OrderedDict')),
+  );
 }
 
 const SIX = new Uint8Array(Float32Array.of(1, 2, 3, 4, 5, 6).buffer);
 const archive = (data: Uint8Array, changes: Partial<Record<string, Uint8Array | null>> = {}): ZipPart[] =>
-  Object.entries({ 'x/data.pkl': data, 'x/byteorder': Buffer.from('little'), 'x/data/0': SIX, 'x/version': Buffer.from('3\n'), ...changes }).flatMap(([name, content]) =>
-    content ? [{ name, content }] : [],
-  );
+  Object.entries({
+    'x/data.pkl': data,
+    'x/byteorder': Buffer.from('little'),
+    'x/data/0': SIX,
+    'x/version': Buffer.from('3\n'),
+    ...changes,
+  }).flatMap(([name, content]) => (content ? [{ name, content }] : []));
 
 async function opened(content: Uint8Array): ReturnType<typeof openPytorchFile> {
   const path = join(folder, 'pytorch_model.bin');
@@ -78,7 +95,10 @@ async function readX(content: Uint8Array, name = 'x'): Promise<number[]> {
 }
 
 async function refusal(run: Promise<unknown>): Promise<UserError> {
-  const error = await run.then(() => new Error('not refused'), (thrown: unknown) => thrown);
+  const error = await run.then(
+    () => new Error('not refused'),
+    (thrown: unknown) => thrown,
+  );
   if (!(error instanceof UserError)) throw error;
   return error;
 }
@@ -106,7 +126,9 @@ describe('a file of torch.save', () => {
       expect([...(await file.read(name))], name).toEqual(numbers);
     }
     expect([...file.shapes.keys()]).toEqual([...expected.map(([name]) => name), 'embeddings.position_ids']);
-    await expect(file.read('embeddings.position_ids')).rejects.toThrow(`tensor embeddings.position_ids in ${fixture}: expected floats, got a LongStorage`);
+    await expect(file.read('embeddings.position_ids')).rejects.toThrow(
+      `tensor embeddings.position_ids in ${fixture}: expected floats, got a LongStorage`,
+    );
     await expect(file.read('none')).rejects.toThrow(`tensor none is missing in ${fixture}`);
     await file.close();
   });
@@ -114,7 +136,9 @@ describe('a file of torch.save', () => {
   it('is read as the test writes one', async () => {
     expect(await readX(zipOf(archive(pickle(dict(text('x'), tensor())))))).toEqual([1, 2, 3, 4, 5, 6]);
     expect(await readX(zipOf(archive(pickle(dict(text('x'), tensor()))), { zip64: true }))).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(await readX(zipOf(archive(pickle(dict(text('x'), tensor()))), { comment: 'PK\x05\x06 a comment' }))).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(await readX(zipOf(archive(pickle(dict(text('x'), tensor()))), { comment: 'PK\x05\x06 a comment' }))).toEqual(
+      [1, 2, 3, 4, 5, 6],
+    );
   });
 
   it('cut short anywhere is refused', async () => {
@@ -128,20 +152,24 @@ describe('a file of torch.save', () => {
   it('with a byte changed reads, or is refused in words', async () => {
     const whole = readFileSync(fixture);
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 0, max: whole.length - 1 }), fc.integer({ min: 1, max: 255 }), async (at, flip) => {
-        const changed = Buffer.from(whole);
-        changed[at] ^= flip;
-        try {
-          const file = await opened(changed);
+      fc.asyncProperty(
+        fc.integer({ min: 0, max: whole.length - 1 }),
+        fc.integer({ min: 1, max: 255 }),
+        async (at, flip) => {
+          const changed = Buffer.from(whole);
+          changed[at] ^= flip;
           try {
-            for (const name of file.shapes.keys()) await file.read(name);
-          } finally {
-            await file.close();
+            const file = await opened(changed);
+            try {
+              for (const name of file.shapes.keys()) await file.read(name);
+            } finally {
+              await file.close();
+            }
+          } catch (error) {
+            if (!(error instanceof UserError)) throw error;
           }
-        } catch (error) {
-          if (!(error instanceof UserError)) throw error;
-        }
-      }),
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -158,7 +186,17 @@ describe('a checkpoint in pytorch_model.bin', () => {
       const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
       return [text(name), tensor({ key, elements: data.length, shape: shape.map(int), strides: strides.map(int) })];
     });
-    return zipOf(archive(pickle(dict(...items)), Object.fromEntries(parts.map(({ key, data }) => [`x/data/${key}`, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]))));
+    return zipOf(
+      archive(
+        pickle(dict(...items)),
+        Object.fromEntries(
+          parts.map(({ key, data }) => [
+            `x/data/${key}`,
+            new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+          ]),
+        ),
+      ),
+    );
   }
   beforeEach(() => writeFile(join(folder, 'config.json'), JSON.stringify(vitArchitecture.writeConfig(tinyConfig))));
 
@@ -169,15 +207,27 @@ describe('a checkpoint in pytorch_model.bin', () => {
 
   it('loads from shards', async () => {
     const shards = ['pytorch_model-00001-of-00002.bin', 'pytorch_model-00002-of-00002.bin'];
-    for (const [i, shard] of shards.entries()) await writeFile(join(folder, shard), tinyArchive((index) => index % 2 === i));
-    await writeFile(join(folder, 'pytorch_model.bin.index.json'), JSON.stringify({ weight_map: { a: shards[0], b: shards[1] } }));
+    for (const [i, shard] of shards.entries())
+      await writeFile(
+        join(folder, shard),
+        tinyArchive((index) => index % 2 === i),
+      );
+    await writeFile(
+      join(folder, 'pytorch_model.bin.index.json'),
+      JSON.stringify({ weight_map: { a: shards[0], b: shards[1] } }),
+    );
     expect((await loadCheckpoint(folder, { seed: 0 })).tensors).toEqual(denseTensors);
   });
 
-  it.each(['../other.bin', '/etc/other.bin', 'model.safetensors', 'sub/pytorch_model.bin'])('whose index leads to %s is refused', async (shard) => {
-    await writeFile(join(folder, 'pytorch_model.bin.index.json'), JSON.stringify({ weight_map: { a: shard } }));
-    expect((await refusal(loadCheckpoint(folder, { seed: 0 }))).message).toContain(`expected the name of a .bin file in the same folder, got ${JSON.stringify(shard)}`);
-  });
+  it.each(['../other.bin', '/etc/other.bin', 'model.safetensors', 'sub/pytorch_model.bin'])(
+    'whose index leads to %s is refused',
+    async (shard) => {
+      await writeFile(join(folder, 'pytorch_model.bin.index.json'), JSON.stringify({ weight_map: { a: shard } }));
+      expect((await refusal(loadCheckpoint(folder, { seed: 0 }))).message).toContain(
+        `expected the name of a .bin file in the same folder, got ${JSON.stringify(shard)}`,
+      );
+    },
+  );
 
   it('gives way to safetensors', async () => {
     await copyFile(fixture, join(folder, 'pytorch_model.bin'));
@@ -194,21 +244,43 @@ describe('a pickle', () => {
   };
 
   it.each([
-    ['os', 'system'], ['posix', 'system'], ['builtins', 'eval'], ['__builtin__', 'exec'], ['subprocess', 'Popen'], ['torch', 'load'], ['torch._utils', '_rebuild_sparse_tensor'],
-    ['numpy.core.multiarray', '_reconstruct'], ['torch', 'constructor'], ['__proto__', 'x'], ['collections', 'defaultdict'], ['torch', 'FloatStorage.__class__'],
+    ['os', 'system'],
+    ['posix', 'system'],
+    ['builtins', 'eval'],
+    ['__builtin__', 'exec'],
+    ['subprocess', 'Popen'],
+    ['torch', 'load'],
+    ['torch._utils', '_rebuild_sparse_tensor'],
+    ['numpy.core.multiarray', '_reconstruct'],
+    ['torch', 'constructor'],
+    ['__proto__', 'x'],
+    ['collections', 'defaultdict'],
+    ['torch', 'FloatStorage.__class__'],
   ])('that names %s.%s is refused by that name', async (module, name) => {
-    expect(await refused(pickle(call(global(module, name), text('touch /tmp/owned'))))).toContain(`it names "${module}.${name}", which no tensor needs`);
+    expect(await refused(pickle(call(global(module, name), text('touch /tmp/owned'))))).toContain(
+      `it names "${module}.${name}", which no tensor needs`,
+    );
   });
 
   it('is refused by the name that it hides behind others', async () => {
-    expect(await refused(pickle(dict(text('x'), tensor(), text('y'), call(global('os', 'system'), text('true')))))).toContain('"os.system"');
+    expect(
+      await refused(pickle(dict(text('x'), tensor(), text('y'), call(global('os', 'system'), text('true'))))),
+    ).toContain('"os.system"');
   });
 
   const lies: [what: string, data: Uint8Array, expected: string][] = [
     ['of another protocol', bytes(0x80, 4, '}.'), 'expected protocol 2, got 4'],
-    ['with an opcode that makes objects', pickle(global('collections', 'OrderedDict'), bytes(')', 0x81)), 'opcode 0x81'],
+    [
+      'with an opcode that makes objects',
+      pickle(global('collections', 'OrderedDict'), bytes(')', 0x81)),
+      'opcode 0x81',
+    ],
     ['with an opcode of INST', pickle(bytes('(ios\nsystem\n')), 'opcode 0x69'],
-    ['that calls what is no function', pickle(global('torch', 'FloatStorage'), bytes(')R')), 'it calls what is no function'],
+    [
+      'that calls what is no function',
+      pickle(global('torch', 'FloatStorage'), bytes(')R')),
+      'it calls what is no function',
+    ],
     ['that calls a text', pickle(text('os.system'), bytes(')R')), 'it calls what is no function'],
     ['that calls a tensor', pickle(tensor(), bytes(')R')), 'it calls what is no function'],
     ['that ends early', bytes(0x80, 2, '}'), 'it is cut short'],
@@ -223,25 +295,65 @@ describe('a pickle', () => {
     ['that takes to a mark that is not there', pickle(bytes('t')), 'it takes values that are not there'],
     ['that recalls what it never kept', pickle(bytes('h', 7)), 'it recalls value 7'],
     ['that leaves values over', pickle(bytes('}}')), 'values are left over'],
-    ['that sets items of a text', pickle(text('x'), text('k'), text('v'), bytes('s')), 'it sets items of what is no dict'],
+    [
+      'that sets items of a text',
+      pickle(text('x'), text('k'), text('v'), bytes('s')),
+      'it sets items of what is no dict',
+    ],
     ['that sets half an item', pickle(bytes('}('), text('k'), bytes('u')), 'it sets items of what is no dict'],
     ['that appends to a dict', pickle(bytes('}'), text('x'), bytes('a')), 'it appends to what is no list'],
     ['that sets attributes of a tensor', pickle(tensor(), bytes('}b')), 'it sets attributes of what is no dict'],
-    ['with another object outside it', pickle(tuple(text('module'), text('x')), bytes('Q')), 'an object outside it that is no storage'],
-    ['with a storage of no known type', pickle(tuple(text('storage'), text('FloatStorage'), text('0'), text('cpu'), int(1)), bytes('Q')), 'an object outside it that is no storage'],
+    [
+      'with another object outside it',
+      pickle(tuple(text('module'), text('x')), bytes('Q')),
+      'an object outside it that is no storage',
+    ],
+    [
+      'with a storage of no known type',
+      pickle(tuple(text('storage'), text('FloatStorage'), text('0'), text('cpu'), int(1)), bytes('Q')),
+      'an object outside it that is no storage',
+    ],
     ['with a storage of -1 elements', pickle(storage({ elements: -1 })), 'an object outside it that is no storage'],
-    ['with a function as storage', pickle(tuple(text('storage'), global('collections', 'OrderedDict'), text('0'), text('cpu'), int(1)), bytes('Q')), 'an object outside it that is no storage'],
-    ['with a tensor larger than its storage', pickle(tensor({ shape: [int(3), int(3)] })), 'a tensor of shape (3, 3), strides (3, 1) and offset 0 in a storage of 6 elements'],
-    ['with a tensor whose offset leaves its storage', pickle(tensor({ offset: int(1) })), 'offset 1 in a storage of 6 elements'],
+    [
+      'with a function as storage',
+      pickle(tuple(text('storage'), global('collections', 'OrderedDict'), text('0'), text('cpu'), int(1)), bytes('Q')),
+      'an object outside it that is no storage',
+    ],
+    [
+      'with a tensor larger than its storage',
+      pickle(tensor({ shape: [int(3), int(3)] })),
+      'a tensor of shape (3, 3), strides (3, 1) and offset 0 in a storage of 6 elements',
+    ],
+    [
+      'with a tensor whose offset leaves its storage',
+      pickle(tensor({ offset: int(1) })),
+      'offset 1 in a storage of 6 elements',
+    ],
     ['with a tensor whose strides leave its storage', pickle(tensor({ strides: [int(6), int(1)] })), 'strides (6, 1)'],
-    ['with a tensor of a billion times one element', pickle(tensor({ elements: 1, shape: [int(1e9)], strides: [int(0)] })), 'a tensor of shape (1000000000)'],
+    [
+      'with a tensor of a billion times one element',
+      pickle(tensor({ elements: 1, shape: [int(1e9)], strides: [int(0)] })),
+      'a tensor of shape (1000000000)',
+    ],
     ['with a tensor of a negative size', pickle(tensor({ shape: [int(-2), int(-3)] })), 'make none'],
     ['with a tensor of negative strides', pickle(tensor({ offset: int(5), strides: [int(-3), int(-1)] })), 'make none'],
     ['with a tensor of a size that is no number', pickle(tensor({ shape: [text('2'), int(3)] })), 'make none'],
-    ['with a tensor of half a size', pickle(tensor({ shape: [bytes('G', new Uint8Array([0x3f, 0xe0, 0, 0, 0, 0, 0, 0])), int(3)] })), 'make none'],
+    [
+      'with a tensor of half a size',
+      pickle(tensor({ shape: [bytes('G', new Uint8Array([0x3f, 0xe0, 0, 0, 0, 0, 0, 0])), int(3)] })),
+      'make none',
+    ],
     ['with a tensor of more strides than axes', pickle(tensor({ strides: [int(3), int(1), int(1)] })), 'make none'],
-    ['with a tensor of a hundred axes', pickle(tensor({ shape: Array(100).fill(int(1)), strides: Array(100).fill(int(1)) })), 'make none'],
-    ['with a tensor of no storage', pickle(call(global('torch._utils', '_rebuild_tensor_v2'), text('0'), int(0), tuple(), tuple())), 'make none'],
+    [
+      'with a tensor of a hundred axes',
+      pickle(tensor({ shape: Array(100).fill(int(1)), strides: Array(100).fill(int(1)) })),
+      'make none',
+    ],
+    [
+      'with a tensor of no storage',
+      pickle(call(global('torch._utils', '_rebuild_tensor_v2'), text('0'), int(0), tuple(), tuple())),
+      'make none',
+    ],
     ['of a tensor alone', pickle(tensor()), 'expected a dict of tensors'],
     ['of a list', pickle(bytes(']')), 'expected a dict of tensors'],
   ];
@@ -256,7 +368,9 @@ describe('a pickle', () => {
   it('that keeps a list in itself, a hundred thousand deep, is read', async () => {
     // Nothing walks down it.
     const nested = bytes(']', Buffer.alloc(100_000, ']'), Buffer.alloc(100_000, 'a'));
-    expect(await readX(zipOf(archive(pickle(dict(text('list'), nested, text('x'), tensor())))))).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(await readX(zipOf(archive(pickle(dict(text('list'), nested, text('x'), tensor())))))).toEqual([
+      1, 2, 3, 4, 5, 6,
+    ]);
   });
 });
 
@@ -271,28 +385,53 @@ describe('a zip file', () => {
     ['without a pickle', () => zipOf(archive(pickle(), { 'x/data.pkl': null })), 'expected one data.pkl, got 0'],
     ['with two pickles', () => zipOf(archive(pickle(), { 'y/data.pkl': pickle() })), 'expected one data.pkl, got 2'],
     ['with one name twice', () => zipOf([...good, good[0]]), 'two entries x/data.pkl'],
-    ['of another byte order', () => zipOf(archive(pickle(), { 'x/byteorder': Buffer.from('big') })), 'expected little-endian numbers, got "big"'],
+    [
+      'of another byte order',
+      () => zipOf(archive(pickle(), { 'x/byteorder': Buffer.from('big') })),
+      'expected little-endian numbers, got "big"',
+    ],
     ['whose directory lies elsewhere', () => zipOf(good, { directoryOffset: 0xfffffff0 }), 'expected a directory of'],
     ['whose directory is no directory', () => zipOf(good, { directoryOffset: 3 }), 'no entry at 3'],
-    ['whose directory is enormous', () => zipOf(good, { directoryBytes: 0xfffffff0 }), 'a directory of 4294967280 bytes'],
-    ['whose entry lies elsewhere', () => zipOf(good, { headerOffset: 0xfffffff0 }), 'expected x/byteorder at 4294967280'],
+    [
+      'whose directory is enormous',
+      () => zipOf(good, { directoryBytes: 0xfffffff0 }),
+      'a directory of 4294967280 bytes',
+    ],
+    [
+      'whose entry lies elsewhere',
+      () => zipOf(good, { headerOffset: 0xfffffff0 }),
+      'expected x/byteorder at 4294967280',
+    ],
     ['whose entry is no entry', () => zipOf(good, { headerOffset: 1 }), 'no x/byteorder at 1'],
     ['whose entry is longer than it', () => zipOf(good, { entryBytes: 0x7fffffff }), 'a pickle of 2147483647 bytes'],
-    ['whose zip64 record lies elsewhere', () => zipOf(good, { zip64: true, end64Offset: 2 ** 52 }), 'expected the end of a zip file at 4503599627370496'],
+    [
+      'whose zip64 record lies elsewhere',
+      () => zipOf(good, { zip64: true, end64Offset: 2 ** 52 }),
+      'expected the end of a zip file at 4503599627370496',
+    ],
     ['whose zip64 record is none', () => zipOf(good, { zip64: true, end64Offset: 0 }), 'no end of a zip file at 0'],
   ])('%s is refused', async (_, content, expected) => {
     expect((await refusal(opened(content()))).message).toContain(expected);
   });
 
   it('without the bytes of a tensor, or with too few, is refused when it is read', async () => {
-    expect((await refusal(readX(zipOf(archive(pickle(dict(text('x'), tensor())), { 'x/data/0': null }))))).message).toContain('expected 24 bytes of storage 0, got 0');
-    expect((await refusal(readX(zipOf(archive(pickle(dict(text('x'), tensor())), { 'x/data/0': SIX.subarray(4) }))))).message).toContain('expected 24 bytes of storage 0, got 20');
-    expect((await refusal(readX(zipOf(archive(pickle(dict(text('x'), tensor({ key: '../0' }))), {}))))).message).toContain('expected 24 bytes of storage ../0, got 0');
+    expect(
+      (await refusal(readX(zipOf(archive(pickle(dict(text('x'), tensor())), { 'x/data/0': null }))))).message,
+    ).toContain('expected 24 bytes of storage 0, got 0');
+    expect(
+      (await refusal(readX(zipOf(archive(pickle(dict(text('x'), tensor())), { 'x/data/0': SIX.subarray(4) })))))
+        .message,
+    ).toContain('expected 24 bytes of storage 0, got 20');
+    expect(
+      (await refusal(readX(zipOf(archive(pickle(dict(text('x'), tensor({ key: '../0' }))), {}))))).message,
+    ).toContain('expected 24 bytes of storage ../0, got 0');
   });
 
   it('that is a folder, or not there, is named', async () => {
     expect((await refusal(openPytorchFile(folder))).message).toBe(`${folder} is no file`);
-    expect((await refusal(openPytorchFile(join(folder, 'none.bin')))).message).toContain(`can't read ${folder}/none.bin`);
+    expect((await refusal(openPytorchFile(join(folder, 'none.bin')))).message).toContain(
+      `can't read ${folder}/none.bin`,
+    );
     expect(await readFile(fixture).then((content) => content.subarray(0, 2).toString())).toBe('PK');
   });
 });

@@ -3,7 +3,7 @@ import { truncate, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../cli/io/errors.ts';
 import { halfToFloat, openTensorFile, saveTensors } from '../../cli/pretrained/tensor-file.ts';
-import { writeSafetensors, type Dtype } from '../../runtime/artifact/safetensors.ts';
+import { type Dtype, writeSafetensors } from '../../runtime/artifact/safetensors.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const folder = temporaryFolder();
@@ -22,8 +22,21 @@ async function readBack(dtype: Dtype, elements: ArrayBufferView, count: number):
 describe('halfToFloat', () => {
   // IEEE 754-2019, table 3.5 and the usual landmarks of binary16.
   it.each([
-    [0x0000, 0], [0x8000, -0], [0x3c00, 1], [0xc000, -2], [0x3555, 0.333251953125], [0x7bff, 65504], [0xfbff, -65504],
-    [0x0400, 2 ** -14], [0x03ff, 1023 * 2 ** -24], [0x0001, 2 ** -24], [0x8001, -(2 ** -24)], [0x7c00, Infinity], [0xfc00, -Infinity], [0x7e00, NaN], [0xfc01, NaN],
+    [0x0000, 0],
+    [0x8000, -0],
+    [0x3c00, 1],
+    [0xc000, -2],
+    [0x3555, 0.333251953125],
+    [0x7bff, 65504],
+    [0xfbff, -65504],
+    [0x0400, 2 ** -14],
+    [0x03ff, 1023 * 2 ** -24],
+    [0x0001, 2 ** -24],
+    [0x8001, -(2 ** -24)],
+    [0x7c00, Infinity],
+    [0xfc00, -Infinity],
+    [0x7e00, NaN],
+    [0xfc01, NaN],
   ])('reads %i as %d', (half, value) => {
     expect(halfToFloat(half)).toBe(value);
   });
@@ -39,11 +52,18 @@ describe('a tensor file', () => {
     expect(await readBack('F64', Float64Array.of(1.5, -0.1, 1e300), 3)).toEqual([1.5, Math.fround(-0.1), Infinity]);
     expect(await readBack('F16', Uint16Array.of(0x3c00, 0x3555, 0x8001), 3)).toEqual([1, 0.333251953125, -(2 ** -24)]);
     // bfloat16 is float32's upper half.
-    expect(await readBack('BF16', Uint16Array.of(0x3f80, 0xc049, 0x0080, 0xff80), 4)).toEqual([1, -3.140625, 2 ** -126, -Infinity]);
+    expect(await readBack('BF16', Uint16Array.of(0x3f80, 0xc049, 0x0080, 0xff80), 4)).toEqual([
+      1,
+      -3.140625,
+      2 ** -126,
+      -Infinity,
+    ]);
   });
 
   it('refuses integers, naming the tensor', async () => {
-    await expect(readBack('I64', BigInt64Array.of(1n), 1)).rejects.toThrow(`tensor x in ${folder}/I64.safetensors: expected F32, F16, BF16 or F64, got I64`);
+    await expect(readBack('I64', BigInt64Array.of(1n), 1)).rejects.toThrow(
+      `tensor x in ${folder}/I64.safetensors: expected F32, F16, BF16 or F64, got I64`,
+    );
   });
 
   it('names a tensor that it lacks', async () => {
@@ -77,6 +97,8 @@ describe('a tensor file', () => {
   });
 
   it('refuses to save a tensor whose values do not fill its shape', async () => {
-    await expect(saveTensors(`${folder}/x.safetensors`, [['x', { shape: [3], data: new Float32Array(2) }]])).rejects.toThrow('tensor x: 2 values for shape (3)');
+    await expect(
+      saveTensors(`${folder}/x.safetensors`, [['x', { shape: [3], data: new Float32Array(2) }]]),
+    ).rejects.toThrow('tensor x: 2 values for shape (3)');
   });
 });

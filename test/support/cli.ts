@@ -26,10 +26,23 @@ export interface SlimOptions {
 }
 
 /** Runs a command line, with one thread where it computes. */
-export async function slim(args: readonly string[], { signal = new AbortController().signal, onStderr, onStdout }: SlimOptions = {}): Promise<Outcome> {
+export async function slim(
+  args: readonly string[],
+  { signal = new AbortController().signal, onStderr, onStdout }: SlimOptions = {},
+): Promise<Outcome> {
   const written = { stdout: '', stderr: '' };
-  const stdout = { write: (text: string) => { written.stdout += text; onStdout?.(text); } };
-  const stderr = { write: (text: string) => { written.stderr += text; onStderr?.(text); } };
+  const stdout = {
+    write: (text: string) => {
+      written.stdout += text;
+      onStdout?.(text);
+    },
+  };
+  const stderr = {
+    write: (text: string) => {
+      written.stderr += text;
+      onStderr?.(text);
+    },
+  };
   const code = await main(args, { stdout, stderr, signal });
   return { code, ...written };
 }
@@ -51,34 +64,90 @@ export const TINY_LABELS = ['dark', 'grey', 'light'];
 
 /** A random ViT of 16×16 pictures as a Hugging Face folder: 2 blocks, 16 wide. A step takes a few milliseconds. */
 export async function writeTinyModel(folder: string, labels: readonly string[] = TINY_LABELS): Promise<void> {
-  const config = { variant: 'vit' as const, imageSize: { height: 16, width: 16 }, patchSize: 8, channels: 3, hiddenSize: 16, layers: 2, heads: 2, intermediateSize: 32, layerNormEpsilon: 1e-6, initializerRange: 0.2, labels };
+  const config = {
+    variant: 'vit' as const,
+    imageSize: { height: 16, width: 16 },
+    patchSize: 8,
+    channels: 3,
+    hiddenSize: 16,
+    layers: 2,
+    heads: 2,
+    intermediateSize: 32,
+    layerNormEpsilon: 1e-6,
+    initializerRange: 0.2,
+    labels,
+  };
   const model = vitArchitecture.create(config);
   const tensors = initialTensors(tensorsOf(model.layers), config.initializerRange, random(7));
   mkdirSync(folder, { recursive: true });
-  await saveCheckpoint(folder, { architecture: vitArchitecture, config, model, preprocessing: { kind: 'image', image: defaultImagePreprocess(config.imageSize) } }, tensors);
+  await saveCheckpoint(
+    folder,
+    {
+      architecture: vitArchitecture,
+      config,
+      model,
+      preprocessing: { kind: 'image', image: defaultImagePreprocess(config.imageSize) },
+    },
+    tensors,
+  );
 }
 
-/** An image folder whose classes differ in brightness, and overlap: what is learnt is neither nothing nor everything. */
+/**
+ * An image folder whose classes differ in brightness, and overlap: what is learnt is neither nothing nor everything.
+ */
 export async function writePictures(folder: string, { train = 16, val = 12 } = {}): Promise<void> {
-  for (const [split, count] of [['train', train], ['val', val]] as const) {
+  for (const [split, count] of [
+    ['train', train],
+    ['val', val],
+  ] as const) {
     for (const [label, name] of TINY_LABELS.entries()) {
       mkdirSync(join(folder, split, name), { recursive: true });
-      for (let i = 0; i < count; i++) writeFileSync(join(folder, split, name, `${i}.png`), await grey(80 + 48 * label, random(label, i, split.length)));
+      for (let i = 0; i < count; i++)
+        writeFileSync(
+          join(folder, split, name, `${i}.png`),
+          await grey(80 + 48 * label, random(label, i, split.length)),
+        );
     }
   }
 }
 
 function grey(mean: number, source: ReturnType<typeof random>): Promise<Buffer> {
   const brightness = mean + 28 * source.normal();
-  const pixels = Buffer.from(Array.from({ length: 16 * 16 * 3 }, () => Math.min(255, Math.max(0, Math.round(brightness + 30 * source.normal())))));
-  return sharp(pixels, { raw: { width: 16, height: 16, channels: 3 } }).png().toBuffer();
+  const pixels = Buffer.from(
+    Array.from({ length: 16 * 16 * 3 }, () =>
+      Math.min(255, Math.max(0, Math.round(brightness + 30 * source.normal()))),
+    ),
+  );
+  return sharp(pixels, { raw: { width: 16, height: 16, channels: 3 } })
+    .png()
+    .toBuffer();
 }
 
 const GOOD = ['lovely', 'warm', 'funny', 'brilliant', 'tender', 'gripping'];
 const BAD = ['dull', 'awful', 'clumsy', 'boring', 'hollow', 'tedious'];
-const FILLER = ['the', 'film', 'is', 'a', 'story', 'about', 'people', 'and', 'its', 'music', 'scenes', 'with', 'an', 'ending', 'that', 'feels'];
+const FILLER = [
+  'the',
+  'film',
+  'is',
+  'a',
+  'story',
+  'about',
+  'people',
+  'and',
+  'its',
+  'music',
+  'scenes',
+  'with',
+  'an',
+  'ending',
+  'that',
+  'feels',
+];
 
-/** One made-up review: filler of a length of its own, and two words of which both tell the label, or one in ten times one lies. */
+/**
+ * One made-up review: filler of a length of its own, and two words of which both tell the label, or one in ten times
+ * one lies.
+ */
 export function review(label: number, source: ReturnType<typeof random>): string {
   const words = Array.from({ length: 4 + source.below(18) }, () => FILLER[source.below(FILLER.length)]);
   for (let i = 0; i < 2; i++) {
@@ -91,9 +160,14 @@ export function review(label: number, source: ReturnType<typeof random>): string
 /** Texts as JSON lines: train.jsonl and validation.jsonl, labels `neg` and `pos`. */
 export function writeReviews(folder: string, { train = 200, validation = 60 } = {}): void {
   mkdirSync(folder, { recursive: true });
-  for (const [part, count] of [['train', train], ['validation', validation]] as const) {
+  for (const [part, count] of [
+    ['train', train],
+    ['validation', validation],
+  ] as const) {
     const source = random(5, count);
-    const lines = Array.from({ length: count }, (_, i) => JSON.stringify({ text: review(i % 2, source), label: ['neg', 'pos'][i % 2] }));
+    const lines = Array.from({ length: count }, (_, i) =>
+      JSON.stringify({ text: review(i % 2, source), label: ['neg', 'pos'][i % 2] }),
+    );
     writeFileSync(join(folder, `${part}.jsonl`), `${lines.join('\n')}\n`);
   }
 }

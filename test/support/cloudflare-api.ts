@@ -1,6 +1,6 @@
 /**
- * A stand-in for Cloudflare's API, as far as wrangler asks it: one account, its workers and buckets of R2, kept as they were sent. It refuses whoever
- * has no token or another, and fails on demand. https://developers.cloudflare.com/api/
+ * A stand-in for Cloudflare's API, as far as wrangler asks it: one account, its workers and buckets of R2, kept as they
+ * were sent. It refuses whoever has no token or another, and fails on demand. https://developers.cloudflare.com/api/
  */
 import type { IncomingMessage } from 'node:http';
 import { bodyOf, serveLoopback } from './aws/loopback.ts';
@@ -39,7 +39,9 @@ export interface CloudflareApi {
 }
 
 /** What is answered: a result, or an error with its number. */
-type Reply = { readonly result: unknown } | { readonly status: number; readonly code: number; readonly message: string };
+type Reply =
+  | { readonly result: unknown }
+  | { readonly status: number; readonly code: number; readonly message: string };
 
 interface State {
   readonly workers: Map<string, UploadedWorker>;
@@ -55,7 +57,12 @@ const ok = (result: unknown): Reply => ({ result });
 const missing = (code: number): Reply => ({ status: 404, code, message: 'This does not exist.' });
 
 export async function startCloudflareApi(): Promise<CloudflareApi> {
-  const state: State = { workers: new Map(), buckets: new Map(), versions: [], lastDeployedFrom: { value: 'wrangler' } };
+  const state: State = {
+    workers: new Map(),
+    buckets: new Map(),
+    versions: [],
+    lastDeployedFrom: { value: 'wrangler' },
+  };
   const requests: string[] = [];
   const server = await serveLoopback(async (request, response) => {
     const body = await bodyOf(request);
@@ -63,12 +70,22 @@ export async function startCloudflareApi(): Promise<CloudflareApi> {
     const path = pathname.replace(/^\/client\/v4/, '').replace(`/accounts/${ACCOUNT}`, '');
     requests.push(`${request.method} ${path}`);
     const { fault } = api;
-    const refused = request.headers.authorization === `Bearer ${API_TOKEN}` ? null : { status: 403, code: 9109, message: 'Invalid access token' };
+    const refused =
+      request.headers.authorization === `Bearer ${API_TOKEN}`
+        ? null
+        : { status: 403, code: 9109, message: 'Invalid access token' };
     const failing = fault !== null && fault.method === request.method && fault.path.test(path) ? fault : null;
     const reply = refused ?? failing ?? (await answer(state, request, path, body));
     const failed = 'status' in reply;
     response.writeHead(failed ? reply.status : 200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ success: !failed, errors: failed ? [{ code: reply.code, message: reply.message }] : [], messages: [], result: failed ? null : reply.result }));
+    response.end(
+      JSON.stringify({
+        success: !failed,
+        errors: failed ? [{ code: reply.code, message: reply.message }] : [],
+        messages: [],
+        result: failed ? null : reply.result,
+      }),
+    );
   });
   const api: CloudflareApi = { ...state, requests, url: `${server.url}/client/v4`, fault: null, close: server.close };
   return api;
@@ -87,20 +104,44 @@ async function answer(state: State, request: IncomingMessage, path: string, body
     case 'GET /workers/subdomain':
       return ok({ subdomain: SUBDOMAIN });
     case 'GET /workers/services':
-      return workers.has(name) ? ok({ id: name, default_environment: { environment: 'production', script: { tag: 'tag', last_deployed_from: state.lastDeployedFrom.value } } }) : missing(10090);
+      return workers.has(name)
+        ? ok({
+            id: name,
+            default_environment: {
+              environment: 'production',
+              script: { tag: 'tag', last_deployed_from: state.lastDeployedFrom.value },
+            },
+          })
+        : missing(10090);
     case 'GET /workers/workers':
-      return workers.has(name) ? ok({ id: name, name, subdomain: { enabled: true, previews_enabled: false } }) : missing(10007);
+      return workers.has(name)
+        ? ok({ id: name, name, subdomain: { enabled: true, previews_enabled: false } })
+        : missing(10007);
     case 'GET /workers/scripts':
-      return workers.has(name) ? ok(rest[0] === 'deployments' ? { deployments: [] } : rest[0] === 'settings' ? { bindings: [] } : []) : missing(10007);
+      return workers.has(name)
+        ? ok(rest[0] === 'deployments' ? { deployments: [] } : rest[0] === 'settings' ? { bindings: [] } : [])
+        : missing(10007);
     case 'POST /workers/scripts': // a new version of a worker that is there, which a deployment then makes the one that serves
       if (rest[0] === 'versions') state.versions.push(await readUpload(request, body));
       if (rest[0] === 'deployments') workers.set(name, state.versions.at(-1)!);
-      return ok(rest[0] === 'versions' ? { id: versionId(state.versions.length), startup_time_ms: 3, resources: { script: { etag: 'etag' } } } : { enabled: true, previews_enabled: false });
+      return ok(
+        rest[0] === 'versions'
+          ? { id: versionId(state.versions.length), startup_time_ms: 3, resources: { script: { etag: 'etag' } } }
+          : { enabled: true, previews_enabled: false },
+      );
     case 'PATCH /workers/scripts':
       return ok({});
     case 'PUT /workers/scripts':
       workers.set(name, await readUpload(request, body));
-      return ok({ id: name, tag: 'tag', etag: 'etag', startup_time_ms: 3, entry_point: 'worker.mjs', available_on_subdomain: true, deployment_id: versionId(0) });
+      return ok({
+        id: name,
+        tag: 'tag',
+        etag: 'etag',
+        startup_time_ms: 3,
+        entry_point: 'worker.mjs',
+        available_on_subdomain: true,
+        deployment_id: versionId(0),
+      });
     case 'POST /r2/buckets':
       return makeBucket(buckets, (JSON.parse(body.toString()) as { name: string }).name);
     case 'GET /r2/buckets':
@@ -115,21 +156,33 @@ async function answer(state: State, request: IncomingMessage, path: string, body
 }
 
 function makeBucket(buckets: State['buckets'], name: string): Reply {
-  if (buckets.has(name)) return { status: 409, code: 10004, message: 'The bucket you tried to create already exists, and you own it.' };
+  if (buckets.has(name))
+    return { status: 409, code: 10004, message: 'The bucket you tried to create already exists, and you own it.' };
   buckets.set(name, new Map());
   return ok({ name });
 }
 
 const MODULE_TYPES: Readonly<Record<string, WorkerModule['type']>> = {
-  'application/javascript+module': 'esm', 'application/wasm': 'wasm', 'application/octet-stream': 'data', 'text/plain': 'text',
+  'application/javascript+module': 'esm',
+  'application/wasm': 'wasm',
+  'application/octet-stream': 'data',
+  'text/plain': 'text',
 };
 
 /** https://developers.cloudflare.com/workers/configuration/multipart-upload-metadata/ */
 async function readUpload(request: IncomingMessage, body: Buffer): Promise<UploadedWorker> {
-  const form = await new Response(new Uint8Array(body), { headers: { 'content-type': request.headers['content-type']! } }).formData();
+  const form = await new Response(new Uint8Array(body), {
+    headers: { 'content-type': request.headers['content-type']! },
+  }).formData();
   const metadata = JSON.parse(form.get('metadata') as string) as Record<string, unknown>;
   const files = [...form.values()].filter((value) => typeof value !== 'string');
-  const modules = await Promise.all(files.map(async (file) => ({ name: file.name, type: MODULE_TYPES[file.type], content: new Uint8Array(await file.arrayBuffer()) })));
+  const modules = await Promise.all(
+    files.map(async (file) => ({
+      name: file.name,
+      type: MODULE_TYPES[file.type],
+      content: new Uint8Array(await file.arrayBuffer()),
+    })),
+  );
   return { metadata, modules };
 }
 
@@ -141,8 +194,13 @@ export function workerOptionsOf({ workers, buckets }: CloudflareApi, name: strin
   return {
     modules: [main, ...modules.filter((module) => module !== main)],
     compatibilityDate: metadata.compatibility_date as string,
-    bindings: Object.fromEntries(bindings.map(({ name, type, text, bucket_name: bucket }) => [
-      name, type === 'r2_bucket' ? { bucket: bucket!, objects: buckets.get(bucket!) ?? new Map<string, Uint8Array>() } : text!,
-    ])),
+    bindings: Object.fromEntries(
+      bindings.map(({ name, type, text, bucket_name: bucket }) => [
+        name,
+        type === 'r2_bucket'
+          ? { bucket: bucket!, objects: buckets.get(bucket!) ?? new Map<string, Uint8Array>() }
+          : text!,
+      ]),
+    ),
   };
 }

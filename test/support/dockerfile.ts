@@ -20,7 +20,8 @@ export function parseDockerfile(text: string): Dockerfile {
     if (name === undefined) throw new Error(`no instruction: ${line}`);
     return { name, argument };
   });
-  const all = (wanted: string): string[] => instructions.filter(({ name }) => name === wanted).map(({ argument }) => argument);
+  const all = (wanted: string): string[] =>
+    instructions.filter(({ name }) => name === wanted).map(({ argument }) => argument);
   const one = (wanted: string): string => {
     const found = all(wanted);
     if (found.length !== 1) throw new Error(`expected one ${wanted}, got ${found.length}`);

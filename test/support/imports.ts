@@ -1,5 +1,5 @@
 /** What the sources import, read with TypeScript's own parser. */
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -18,7 +18,10 @@ export interface Import {
 /** The TypeScript files below a folder of the project, as paths from the project's folder. */
 export function sourcesIn(folder: string): string[] {
   const entries = readdirSync(join(projectFolder, folder), { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile() && entry.name.endsWith('.ts')).map((entry) => relative(projectFolder, join(entry.parentPath, entry.name))).sort();
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => relative(projectFolder, join(entry.parentPath, entry.name)))
+    .sort();
 }
 
 /** Static and dynamic imports, re-exports, `require(...)` and `import('...')` types of one file. */
@@ -33,7 +36,8 @@ export function importsOf(path: string): Import[] {
     if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, isErased(node.importClause));
     else if (ts.isExportDeclaration(node) && node.moduleSpecifier) add(node.moduleSpecifier, node.isTypeOnly);
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
-    else if (ts.isCallExpression(node) && node.arguments.length > 0 && loads(node.expression)) add(node.arguments[0], false);
+    else if (ts.isCallExpression(node) && node.arguments.length > 0 && loads(node.expression))
+      add(node.arguments[0], false);
     ts.forEachChild(node, visit);
   };
   visit(ts.createSourceFile(path, readFileSync(join(projectFolder, path), 'utf8'), ts.ScriptTarget.Latest, true));
@@ -44,7 +48,12 @@ function isErased(clause: ts.ImportClause | undefined): boolean {
   if (!clause) return false;
   if (clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return true;
   const { name, namedBindings } = clause;
-  return !name && namedBindings !== undefined && ts.isNamedImports(namedBindings) && namedBindings.elements.every((element) => element.isTypeOnly);
+  return (
+    !name &&
+    namedBindings !== undefined &&
+    ts.isNamedImports(namedBindings) &&
+    namedBindings.elements.every((element) => element.isTypeOnly)
+  );
 }
 
 function loads(callee: ts.Expression): boolean {
@@ -57,7 +66,9 @@ export function packageOf(specifier: string): string {
   return parts.slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
 }
 
-/** Groups of files that import each other in circles (strongly connected components of more than one file; Tarjan 1972). */
+/**
+ * Groups of files that import each other in circles (strongly connected components of more than one file; Tarjan 1972).
+ */
 export function cyclesAmong(files: readonly string[], importedBy: (file: string) => readonly string[]): string[][] {
   const index = new Map<string, number>();
   const low = new Map<string, number>();

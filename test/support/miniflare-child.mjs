@@ -1,5 +1,5 @@
-// Runs a worker in workerd, by Miniflare, which needs Node 22: a process of its own. Its options are JSON on stdin, a line; it ends when stdin does.
-// Writes {"url"} to stdout, and what the worker logs to stderr.
+// Runs a worker in workerd, by Miniflare, which needs Node 22: a process of its own. Its options are JSON on stdin, a
+// line; it ends when stdin does. Writes {"url"} to stdout, and what the worker logs to stderr.
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
@@ -15,18 +15,29 @@ const miniflare = new Miniflare({
   cf: false,
   host: '127.0.0.1',
   port: 0,
-  workers: [{
-    config: {
-      name: 'worker',
-      compatibilityDate,
-      env,
-      manifest: {
-        mainModule: main,
-        modulesRoot: '/',
-        modules: Object.fromEntries(modules.map(({ name, type, base64 }) => [name, { type, contents: type === 'wasm' || type === 'data' ? bytesOf(base64) : Buffer.from(base64, 'base64').toString() }])),
+  workers: [
+    {
+      config: {
+        name: 'worker',
+        compatibilityDate,
+        env,
+        manifest: {
+          mainModule: main,
+          modulesRoot: '/',
+          modules: Object.fromEntries(
+            modules.map(({ name, type, base64 }) => [
+              name,
+              {
+                type,
+                contents:
+                  type === 'wasm' || type === 'data' ? bytesOf(base64) : Buffer.from(base64, 'base64').toString(),
+              },
+            ]),
+          ),
+        },
       },
     },
-  }],
+  ],
 });
 for (const { binding, key, base64 } of objects) await (await miniflare.getR2Bucket(binding)).put(key, bytesOf(base64));
 const url = await miniflare.ready;

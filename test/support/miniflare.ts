@@ -1,9 +1,10 @@
 /** A worker as Cloudflare was sent it, in workerd: modules, variables, buckets of R2. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { NOT_INSTALLED, hostFile, programs } from '../contract/hosts/installed.ts';
+import { hostFile, NOT_INSTALLED, programs } from '../contract/hosts/installed.ts';
 
-export const miniflareAbsent: string | null = programs.node24 !== null && hostFile('miniflare') !== null ? null : NOT_INSTALLED;
+export const miniflareAbsent: string | null =
+  programs.node24 !== null && hostFile('miniflare') !== null ? null : NOT_INSTALLED;
 
 export interface WorkerModule {
   readonly name: string;
@@ -31,19 +32,34 @@ export interface RunningWorker {
 const base64Of = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
 export async function startMiniflare({ modules, compatibilityDate, bindings }: WorkerOptions): Promise<RunningWorker> {
-  const child = spawn(programs.node24!, [fileURLToPath(new URL('miniflare-child.mjs', import.meta.url))], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(programs.node24!, [fileURLToPath(new URL('miniflare-child.mjs', import.meta.url))], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   let output = '';
-  child.stderr.on('data', (data: Buffer) => { output += data.toString(); });
+  child.stderr.on('data', (data: Buffer) => {
+    output += data.toString();
+  });
   const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
   const entries = Object.entries(bindings);
-  const objects = entries.flatMap(([binding, value]) => (typeof value === 'string' ? [] : [...value.objects].map(([key, bytes]) => ({ binding, key, base64: base64Of(bytes) }))));
-  child.stdin.write(`${JSON.stringify({
-    main: modules[0].name,
-    modules: modules.map(({ name, type, content }) => ({ name, type, base64: base64Of(content) })),
-    compatibilityDate,
-    env: Object.fromEntries(entries.map(([name, value]) => [name, typeof value === 'string' ? { type: 'json', value } : { type: 'r2', name: value.bucket }])),
-    objects,
-  })}\n`);
+  const objects = entries.flatMap(([binding, value]) =>
+    typeof value === 'string'
+      ? []
+      : [...value.objects].map(([key, bytes]) => ({ binding, key, base64: base64Of(bytes) })),
+  );
+  child.stdin.write(
+    `${JSON.stringify({
+      main: modules[0].name,
+      modules: modules.map(({ name, type, content }) => ({ name, type, base64: base64Of(content) })),
+      compatibilityDate,
+      env: Object.fromEntries(
+        entries.map(([name, value]) => [
+          name,
+          typeof value === 'string' ? { type: 'json', value } : { type: 'r2', name: value.bucket },
+        ]),
+      ),
+      objects,
+    })}\n`,
+  );
   const url = await new Promise<string>((resolve, reject) => {
     let written = '';
     child.stdout.on('data', (data: Buffer) => {

@@ -1,5 +1,5 @@
 /** The built command line as a process of its own. */
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -32,21 +32,31 @@ export function startShell(line: string, args: readonly string[]): Running {
 }
 
 /** Starts any program. */
-export function startCommand(command: string, args: readonly string[], options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}): Running {
+export function startCommand(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Running {
   const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   const written = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (data: Buffer) => { written[name] += data.toString(); });
-  const exit = new Promise<Exit>((resolve) => child.on('close', (code, signal) => resolve({ code, signal, ...written })));
-  const saw = (text: string | RegExp): Promise<RegExpMatchArray> => new Promise((resolve, reject) => {
-    const look = (): void => {
-      const found = `${written.stdout}${written.stderr}`.match(text);
-      if (found) resolve(found);
-    };
-    child.stdout.on('data', look);
-    child.stderr.on('data', look);
-    look();
-    // Where the match was found, this comes too late to matter.
-    exit.then(() => reject(new Error(`${command} ended without writing ${text}:\n${written.stderr}`)), reject);
-  });
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].on('data', (data: Buffer) => {
+      written[name] += data.toString();
+    });
+  const exit = new Promise<Exit>((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal, ...written })),
+  );
+  const saw = (text: string | RegExp): Promise<RegExpMatchArray> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        const found = `${written.stdout}${written.stderr}`.match(text);
+        if (found) resolve(found);
+      };
+      child.stdout.on('data', look);
+      child.stderr.on('data', look);
+      look();
+      // Where the match was found, this comes too late to matter.
+      exit.then(() => reject(new Error(`${command} ended without writing ${text}:\n${written.stderr}`)), reject);
+    });
   return { child, saw, exit };
 }

@@ -70,7 +70,10 @@ export function rowOf(x: Tensor, leading: Index): number[] {
   return Array.from({ length: x.shape[x.shape.length - 1] }, (_, i) => at(x, ...leading, i));
 }
 
-/** d f / d x[i] for every entry of an input by central differences. f is given in float64, so that they are good to nine digits. */
+/**
+ * d f / d x[i] for every entry of an input by central differences. f is given in float64, so that they are good to nine
+ * digits.
+ */
 export function centralDifferences(f: () => number, x: Tensor): Float64Array {
   const h = 1e-5;
   return x.data.map((_, i) => {

@@ -1,4 +1,7 @@
-/** The oracles and data beside the project. A test that needs them skips, with the reason printed, where they are absent. */
+/**
+ * The oracles and data beside the project. A test that needs them skips, with the reason printed, where they are
+ * absent.
+ */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 

@@ -1,6 +1,6 @@
 /** A BERT of two blocks with random weights, and a batch of padded texts. */
-import { floats, integers, type HostTensor } from '../../cli/engines/engine.ts';
-import { createBert, type BertConfig } from '../../cli/models/bert.ts';
+import { floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
+import { type BertConfig, createBert } from '../../cli/models/bert.ts';
 import { blockLinears, tensorsOf, WORD_EMBEDDING } from '../../cli/models/layers.ts';
 import type { AdapterOptions, Init } from '../../cli/pclora/linear.ts';
 import { initialTensors } from '../../cli/pretrained/initial.ts';
@@ -13,8 +13,18 @@ export const LENGTHS = [5, 2, 4];
 
 export const tinyBertConfig = {
   variant: 'bert',
-  vocabSize: 40, maxPositions: 7, typeVocabSize: 2, hiddenSize: 12, layers: 2, heads: 3, intermediateSize: 20,
-  layerNormEpsilon: 1e-6, initializerRange: 0.3, headDropout: 0, tokens: TOKENS, labels: ['a', 'b', 'c'],
+  vocabSize: 40,
+  maxPositions: 7,
+  typeVocabSize: 2,
+  hiddenSize: 12,
+  layers: 2,
+  heads: 3,
+  intermediateSize: 20,
+  layerNormEpsilon: 1e-6,
+  initializerRange: 0.3,
+  headDropout: 0,
+  tokens: TOKENS,
+  labels: ['a', 'b', 'c'],
 } satisfies BertConfig;
 export const tinyBert = createBert(tinyBertConfig);
 
@@ -27,7 +37,14 @@ export const denseTensors = initialTensors(
 
 /** Ranks of the blocks' linears and of the word table. */
 export function adapterOptions(init: Init, { rank = 3, embeddingRank = 4, scaling = 1 } = {}): AdapterOptions {
-  return { init, scaling, ranks: new Map([[WORD_EMBEDDING, embeddingRank], ...blockLinears(tinyBert.layers).map(({ name }) => [name, rank] as const)]) };
+  return {
+    init,
+    scaling,
+    ranks: new Map([
+      [WORD_EMBEDDING, embeddingRank],
+      ...blockLinears(tinyBert.layers).map(({ name }) => [name, rank] as const),
+    ]),
+  };
 }
 
 /** A batch, padded on the right with id 0, and the dense weights under their names. */
@@ -36,10 +53,18 @@ export function tinyFeeds(): Record<string, HostTensor> {
   const cells = Array.from({ length: BATCH * TOKENS }, (_, at) => at % TOKENS < LENGTHS[Math.floor(at / TOKENS)]);
   const shape = [BATCH, TOKENS];
   return {
-    ids: integers(Int32Array.from(cells, (isToken) => (isToken ? 1 + source.below(tinyBertConfig.vocabSize - 1) : 0)), shape),
-    types: integers(Int32Array.from(cells, (isToken, at) => (isToken && at % TOKENS > 1 ? 1 : 0)), shape),
+    ids: integers(
+      Int32Array.from(cells, (isToken) => (isToken ? 1 + source.below(tinyBertConfig.vocabSize - 1) : 0)),
+      shape,
+    ),
+    types: integers(
+      Int32Array.from(cells, (isToken, at) => (isToken && at % TOKENS > 1 ? 1 : 0)),
+      shape,
+    ),
     mask: floats(Float32Array.from(cells, Number), shape),
     labels: integers(Int32Array.of(0, 2, 1), [BATCH]),
-    ...Object.fromEntries(tensorsOf(tinyBert.layers).map(({ name, shape: of }) => [name, floats(denseTensors.get(name)!, of)])),
+    ...Object.fromEntries(
+      tensorsOf(tinyBert.layers).map(({ name, shape: of }) => [name, floats(denseTensors.get(name)!, of)]),
+    ),
   };
 }

@@ -1,5 +1,5 @@
 /** A ViT of two blocks with random weights: everything that PC-LoRA touches, in a few thousand parameters. */
-import { floats, integers, type HostTensor } from '../../cli/engines/engine.ts';
+import { floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
 import { blockLinears, tensorsOf } from '../../cli/models/layers.ts';
 import { createVit, type VitConfig } from '../../cli/models/vit.ts';
 import type { AdapterOptions, Init } from '../../cli/pclora/linear.ts';
@@ -38,8 +38,13 @@ export function tinyFeeds(): Record<string, HostTensor> {
   const source = random(12);
   const { pixels } = tinyVit.batchInputs(BATCH);
   return {
-    pixels: floats(Float32Array.from({ length: BATCH * 3 * 8 * 12 }, () => source.normal()), pixels.shape),
+    pixels: floats(
+      Float32Array.from({ length: BATCH * 3 * 8 * 12 }, () => source.normal()),
+      pixels.shape,
+    ),
     labels: integers(Int32Array.of(0, 3, 4), [BATCH]),
-    ...Object.fromEntries(tensorsOf(tinyVit.layers).map(({ name, shape }) => [name, floats(denseTensors.get(name)!, shape)])),
+    ...Object.fromEntries(
+      tensorsOf(tinyVit.layers).map(({ name, shape }) => [name, floats(denseTensors.get(name)!, shape)]),
+    ),
   };
 }

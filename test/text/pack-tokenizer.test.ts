@@ -20,7 +20,11 @@ it('refuses what is no tokenizer', () => {
 });
 
 it('is what an artifact gives back', async () => {
-  const [packed, made] = [await readTokenizer(await readArtifact(await smallTextArtifact())), createTokenizer(bertTokenizer())];
-  for (const text of ['', 'a good film', 'Films!', '漢字 xxx']) expect(packed.encode(text, 'bad', 9)).toEqual(made.encode(text, 'bad', 9));
+  const [packed, made] = [
+    await readTokenizer(await readArtifact(await smallTextArtifact())),
+    createTokenizer(bertTokenizer()),
+  ];
+  for (const text of ['', 'a good film', 'Films!', '漢字 xxx'])
+    expect(packed.encode(text, 'bad', 9)).toEqual(made.encode(text, 'bad', 9));
   expect(packed.vocabSize).toBe(made.vocabSize);
 });

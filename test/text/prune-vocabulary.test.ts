@@ -7,12 +7,19 @@ import { createTokenizer } from '../../runtime/text/tokenizer.ts';
 import { bertTokenizer, SMALL_TOKENS, type TokenizerFile } from '../runtime/text/small-tokenizer.ts';
 import { present, sharedFolder } from '../support/shared.ts';
 
-const golden = JSON.parse(readFileSync(new URL('../runtime/text/golden.json', import.meta.url), 'utf8')) as { groups: { tokenizer: TokenizerFile; cases: { text: string }[] }[] };
+const golden = JSON.parse(readFileSync(new URL('../runtime/text/golden.json', import.meta.url), 'utf8')) as {
+  groups: { tokenizer: TokenizerFile; cases: { text: string }[] }[];
+};
 
 /** The names of tokens by id. */
 function namesOf(json: TokenizerFile): Map<number, string> {
-  const added = (json.added_tokens as { id: number; content: string }[]).map(({ id, content }) => [id, content] as const);
-  return new Map([...Object.entries(json.model.vocab as Record<string, number>).map(([token, id]) => [id, token] as const), ...added]);
+  const added = (json.added_tokens as { id: number; content: string }[]).map(
+    ({ id, content }) => [id, content] as const,
+  );
+  return new Map([
+    ...Object.entries(json.model.vocab as Record<string, number>).map(([token, id]) => [id, token] as const),
+    ...added,
+  ]);
 }
 
 function tokensOf(json: TokenizerFile): (text: string, pair?: string | null) => string[] {
@@ -43,26 +50,44 @@ function expectPruned(json: TokenizerFile, texts: readonly string[], others: rea
     const unknown = (tokens: readonly string[]): number => tokens.filter((token) => token === '[UNK]').length;
     expect(unknown(pruned(text)), text).toBe(unknown(full(text)));
     // Pieces of the same words: only cut finer.
-    if (!full(text).includes('[UNK]')) expect(pruned(text).map((token) => token.replace('##', '')).join('')).toBe(full(text).map((token) => token.replace('##', '')).join(''));
+    if (!full(text).includes('[UNK]'))
+      expect(
+        pruned(text)
+          .map((token) => token.replace('##', ''))
+          .join(''),
+      ).toBe(
+        full(text)
+          .map((token) => token.replace('##', ''))
+          .join(''),
+      );
   }
   return small;
 }
 
 const word = fc.string({ unit: fc.constantFrom(...'abcde'), minLength: 1, maxLength: 8 });
-const sentences = fc.array(fc.array(word, { minLength: 1, maxLength: 12 }).map((words) => words.join(' ')), { minLength: 1, maxLength: 12 });
+const sentences = fc.array(
+  fc.array(word, { minLength: 1, maxLength: 12 }).map((words) => words.join(' ')),
+  { minLength: 1, maxLength: 12 },
+);
 
 describe('WordPiece', () => {
   let json: TokenizerFile;
   beforeAll(async () => {
     const texts = fc.sample(sentences, { numRuns: 40, seed: 1 }).flat();
-    json = (await trainWordPiece([...texts, 'abcde edcba aa bb cc dd ee'], { vocabSize: 150, lowercase: true })) as TokenizerFile;
+    json = (await trainWordPiece([...texts, 'abcde edcba aa bb cc dd ee'], {
+      vocabSize: 150,
+      lowercase: true,
+    })) as TokenizerFile;
   });
 
   it('keeps the tokens of texts that were counted, and knows all others', () => {
-    fc.assert(fc.property(sentences, sentences, (texts, others) => {
-      const small = expectPruned(json, texts, [...others, 'xyz a', 'A B!', '']);
-      expect(Object.keys(small.model.vocab as object).length).toBeLessThan(150);
-    }), { numRuns: 60 });
+    fc.assert(
+      fc.property(sentences, sentences, (texts, others) => {
+        const small = expectPruned(json, texts, [...others, 'xyz a', 'A B!', '']);
+        expect(Object.keys(small.model.vocab as object).length).toBeLessThan(150);
+      }),
+      { numRuns: 60 },
+    );
   });
 
   it('keeps what cannot be spelled: by hand', () => {
@@ -73,12 +98,22 @@ describe('WordPiece', () => {
     expect(tokensOf(small as TokenizerFile)('xxx xxxx film')).toEqual(['[CLS]', 'xxx', 'xxx', '##x', 'film', '[SEP]']);
   });
 
-  it.skipIf(!present(`${sharedFolder}/tokenizers/bert-base-uncased`))('bert-base-uncased on the sentences of SST-2', () => {
-    const bert = JSON.parse(readFileSync(`${sharedFolder}/tokenizers/bert-base-uncased/tokenizer.json`, 'utf8')) as TokenizerFile;
-    const read = (name: string): string[] => readFileSync(`${sharedFolder}/data/sst2/${name}.tsv`, 'utf8').trim().split('\n').slice(1).map((line) => line.split('\t')[0]);
-    const small = expectPruned(bert, read('train').slice(0, 2000), read('dev').slice(0, 400));
-    expect(Object.keys(small.model.vocab as object).length).toBeLessThan(10_000);
-  });
+  it.skipIf(!present(`${sharedFolder}/tokenizers/bert-base-uncased`))(
+    'bert-base-uncased on the sentences of SST-2',
+    () => {
+      const bert = JSON.parse(
+        readFileSync(`${sharedFolder}/tokenizers/bert-base-uncased/tokenizer.json`, 'utf8'),
+      ) as TokenizerFile;
+      const read = (name: string): string[] =>
+        readFileSync(`${sharedFolder}/data/sst2/${name}.tsv`, 'utf8')
+          .trim()
+          .split('\n')
+          .slice(1)
+          .map((line) => line.split('\t')[0]);
+      const small = expectPruned(bert, read('train').slice(0, 2000), read('dev').slice(0, 400));
+      expect(Object.keys(small.model.vocab as object).length).toBeLessThan(10_000);
+    },
+  );
 });
 
 describe('byte-level BPE', () => {
@@ -86,23 +121,45 @@ describe('byte-level BPE', () => {
     const { tokenizer, cases } = golden.groups[i];
     const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8').split('\n');
     const texts = fc.subarray([...cases.map(({ text }) => text), ...readme], { minLength: 1, maxLength: 20 });
-    fc.assert(fc.property(texts, fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 5 }), (counted, others) => {
-      expectPruned(tokenizer, counted, others);
-    }), { numRuns: 30 });
+    fc.assert(
+      fc.property(texts, fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 5 }), (counted, others) => {
+        expectPruned(tokenizer, counted, others);
+      }),
+      { numRuns: 30 },
+    );
   });
 
   it('keeps the merges that lead to a token, in their order', () => {
     const vocab = Object.fromEntries(['a', 'b', 'c', 'ab', 'bc', 'abc', 'ca', 'cab'].map((token, id) => [token, id]));
-    const merges = [['c', 'a'], ['a', 'b'], ['b', 'c'], ['ca', 'b'], ['a', 'bc'], ['ab', 'c']];
-    const json = { added_tokens: [], pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false }, model: { type: 'BPE', vocab, merges } };
+    const merges = [
+      ['c', 'a'],
+      ['a', 'b'],
+      ['b', 'c'],
+      ['ca', 'b'],
+      ['a', 'bc'],
+      ['ab', 'c'],
+    ];
+    const json = {
+      added_tokens: [],
+      pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false },
+      model: { type: 'BPE', vocab, merges },
+    };
     const { json: small, kept } = pruneVocabulary(json, new Set([5]));
     expect([...kept]).toEqual([0, 1, 2, 3, 4, 5]);
-    expect((small as TokenizerFile).model.merges).toEqual([['a', 'b'], ['b', 'c'], ['a', 'bc'], ['ab', 'c']]);
+    expect((small as TokenizerFile).model.merges).toEqual([
+      ['a', 'b'],
+      ['b', 'c'],
+      ['a', 'bc'],
+      ['ab', 'c'],
+    ]);
   });
 });
 
 it('gives new ids to all that names one', () => {
-  const json = { ...bertTokenizer(['x', 'xx', 'xxx', ...SMALL_TOKENS.filter((token) => token !== 'x')]), padding: { pad_id: 3, pad_token: '[PAD]' } };
+  const json = {
+    ...bertTokenizer(['x', 'xx', 'xxx', ...SMALL_TOKENS.filter((token) => token !== 'x')]),
+    padding: { pad_id: 3, pad_token: '[PAD]' },
+  };
   const { json: small } = pruneVocabulary(json, new Set([]));
   const { post_processor, padding, added_tokens } = small as TokenizerFile;
   expect(padding).toEqual({ pad_id: 1, pad_token: '[PAD]' });
@@ -112,6 +169,8 @@ it('gives new ids to all that names one', () => {
 });
 
 it('refuses what it does not know', () => {
-  expect(() => pruneVocabulary({ ...bertTokenizer(), model: { type: 'Unigram', vocab: [] } }, new Set())).toThrow(/the vocabulary can't be made smaller: .*got "Unigram"/);
+  expect(() => pruneVocabulary({ ...bertTokenizer(), model: { type: 'Unigram', vocab: [] } }, new Set())).toThrow(
+    /the vocabulary can't be made smaller: .*got "Unigram"/,
+  );
   expect(() => pruneVocabulary(bertTokenizer(), new Set([999]))).toThrow('no token has the id 999');
 });

@@ -24,20 +24,41 @@ async function idsOf(folder: string, text: string, pair: string | null = null): 
 }
 
 const golden = JSON.parse(readFileSync(new URL('../runtime/text/golden.json', import.meta.url), 'utf8')) as {
-  readonly groups: readonly { readonly tokenizer: TokenizerFile; readonly cases: readonly { text: string; ids: number[] }[]; readonly pairs: readonly { text: string; pair: string; ids: number[] }[] }[];
+  readonly groups: readonly {
+    readonly tokenizer: TokenizerFile;
+    readonly cases: readonly { text: string; ids: number[] }[];
+    readonly pairs: readonly { text: string; pair: string; ids: number[] }[];
+  }[];
 };
 
 const bertFolder = `${sharedFolder}/tokenizers/bert-base-uncased`;
 
 describe.skipIf(!present(bertFolder))('bert-base-uncased', () => {
-  const cases = readFileSync(`${bertFolder}/golden.jsonl`, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { text: string; pair?: string; max_length?: number; ids: number[]; attention_mask?: number[] });
+  const cases = readFileSync(`${bertFolder}/golden.jsonl`, 'utf8')
+    .trim()
+    .split('\n')
+    .map(
+      (line) =>
+        JSON.parse(line) as {
+          text: string;
+          pair?: string;
+          max_length?: number;
+          ids: number[];
+          attention_mask?: number[];
+        },
+    );
 
-  it.each([['vocab.txt alone', ['vocab.txt']], ['vocab.txt and its settings', ['vocab.txt', 'tokenizer_config.json', 'special_tokens_map.json']]])('gives the golden ids from %s', async (_, files) => {
+  it.each([
+    ['vocab.txt alone', ['vocab.txt']],
+    ['vocab.txt and its settings', ['vocab.txt', 'tokenizer_config.json', 'special_tokens_map.json']],
+  ])('gives the golden ids from %s', async (_, files) => {
     const folder = folderOf({});
     for (const file of files) cpSync(`${bertFolder}/${file}`, join(folder, file));
     const tokenizer = createTokenizer(await loadTokenizerJson(folder));
     for (const { text, pair = null, max_length = 2 ** 24, ids, attention_mask } of cases) {
-      expect([...tokenizer.encode(text, pair, max_length).ids]).toEqual(ids.filter((_, i) => attention_mask?.[i] !== 0));
+      expect([...tokenizer.encode(text, pair, max_length).ids]).toEqual(
+        ids.filter((_, i) => attention_mask?.[i] !== 0),
+      );
     }
   });
 
@@ -47,39 +68,73 @@ describe.skipIf(!present(bertFolder))('bert-base-uncased', () => {
     const { version: _, decoder: __, ...made } = (await loadTokenizerJson(folder)) as TokenizerFile;
     const { version: ___, decoder: ____, ...given } = (await loadTokenizerJson(bertFolder)) as TokenizerFile;
     // Older files name no type.
-    expect({ ...made, model: { ...made.model, type: null } }).toEqual({ ...given, model: { ...given.model, type: null } });
+    expect({ ...made, model: { ...made.model, type: null } }).toEqual({
+      ...given,
+      model: { ...given.model, type: null },
+    });
   });
 });
 
 describe('vocab.txt', () => {
   const vocab = SMALL_TOKENS.join('\n');
   it('goes by tokenizer_config.json', async () => {
-    expect(await idsOf(folderOf({ 'vocab.txt': vocab }), 'GOOD 漢字')).toEqual(['[CLS]', 'good', '漢', '字', '[SEP]'].map((t) => SMALL_TOKENS.indexOf(t)));
+    expect(await idsOf(folderOf({ 'vocab.txt': vocab }), 'GOOD 漢字')).toEqual(
+      ['[CLS]', 'good', '漢', '字', '[SEP]'].map((t) => SMALL_TOKENS.indexOf(t)),
+    );
     const cased = JSON.stringify({ do_lower_case: false, tokenize_chinese_chars: false, strip_accents: null });
-    expect(await idsOf(folderOf({ 'vocab.txt': `${vocab}\n`, 'tokenizer_config.json': cased }), 'GOOD good 漢字')).toEqual([2, 1, SMALL_TOKENS.indexOf('good'), 1, 3]);
+    expect(
+      await idsOf(folderOf({ 'vocab.txt': `${vocab}\n`, 'tokenizer_config.json': cased }), 'GOOD good 漢字'),
+    ).toEqual([2, 1, SMALL_TOKENS.indexOf('good'), 1, 3]);
     const accents = JSON.stringify({ do_lower_case: true, strip_accents: false });
-    expect(await idsOf(folderOf({ 'vocab.txt': vocab, 'tokenizer_config.json': accents }), 'göod good')).toEqual([2, 1, SMALL_TOKENS.indexOf('good'), 3]);
+    expect(await idsOf(folderOf({ 'vocab.txt': vocab, 'tokenizer_config.json': accents }), 'göod good')).toEqual([
+      2,
+      1,
+      SMALL_TOKENS.indexOf('good'),
+      3,
+    ]);
   });
 
   it('takes other names for special tokens', async () => {
     const renamed = vocab.replace('[CLS]', '<start>').replace('[UNK]', '?');
     const map = JSON.stringify({ cls_token: '<start>', unk_token: { content: '?', lstrip: false } });
-    expect(await idsOf(folderOf({ 'vocab.txt': renamed, 'special_tokens_map.json': map }), 'good zzz')).toEqual([2, SMALL_TOKENS.indexOf('good'), 1, 3]);
+    expect(await idsOf(folderOf({ 'vocab.txt': renamed, 'special_tokens_map.json': map }), 'good zzz')).toEqual([
+      2,
+      SMALL_TOKENS.indexOf('good'),
+      1,
+      3,
+    ]);
   });
 
-  it('takes Windows\' line ends', async () => {
-    expect(await idsOf(folderOf({ 'vocab.txt': `${SMALL_TOKENS.join('\r\n')}\r\n` }), 'good')).toEqual([2, SMALL_TOKENS.indexOf('good'), 3]);
+  it("takes Windows' line ends", async () => {
+    expect(await idsOf(folderOf({ 'vocab.txt': `${SMALL_TOKENS.join('\r\n')}\r\n` }), 'good')).toEqual([
+      2,
+      SMALL_TOKENS.indexOf('good'),
+      3,
+    ]);
   });
 });
 
-it('vocab.json and merges.txt give what RoBERTa\'s tokenizer.json gives', async () => {
+it("vocab.json and merges.txt give what RoBERTa's tokenizer.json gives", async () => {
   const { tokenizer, cases, pairs } = golden.groups[0];
   const merges = (tokenizer.model.merges as string[][]).map((merge) => merge.join(' '));
-  const config = { add_prefix_space: true, added_tokens_decoder: Object.fromEntries((tokenizer.added_tokens as { id: number }[]).map(({ id, ...token }) => [id, token])) };
-  const folder = folderOf({ 'vocab.json': JSON.stringify(tokenizer.model.vocab), 'merges.txt': `#version: 0.2\n${merges.join('\n')}\n`, 'tokenizer_config.json': JSON.stringify(config) });
+  const config = {
+    add_prefix_space: true,
+    added_tokens_decoder: Object.fromEntries(
+      (tokenizer.added_tokens as { id: number }[]).map(({ id, ...token }) => [id, token]),
+    ),
+  };
+  const folder = folderOf({
+    'vocab.json': JSON.stringify(tokenizer.model.vocab),
+    'merges.txt': `#version: 0.2\n${merges.join('\n')}\n`,
+    'tokenizer_config.json': JSON.stringify(config),
+  });
   for (const { text, ids } of cases) expect(await idsOf(folder, text)).toEqual(ids);
   for (const { text, pair, ids } of pairs) expect(await idsOf(folder, text, pair)).toEqual(ids);
-  const gpt2 = folderOf({ 'vocab.json': JSON.stringify(tokenizer.model.vocab), 'merges.txt': merges.join('\n'), 'tokenizer_config.json': JSON.stringify({ ...config, tokenizer_class: 'GPT2Tokenizer' }) });
+  const gpt2 = folderOf({
+    'vocab.json': JSON.stringify(tokenizer.model.vocab),
+    'merges.txt': merges.join('\n'),
+    'tokenizer_config.json': JSON.stringify({ ...config, tokenizer_class: 'GPT2Tokenizer' }),
+  });
   expect(await idsOf(gpt2, cases[0].text)).toEqual(cases[0].ids.slice(1, -1));
 });
 
@@ -88,8 +143,14 @@ it('what is saved is loaded again', async () => {
   await saveTokenizer(folder, bertTokenizer(), { maxTokens: 128 });
   expect(await loadTokenizerJson(folder)).toEqual(bertTokenizer());
   expect(JSON.parse(readFileSync(join(folder, 'tokenizer_config.json'), 'utf8'))).toEqual({
-    tokenizer_class: 'PreTrainedTokenizerFast', model_max_length: 128, model_input_names: ['input_ids', 'token_type_ids', 'attention_mask'],
-    pad_token: '[PAD]', unk_token: '[UNK]', cls_token: '[CLS]', sep_token: '[SEP]', mask_token: '[MASK]',
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    model_max_length: 128,
+    model_input_names: ['input_ids', 'token_type_ids', 'attention_mask'],
+    pad_token: '[PAD]',
+    unk_token: '[UNK]',
+    cls_token: '[CLS]',
+    sep_token: '[SEP]',
+    mask_token: '[MASK]',
   });
 });
 
@@ -99,14 +160,38 @@ describe('is refused, naming the file', () => {
     ['nothing', {}, /has no tokenizer: expected tokenizer\.json, vocab\.txt, or vocab\.json and merges\.txt/],
     ['half a JSON', { 'tokenizer.json': small.slice(0, 100) }, /tokenizer\.json is not valid JSON/],
     ['a list', { 'tokenizer.json': '[]' }, /tokenizer\.json: expected a JSON object/],
-    ['another tokenizer', { 'tokenizer.json': small.replace('"model":{"type":"WordPiece"', '"model":{"type":"Unigram"') }, /tokenizer\.json: .*expected WordPiece or BPE, got "Unigram"/],
+    [
+      'another tokenizer',
+      { 'tokenizer.json': small.replace('"model":{"type":"WordPiece"', '"model":{"type":"Unigram"') },
+      /tokenizer\.json: .*expected WordPiece or BPE, got "Unigram"/,
+    ],
     ['bytes', { 'tokenizer.json': Buffer.from([0xff, 0xfe]).toString('latin1') }, /tokenizer\.json is not valid JSON/],
-    ['a vocabulary without special tokens', { 'vocab.txt': 'a\nb\n' }, /vocab\.txt has no \[CLS\], nor what tokenizer_config\.json calls cls_token/],
-    ['settings that are none', { 'vocab.txt': SMALL_TOKENS.join('\n'), 'tokenizer_config.json': '{"do_lower_case": "very"}' }, /vocab\.txt: .*lowercase: expected true or false, got "very"/],
-    ['settings that are no JSON', { 'vocab.txt': SMALL_TOKENS.join('\n'), 'tokenizer_config.json': '{' }, /tokenizer_config\.json is not valid JSON/],
+    [
+      'a vocabulary without special tokens',
+      { 'vocab.txt': 'a\nb\n' },
+      /vocab\.txt has no \[CLS\], nor what tokenizer_config\.json calls cls_token/,
+    ],
+    [
+      'settings that are none',
+      { 'vocab.txt': SMALL_TOKENS.join('\n'), 'tokenizer_config.json': '{"do_lower_case": "very"}' },
+      /vocab\.txt: .*lowercase: expected true or false, got "very"/,
+    ],
+    [
+      'settings that are no JSON',
+      { 'vocab.txt': SMALL_TOKENS.join('\n'), 'tokenizer_config.json': '{' },
+      /tokenizer_config\.json is not valid JSON/,
+    ],
     ['vocab.json alone', { 'vocab.json': '{}' }, /has vocab\.json but no merges\.txt/],
-    ['ids that are none', { 'vocab.json': '{"a": "b"}', 'merges.txt': '' }, /vocab\.json: expected a number for each token, got "b" for "a"/],
-    ['merges of something else', { 'vocab.json': '{"a": 0}', 'merges.txt': 'x y\n' }, /vocab\.json: .*merges: expected tokens of the vocabulary, got "x"/],
+    [
+      'ids that are none',
+      { 'vocab.json': '{"a": "b"}', 'merges.txt': '' },
+      /vocab\.json: expected a number for each token, got "b" for "a"/,
+    ],
+    [
+      'merges of something else',
+      { 'vocab.json': '{"a": 0}', 'merges.txt': 'x y\n' },
+      /vocab\.json: .*merges: expected tokens of the vocabulary, got "x"/,
+    ],
   ];
   it.each(cases)('%s', async (_, files, message) => {
     const error: unknown = await loadTokenizerJson(folderOf(files)).catch((error: unknown) => error);

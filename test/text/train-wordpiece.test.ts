@@ -1,6 +1,7 @@
 /** Vocabularies as WordPieceTrainer of Hugging Face's tokenizers learns them. */
-import { readFileSync } from 'node:fs';
+
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { trainWordPiece, type WordPieceTraining } from '../../cli/text/train-wordpiece.ts';
 import { createTokenizer } from '../../runtime/text/tokenizer.ts';
@@ -14,8 +15,11 @@ async function train(texts: readonly string[], options: Partial<WordPieceTrainin
 const tokensOf = (json: TokenizerFile): string[] => Object.keys(json.model.vocab as object);
 
 it('merges the most frequent pair, again and again: by hand', async () => {
-  // hug 10, pug 5, pun 12, bun 4, hugs 5: the example of Hugging Face's course. u+g 20, u+n 16, h+ug 15, p+un 12, p+ug 5, hug+s 5, b+un 4.
-  const texts = Object.entries({ hug: 10, pug: 5, pun: 12, bun: 4, hugs: 5 }).map(([word, count]) => `${word} `.repeat(count));
+  // hug 10, pug 5, pun 12, bun 4, hugs 5: the example of Hugging Face's course. u+g 20, u+n 16, h+ug 15, p+un 12, p+ug
+  // 5, hug+s 5, b+un 4.
+  const texts = Object.entries({ hug: 10, pug: 5, pun: 12, bun: 4, hugs: 5 }).map(([word, count]) =>
+    `${word} `.repeat(count),
+  );
   const specials = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
   const characters = ['b', 'g', 'h', 'n', 'p', 's', 'u', '##g', '##n', '##s', '##u'];
   const json = await train(texts);
@@ -26,7 +30,8 @@ it('merges the most frequent pair, again and again: by hand', async () => {
 });
 
 it('counts pairs of the same letter as merging leaves them', async () => {
-  // aaaa: a ##a ##a ##a. ##a+##a comes twice a word, and once it is merged, a+##aa and ##aa+##a once each; a has the smaller id.
+  // aaaa: a ##a ##a ##a. ##a+##a comes twice a word, and once it is merged, a+##aa and ##aa+##a once each; a has the
+  // smaller id.
   expect(tokensOf(await train(['aaaa '.repeat(3)])).slice(5)).toEqual(['a', '##a', '##aa', 'aaa', 'aaaa']);
 });
 
@@ -52,21 +57,35 @@ it('does the same for a stream of the same texts', async () => {
   async function* stream(): AsyncGenerator<string> {
     yield* texts;
   }
-  expect(await trainWordPiece(stream(), { vocabSize: 60, lowercase: true })).toEqual(await train(texts, { vocabSize: 60 }));
+  expect(await trainWordPiece(stream(), { vocabSize: 60, lowercase: true })).toEqual(
+    await train(texts, { vocabSize: 60 }),
+  );
 });
 
 it('refuses no words, and no room', async () => {
-  await expect(train([' ', '\0'])).rejects.toMatchObject({ name: 'UserError', message: 'the texts hold no words to learn a vocabulary from' });
-  await expect(train(['abc'], { vocabSize: 6 })).rejects.toMatchObject({ name: 'UserError', message: 'a vocabulary of 6 tokens has no room for 10 special tokens and characters' });
+  await expect(train([' ', '\0'])).rejects.toMatchObject({
+    name: 'UserError',
+    message: 'the texts hold no words to learn a vocabulary from',
+  });
+  await expect(train(['abc'], { vocabSize: 6 })).rejects.toMatchObject({
+    name: 'UserError',
+    message: 'a vocabulary of 6 tokens has no room for 10 special tokens and characters',
+  });
 });
 
 describe.skipIf(!present(`${sharedFolder}/data/sst2`))('on SST-2', () => {
-  const sentences = readFileSync(`${sharedFolder}/data/sst2/train.tsv`, 'utf8').trim().split('\n').slice(1).map((line) => line.split('\t')[0]);
+  const sentences = readFileSync(`${sharedFolder}/data/sst2/train.tsv`, 'utf8')
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split('\t')[0]);
 
   it('learns the 4,000 tokens that WordPieceTrainer 0.23.2 learns, and knows every word', async () => {
     const json = await train(sentences, { vocabSize: 4000 });
     // Of the sorted tokens: their order differs in the characters, which the original numbers by chance.
-    expect(createHash('sha256').update(tokensOf(json).sort().join('\n')).digest('hex')).toBe('d6c26d091f0dfe3b6e0acd3c9f184e5b4fc8b57dce7dde4341a095017bbbf417');
+    expect(createHash('sha256').update(tokensOf(json).sort().join('\n')).digest('hex')).toBe(
+      'd6c26d091f0dfe3b6e0acd3c9f184e5b4fc8b57dce7dde4341a095017bbbf417',
+    );
     const tokenizer = createTokenizer(json);
     for (const sentence of sentences) expect(tokenizer.encode(sentence, null, 10_000).ids).not.toContain(1);
   });

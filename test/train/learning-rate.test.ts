@@ -5,7 +5,14 @@ const options = { peak: 0.4, warmupSteps: 4, totalSteps: 12 };
 
 it('warms up in equal steps to its peak, then falls by half a cosine', () => {
   const rates = Array.from({ length: 12 }, (_, step) => learningRateAt(step, options));
-  const expected = [0.1, 0.2, 0.3, 0.4, 0.4, ...[1, 2, 3, 4, 5, 6, 7].map((n) => 0.2 * (1 + Math.cos((Math.PI * n) / 8)))];
+  const expected = [
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.4,
+    ...[1, 2, 3, 4, 5, 6, 7].map((n) => 0.2 * (1 + Math.cos((Math.PI * n) / 8))),
+  ];
   rates.forEach((rate, step) => expect(rate, `step ${step}`).toBeCloseTo(expected[step], 14));
   expect(rates[8]).toBeCloseTo(0.2, 14);
 });

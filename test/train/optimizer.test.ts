@@ -1,9 +1,16 @@
 /** AdamW and clipping as graph, against the update written for one number at a time in float64. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { evaluate, floats, type Engine } from '../../cli/engines/engine.ts';
+import { type Engine, evaluate, floats } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
-import { ADAMW_DEFAULTS, adamwScalars, adamwUpdate, flatLayout, sliceTensors, type AdamwOptions } from '../../cli/train/optimizer.ts';
+import {
+  ADAMW_DEFAULTS,
+  type AdamwOptions,
+  adamwScalars,
+  adamwUpdate,
+  flatLayout,
+  sliceTensors,
+} from '../../cli/train/optimizer.ts';
 import { packVector, unpackVector } from '../../cli/train/trained-tensors.ts';
 import { random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
@@ -27,7 +34,13 @@ interface State {
 }
 
 /** One step: PyTorch's clip_grad_norm_, then AdamW (Loshchilov, Hutter 2017, algorithm 2). */
-function scalarStep({ parameters, moment1, moment2 }: State, gradient: readonly number[], step: number, rate: number, o: AdamwOptions): State & { norm: number } {
+function scalarStep(
+  { parameters, moment1, moment2 }: State,
+  gradient: readonly number[],
+  step: number,
+  rate: number,
+  o: AdamwOptions,
+): State & { norm: number } {
   const norm = Math.hypot(...gradient);
   const factor = o.clipNorm > 0 && norm > o.clipNorm ? o.clipNorm / (norm + 1e-6) : 1;
   const g = gradient.map((value) => value * factor);
@@ -53,7 +66,8 @@ const cases: [what: string, options: AdamwOptions, gradientSize: number][] = [
 describe.each(cases)('AdamW with %s', (_, options, size) => {
   it('makes the steps of the scalar update', async () => {
     const source = random(31);
-    const draw = (scale: number): number[] => Array.from({ length: layout.size }, () => Math.fround(scale * source.normal()));
+    const draw = (scale: number): number[] =>
+      Array.from({ length: layout.size }, () => Math.fround(scale * source.normal()));
     const gradientNodes = [...sliceTensors(input('gradient', [layout.size]), layout).values()];
     const outputs = adamwUpdate(input('parameters', [layout.size]), gradientNodes, options);
     const zeros = new Array<number>(layout.size).fill(0);
@@ -61,10 +75,21 @@ describe.each(cases)('AdamW with %s', (_, options, size) => {
     const vector = (values: readonly number[]) => floats(Float32Array.from(values), [layout.size]);
     for (let step = 0; step < 5; step++) {
       const gradient = draw(size);
-      const scalars = Object.entries(adamwScalars(step, RATE, options)).map(([name, value]) => [name, floats(Float32Array.of(value), [])]);
-      const actual = await evaluate(engine, { outputs: { ...outputs } }, {
-        gradient: vector(gradient), parameters: vector(state.parameters), moment1: vector(state.moment1), moment2: vector(state.moment2), ...Object.fromEntries(scalars),
-      });
+      const scalars = Object.entries(adamwScalars(step, RATE, options)).map(([name, value]) => [
+        name,
+        floats(Float32Array.of(value), []),
+      ]);
+      const actual = await evaluate(
+        engine,
+        { outputs: { ...outputs } },
+        {
+          gradient: vector(gradient),
+          parameters: vector(state.parameters),
+          moment1: vector(state.moment1),
+          moment2: vector(state.moment2),
+          ...Object.fromEntries(scalars),
+        },
+      );
       const expected = scalarStep(state, gradient, step, RATE, options);
       expectClose(actual.gradientNorm.data, [expected.norm], 1e-6, `norm at step ${step}`);
       expectClose(actual.moment1.data, expected.moment1, 2e-6, `first moment at step ${step}`);
@@ -72,7 +97,11 @@ describe.each(cases)('AdamW with %s', (_, options, size) => {
       // The change, not the value: next to a parameter of 1 a wrong step of 0.01 would hardly show.
       const change = (to: ArrayLike<number>) => state.parameters.map((theta, i) => to[i] - theta);
       expectClose(change(actual.parameters.data), change(expected.parameters), 1e-4, `change at step ${step}`);
-      state = { parameters: [...actual.parameters.data], moment1: [...actual.moment1.data], moment2: [...actual.moment2.data] };
+      state = {
+        parameters: [...actual.parameters.data],
+        moment1: [...actual.moment1.data],
+        moment2: [...actual.moment2.data],
+      };
     }
   });
 });
@@ -81,17 +110,34 @@ it('moves every parameter by the learning rate in the first step, whatever the g
   // m̂ = g and v̂ = g², so that the step is lr·g/|g|.
   const outputs = adamwUpdate(input('parameters', [3]), [input('gradient', [3])], { ...ADAMW_DEFAULTS, clipNorm: 0 });
   const zero = floats(new Float32Array(3), [3]);
-  const scalars = Object.fromEntries(Object.entries(adamwScalars(0, RATE, ADAMW_DEFAULTS)).map(([name, value]) => [name, floats(Float32Array.of(value), [])]));
-  const { parameters } = await evaluate(engine, { outputs: { parameters: outputs.parameters } }, {
-    gradient: floats(Float32Array.of(1e-3, -5, 100), [3]), parameters: zero, moment1: zero, moment2: zero, ...scalars,
-  });
+  const scalars = Object.fromEntries(
+    Object.entries(adamwScalars(0, RATE, ADAMW_DEFAULTS)).map(([name, value]) => [
+      name,
+      floats(Float32Array.of(value), []),
+    ]),
+  );
+  const { parameters } = await evaluate(
+    engine,
+    { outputs: { parameters: outputs.parameters } },
+    {
+      gradient: floats(Float32Array.of(1e-3, -5, 100), [3]),
+      parameters: zero,
+      moment1: zero,
+      moment2: zero,
+      ...scalars,
+    },
+  );
   expectClose(parameters.data, [-RATE, RATE, -RATE], 1e-4, 'first step');
 });
 
 describe('the layout of the trained vector', () => {
   it('puts tensors one after another, and takes them apart again', () => {
     expect(layout).toMatchObject({ offsets: [0, 6, 7], size: 12 });
-    const tensors = new Map([['a', Float32Array.of(1, 2, 3, 4, 5, 6)], ['b', Float32Array.of(7)], ['c', Float32Array.of(8, 9, 10, 11, 12)]]);
+    const tensors = new Map([
+      ['a', Float32Array.of(1, 2, 3, 4, 5, 6)],
+      ['b', Float32Array.of(7)],
+      ['c', Float32Array.of(8, 9, 10, 11, 12)],
+    ]);
     const vector = packVector(layout, tensors);
     expect([...vector]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     const unpacked = unpackVector(layout, vector);

@@ -26,25 +26,70 @@ const PAIRS = [
   ['text1', 'text2'],
 ] as const;
 
-const TEXTS = ['text', 'sentence', 'review', 'content', 'comment', 'tweet', 'message', 'body', 'document', 'question', 'query', 'utterance'];
+const TEXTS = [
+  'text',
+  'sentence',
+  'review',
+  'content',
+  'comment',
+  'tweet',
+  'message',
+  'body',
+  'document',
+  'question',
+  'query',
+  'utterance',
+];
 
 const LABELS = ['label', 'labels', 'class', 'category', 'target', 'sentiment', 'intent', 'rating', 'stars', 'score'];
 
 /** @throws UserError where a column that was asked for is not there, or none looks like what is needed */
-export function chooseColumns(path: string, columns: readonly string[], { textColumn, textPairColumn, labelColumn }: TextColumns): Columns {
-  const shown = columns.slice(0, 20).map((name) => short(name) || '(no name)').join(', ');
+export function chooseColumns(
+  path: string,
+  columns: readonly string[],
+  { textColumn, textPairColumn, labelColumn }: TextColumns,
+): Columns {
+  const shown = columns
+    .slice(0, 20)
+    .map((name) => short(name) || '(no name)')
+    .join(', ');
   const known = `${path} has the columns ${shown}${columns.length > 20 ? ' ...' : ''}`;
-  for (const [flag, name] of [['--text-column', textColumn], ['--text-pair-column', textPairColumn], ['--label-column', labelColumn]] as const) {
-    if (name !== undefined && !columns.includes(name)) throw new UserError(`${flag} ${name}: ${known}`, 'Name one of them. The label is needed also where a model is only evaluated.');
+  for (const [flag, name] of [
+    ['--text-column', textColumn],
+    ['--text-pair-column', textPairColumn],
+    ['--label-column', labelColumn],
+  ] as const) {
+    if (name !== undefined && !columns.includes(name))
+      throw new UserError(
+        `${flag} ${name}: ${known}`,
+        'Name one of them. The label is needed also where a model is only evaluated.',
+      );
   }
-  const label = labelColumn ?? named(LABELS, columns.filter((name) => name !== textColumn && name !== textPairColumn));
-  if (label === null) throw new UserError(`${known}, none of which looks like a label`, 'Say which it is: --label-column NAME. The first line of a CSV or TSV file names the columns.');
-  if (label === textColumn || label === textPairColumn) throw new UserError(`the column ${label} is named for the text and for the label`, `Name another: ${known}.`);
+  const label =
+    labelColumn ??
+    named(
+      LABELS,
+      columns.filter((name) => name !== textColumn && name !== textPairColumn),
+    );
+  if (label === null)
+    throw new UserError(
+      `${known}, none of which looks like a label`,
+      'Say which it is: --label-column NAME. The first line of a CSV or TSV file names the columns.',
+    );
+  if (label === textColumn || label === textPairColumn)
+    throw new UserError(`the column ${label} is named for the text and for the label`, `Name another: ${known}.`);
   const others = columns.filter((name) => name !== label);
   if (textColumn !== undefined) return { text: textColumn, pair: textPairColumn ?? null, label };
   const pair = textPairColumn === undefined ? pairAmong(others) : null;
-  const text = pair?.text ?? named(TEXTS, others.filter((name) => name !== textPairColumn)) ?? (others.length === 1 ? others[0] : null);
-  if (text === null) throw new UserError(`${known}, none of which looks like a text`, 'Say which it is: --text-column NAME.');
+  const text =
+    pair?.text ??
+    named(
+      TEXTS,
+      others.filter((name) => name !== textPairColumn),
+    ) ??
+    (others.length === 1 ? others[0] : null);
+  if (text === null)
+    throw new UserError(`${known}, none of which looks like a text`, 'Say which it is: --text-column NAME.');
   return { text, pair: textPairColumn ?? pair?.pair ?? null, label };
 }
 

@@ -1,11 +1,22 @@
-/** Labelled texts: one look at every row tells how many there are and which labels; after that rows are read again as they are needed. */
+/**
+ * Labelled texts: one look at every row tells how many there are and which labels; after that rows are read again as
+ * they are needed.
+ */
 import { random, shuffled } from '../../../runtime/random.ts';
 import { UserError } from '../../io/errors.ts';
 import type { DatasetOptions } from '../split.ts';
-import { chooseColumns, type Columns, type TextColumns } from './columns.ts';
-import { textLayout, type TextClass, type TextLayout } from './layout.ts';
+import { type Columns, chooseColumns, type TextColumns } from './columns.ts';
+import { type TextClass, type TextLayout, textLayout } from './layout.ts';
 import { short, type TableFile } from './rows.ts';
-import { badRow, fileSource, namesOfFiles, tableSource, type Found, type LabelledText, type TextSource } from './source.ts';
+import {
+  badRow,
+  type Found,
+  fileSource,
+  type LabelledText,
+  namesOfFiles,
+  type TextSource,
+  tableSource,
+} from './source.ts';
 
 export interface TextRow {
   readonly text: string;
@@ -24,7 +35,9 @@ export interface TextRows {
 export interface TextDataset {
   readonly kind: 'text';
   readonly name: string;
-  /** Of the training part: in the data's own order where it tells one, by number where all are numbers, else by name. */
+  /**
+   * Of the training part: in the data's own order where it tells one, by number where all are numbers, else by name.
+   */
   readonly labels: readonly string[];
   readonly train: TextRows;
   readonly test: TextRows;
@@ -47,17 +60,33 @@ export async function openTexts(path: string, options: TextDatasetOptions): Prom
 
   const train = await scan(source, null, options, testSource === null ? 1 : 0.5);
   const labels = inOrder([...new Set(train.labels)], await source.order());
-  if (labels.length < 2) throw new UserError(`${path} has ${labels.length === 0 ? 'no rows' : `one label only (${short(labels[0])})`}: there is nothing to tell apart`, 'Expected rows of at least two labels.');
-  const rowsOf = (from: TextSource, size: number, known: ReadonlySet<string> | null, wanted?: (row: number) => boolean): TextRows => ({
+  if (labels.length < 2)
+    throw new UserError(
+      `${path} has ${labels.length === 0 ? 'no rows' : `one label only (${short(labels[0])})`}: there is nothing to tell apart`,
+      'Expected rows of at least two labels.',
+    );
+  const rowsOf = (
+    from: TextSource,
+    size: number,
+    known: ReadonlySet<string> | null,
+    wanted?: (row: number) => boolean,
+  ): TextRows => ({
     size,
     rows: () => labelledRows(readable(from, known, options), labels, size, wanted),
   });
   if (testSource === null) {
     const held = heldOut(train.labels, options);
     const count = held.reduce((sum, one) => sum + one, 0);
-    if (count === 0) throw new UserError(`${path} has as many labels as rows (${held.length}), so none can be held out`, 'Does another column hold the label? Say which: --label-column NAME.');
+    if (count === 0)
+      throw new UserError(
+        `${path} has as many labels as rows (${held.length}), so none can be held out`,
+        'Does another column hold the label? Say which: --label-column NAME.',
+      );
     return {
-      kind: 'text', name: path, labels, skipped: train.skipped,
+      kind: 'text',
+      name: path,
+      labels,
+      skipped: train.skipped,
       notices: [...notices, `Accuracy is told on ${count} of the ${held.length} rows, which are held out.`],
       train: rowsOf(source, held.length - count, null, (row) => held[row] === 0),
       test: rowsOf(source, count, null, (row) => held[row] === 1),
@@ -65,9 +94,17 @@ export async function openTexts(path: string, options: TextDatasetOptions): Prom
   }
   const known = new Set(labels);
   const test = await scan(testSource, known, options, 0.5, 0.5);
-  if (test.labels.length === 0) throw new UserError(`${path} has no rows to judge a model by`, 'Expected some in its validation, dev or test part.');
+  if (test.labels.length === 0)
+    throw new UserError(
+      `${path} has no rows to judge a model by`,
+      'Expected some in its validation, dev or test part.',
+    );
   return {
-    kind: 'text', name: path, labels, skipped: train.skipped + test.skipped, notices,
+    kind: 'text',
+    name: path,
+    labels,
+    skipped: train.skipped + test.skipped,
+    notices,
     train: rowsOf(source, train.labels.length, null),
     test: rowsOf(testSource, test.labels.length, known),
   };
@@ -81,9 +118,16 @@ interface Sources {
 
 async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promise<Sources> {
   if (layout.kind === 'folders') {
-    const given = (['textColumn', 'textPairColumn', 'labelColumn'] as const).find((name) => options[name] !== undefined);
-    if (given !== undefined) throw new UserError('columns are named, and the data is folders of .txt files, which have none', 'A text is a file, its label the name of its folder.');
-    const sourceOf = (classes: readonly TextClass[]): TextSource => fileSource(classes.flatMap(({ label, paths }) => paths.map((path) => ({ path, label }))));
+    const given = (['textColumn', 'textPairColumn', 'labelColumn'] as const).find(
+      (name) => options[name] !== undefined,
+    );
+    if (given !== undefined)
+      throw new UserError(
+        'columns are named, and the data is folders of .txt files, which have none',
+        'A text is a file, its label the name of its folder.',
+      );
+    const sourceOf = (classes: readonly TextClass[]): TextSource =>
+      fileSource(classes.flatMap(({ label, paths }) => paths.map((path) => ({ path, label }))));
     return {
       train: sourceOf(layout.train),
       test: layout.test && sourceOf(layout.test),
@@ -97,7 +141,11 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
     train: tableSource(await withColumns(train, columns), columns),
     test: test && tableSource(await withColumns(test, columns), columns),
     notices: [
-      ...(guessed ? [`The text is in ${[columns.text, ...(columns.pair === null ? [] : [columns.pair])].join(' and ')}, the label in ${columns.label}.`] : []),
+      ...(guessed
+        ? [
+            `The text is in ${[columns.text, ...(columns.pair === null ? [] : [columns.pair])].join(' and ')}, the label in ${columns.label}.`,
+          ]
+        : []),
       ...(test === null ? [] : [`Accuracy is told on ${namesOfFiles(test)}.`]),
     ],
   };
@@ -105,7 +153,12 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
 
 /** UserError where a file lacks a column that the training file has. */
 async function withColumns(files: readonly TableFile[], { text, pair, label }: Columns): Promise<readonly TableFile[]> {
-  for (const file of files) chooseColumns(file.path, await file.columns(), { textColumn: text, textPairColumn: pair ?? undefined, labelColumn: label });
+  for (const file of files)
+    chooseColumns(file.path, await file.columns(), {
+      textColumn: text,
+      textPairColumn: pair ?? undefined,
+      labelColumn: label,
+    });
   return files;
 }
 
@@ -116,7 +169,13 @@ interface Scanned {
 }
 
 /** Looks at every row once. `share` of the progress is this one's, from `from` on. */
-async function scan(source: TextSource, known: ReadonlySet<string> | null, options: TextDatasetOptions, share: number, from = 0): Promise<Scanned> {
+async function scan(
+  source: TextSource,
+  known: ReadonlySet<string> | null,
+  options: TextDatasetOptions,
+  share: number,
+  from = 0,
+): Promise<Scanned> {
   const labels: string[] = [];
   /** One string a label, however many rows have it. */
   const names = new Map<string, string>();
@@ -131,7 +190,11 @@ async function scan(source: TextSource, known: ReadonlySet<string> | null, optio
     const label = names.get(found.label) ?? found.label;
     names.set(label, label);
     labels.push(label);
-    if (names.size > MAX_LABELS) throw new UserError(`${found.where}: more than ${MAX_LABELS} different labels`, 'Does another column hold the label? Say which: --label-column NAME.');
+    if (names.size > MAX_LABELS)
+      throw new UserError(
+        `${found.where}: more than ${MAX_LABELS} different labels`,
+        'Does another column hold the label? Say which: --label-column NAME.',
+      );
   }
   return { labels, skipped };
 }
@@ -140,11 +203,20 @@ async function scan(source: TextSource, known: ReadonlySet<string> | null, optio
 async function* checked({ texts }: TextSource, known: ReadonlySet<string> | null): AsyncGenerator<Found> {
   for await (const found of texts()) {
     if (known === null || 'problem' in found || known.has(found.label)) yield found;
-    else yield { where: found.where, read: found.read, problem: `the label ${JSON.stringify(short(found.label))} is not among the training data's (${[...known].slice(0, 5).map(short).join(', ')}${known.size > 5 ? ' ...' : ''})` };
+    else
+      yield {
+        where: found.where,
+        read: found.read,
+        problem: `the label ${JSON.stringify(short(found.label))} is not among the training data's (${[...known].slice(0, 5).map(short).join(', ')}${known.size > 5 ? ' ...' : ''})`,
+      };
   }
 }
 
-async function* readable(source: TextSource, known: ReadonlySet<string> | null, { skipBad = false }: TextDatasetOptions): AsyncGenerator<LabelledText> {
+async function* readable(
+  source: TextSource,
+  known: ReadonlySet<string> | null,
+  { skipBad = false }: TextDatasetOptions,
+): AsyncGenerator<LabelledText> {
   for await (const found of checked(source, known)) {
     if (!('problem' in found)) yield found;
     else if (!skipBad) throw badRow(found.where, found.problem);
@@ -152,7 +224,12 @@ async function* readable(source: TextSource, known: ReadonlySet<string> | null, 
 }
 
 /** Rows with their label's index. UserError where there are no longer as many as were counted. */
-async function* labelledRows(texts: AsyncIterable<LabelledText>, labels: readonly string[], size: number, wanted: (row: number) => boolean = () => true): AsyncGenerator<TextRow> {
+async function* labelledRows(
+  texts: AsyncIterable<LabelledText>,
+  labels: readonly string[],
+  size: number,
+  wanted: (row: number) => boolean = () => true,
+): AsyncGenerator<TextRow> {
   const indices = new Map(labels.map((label, i) => [label, i]));
   let row = 0;
   let given = 0;
@@ -167,10 +244,16 @@ async function* labelledRows(texts: AsyncIterable<LabelledText>, labels: readonl
 }
 
 function changed(size: number): UserError {
-  return new UserError(`the data has changed since its ${size} rows were counted`, 'Start again when nothing writes to it.');
+  return new UserError(
+    `the data has changed since its ${size} rows were counted`,
+    'Start again when nothing writes to it.',
+  );
 }
 
-/** As the data tells, else by number where all are whole numbers, else by name: the order does not depend on that of the rows. */
+/**
+ * As the data tells, else by number where all are whole numbers, else by name: the order does not depend on that of the
+ * rows.
+ */
 function inOrder(labels: readonly string[], told: readonly string[] | null = null): string[] {
   const numbers = labels.every((label) => /^-?\d{1,15}$/.test(label));
   const rank = (label: string): number => (told === null ? (numbers ? Number(label) : 0) : told.indexOf(label));

@@ -1,9 +1,21 @@
-/** CSV (RFC 4180: quotes, line breaks within them) and TSV (no quotes, as GLUE's files are written). The first line names the columns. */
+/**
+ * CSV (RFC 4180: quotes, line breaks within them) and TSV (no quotes, as GLUE's files are written). The first line
+ * names the columns.
+ */
 import { createReadStream } from 'node:fs';
-import { parse, type CsvError, type InfoRecord } from 'csv-parse';
+import { type CsvError, type InfoRecord, parse } from 'csv-parse';
 import { messageOf, UserError } from '../../io/errors.ts';
 import { readLines } from './lines.ts';
-import { decodeUtf8, MAX_ROW_BYTES, sizeOf, TOO_LONG, unreadable, type RowContent, type RowPlace, type TableFile } from './rows.ts';
+import {
+  decodeUtf8,
+  MAX_ROW_BYTES,
+  type RowContent,
+  type RowPlace,
+  sizeOf,
+  type TableFile,
+  TOO_LONG,
+  unreadable,
+} from './rows.ts';
 
 /** A record's fields, still bytes; null where it is longer than a row may be. */
 interface RawRecord extends RowPlace {
@@ -15,7 +27,11 @@ export function csvFile(path: string): TableFile {
 }
 
 export function tsvFile(path: string): TableFile {
-  return delimitedFile(path, () => tsvRecords(path), 'TSV has no quotes and no line breaks within a field: where there are such, save it as CSV.');
+  return delimitedFile(
+    path,
+    () => tsvRecords(path),
+    'TSV has no quotes and no line breaks within a field: where there are such, save it as CSV.',
+  );
 }
 
 function delimitedFile(path: string, records: () => AsyncGenerator<RawRecord>, hint = ''): TableFile {
@@ -40,16 +56,28 @@ const MAX_HEADER_BYTES = 1024 ** 2;
 
 function headerOf(path: string, { fields }: RawRecord): readonly string[] {
   const names = (fields ?? []).map((field) => decodeUtf8(field)?.trim() ?? null);
-  if (fields === null || names.includes(null)) throw new UserError(`${path}: the first line is ${fields === null ? TOO_LONG : 'no valid UTF-8'}`, 'Expected the names of the columns.');
-  if (names.length > MAX_COLUMNS) throw new UserError(`${path}: ${names.length} columns, expected at most ${MAX_COLUMNS}`, 'Keep those of the text and the label.');
+  if (fields === null || names.includes(null))
+    throw new UserError(
+      `${path}: the first line is ${fields === null ? TOO_LONG : 'no valid UTF-8'}`,
+      'Expected the names of the columns.',
+    );
+  if (names.length > MAX_COLUMNS)
+    throw new UserError(
+      `${path}: ${names.length} columns, expected at most ${MAX_COLUMNS}`,
+      'Keep those of the text and the label.',
+    );
   const twice = names.find((name, i) => name !== '' && names.indexOf(name) !== i);
-  if (twice !== undefined) throw new UserError(`${path}: two columns are named ${JSON.stringify(twice)}`, 'Rename one of them.');
+  if (twice !== undefined)
+    throw new UserError(`${path}: two columns are named ${JSON.stringify(twice)}`, 'Rename one of them.');
   return names as string[];
 }
 
 function cellsOf({ fields }: RawRecord, header: readonly string[], hint: string): RowContent {
   if (fields === null) return { problem: TOO_LONG };
-  if (fields.length !== header.length) return { problem: `expected ${header.length} fields, as the first line has, got ${fields.length}${hint && `. ${hint}`}` };
+  if (fields.length !== header.length)
+    return {
+      problem: `expected ${header.length} fields, as the first line has, got ${fields.length}${hint && `. ${hint}`}`,
+    };
   const texts = fields.map(decodeUtf8);
   const broken = texts.indexOf(null);
   if (broken >= 0) return { problem: `${header[broken] || `field ${broken + 1}`} is no valid UTF-8` };
@@ -76,7 +104,16 @@ async function* csvRecords(path: string): AsyncGenerator<RawRecord> {
   let doubled = 0;
   const source = createReadStream(path, { start });
   // Fields stay bytes, so that broken UTF-8 is found rather than replaced.
-  const parser = parse({ info: true, delimiter, encoding: null, record_delimiter: ['\r\n', '\n', '\r'], max_record_size: MAX_ROW_BYTES, relax_column_count: true, relax_quotes: true, skip_empty_lines: true });
+  const parser = parse({
+    info: true,
+    delimiter,
+    encoding: null,
+    record_delimiter: ['\r\n', '\n', '\r'],
+    max_record_size: MAX_ROW_BYTES,
+    relax_column_count: true,
+    relax_quotes: true,
+    skip_empty_lines: true,
+  });
   source.on('error', (error) => parser.destroy(error));
   try {
     for await (const { info, record } of source.pipe(parser) as AsyncIterable<{ info: InfoRecord; record: Buffer[] }>) {
@@ -99,12 +136,22 @@ function count(field: Buffer, part: string): number {
   return found;
 }
 
-/** How the file is written, and where its first line begins: after a byte order mark. Spreadsheets write semicolons where the comma is the decimal mark. */
+/**
+ * How the file is written, and where its first line begins: after a byte order mark. Spreadsheets write semicolons
+ * where the comma is the decimal mark.
+ */
 async function dialectOf(path: string): Promise<{ readonly delimiter: string; readonly start: number }> {
   for await (const { bytes } of readLines(path)) {
-    if (bytes === null || bytes.length > MAX_HEADER_BYTES) throw new UserError(`${path}: the first line is longer than ${MAX_HEADER_BYTES / 1024 ** 2} MiB`, 'Expected the names of the columns.');
+    if (bytes === null || bytes.length > MAX_HEADER_BYTES)
+      throw new UserError(
+        `${path}: the first line is longer than ${MAX_HEADER_BYTES / 1024 ** 2} MiB`,
+        'Expected the names of the columns.',
+      );
     const line = (decodeUtf8(bytes) ?? '').replace(/"[^"]*"/g, '');
-    return { delimiter: !line.includes(',') && line.includes(';') ? ';' : ',', start: BOM.every((byte, i) => bytes[i] === byte) ? BOM.length : 0 };
+    return {
+      delimiter: !line.includes(',') && line.includes(';') ? ';' : ',',
+      start: BOM.every((byte, i) => bytes[i] === byte) ? BOM.length : 0,
+    };
   }
   return { delimiter: ',', start: 0 };
 }
@@ -116,7 +163,10 @@ function csvError(path: string, error: unknown, done: number): UserError {
   const { code } = error as Partial<CsvError>;
   switch (code) {
     case 'CSV_QUOTE_NOT_CLOSED':
-      return new UserError(`${path}: a quote that opens after line ${done} is never closed`, 'A quote within a field is written twice: "a ""word"" so".');
+      return new UserError(
+        `${path}: a quote that opens after line ${done} is never closed`,
+        'A quote within a field is written twice: "a ""word"" so".',
+      );
     case 'CSV_MAX_RECORD_SIZE':
       return new UserError(`${path}: the record after line ${done} is ${TOO_LONG}`, 'Is a quote not closed?');
     default:

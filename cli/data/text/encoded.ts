@@ -1,6 +1,6 @@
 /** Texts as token ids on disk, so that each is tokenized once and a data set may be larger than memory. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Encoding } from '../../../runtime/text/tokenizer.ts';
@@ -28,7 +28,11 @@ const TOKEN_BYTES = 5;
 const WRITE_BYTES = 1024 ** 2;
 
 /** Tokenizes every row once. UserError where the disk for temporary files has no room. */
-export async function encodeRows(rows: TextRows, encode: (row: TextRow) => Encoding, onRow?: (done: number, total: number) => void): Promise<EncodedSplit> {
+export async function encodeRows(
+  rows: TextRows,
+  encode: (row: TextRow) => Encoding,
+  onRow?: (done: number, total: number) => void,
+): Promise<EncodedSplit> {
   const { size } = rows;
   const labels = new Int32Array(size);
   /** Text i's tokens lie from starts[i] to starts[i + 1]. */
@@ -65,7 +69,8 @@ export async function encodeRows(rows: TextRows, encode: (row: TextRow) => Encod
       const tokens = length(i);
       const bytes = new Uint8Array(tokens * TOKEN_BYTES);
       const { bytesRead } = await file.read(bytes, 0, bytes.length, starts[i] * TOKEN_BYTES);
-      if (bytesRead !== bytes.length) throw new Error(`the tokens of text ${i} are gone: expected ${bytes.length} bytes, got ${bytesRead}`);
+      if (bytesRead !== bytes.length)
+        throw new Error(`the tokens of text ${i} are gone: expected ${bytes.length} bytes, got ${bytesRead}`);
       return { ids: new Int32Array(bytes.buffer, 0, tokens), types: Int32Array.from(bytes.subarray(4 * tokens)) };
     },
     close: () => file.close(),
@@ -87,7 +92,10 @@ async function openTemporary(): Promise<FileHandle> {
 }
 
 /** Gathers small texts, so that the disk is asked seldom. */
-function bufferedWriter(file: FileHandle): { write(ids: Int32Array, types: Int32Array): Promise<void>; flush(): Promise<void> } {
+function bufferedWriter(file: FileHandle): {
+  write(ids: Int32Array, types: Int32Array): Promise<void>;
+  flush(): Promise<void>;
+} {
   let pending: Uint8Array[] = [];
   let bytes = 0;
   const flush = async (): Promise<void> => {
@@ -107,5 +115,8 @@ function bufferedWriter(file: FileHandle): { write(ids: Int32Array, types: Int32
 }
 
 function diskError(error: unknown): UserError {
-  return new UserError(`can't keep tokens in ${tmpdir()}: ${messageOf(error)}`, 'Make room there, or name another folder for temporary files in TMPDIR.');
+  return new UserError(
+    `can't keep tokens in ${tmpdir()}: ${messageOf(error)}`,
+    'Make room there, or name another folder for temporary files in TMPDIR.',
+  );
 }

@@ -1,8 +1,8 @@
 /** JSON lines: an object a line, its keys are the columns. */
 import { isObject } from '../../../runtime/artifact/schema.ts';
 import { UserError } from '../../io/errors.ts';
-import { readLines, type Line } from './lines.ts';
-import { decodeUtf8, TOO_LONG, type FileRow, type RowContent, type TableFile } from './rows.ts';
+import { type Line, readLines } from './lines.ts';
+import { decodeUtf8, type FileRow, type RowContent, type TableFile, TOO_LONG } from './rows.ts';
 
 /** A row may lack what another has: so many tell the columns. */
 const ROWS_FOR_COLUMNS = 100;
@@ -27,7 +27,10 @@ export function jsonlFile(path: string): TableFile {
         if (++looked >= ROWS_FOR_COLUMNS && names.size > 0) break;
       }
       if (names.size > 0) return [...names];
-      throw new UserError(`${path} has no line with a JSON object${first}`, 'Expected one a line, such as {"text": "...", "label": "..."}.');
+      throw new UserError(
+        `${path} has no line with a JSON object${first}`,
+        'Expected one a line, such as {"text": "...", "label": "..."}.',
+      );
     },
   };
 }

@@ -33,12 +33,20 @@ export interface TextClass {
 /** `test` is null where a share of the training part is to be held out. */
 export type TextLayout =
   | { readonly kind: 'tables'; readonly train: readonly TableFile[]; readonly test: readonly TableFile[] | null }
-  | { readonly kind: 'folders'; readonly train: readonly TextClass[]; readonly test: readonly TextClass[] | null; readonly left: readonly string[] };
+  | {
+      readonly kind: 'folders';
+      readonly train: readonly TextClass[];
+      readonly test: readonly TextClass[] | null;
+      readonly left: readonly string[];
+    };
 
 /** aclImdb's folder of texts that nobody labelled. */
 const UNLABELLED = 'unsup';
 
-/** How texts lie at this path; null where there are none, so that it may hold pictures. UserError where files can't be told apart. */
+/**
+ * How texts lie at this path; null where there are none, so that it may hold pictures. UserError where files can't be
+ * told apart.
+ */
 export async function textLayout(path: string): Promise<TextLayout | null> {
   const kind = await kindOf(path);
   if (EXTENSION.test(path) && kind !== 'folder') {
@@ -60,7 +68,11 @@ async function tableParts(folder: string, names: readonly string[]): Promise<Tex
   const namesOf = (part: string): string[] => names.filter((name) => SHARD.exec(name)?.[1].toLowerCase() === part);
   const filesOf = async (found: readonly string[]): Promise<TableFile[]> => {
     const formats = new Set(found.map((name) => extname(name).toLowerCase()));
-    if (formats.size > 1) throw new UserError(`${folder} has ${found.slice(0, 4).join(' and ')}: one part in several formats`, 'Are they the same rows? Keep one of them.');
+    if (formats.size > 1)
+      throw new UserError(
+        `${folder} has ${found.slice(0, 4).join(' and ')}: one part in several formats`,
+        'Are they the same rows? Keep one of them.',
+      );
     return Promise.all(found.map((name) => tableFile(join(folder, name))));
   };
   const train = namesOf('train');
@@ -82,29 +94,49 @@ async function folderParts(folder: string, folders: readonly string[]): Promise<
   if (train.classes.length === 0) return null;
   const part = TEST_PARTS.find((name) => folders.includes(name));
   const test = part === undefined ? null : await textClasses(join(folder, part));
-  return { kind: 'folders', train: train.classes, test: test?.classes ?? null, left: [...train.left, ...(test?.left ?? [])] };
+  return {
+    kind: 'folders',
+    train: train.classes,
+    test: test?.classes ?? null,
+    left: [...train.left, ...(test?.left ?? [])],
+  };
 }
 
-/** The folders of .txt files in a folder; none where all hold other files, as pictures with notes. UserError where only some do. */
-async function textClasses(folder: string, names?: readonly string[]): Promise<{ readonly classes: readonly TextClass[]; readonly left: readonly string[] }> {
+/**
+ * The folders of .txt files in a folder; none where all hold other files, as pictures with notes. UserError where only
+ * some do.
+ */
+async function textClasses(
+  folder: string,
+  names?: readonly string[],
+): Promise<{ readonly classes: readonly TextClass[]; readonly left: readonly string[] }> {
   const classes: TextClass[] = [];
   const mixed: string[] = [];
   const left: string[] = [];
   for (const label of names ?? (await list(folder)).folders) {
     const { files } = await list(join(folder, label));
     const other = files.find((name) => !/\.txt$/i.test(name));
-    if (files.length === 0 || other !== undefined) mixed.push(`${join(folder, label)} ${other === undefined ? 'has no .txt files' : `holds ${other}`}`);
+    if (files.length === 0 || other !== undefined)
+      mixed.push(`${join(folder, label)} ${other === undefined ? 'has no .txt files' : `holds ${other}`}`);
     else if (label === UNLABELLED) left.push(join(basename(folder), label));
     else classes.push({ label, paths: files.map((name) => join(folder, label, name)) });
   }
-  if (classes.length > 0 && mixed.length > 0) throw new UserError(`the class folder ${mixed[0]}, where others hold texts`, 'A class is a folder of .txt files and nothing else: mend it, or move it away.');
+  if (classes.length > 0 && mixed.length > 0)
+    throw new UserError(
+      `the class folder ${mixed[0]}, where others hold texts`,
+      'A class is a folder of .txt files and nothing else: mend it, or move it away.',
+    );
   return { classes, left };
 }
 
 /** What a folder holds, by name; what is hidden is left out. Links to folders are folders. */
-async function list(folder: string): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
+async function list(
+  folder: string,
+): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
   try {
-    const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.')).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const entries = (await readdir(folder, { withFileTypes: true }))
+      .filter(({ name }) => !name.startsWith('.'))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
     const files: string[] = [];
     const folders: string[] = [];
     for (const entry of entries) {
@@ -115,6 +147,8 @@ async function list(folder: string): Promise<{ readonly files: readonly string[]
     }
     return { files, folders };
   } catch (error) {
-    throw error instanceof UserError ? error : new UserError(`can't read the data folder ${folder}: ${messageOf(error)}`);
+    throw error instanceof UserError
+      ? error
+      : new UserError(`can't read the data folder ${folder}: ${messageOf(error)}`);
   }
 }

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { MAX_ROW_BYTES, sizeOf, unreadable, type RowPlace } from './rows.ts';
+import { MAX_ROW_BYTES, type RowPlace, sizeOf, unreadable } from './rows.ts';
 
 /** One line without its end; `bytes` is null where it is longer than a row may be. */
 export interface Line extends RowPlace {
@@ -9,7 +9,10 @@ export interface Line extends RowPlace {
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** The lines of a file, read piece by piece. Empty ones are left out, but counted. UserError where the file is empty or can't be read. */
+/**
+ * The lines of a file, read piece by piece. Empty ones are left out, but counted. UserError where the file is empty or
+ * can't be read.
+ */
 export async function* readLines(path: string, maxBytes = MAX_ROW_BYTES): AsyncGenerator<Line> {
   const size = await sizeOf(path);
   let parts: Buffer[] = [];

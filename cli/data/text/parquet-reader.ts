@@ -1,13 +1,16 @@
-// Reads Parquet in a process of its own, which may be ended, and may die: what a hostile file says of its pages can keep the library busy for ever, or
-// have it grow an array until V8 aborts, which would take a thread's process along.
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, type FileMetaData } from 'hyparquet';
+// Reads Parquet in a process of its own, which may be ended, and may die: what a hostile file says of its pages can
+// keep the library busy for ever, or have it grow an array until V8 aborts, which would take a thread's process along.
+import { asyncBufferFromFile, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { messageOf } from '../../io/errors.ts';
 import type { ParquetAnswer, ParquetGroup, ParquetRequest } from './parquet.ts';
 import { decodeUtf8 } from './rows.ts';
 
 /** Bytes that are no UTF-8 stay bytes, so that the row can be told. */
-const parsers = { stringFromBytes: (bytes: Uint8Array | undefined): unknown => (bytes === undefined ? undefined : (decodeUtf8(bytes) ?? bytes)) };
+const parsers = {
+  stringFromBytes: (bytes: Uint8Array | undefined): unknown =>
+    bytes === undefined ? undefined : (decodeUtf8(bytes) ?? bytes),
+};
 
 const file = asyncBufferFromFile(process.argv[2]);
 const metadata = file.then((buffer) => parquetMetadataAsync(buffer));
@@ -15,21 +18,40 @@ const metadata = file.then((buffer) => parquetMetadataAsync(buffer));
 async function answer(request: ParquetRequest): Promise<ParquetAnswer> {
   const known = await metadata;
   if (request === 'description') {
-    return { columns: columnsOf(known), groups: known.row_groups.map(groupOf), note: known.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value ?? null };
+    return {
+      columns: columnsOf(known),
+      groups: known.row_groups.map(groupOf),
+      note: known.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value ?? null,
+    };
   }
   const { rowStart, rowEnd, columns, from } = request;
   if (group?.rowStart !== rowStart) {
-    group = { rowStart, rows: await parquetReadObjects({ file: await file, metadata: known, columns: [...columns], rowStart, rowEnd, compressors, parsers }) };
+    group = {
+      rowStart,
+      rows: await parquetReadObjects({
+        file: await file,
+        metadata: known,
+        columns: [...columns],
+        rowStart,
+        rowEnd,
+        compressors,
+        parsers,
+      }),
+    };
   }
   const { rows } = group;
-  if (rows.length !== rowEnd - rowStart) throw new Error(`expected ${rowEnd - rowStart} rows in a row group, got ${rows.length}`);
+  if (rows.length !== rowEnd - rowStart)
+    throw new Error(`expected ${rowEnd - rowStart} rows in a row group, got ${rows.length}`);
   return { rows: rows.slice(from - rowStart, from - rowStart + sliceLength(rows, from - rowStart)) };
 }
 
 /** The row group that was read last. */
 let group: { readonly rowStart: number; readonly rows: readonly Readonly<Record<string, unknown>>[] } | null = null;
 
-/** How many rows from there on go into one answer, at least one. A few bytes of a dictionary stand for any number of long texts, which grow apart only on the way. */
+/**
+ * How many rows from there on go into one answer, at least one. A few bytes of a dictionary stand for any number of
+ * long texts, which grow apart only on the way.
+ */
 function sliceLength(rows: readonly Readonly<Record<string, unknown>>[], from: number): number {
   let characters = 0;
   let count = 0;
@@ -45,14 +67,16 @@ const SLICE_ROWS = 10_000;
 
 function columnsOf({ schema: [root, ...elements] }: FileMetaData): readonly string[] {
   const names: string[] = [];
-  for (let i = 0; i < elements.length && names.length < (root.num_children ?? 0); i = afterSubtree(elements, i)) names.push(elements[i].name);
+  for (let i = 0; i < elements.length && names.length < (root.num_children ?? 0); i = afterSubtree(elements, i))
+    names.push(elements[i].name);
   return names;
 }
 
 /** Where the element after this one and all that is nested in it stands. */
 function afterSubtree(elements: FileMetaData['schema'], at: number): number {
   let next = at + 1;
-  for (let children = elements[at].num_children ?? 0; children > 0 && next < elements.length; children--) next = afterSubtree(elements, next);
+  for (let children = elements[at].num_children ?? 0; children > 0 && next < elements.length; children--)
+    next = afterSubtree(elements, next);
   return next;
 }
 
@@ -60,7 +84,8 @@ function groupOf({ num_rows, columns }: FileMetaData['row_groups'][number]): Par
   const bytes = new Map<string, number>();
   for (const { meta_data: data } of columns) {
     const [column] = data?.path_in_schema ?? [];
-    if (data && column !== undefined) bytes.set(column, (bytes.get(column) ?? 0) + Number(data.total_uncompressed_size));
+    if (data && column !== undefined)
+      bytes.set(column, (bytes.get(column) ?? 0) + Number(data.total_uncompressed_size));
   }
   return { rows: Number(num_rows), bytes };
 }

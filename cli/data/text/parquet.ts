@@ -4,10 +4,15 @@ import { fileURLToPath } from 'node:url';
 import { isObject } from '../../../runtime/artifact/schema.ts';
 import { builtAsset } from '../../io/assets.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
-import { MAX_ROW_BYTES, sizeOf, TOO_LONG, type FileRow, type TableFile } from './rows.ts';
+import { type FileRow, MAX_ROW_BYTES, sizeOf, type TableFile, TOO_LONG } from './rows.ts';
 
-/** What is asked of the process that reads: what the file holds, or a row group's rows, as many from `from` on as go into one message. */
-export type ParquetRequest = 'description' | { readonly rowStart: number; readonly rowEnd: number; readonly from: number; readonly columns: readonly string[] };
+/**
+ * What is asked of the process that reads: what the file holds, or a row group's rows, as many from `from` on as go
+ * into one message.
+ */
+export type ParquetRequest =
+  | 'description'
+  | { readonly rowStart: number; readonly rowEnd: number; readonly from: number; readonly columns: readonly string[] };
 
 export type ParquetAnswer = ParquetDescription | { readonly rows: readonly Cells[] } | { readonly failure: string };
 
@@ -37,7 +42,8 @@ const MAX_HEAP_MB = 4096;
 /** `patienceMs` is how long a piece may take beyond what its size explains. */
 export function parquetFile(path: string, { patienceMs = 15_000 } = {}): TableFile {
   let described: Promise<ParquetDescription> | null = null;
-  const describe = (): Promise<ParquetDescription> => (described ??= withReader(path, async (ask) => (await ask('description', patienceMs)) as ParquetDescription));
+  const describe = (): Promise<ParquetDescription> =>
+    (described ??= withReader(path, async (ask) => (await ask('description', patienceMs)) as ParquetDescription));
   return {
     path,
     columns: async () => (await describe()).columns,
@@ -50,8 +56,11 @@ export function parquetFile(path: string, { patienceMs = 15_000 } = {}): TableFi
         for (const group of groups) {
           const rowEnd = rowStart + group.rows;
           const bytes = expectRoom(path, group, columns);
-          for (let from = rowStart; from < rowEnd;) {
-            const { rows } = (await reader.ask({ rowStart, rowEnd, from, columns }, patienceMs + bytes / LEAST_BYTES_PER_MS)) as { readonly rows: readonly Cells[] };
+          for (let from = rowStart; from < rowEnd; ) {
+            const { rows } = (await reader.ask(
+              { rowStart, rowEnd, from, columns },
+              patienceMs + bytes / LEAST_BYTES_PER_MS,
+            )) as { readonly rows: readonly Cells[] };
             for (const cells of rows) yield rowOf(cells, ++from, total);
           }
           rowStart = rowEnd;
@@ -81,7 +90,11 @@ async function withReader<R>(path: string, use: (ask: Reader['ask']) => Promise<
 }
 
 function openReader(path: string): Reader {
-  const child = fork(fileURLToPath(builtAsset('parquet-reader.mjs')), [path], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [`--max-old-space-size=${MAX_HEAP_MB}`] });
+  const child = fork(fileURLToPath(builtAsset('parquet-reader.mjs')), [path], {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    execArgv: [`--max-old-space-size=${MAX_HEAP_MB}`],
+  });
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   /** Why it answers no more, also between two questions. */
@@ -119,12 +132,16 @@ function openReader(path: string): Reader {
 function expectRoom(path: string, { bytes }: ParquetGroup, wanted: readonly string[]): number {
   const sum = wanted.reduce((total, column) => total + (bytes.get(column) ?? 0), 0);
   if (sum <= MAX_GROUP_BYTES) return Math.max(0, sum);
-  throw new UserError(`${path}: a row group takes ${sum} bytes unpacked, expected at most ${MAX_GROUP_BYTES}`, 'Write it with smaller row groups (pandas: row_group_size=10000).');
+  throw new UserError(
+    `${path}: a row group takes ${sum} bytes unpacked, expected at most ${MAX_GROUP_BYTES}`,
+    'Write it with smaller row groups (pandas: row_group_size=10000).',
+  );
 }
 
 function rowOf(cells: Cells, number: number, total: number): FileRow {
   const place = { place: `row ${number}`, read: number / total };
-  if (Object.values(cells).some((value) => typeof value === 'string' && value.length > MAX_ROW_BYTES)) return { ...place, problem: TOO_LONG };
+  if (Object.values(cells).some((value) => typeof value === 'string' && value.length > MAX_ROW_BYTES))
+    return { ...place, problem: TOO_LONG };
   const broken = Object.keys(cells).find((name) => cells[name] instanceof Uint8Array);
   return broken === undefined ? { ...place, cells } : { ...place, problem: `${broken} is no valid UTF-8` };
 }
@@ -139,7 +156,8 @@ function classNames(note: string | null, column: string): readonly string[] | nu
     // A note of another program's; the column's numbers are labels as they are.
     return null;
   }
-  const field = (value: unknown, name: string): unknown => (isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined);
+  const field = (value: unknown, name: string): unknown =>
+    isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
   const names = field(field(field(field(json, 'info'), 'features'), column), 'names');
   return Array.isArray(names) && names.every((name) => typeof name === 'string') ? (names as string[]) : null;
 }

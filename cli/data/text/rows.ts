@@ -14,7 +14,10 @@ export interface RowPlace {
   readonly read: number;
 }
 
-/** A table in a file. Both calls may throw a UserError that names the file: a row that is wrong is a `problem`, a file that can't be read is not. */
+/**
+ * A table in a file. Both calls may throw a UserError that names the file: a row that is wrong is a `problem`, a file
+ * that can't be read is not.
+ */
 export interface TableFile {
   readonly path: string;
   /** In the file's order, at least one. */

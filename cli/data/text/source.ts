@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { UserError } from '../../io/errors.ts';
 import type { Columns } from './columns.ts';
-import { decodeUtf8, MAX_ROW_BYTES, short, TOO_LONG, unreadable, type TableFile } from './rows.ts';
+import { decodeUtf8, MAX_ROW_BYTES, short, type TableFile, TOO_LONG, unreadable } from './rows.ts';
 
 export interface TextSource {
   /** The labels in their order, where the source tells it; null for most. */
@@ -45,7 +45,11 @@ export function fileSource(files: readonly { readonly path: string; readonly lab
     async *texts() {
       for (const [i, { path, label }] of files.entries()) {
         const text = await readText(path);
-        yield { where: path, read: (i + 1) / files.length, ...(typeof text === 'string' ? { text, pair: null, label } : text) };
+        yield {
+          where: path,
+          read: (i + 1) / files.length,
+          ...(typeof text === 'string' ? { text, pair: null, label } : text),
+        };
       }
     },
   };
@@ -60,7 +64,11 @@ async function readText(path: string): Promise<string | { readonly problem: stri
   }
 }
 
-function labelledText(cells: Readonly<Record<string, unknown>>, { text, pair, label }: Columns, names: readonly string[] | null): LabelledText | { readonly problem: string } {
+function labelledText(
+  cells: Readonly<Record<string, unknown>>,
+  { text, pair, label }: Columns,
+  names: readonly string[] | null,
+): LabelledText | { readonly problem: string } {
   const cell = (name: string): unknown => (Object.hasOwn(cells, name) ? cells[name] : undefined);
   for (const name of pair === null ? [text] : [text, pair]) {
     if (typeof cell(name) !== 'string') return { problem: `expected a text in ${name}, got ${shown(cell(name))}` };
@@ -90,13 +98,17 @@ function labelOf(value: unknown, names: readonly string[] | null): string | null
 
 function shown(value: unknown): string {
   if (value === undefined || value === null || value === '') return 'nothing';
-  if (typeof value === 'object') return Array.isArray(value) ? 'a list' : value instanceof Date ? 'a date' : 'an object';
+  if (typeof value === 'object')
+    return Array.isArray(value) ? 'a list' : value instanceof Date ? 'a date' : 'an object';
   return short(typeof value === 'string' ? JSON.stringify(value) : String(value));
 }
 
 /** UserError for a row that is wrong. */
 export function badRow(where: string, problem: string, hint = ''): UserError {
-  return new UserError(`${where}: ${problem}`, `${hint && `${hint} `}Mend it, or give --skip-bad to leave out such rows and count them.`);
+  return new UserError(
+    `${where}: ${problem}`,
+    `${hint && `${hint} `}Mend it, or give --skip-bad to leave out such rows and count them.`,
+  );
 }
 
 /** train.jsonl, or train.jsonl and 3 more */

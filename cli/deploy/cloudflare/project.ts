@@ -1,15 +1,15 @@
 /** The wrangler project of an artifact: a worker's modules and its configuration. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import type { Artifact } from '../../../runtime/artifact/artifact.ts';
 import { bytesLeft, ISOLATE, pixelsLeft } from '../../../runtime/hosts/memory.ts';
 import { settingsOf } from '../../../runtime/hosts/settings.ts';
 import type { AppOptions } from '../../../runtime/http/app.ts';
-import type { Artifact } from '../../../runtime/artifact/artifact.ts';
 import { openArtifact } from '../../io/artifact.ts';
 import { builtAsset } from '../../io/assets.ts';
 import { UserError } from '../../io/errors.ts';
 import type { DeployFiles } from '../folder.ts';
-import { cloudflareReadme, type BucketObject } from './readme.ts';
+import { type BucketObject, cloudflareReadme } from './readme.ts';
 
 /** The one that the tests run. */
 export const WRANGLER_VERSION = '4.164.0';
@@ -17,8 +17,9 @@ export const WRANGLER_VERSION = '4.164.0';
 const COMPATIBILITY_DATE = '2026-11-01';
 
 /**
- * What Cloudflare and wrangler take at most: https://developers.cloudflare.com/workers/platform/limits/ and wrangler's source, read in November 2026.
- * Before September 2026 it was the size after gzip that counted: 3 MB on the free plan, 10 MB on the paid one.
+ * What Cloudflare and wrangler take at most: https://developers.cloudflare.com/workers/platform/limits/ and wrangler's
+ * source, read in November 2026. Before September 2026 it was the size after gzip that counted: 3 MB on the free plan,
+ * 10 MB on the paid one.
  */
 const LIMITS = {
   /** All modules together, as they are. */
@@ -47,17 +48,27 @@ export interface CloudflareProject {
 }
 
 /** All files of the project. @throws UserError where the artifact is none, or too large for a worker */
-export async function cloudflareProject(artifactPath: string, { name, access, place = 'module' }: CloudflareSettings): Promise<CloudflareProject> {
+export async function cloudflareProject(
+  artifactPath: string,
+  { name, access, place = 'module' }: CloudflareSettings,
+): Promise<CloudflareProject> {
   const artifact = await openArtifact(artifactPath);
   expectRoom(artifact);
   const bytes = new Uint8Array(await readFile(artifactPath));
-  const object = place === 'bucket' ? { bucket: `slim-${name}`, key: `model-${createHash('sha256').update(bytes).digest('hex')}.slim` } : null;
+  const object =
+    place === 'bucket'
+      ? { bucket: `slim-${name}`, key: `model-${createHash('sha256').update(bytes).digest('hex')}.slim` }
+      : null;
   const modules: DeployFiles = {
     'worker.mjs': await built(object ? 'from-bucket.mjs' : 'from-module.mjs'),
     ...(await builtModules(artifact.manifest.task)),
     ...(object ? {} : { 'model.slim': bytes }),
   };
-  expectBelow(object ? bytes.length : sizeOf(modules), object ? LIMITS.objectBytes : LIMITS.workerBytes, object ? 'what wrangler sends to R2' : 'a worker');
+  expectBelow(
+    object ? bytes.length : sizeOf(modules),
+    object ? LIMITS.objectBytes : LIMITS.workerBytes,
+    object ? 'what wrangler sends to R2' : 'a worker',
+  );
   const configuration = wranglerConfiguration(name, Object.keys(modules), settingsOf(access), object);
   const files = {
     ...modules,
@@ -73,11 +84,18 @@ export async function cloudflareProject(artifactPath: string, { name, access, pl
 function expectRoom(artifact: Artifact): void {
   const isText = artifact.manifest.task === 'text-classification';
   if (isText ? bytesLeft(artifact, ISOLATE) >= 0 : pixelsLeft(artifact, ISOLATE) >= LEAST_PIXELS) return;
-  throw new UserError(`an artifact of ${artifact.fileBytes} bytes is too large for a worker, whose memory is 128 MB`, 'Compress it further (--rank, slim quantize), or deploy it elsewhere: --to lambda, --to node.');
+  throw new UserError(
+    `an artifact of ${artifact.fileBytes} bytes is too large for a worker, whose memory is 128 MB`,
+    'Compress it further (--rank, slim quantize), or deploy it elsewhere: --to lambda, --to node.',
+  );
 }
 
 function expectBelow(bytes: number, most: number, what: string): void {
-  if (bytes > most) throw new UserError(`${bytes} bytes are too much for ${what}: at most ${most}`, 'Compress it further, or deploy it elsewhere: --to lambda, --to node.');
+  if (bytes > most)
+    throw new UserError(
+      `${bytes} bytes are too much for ${what}: at most ${most}`,
+      'Compress it further, or deploy it elsewhere: --to lambda, --to node.',
+    );
 }
 
 async function builtModules(task: Artifact['manifest']['task']): Promise<DeployFiles> {
@@ -95,9 +113,18 @@ function sizeOf(files: DeployFiles): number {
 }
 
 /** https://developers.cloudflare.com/workers/wrangler/configuration/ */
-function wranglerConfiguration(name: string, modules: readonly string[], settings: Readonly<Record<string, string>>, object: BucketObject | null): object {
+function wranglerConfiguration(
+  name: string,
+  modules: readonly string[],
+  settings: Readonly<Record<string, string>>,
+  object: BucketObject | null,
+): object {
   // By name: what somebody installs beside them is no module.
-  const rule = (type: string, extension: string): object => ({ type, globs: modules.filter((module) => module.endsWith(extension)), fallthrough: false });
+  const rule = (type: string, extension: string): object => ({
+    type,
+    globs: modules.filter((module) => module.endsWith(extension)),
+    fallthrough: false,
+  });
   return {
     $schema: 'node_modules/wrangler/config-schema.json',
     name,
@@ -115,7 +142,14 @@ function wranglerConfiguration(name: string, modules: readonly string[], setting
 }
 
 function packageJson(name: string): object {
-  return { name, private: true, type: 'module', engines: { node: '>=22.12' }, scripts: { deploy: 'wrangler deploy', dev: 'wrangler dev' }, devDependencies: { wrangler: WRANGLER_VERSION } };
+  return {
+    name,
+    private: true,
+    type: 'module',
+    engines: { node: '>=22.12' },
+    scripts: { deploy: 'wrangler deploy', dev: 'wrangler dev' },
+    devDependencies: { wrangler: WRANGLER_VERSION },
+  };
 }
 
 function json(value: object): string {

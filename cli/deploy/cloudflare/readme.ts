@@ -10,7 +10,10 @@ export interface BucketObject {
 
 /** How to deploy the project by hand. */
 export function cloudflareReadme(name: string, task: Manifest['task'], object: BucketObject | null): string {
-  const upload = object === null ? '' : `npx wrangler r2 bucket create ${object.bucket}
+  const upload =
+    object === null
+      ? ''
+      : `npx wrangler r2 bucket create ${object.bucket}
 npx wrangler r2 object put ${object.bucket}/${object.key} --file ${object.key} --remote
 `;
   return `# ${name}

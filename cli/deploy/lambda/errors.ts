@@ -7,8 +7,25 @@ interface AwsFailure extends Error {
   readonly $metadata?: { readonly httpStatusCode?: number };
 }
 
-const WRONG_CREDENTIALS = new Set(['ExpiredToken', 'ExpiredTokenException', 'InvalidClientTokenId', 'UnrecognizedClientException', 'SignatureDoesNotMatch', 'InvalidSignatureException', 'InvalidAccessKeyId', 'RequestTimeTooSkewed']);
-const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EAI_AGAIN', 'EPIPE', 'EHOSTUNREACH']);
+const WRONG_CREDENTIALS = new Set([
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'InvalidClientTokenId',
+  'UnrecognizedClientException',
+  'SignatureDoesNotMatch',
+  'InvalidSignatureException',
+  'InvalidAccessKeyId',
+  'RequestTimeTooSkewed',
+]);
+const UNREACHABLE = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'EAI_AGAIN',
+  'EPIPE',
+  'EHOSTUNREACH',
+]);
 const AGAIN = 'Run the same command again: it goes on where this one stopped.';
 
 export function statusOf(error: unknown): number | undefined {
@@ -26,11 +43,25 @@ export function awsError(doing: string, error: unknown): Error {
   const status = statusOf(error);
   const { name, code = '', message } = error as AwsFailure;
   const says = (what: string, hint: string): UserError => new UserError(`can't ${doing}: ${what}`, hint);
-  if (name === 'CredentialsProviderError') return says('no AWS credentials were found', 'Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws configure.');
-  if (WRONG_CREDENTIALS.has(name)) return says(`AWS does not accept the credentials (${name})`, 'Check AWS_PROFILE or renew them (aws sso login), and the clock of this machine.');
-  if (status === 403 || /AccessDenied|Unauthorized/.test(name)) return says(`AWS refuses (${message})`, 'The credentials lack a permission; the README lists those that slim deploy needs.');
-  if (/Throttl|TooManyRequests|SlowDown|LimitExceeded/.test(name)) return says(`AWS asks to slow down (${message})`, AGAIN);
-  if (name === 'TimeoutError' || UNREACHABLE.has(code)) return says(`AWS did not answer (${code || message})`, `Check the network and AWS_ENDPOINT_URL. ${AGAIN}`);
+  if (name === 'CredentialsProviderError')
+    return says(
+      'no AWS credentials were found',
+      'Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws configure.',
+    );
+  if (WRONG_CREDENTIALS.has(name))
+    return says(
+      `AWS does not accept the credentials (${name})`,
+      'Check AWS_PROFILE or renew them (aws sso login), and the clock of this machine.',
+    );
+  if (status === 403 || /AccessDenied|Unauthorized/.test(name))
+    return says(
+      `AWS refuses (${message})`,
+      'The credentials lack a permission; the README lists those that slim deploy needs.',
+    );
+  if (/Throttl|TooManyRequests|SlowDown|LimitExceeded/.test(name))
+    return says(`AWS asks to slow down (${message})`, AGAIN);
+  if (name === 'TimeoutError' || UNREACHABLE.has(code))
+    return says(`AWS did not answer (${code || message})`, `Check the network and AWS_ENDPOINT_URL. ${AGAIN}`);
   if (status !== undefined && status >= 500) return says(`AWS failed with ${status} (${name})`, AGAIN);
   return says(message || name, '');
 }
@@ -45,7 +76,10 @@ export async function atAws<T>(doing: string, ask: () => Promise<T>): Promise<T>
 }
 
 /** The answer, or null where what was asked for does not exist. */
-export async function orNull<T>(asked: Promise<T>, doesNotExist: (error: unknown) => boolean = (error) => statusOf(error) === 404): Promise<T | null> {
+export async function orNull<T>(
+  asked: Promise<T>,
+  doesNotExist: (error: unknown) => boolean = (error) => statusOf(error) === 404,
+): Promise<T | null> {
   try {
     return await asked;
   } catch (error) {

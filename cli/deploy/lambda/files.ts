@@ -1,12 +1,15 @@
-/** What is sent to AWS for a model: the package, the template and its parameters; and the same as files, for those who send it themselves. */
+/**
+ * What is sent to AWS for a model: the package, the template and its parameters; and the same as files, for those who
+ * send it themselves.
+ */
 import { readFile } from 'node:fs/promises';
+import { bytesLeft, lambdaMemory } from '../../../runtime/hosts/memory.ts';
 import type { AppOptions } from '../../../runtime/http/app.ts';
 import { openArtifact } from '../../io/artifact.ts';
 import { builtAsset } from '../../io/assets.ts';
-import { bytesLeft, lambdaMemory } from '../../../runtime/hosts/memory.ts';
 import { usageError } from '../../io/errors.ts';
 import type { DeployFiles } from '../folder.ts';
-import { createPackage, placeFor, type ArtifactPlace, type Package } from './package.ts';
+import { type ArtifactPlace, createPackage, type Package, placeFor } from './package.ts';
 import type { Parameters } from './stack.ts';
 import type { Bucket } from './upload.ts';
 
@@ -36,11 +39,19 @@ const MAX_BODY_BYTES = 4_600_000;
 const LEAST_BYTES = 16e6;
 
 /** The zip and, where it goes by itself, the artifact. @throws UserError where the function could not run it */
-export async function packageOf(artifactPath: string, { place, memoryMb, access: { maxBodyBytes = 0 } }: LambdaSettings): Promise<Package> {
-  if (maxBodyBytes > MAX_BODY_BYTES) throw usageError(`--max-body-bytes ${maxBodyBytes}: a Lambda function takes at most ${MAX_BODY_BYTES}`);
+export async function packageOf(
+  artifactPath: string,
+  { place, memoryMb, access: { maxBodyBytes = 0 } }: LambdaSettings,
+): Promise<Package> {
+  if (maxBodyBytes > MAX_BODY_BYTES)
+    throw usageError(`--max-body-bytes ${maxBodyBytes}: a Lambda function takes at most ${MAX_BODY_BYTES}`);
   const artifact = await openArtifact(artifactPath); // refuses what is none
   const missingBytes = LEAST_BYTES - bytesLeft(artifact, lambdaMemory(memoryMb));
-  if (missingBytes > 0) throw usageError(`--memory ${memoryMb}: too little for this artifact`, `Give it ${memoryMb + Math.ceil(missingBytes / 1024 ** 2)} or more.`);
+  if (missingBytes > 0)
+    throw usageError(
+      `--memory ${memoryMb}: too little for this artifact`,
+      `Give it ${memoryMb + Math.ceil(missingBytes / 1024 ** 2)} or more.`,
+    );
   return createPackage(await readFile(artifactPath), place ?? placeFor(artifact.fileBytes));
 }
 
@@ -51,7 +62,11 @@ export const codeKey = (name: string, sha256: string): string => `${name}/code-$
 export const modelKey = (name: string, sha256: string): string => `${name}/model-${sha256}.slim`;
 
 /** The alias's parameters are not among them: they keep their values. */
-export function parametersFor({ name, architecture, memoryMb, timeoutSeconds, urlAccess, access }: LambdaSettings, bucket: Pick<Bucket, 'name'>, { zip, artifact }: Package): Parameters {
+export function parametersFor(
+  { name, architecture, memoryMb, timeoutSeconds, urlAccess, access }: LambdaSettings,
+  bucket: Pick<Bucket, 'name'>,
+  { zip, artifact }: Package,
+): Parameters {
   return {
     Name: name,
     Bucket: bucket.name,
@@ -75,7 +90,10 @@ export function parametersFor({ name, architecture, memoryMb, timeoutSeconds, ur
 export async function filesOfLambda(artifactPath: string, settings: LambdaSettings): Promise<DeployFiles> {
   const files = await packageOf(artifactPath, settings);
   const bucket = { name: settings.bucket ?? 'BUCKET' };
-  const parameters = Object.entries(parametersFor(settings, bucket, files)).map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue }));
+  const parameters = Object.entries(parametersFor(settings, bucket, files)).map(([ParameterKey, ParameterValue]) => ({
+    ParameterKey,
+    ParameterValue,
+  }));
   return {
     'code.zip': files.zip.bytes,
     ...(files.artifact && { 'model.slim': files.artifact.bytes }),
@@ -85,10 +103,10 @@ export async function filesOfLambda(artifactPath: string, settings: LambdaSettin
   };
 }
 
-
 /** The steps of `slim deploy`, with AWS's own command line. */
 function readme({ name }: LambdaSettings, bucket: string, { zip, artifact }: Package): string {
-  const put = (file: string, key: string): string => `aws s3api put-object --bucket ${bucket} --key ${key} --body ${file} --if-none-match '*'`;
+  const put = (file: string, key: string): string =>
+    `aws s3api put-object --bucket ${bucket} --key ${key} --body ${file} --if-none-match '*'`;
   const deploy = `aws cloudformation deploy --stack-name slim-${name} --template-file template.json --capabilities CAPABILITY_IAM --parameter-overrides`;
   return `# ${name}
 

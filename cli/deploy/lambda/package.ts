@@ -1,7 +1,10 @@
-/** The function's zip: the built files of dist/lambda/code, and the artifact where it fits. The same input makes the same bytes. */
+/**
+ * The function's zip: the built files of dist/lambda/code, and the artifact where it fits. The same input makes the
+ * same bytes.
+ */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { zip, type AsyncZippable } from 'fflate';
+import { type AsyncZippable, zip } from 'fflate';
 import { builtAsset } from '../../io/assets.ts';
 
 /** Where the function finds its artifact. */
@@ -29,7 +32,9 @@ export function placeFor(artifactBytes: number): ArtifactPlace {
 export async function createPackage(artifact: Uint8Array, place: ArtifactPlace): Promise<Package> {
   const folder = builtAsset('lambda/code/');
   const names = (await readdir(folder)).sort();
-  const code = await Promise.all(names.map(async (name) => [name, new Uint8Array(await readFile(new URL(name, folder)))] as const));
+  const code = await Promise.all(
+    names.map(async (name) => [name, new Uint8Array(await readFile(new URL(name, folder)))] as const),
+  );
   const files = place === 'zip' ? [...code, ['model.slim', artifact] as const] : code;
   return { zip: blobOf(await zipOf(Object.fromEntries(files))), artifact: place === 's3' ? blobOf(artifact) : null };
 }
@@ -41,6 +46,10 @@ export function blobOf(bytes: Uint8Array): Blob256 {
 /** Readable files of one fixed time (the earliest that a zip can tell, in local time as zips have it). */
 function zipOf(files: AsyncZippable): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    zip(files, { level: 9, mtime: new Date(1980, 0, 1), os: 3, attrs: 0o100644 << 16, consume: false }, (error, bytes) => (error ? reject(error) : resolve(bytes)));
+    zip(
+      files,
+      { level: 9, mtime: new Date(1980, 0, 1), os: 3, attrs: 0o100644 << 16, consume: false },
+      (error, bytes) => (error ? reject(error) : resolve(bytes)),
+    );
   });
 }

@@ -3,7 +3,16 @@ import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import type { DType, Graph } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
-import { type CompileOptions, type DeviceTensor, type Engine, EngineError, type HostTensor, type Inputs, type Outputs, type Program } from '../engine.ts';
+import {
+  type CompileOptions,
+  type DeviceTensor,
+  type Engine,
+  EngineError,
+  type HostTensor,
+  type Inputs,
+  type Outputs,
+  type Program,
+} from '../engine.ts';
 import { lowerToOnnx, outputName } from './lower.ts';
 import { ORT_TYPES, sessionOptions } from './session.ts';
 
@@ -35,21 +44,30 @@ export interface OnnxOptions {
 }
 
 /**
- * The default engine. Weights are inputs, not initializers: they stay in the one array that was uploaded, where an initializer
- * would be copied into each session and packed again for each product that reads it.
+ * The default engine. Weights are inputs, not initializers: they stay in the one array that was uploaded, where an
+ * initializer would be copied into each session and packed again for each product that reads it.
  */
 export function createOnnxEngine({ threads = availableParallelism() }: OnnxOptions = {}): Engine {
   return {
     description: `onnxruntime ${ort.env.versions.common} (cpu, ${threads} thread${threads === 1 ? '' : 's'})`,
-    upload: ({ dtype, shape, data }: HostTensor) => new OnnxTensor(new ort.Tensor(ORT_TYPES[dtype], data, shape), dtype),
+    upload: ({ dtype, shape, data }: HostTensor) =>
+      new OnnxTensor(new ort.Tensor(ORT_TYPES[dtype], data, shape), dtype),
     compile: (graph, options = {}) => compile(graph, options, threads),
     dispose: async () => {},
   };
 }
 
-async function compile(graph: Graph, { constants, takesTurns = false }: CompileOptions, threads: number): Promise<Program> {
+async function compile(
+  graph: Graph,
+  { constants, takesTurns = false }: CompileOptions,
+  threads: number,
+): Promise<Program> {
   const { bytes, inputs } = lowerToOnnx(graph, constants);
-  const session = await ort.InferenceSession.create(bytes, { ...sessionOptions(threads), enableCpuMemArena: !takesTurns, executionProviders: ['cpu'] });
+  const session = await ort.InferenceSession.create(bytes, {
+    ...sessionOptions(threads),
+    enableCpuMemArena: !takesTurns,
+    executionProviders: ['cpu'],
+  });
   const names = inputs.map((node) => inputName(node)!);
   return {
     async run(given: Inputs): Promise<Outputs> {
@@ -60,7 +78,12 @@ async function compile(graph: Graph, { constants, takesTurns = false }: CompileO
         feeds[name] = tensor.tensor;
       }
       const results = await session.run(feeds);
-      return Object.fromEntries(Object.entries(graph.outputs).map(([name, { dtype }]) => [name, new OnnxTensor(results[outputName(name)], dtype)]));
+      return Object.fromEntries(
+        Object.entries(graph.outputs).map(([name, { dtype }]) => [
+          name,
+          new OnnxTensor(results[outputName(name)], dtype),
+        ]),
+      );
     },
     dispose: () => session.release(),
   };

@@ -1,5 +1,5 @@
 /** One graph becomes one ONNX model. */
-import { describeType, expansionOf, topological, type Graph, type Node, type Shape } from '../../graph/graph.ts';
+import { describeType, expansionOf, type Graph, type Node, type Shape, topological } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
 import type { OnnxAttribute, OnnxWriter } from '../../graph/targets.ts';
 import { EngineError, type HostTensor } from '../engine.ts';
@@ -16,8 +16,8 @@ export interface OnnxModel {
 }
 
 /**
- * Writes a graph as an ONNX model. A composite without an ONNX spelling is written as its expansion; inputs among `constants` become
- * initializers.
+ * Writes a graph as an ONNX model. A composite without an ONNX spelling is written as its expansion; inputs among
+ * `constants` become initializers.
  */
 export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, HostTensor>> = {}): OnnxModel {
   const order = topological(Object.values(graph.outputs), loweredInputs);
@@ -67,9 +67,15 @@ function loweredInputs(node: Node): readonly Node[] {
 }
 
 function lowerNode(writer: OnnxWriter, node: Node, names: ReadonlyMap<Node, string>): string {
-  if (node.operation.onnx) return node.operation.onnx(writer, node.inputs.map((x) => names.get(x)!), node);
+  if (node.operation.onnx)
+    return node.operation.onnx(
+      writer,
+      node.inputs.map((x) => names.get(x)!),
+      node,
+    );
   const expansion = expansionOf(node);
-  if (!expansion) throw new EngineError(`onnx: operation ${node.operation.name} has neither an ONNX spelling nor an expansion`);
+  if (!expansion)
+    throw new EngineError(`onnx: operation ${node.operation.name} has neither an ONNX spelling nor an expansion`);
   return names.get(expansion)!;
 }
 
@@ -88,7 +94,10 @@ function distinctInputs(inputs: readonly Node[]): Node[] {
 }
 
 function valueInfo(name: string, { dtype, shape }: Node): object {
-  return { name, type: { tensorType: { elemType: ElementType[dtype], shape: { dim: shape.map((dimValue) => ({ dimValue })) } } } };
+  return {
+    name,
+    type: { tensorType: { elemType: ElementType[dtype], shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
+  };
 }
 
 interface WrittenNode {
@@ -113,16 +122,30 @@ class ModelWriter implements OnnxWriter {
     return this.nodes(operator, inputs, attributes, 1)[0];
   }
 
-  nodes(operator: string, inputs: readonly string[], attributes: Readonly<Record<string, OnnxAttribute>>, outputs: number): readonly string[] {
+  nodes(
+    operator: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>>,
+    outputs: number,
+  ): readonly string[] {
     const output = Array.from({ length: outputs }, () => this.fresh());
     const domain = operator.slice(0, Math.max(0, operator.lastIndexOf('.')));
     if (domain !== '') this.domains.add(domain);
     const opType = domain === '' ? operator : operator.slice(domain.length + 1);
-    this.written.push({ opType, domain, input: inputs, output, attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)) });
+    this.written.push({
+      opType,
+      domain,
+      input: inputs,
+      output,
+      attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
+    });
     return output;
   }
 
-  /** Makes a value an output of the graph. An input, or another output, is copied; what a node gave takes the name, for a copy of what trains costs. */
+  /**
+   * Makes a value an output of the graph. An input, or another output, is copied; what a node gave takes the name, for
+   * a copy of what trains costs.
+   */
   output(value: string, name: string): void {
     const computed = this.written.some(({ output }) => output.includes(value));
     if (computed && !this.named.has(value)) this.named.set(value, name);
@@ -142,7 +165,8 @@ class ModelWriter implements OnnxWriter {
 
   floats(values: Float32Array, shape: Shape): string {
     const small = values.length === 1 ? `float ${values[0]} (${shape.join()})` : null;
-    const write = (): string => this.initializer(ElementType.f32, shape, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    const write = (): string =>
+      this.initializer(ElementType.f32, shape, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     return small ? this.once(small, () => [write()])[0] : write();
   }
 
@@ -152,13 +176,20 @@ class ModelWriter implements OnnxWriter {
 
   integers(values: readonly number[]): string {
     const data = BigInt64Array.from(values, BigInt);
-    return this.once(`int64 ${values.join()}`, () => [this.initializer(ElementType.i64, [values.length], new Uint8Array(data.buffer))])[0];
+    return this.once(`int64 ${values.join()}`, () => [
+      this.initializer(ElementType.i64, [values.length], new Uint8Array(data.buffer)),
+    ])[0];
   }
 
   /** A named input that never changes, written once however many nodes stand for it. */
   constant(name: string, node: Node, { dtype, shape, data }: HostTensor): string {
-    if (describeType(node) !== describeType({ dtype, shape })) throw new EngineError(`onnx: constant ${name} is ${describeType({ dtype, shape })}, the graph takes ${describeType(node)}`);
-    return this.once(`constant ${name}`, () => [this.initializer(ElementType[dtype], shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength))])[0];
+    if (describeType(node) !== describeType({ dtype, shape }))
+      throw new EngineError(
+        `onnx: constant ${name} is ${describeType({ dtype, shape })}, the graph takes ${describeType(node)}`,
+      );
+    return this.once(`constant ${name}`, () => [
+      this.initializer(ElementType[dtype], shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+    ])[0];
   }
 
   float(value: number): { readonly float: number } {

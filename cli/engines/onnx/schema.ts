@@ -10,7 +10,12 @@ const repeated = (id: number, type: string): protobuf.IField => ({ id, type, rul
 const root = protobuf.Root.fromJSON({
   nested: {
     Model: {
-      fields: { irVersion: field(1, 'int64'), producerName: field(2, 'string'), graph: field(7, 'Graph'), opsetImport: repeated(8, 'OperatorSet') },
+      fields: {
+        irVersion: field(1, 'int64'),
+        producerName: field(2, 'string'),
+        graph: field(7, 'Graph'),
+        opsetImport: repeated(8, 'OperatorSet'),
+      },
     },
     OperatorSet: { fields: { domain: field(1, 'string'), version: field(2, 'int64') } },
     Graph: {
@@ -23,10 +28,33 @@ const root = protobuf.Root.fromJSON({
       },
     },
     Node: {
-      fields: { input: repeated(1, 'string'), output: repeated(2, 'string'), name: field(3, 'string'), opType: field(4, 'string'), attribute: repeated(5, 'Attribute'), domain: field(7, 'string') },
+      fields: {
+        input: repeated(1, 'string'),
+        output: repeated(2, 'string'),
+        name: field(3, 'string'),
+        opType: field(4, 'string'),
+        attribute: repeated(5, 'Attribute'),
+        domain: field(7, 'string'),
+      },
     },
-    Attribute: { fields: { name: field(1, 'string'), f: field(2, 'float'), i: field(3, 'int64'), s: field(4, 'bytes'), ints: repeated(8, 'int64'), type: field(20, 'int32') } },
-    Tensor: { fields: { dims: repeated(1, 'int64'), dataType: field(2, 'int32'), name: field(8, 'string'), rawData: field(9, 'bytes') } },
+    Attribute: {
+      fields: {
+        name: field(1, 'string'),
+        f: field(2, 'float'),
+        i: field(3, 'int64'),
+        s: field(4, 'bytes'),
+        ints: repeated(8, 'int64'),
+        type: field(20, 'int32'),
+      },
+    },
+    Tensor: {
+      fields: {
+        dims: repeated(1, 'int64'),
+        dataType: field(2, 'int32'),
+        name: field(8, 'string'),
+        rawData: field(9, 'bytes'),
+      },
+    },
     ValueInfo: { fields: { name: field(1, 'string'), type: field(2, 'Type') } },
     Type: { fields: { tensorType: field(1, 'TensorType') } },
     TensorType: { fields: { elemType: field(1, 'int32'), shape: field(2, 'Shape') } },

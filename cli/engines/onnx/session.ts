@@ -44,11 +44,21 @@ export function webRuntime(threads: number): OnnxRuntime | null {
 }
 
 /** Loads a model that `lowerToOnnx` wrote. */
-export async function openSession({ api, provider }: OnnxRuntime, model: Uint8Array, threads: number): Promise<OnnxSession> {
-  const session = await api.InferenceSession.create(model, { ...sessionOptions(threads), executionProviders: [provider] });
+export async function openSession(
+  { api, provider }: OnnxRuntime,
+  model: Uint8Array,
+  threads: number,
+): Promise<OnnxSession> {
+  const session = await api.InferenceSession.create(model, {
+    ...sessionOptions(threads),
+    executionProviders: [provider],
+  });
   return {
     async run(inputs) {
-      const feeds = Object.entries(inputs).map(([name, { dtype, shape, data }]) => [name, new api.Tensor(ORT_TYPES[dtype], data, shape)]);
+      const feeds = Object.entries(inputs).map(([name, { dtype, shape, data }]) => [
+        name,
+        new api.Tensor(ORT_TYPES[dtype], data, shape),
+      ]);
       const outputs = await session.run(Object.fromEntries(feeds) as Record<string, ort.Tensor>);
       return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data]));
     },

@@ -1,13 +1,21 @@
 /**
- * The graph as tfjs calls: on CUDA with @tensorflow/tfjs-node-gpu, natively on the CPU with @tensorflow/tfjs-node, and on
- * WebAssembly where neither is installed. It interprets node by node and frees each value after its last use.
+ * The graph as tfjs calls: on CUDA with @tensorflow/tfjs-node-gpu, natively on the CPU with @tensorflow/tfjs-node, and
+ * on WebAssembly where neither is installed. It interprets node by node and frees each value after its last use.
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { expansionOf, topological, type DType, type Graph, type Node } from '../../graph/graph.ts';
+import { type DType, expansionOf, type Graph, type Node, topological } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
 import type { Tfjs, TfjsTensor } from '../../graph/targets.ts';
-import { type DeviceTensor, type Engine, EngineError, type HostTensor, type Inputs, type Outputs, type Program } from '../engine.ts';
+import {
+  type DeviceTensor,
+  type Engine,
+  EngineError,
+  type HostTensor,
+  type Inputs,
+  type Outputs,
+  type Program,
+} from '../engine.ts';
 
 const TFJS_TYPES = { f32: 'float32', i32: 'int32' } as const satisfies Record<DType, string>;
 
@@ -57,11 +65,17 @@ async function loadTfjs(gpu: boolean): Promise<{ tf: Tfjs; description: string }
 /** The second engine: the same nodes as tfjs operations. `gpu: false` passes tfjs-node-gpu over. */
 export async function createTfjsEngine({ gpu = true } = {}): Promise<Engine> {
   const { tf, description } = await loadTfjs(gpu);
-  const upload = ({ dtype, shape, data }: HostTensor): TfjsDeviceTensor => new TfjsDeviceTensor(tf.tensor(data, [...shape], TFJS_TYPES[dtype]), dtype);
+  const upload = ({ dtype, shape, data }: HostTensor): TfjsDeviceTensor =>
+    new TfjsDeviceTensor(tf.tensor(data, [...shape], TFJS_TYPES[dtype]), dtype);
   return {
     description,
     upload,
-    compile: async (graph, { constants = {} } = {}) => interpret(tf, graph, Object.fromEntries(Object.entries(constants).map(([name, tensor]) => [name, upload(tensor)]))),
+    compile: async (graph, { constants = {} } = {}) =>
+      interpret(
+        tf,
+        graph,
+        Object.fromEntries(Object.entries(constants).map(([name, tensor]) => [name, upload(tensor)])),
+      ),
     dispose: async () => {},
   };
 }
@@ -79,7 +93,9 @@ function interpret(tf: Tfjs, graph: Graph, constants: Inputs): Program {
   const lastUse = new Map<Node, number>();
   order.forEach((node, step) => interpretedInputs(node).forEach((x) => lastUse.set(x, step)));
   for (const [, node] of outputs) lastUse.set(node, Infinity);
-  const freedAfter = order.map((_, step) => [...new Set(interpretedInputs(order[step]))].filter((x) => lastUse.get(x) === step));
+  const freedAfter = order.map((_, step) =>
+    [...new Set(interpretedInputs(order[step]))].filter((x) => lastUse.get(x) === step),
+  );
 
   const run = (given: Inputs): Outputs => {
     const values = new Map<Node, TfjsTensor>();
@@ -88,7 +104,9 @@ function interpret(tf: Tfjs, graph: Graph, constants: Inputs): Program {
       for (const x of freedAfter[step]) values.get(x)!.dispose();
     });
     // A clone shares the memory and has a life of its own: two outputs may be one value.
-    const results = outputs.map(([name, node]) => [name, new TfjsDeviceTensor(tf.clone(values.get(node)!), node.dtype)] as const);
+    const results = outputs.map(
+      ([name, node]) => [name, new TfjsDeviceTensor(tf.clone(values.get(node)!), node.dtype)] as const,
+    );
     for (const node of new Set(outputs.map(([, node]) => node))) values.get(node)!.dispose();
     return Object.fromEntries(results);
   };

@@ -1,4 +1,4 @@
-import { apply, expectShapes, sameShape, type Attributes, type Node, type Operation } from '../graph.ts';
+import { type Attributes, apply, expectShapes, type Node, type Operation, sameShape } from '../graph.ts';
 import { add, scale } from './binary.ts';
 import { broadcastTo } from './broadcast.ts';
 import { matmul } from './matmul.ts';
@@ -27,9 +27,24 @@ const attentionOperation: Operation<AttentionAttributes> = {
     const [query, key, value, bias] = inputs;
     const [width, keyWidth, valueWidth] = [query, key, value].map(({ shape }) => shape[1]);
     const rows = query.shape[0] === batch * queries && [key, value].every(({ shape }) => shape[0] === batch * tokens);
-    const fits = rows && width % heads === 0 && keyWidth % keyHeads === 0 && valueWidth % keyHeads === 0 && width / heads === keyWidth / keyHeads;
-    expectShapes(fits, 'attention', `query, key, value (${batch * tokens}, width), width divisible by ${heads} heads`, inputs);
-    expectShapes(!bias || sameShape(bias.shape, [batch, 1, 1, tokens]), 'attention', `a bias of shape (${batch}, 1, 1, ${tokens})`, inputs);
+    const fits =
+      rows &&
+      width % heads === 0 &&
+      keyWidth % keyHeads === 0 &&
+      valueWidth % keyHeads === 0 &&
+      width / heads === keyWidth / keyHeads;
+    expectShapes(
+      fits,
+      'attention',
+      `query, key, value (${batch * tokens}, width), width divisible by ${heads} heads`,
+      inputs,
+    );
+    expectShapes(
+      !bias || sameShape(bias.shape, [batch, 1, 1, tokens]),
+      'attention',
+      `a bias of shape (${batch}, 1, 1, ${tokens})`,
+      inputs,
+    );
     return { dtype: 'f32', shape: [batch * queries, (valueWidth / keyHeads) * heads] };
   },
   expand([query, key, value, bias], { batch, tokens, heads, queries, keyHeads, scale: factor }) {
@@ -46,11 +61,21 @@ const attentionOperation: Operation<AttentionAttributes> = {
 };
 
 /**
- * Multi-head scaled dot-product attention (Vaswani et al. 2017): softmax(scale·QKᵀ + bias)·V per head, heads side by side.
- * query (B·Q, H·d), key (B·T, H·d), value (B·T, H·e); where all heads share one key and value (Shazeer 2019), key (B·T, d), value (B·T, e).
- * bias (B, 1, 1, T) or null, large and negative where a token is padding. → (B·Q, H·e)
+ * Multi-head scaled dot-product attention (Vaswani et al. 2017): softmax(scale·QKᵀ + bias)·V per head, heads side by
+ * side. query (B·Q, H·d), key (B·T, H·d), value (B·T, H·e); where all heads share one key and value (Shazeer 2019), key
+ * (B·T, d), value (B·T, e). bias (B, 1, 1, T) or null, large and negative where a token is padding. → (B·Q, H·e)
  */
 export function attention(query: Node, key: Node, value: Node, bias: Node | null, sizes: AttentionSizes): Node {
-  const { heads, queries = sizes.tokens, keyHeads = heads, scale: factor = 1 / Math.sqrt(query.shape[1] / heads) } = sizes;
-  return apply(attentionOperation, bias ? [query, key, value, bias] : [query, key, value], { ...sizes, queries, keyHeads, scale: factor });
+  const {
+    heads,
+    queries = sizes.tokens,
+    keyHeads = heads,
+    scale: factor = 1 / Math.sqrt(query.shape[1] / heads),
+  } = sizes;
+  return apply(attentionOperation, bias ? [query, key, value, bias] : [query, key, value], {
+    ...sizes,
+    queries,
+    keyHeads,
+    scale: factor,
+  });
 }

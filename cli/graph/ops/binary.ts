@@ -1,7 +1,7 @@
 /** Element-wise operations of two tensors, with NumPy's broadcasting. */
-import { apply, describeType, ShapeError, type Node, type Operation, type Shape } from '../graph.ts';
-import { sumTo } from './reduce.ts';
+import { apply, describeType, type Node, type Operation, type Shape, ShapeError } from '../graph.ts';
 import { scalar } from './leaf.ts';
+import { sumTo } from './reduce.ts';
 import { negate } from './unary.ts';
 
 /** The shape that two shapes broadcast to; null if they don't. */
@@ -32,7 +32,9 @@ function binary(rule: BinaryRule): (a: Node, b: Node) => Node {
     infer([a, b]) {
       const shape = broadcastShape(a.shape, b.shape);
       if (!shape || a.dtype !== 'f32' || b.dtype !== 'f32') {
-        throw new ShapeError(`${rule.name}: expected two f32 tensors whose shapes broadcast, got ${describeType(a)} and ${describeType(b)}`);
+        throw new ShapeError(
+          `${rule.name}: expected two f32 tensors whose shapes broadcast, got ${describeType(a)} and ${describeType(b)}`,
+        );
       }
       return { dtype: 'f32', shape };
     },
@@ -49,8 +51,18 @@ function binary(rule: BinaryRule): (a: Node, b: Node) => Node {
 }
 
 export const add = binary({ name: 'add', onnx: 'Add', tfjs: 'add', gradient: (_a, _b, dy) => [dy, dy] });
-export const subtract = binary({ name: 'subtract', onnx: 'Sub', tfjs: 'sub', gradient: (_a, _b, dy) => [dy, negate(dy)] });
-export const multiply = binary({ name: 'multiply', onnx: 'Mul', tfjs: 'mul', gradient: (a, b, dy) => [multiply(dy, b), multiply(dy, a)] });
+export const subtract = binary({
+  name: 'subtract',
+  onnx: 'Sub',
+  tfjs: 'sub',
+  gradient: (_a, _b, dy) => [dy, negate(dy)],
+});
+export const multiply = binary({
+  name: 'multiply',
+  onnx: 'Mul',
+  tfjs: 'mul',
+  gradient: (a, b, dy) => [multiply(dy, b), multiply(dy, a)],
+});
 export const divide = binary({
   name: 'divide',
   onnx: 'Div',

@@ -1,4 +1,4 @@
-import { apply, expectShapes, sameShape, type Attributes, type Node, type Operation, type Shape } from '../graph.ts';
+import { type Attributes, apply, expectShapes, type Node, type Operation, type Shape, sameShape } from '../graph.ts';
 import { broadcastShape } from './binary.ts';
 import { sumTo } from './reduce.ts';
 
@@ -10,7 +10,12 @@ const broadcastOperation: Operation<BroadcastAttributes> = {
   name: 'broadcastTo',
   infer(inputs, { shape }) {
     const reached = broadcastShape(inputs[0].shape, shape);
-    expectShapes(reached !== null && sameShape(reached, shape), 'broadcastTo', `a shape that broadcasts to (${shape.join(', ')})`, inputs);
+    expectShapes(
+      reached !== null && sameShape(reached, shape),
+      'broadcastTo',
+      `a shape that broadcasts to (${shape.join(', ')})`,
+      inputs,
+    );
     return { dtype: inputs[0].dtype, shape };
   },
   gradient: ({ inputs: [x] }, dy) => [sumTo(dy, x.shape)],

@@ -1,4 +1,4 @@
-import { apply, expectShapes, type Attributes, type Node, type Operation } from '../graph.ts';
+import { type Attributes, apply, expectShapes, type Node, type Operation } from '../graph.ts';
 import { slice } from './slice.ts';
 
 interface ConcatAttributes extends Attributes {
@@ -10,9 +10,17 @@ const concatOperation: Operation<ConcatAttributes> = {
   infer(inputs, { axis }) {
     const [first] = inputs;
     const alike = inputs.every(
-      (x) => x.dtype === first.dtype && x.shape.length === first.shape.length && x.shape.every((size, i) => i === axis || size === first.shape[i]),
+      (x) =>
+        x.dtype === first.dtype &&
+        x.shape.length === first.shape.length &&
+        x.shape.every((size, i) => i === axis || size === first.shape[i]),
     );
-    expectShapes(alike && axis >= 0 && axis < first.shape.length, 'concat', `tensors that differ on axis ${axis} only`, inputs);
+    expectShapes(
+      alike && axis >= 0 && axis < first.shape.length,
+      'concat',
+      `tensors that differ on axis ${axis} only`,
+      inputs,
+    );
     const total = inputs.reduce((length, x) => length + x.shape[axis], 0);
     return { dtype: first.dtype, shape: first.shape.map((size, i) => (i === axis ? total : size)) };
   },

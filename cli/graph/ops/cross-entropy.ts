@@ -1,4 +1,4 @@
-import { apply, expectShapes, type Attributes, type Node, type Operation } from '../graph.ts';
+import { type Attributes, apply, expectShapes, type Node, type Operation } from '../graph.ts';
 import { multiply, scale } from './binary.ts';
 import { meanOfAll } from './reduce.ts';
 import { logSoftmax } from './softmax.ts';
@@ -15,10 +15,15 @@ const oneHotOperation: Operation<OneHotAttributes> = {
   },
   gradient: () => [null],
   onnx(writer, [labels], { attributes }) {
-    return writer.node('OneHot', [labels, writer.floats(Float32Array.of(attributes.classes), [1]), writer.floats(Float32Array.of(0, 1), [2])]);
+    return writer.node('OneHot', [
+      labels,
+      writer.floats(Float32Array.of(attributes.classes), [1]),
+      writer.floats(Float32Array.of(0, 1), [2]),
+    ]);
   },
   // tf.oneHot refuses a single class.
-  tfjs: (tf, [labels], { attributes }) => tf.cast(tf.equal(tf.expandDims(labels, -1), tf.range(0, attributes.classes, 1, 'int32')), 'float32'),
+  tfjs: (tf, [labels], { attributes }) =>
+    tf.cast(tf.equal(tf.expandDims(labels, -1), tf.range(0, attributes.classes, 1, 'int32')), 'float32'),
 };
 
 /** labels (…) → (…, classes), 1 at the label. */

@@ -1,5 +1,5 @@
 /** What a text encoder does before its first block: rows of tables, one for each token. */
-import { apply, elementCount, expectShapes, type Attributes, type Node, type Operation } from '../graph.ts';
+import { type Attributes, apply, elementCount, expectShapes, type Node, type Operation } from '../graph.ts';
 import { broadcastTo } from './broadcast.ts';
 import { gather } from './gather.ts';
 import { gemm } from './gemm.ts';
@@ -10,7 +10,12 @@ const embeddingOperation: Operation = {
   name: 'embedding',
   infer(inputs) {
     const [table, ids] = inputs;
-    expectShapes(table.shape.length === 2 && isBatchOfIds(ids), 'embedding', 'a table (V, D) and i32 ids (B, T)', inputs);
+    expectShapes(
+      table.shape.length === 2 && isBatchOfIds(ids),
+      'embedding',
+      'a table (V, D) and i32 ids (B, T)',
+      inputs,
+    );
     return { dtype: 'f32', shape: [elementCount(ids.shape), table.shape[1]] };
   },
   expand: ([table, ids]) => gather(table, flatten(ids)),
@@ -30,7 +35,12 @@ const positionEmbeddingOperation: Operation<PositionAttributes> = {
   name: 'positionEmbedding',
   infer(inputs, { batch, tokens }) {
     const { shape } = inputs[0];
-    expectShapes(shape.length === 2 && tokens <= shape[0], 'positionEmbedding', `a table (P, D) of at least ${tokens} rows`, inputs);
+    expectShapes(
+      shape.length === 2 && tokens <= shape[0],
+      'positionEmbedding',
+      `a table (P, D) of at least ${tokens} rows`,
+      inputs,
+    );
     return { dtype: 'f32', shape: [batch * tokens, shape[1]] };
   },
   expand([table], { batch, tokens }) {
@@ -55,14 +65,17 @@ const lowRankEmbeddingOperation: Operation<LowRankEmbeddingAttributes> = {
   name: 'lowRankEmbedding',
   infer(inputs) {
     const [ids, loraA, loraB] = inputs;
-    const fits = isBatchOfIds(ids) && [loraA, loraB].every(({ shape }) => shape.length === 2) && loraB.shape[1] === loraA.shape[0];
+    const fits =
+      isBatchOfIds(ids) && [loraA, loraB].every(({ shape }) => shape.length === 2) && loraB.shape[1] === loraA.shape[0];
     expectShapes(fits, 'lowRankEmbedding', 'i32 ids (B, T), loraA (r, D), loraB (V, r)', inputs);
     return { dtype: 'f32', shape: [elementCount(ids.shape), loraA.shape[1]] };
   },
   expand: ([ids, loraA, loraB], { scaling }) => gemm(embedding(loraB, ids), loraA, null, { alpha: scaling }),
 };
 
-/** s·B[ids]·A: the rows of a table that is a product, made one by one. ids (B, T), loraA (r, D), loraB (V, r) → (B·T, D) */
+/**
+ * s·B[ids]·A: the rows of a table that is a product, made one by one. ids (B, T), loraA (r, D), loraB (V, r) → (B·T, D)
+ */
 export function lowRankEmbedding(ids: Node, loraA: Node, loraB: Node, scaling: number, layer: string): Node {
   return apply(lowRankEmbeddingOperation, [ids, loraA, loraB], { scaling, layer });
 }

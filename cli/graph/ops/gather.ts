@@ -1,11 +1,16 @@
 /** Rows of a table by their numbers, and its transpose: rows added into a table. */
-import { apply, expectShapes, type Attributes, type Node, type Operation } from '../graph.ts';
+import { type Attributes, apply, expectShapes, type Node, type Operation } from '../graph.ts';
 
 const gatherOperation: Operation = {
   name: 'gather',
   infer(inputs) {
     const [table, ids] = inputs;
-    expectShapes(table.dtype === 'f32' && table.shape.length === 2 && isList(ids), 'gather', 'an f32 table (V, D) and i32 ids (N)', inputs);
+    expectShapes(
+      table.dtype === 'f32' && table.shape.length === 2 && isList(ids),
+      'gather',
+      'an f32 table (V, D) and i32 ids (N)',
+      inputs,
+    );
     return { dtype: 'f32', shape: [ids.shape[0], table.shape[1]] };
   },
   gradient: ({ inputs: [table, ids] }, dy) => [scatterAdd(dy, ids, table.shape[0]), null],

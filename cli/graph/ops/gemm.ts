@@ -1,4 +1,4 @@
-import { apply, expectShapes, type Attributes, type Node, type Operation } from '../graph.ts';
+import { type Attributes, apply, expectShapes, type Node, type Operation } from '../graph.ts';
 import { sumTo } from './reduce.ts';
 
 interface GemmAttributes extends Attributes {
@@ -20,15 +20,22 @@ const gemmOperation: Operation<GemmAttributes> = {
     const [M, K] = oriented(a, transA);
     const [K2, N] = oriented(b, transB);
     expectShapes(K === K2, 'gemm', `inner sizes that agree (transA ${transA}, transB ${transB})`, inputs);
-    const fits = !c || (c.shape.length === 1 && c.shape[0] === N) || (c.shape.length === 2 && c.shape[0] === M && c.shape[1] === N);
+    const fits =
+      !c ||
+      (c.shape.length === 1 && c.shape[0] === N) ||
+      (c.shape.length === 2 && c.shape[0] === M && c.shape[1] === N);
     expectShapes(fits, 'gemm', `an addend of shape (${N}) or (${M}, ${N})`, inputs);
     return { dtype: 'f32', shape: [M, N] };
   },
   gradient({ inputs: [a, b, c], attributes: { transA, transB, alpha } }, dy) {
     const options = { alpha };
     // Y = A·B: dA = dY·Bᵀ, dB = Aᵀ·dY; the transposes of the operands move over to their gradients.
-    const da = transA ? gemm(b, dy, null, { ...options, transA: transB, transB: true }) : gemm(dy, b, null, { ...options, transB: !transB });
-    const db = transB ? gemm(dy, a, null, { ...options, transA: true, transB: transA }) : gemm(a, dy, null, { ...options, transA: !transA });
+    const da = transA
+      ? gemm(b, dy, null, { ...options, transA: transB, transB: true })
+      : gemm(dy, b, null, { ...options, transB: !transB });
+    const db = transB
+      ? gemm(dy, a, null, { ...options, transA: true, transB: transA })
+      : gemm(a, dy, null, { ...options, transA: !transA });
     return c ? [da, db, sumTo(dy, c.shape)] : [da, db];
   },
   macs: ({ shape: [M, N], inputs: [a], attributes: { transA } }) => M * N * oriented(a, transA)[1],
@@ -46,8 +53,12 @@ const gemmOperation: Operation<GemmAttributes> = {
  * alpha · op(A)·op(B) + C for matrices; C of shape (N) or (M, N), or null.
  * A full C lets a sum of two products cost no pass of its own.
  */
-export function gemm(a: Node, b: Node, c: Node | null, options: { transA?: boolean; transB?: boolean; alpha?: number } = {}): Node {
+export function gemm(
+  a: Node,
+  b: Node,
+  c: Node | null,
+  options: { transA?: boolean; transB?: boolean; alpha?: number } = {},
+): Node {
   const { transA = false, transB = false, alpha = 1 } = options;
   return apply(gemmOperation, c ? [a, b, c] : [a, b], { transA, transB, alpha });
 }
-

@@ -1,8 +1,9 @@
 /**
  * Layer norm over the last axis: y = γ·x̂ + β with x̂ = (x - mean)·invStd and invStd = 1/√(variance + ε).
- * ONNX's LayerNormalization gives x̂ and invStd from one kernel; the gradient asks for both, so they are operations here.
+ * ONNX's LayerNormalization gives x̂ and invStd from one kernel; the gradient asks for both, so they are operations
+ * here.
  */
-import { apply, expectShapes, type Attributes, type Node, type Operation, type Shape } from '../graph.ts';
+import { type Attributes, apply, expectShapes, type Node, type Operation, type Shape } from '../graph.ts';
 import type { OnnxWriter, Tfjs, TfjsTensor } from '../targets.ts';
 import { add, divide, multiply, subtract } from './binary.ts';
 import { scalar } from './leaf.ts';

@@ -1,4 +1,13 @@
-import { apply, elementCount, ShapeError, type Attributes, type DType, type Node, type Operation, type Shape } from '../graph.ts';
+import {
+  type Attributes,
+  apply,
+  type DType,
+  elementCount,
+  type Node,
+  type Operation,
+  type Shape,
+  ShapeError,
+} from '../graph.ts';
 
 interface InputAttributes extends Attributes {
   readonly name: string;
@@ -30,7 +39,9 @@ const constantOperation: Operation<ConstantAttributes> = {
   name: 'constant',
   infer(_, { values, shape }) {
     if (values.length !== elementCount(shape)) {
-      throw new ShapeError(`constant: expected ${elementCount(shape)} values for shape (${shape.join(', ')}), got ${values.length}`);
+      throw new ShapeError(
+        `constant: expected ${elementCount(shape)} values for shape (${shape.join(', ')}), got ${values.length}`,
+      );
     }
     return { dtype: 'f32', shape };
   },

@@ -1,5 +1,5 @@
 /** The dense linear layer and the one that PC-LoRA leaves. Weights lie as in PyTorch: (out, in). */
-import { apply, expectShapes, type Attributes, type Node, type Operation } from '../graph.ts';
+import { type Attributes, apply, expectShapes, type Node, type Operation } from '../graph.ts';
 import { gemm } from './gemm.ts';
 
 interface LayerAttributes extends Attributes {
@@ -41,7 +41,8 @@ const lowRankOperation: Operation<LowRankAttributes> = {
     expectShapes(fits, 'lowRankLinear', 'x (rows, in), loraA (r, in), loraB (out, r), loraC (out)', inputs);
     return { dtype: 'f32', shape: [x.shape[0], loraB.shape[0]] };
   },
-  expand: ([x, loraA, loraB, loraC], { scaling }) => gemm(gemm(x, loraA, null, { transB: true }), loraB, loraC, { transB: true, alpha: scaling }),
+  expand: ([x, loraA, loraB, loraC], { scaling }) =>
+    gemm(gemm(x, loraA, null, { transB: true }), loraB, loraC, { transB: true, alpha: scaling }),
 };
 
 /** y = s·B(A x) + C: what is left of a layer when λ is 0 (PC-LoRA, arXiv 2406.09117). x (rows, in) → (rows, out). */

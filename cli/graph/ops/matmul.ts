@@ -1,4 +1,4 @@
-import { apply, elementCount, expectShapes, sameShape, type Attributes, type Node, type Operation } from '../graph.ts';
+import { type Attributes, apply, elementCount, expectShapes, type Node, type Operation, sameShape } from '../graph.ts';
 import { transpose } from './transpose.ts';
 
 interface MatmulAttributes extends Attributes {
@@ -23,7 +23,10 @@ const matmulOperation: Operation<MatmulAttributes> = {
   },
   macs: ({ shape, inputs: [a] }) => elementCount(shape) * a.shape[a.shape.length - 1],
   onnx(writer, [a, b], { inputs, attributes: { transB } }) {
-    return writer.node('MatMul', [a, transB ? writer.node('Transpose', [b], { perm: lastSwapped(inputs[1].shape.length) }) : b]);
+    return writer.node('MatMul', [
+      a,
+      transB ? writer.node('Transpose', [b], { perm: lastSwapped(inputs[1].shape.length) }) : b,
+    ]);
   },
   tfjs: (tf, [a, b], { attributes: { transB } }) => tf.matMul(a, b, false, transB),
 };

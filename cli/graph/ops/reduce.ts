@@ -1,5 +1,14 @@
 /** Sums and means over axes. */
-import { apply, elementCount, expectShapes, sameShape, type Attributes, type Node, type Operation, type Shape } from '../graph.ts';
+import {
+  type Attributes,
+  apply,
+  elementCount,
+  expectShapes,
+  type Node,
+  type Operation,
+  type Shape,
+  sameShape,
+} from '../graph.ts';
 import { scale } from './binary.ts';
 import { broadcastTo } from './broadcast.ts';
 import { reshape } from './reshape.ts';
@@ -13,7 +22,12 @@ function reducedShape(shape: Shape, axes: readonly number[]): Shape {
   return shape.map((size, i) => (axes.includes(i) ? 1 : size));
 }
 
-function reduction(name: string, onnx: string, tfjs: 'sum' | 'mean', gradientScale: (count: number) => number): Operation<ReduceAttributes> {
+function reduction(
+  name: string,
+  onnx: string,
+  tfjs: 'sum' | 'mean',
+  gradientScale: (count: number) => number,
+): Operation<ReduceAttributes> {
   return {
     name,
     infer(inputs, { axes }) {
@@ -46,12 +60,24 @@ export function mean(x: Node, axes: readonly number[]): Node {
 
 /** The mean of all elements, of shape (). */
 export function meanOfAll(x: Node): Node {
-  return reshape(mean(x, x.shape.map((_, i) => i)), []);
+  return reshape(
+    mean(
+      x,
+      x.shape.map((_, i) => i),
+    ),
+    [],
+  );
 }
 
 /** The sum of all elements, of shape (). */
 export function sumOfAll(x: Node): Node {
-  return reshape(sum(x, x.shape.map((_, i) => i)), []);
+  return reshape(
+    sum(
+      x,
+      x.shape.map((_, i) => i),
+    ),
+    [],
+  );
 }
 
 /** Undoes a broadcast: sums over the axes on which `shape` was stretched to x's shape. */
@@ -60,6 +86,11 @@ export function sumTo(x: Node, shape: Shape): Node {
   const added = x.shape.length - shape.length;
   const axes = x.shape.flatMap((size, i) => (i < added || (shape[i - added] === 1 && size !== 1) ? [i] : []));
   const summed = sum(x, axes);
-  expectShapes(elementCount(summed.shape) === elementCount(shape), 'sumTo', `a tensor broadcast from (${shape.join(', ')})`, [x]);
+  expectShapes(
+    elementCount(summed.shape) === elementCount(shape),
+    'sumTo',
+    `a tensor broadcast from (${shape.join(', ')})`,
+    [x],
+  );
   return reshape(summed, shape);
 }

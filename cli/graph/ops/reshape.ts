@@ -1,4 +1,13 @@
-import { apply, elementCount, expectShapes, sameShape, type Attributes, type Node, type Operation, type Shape } from '../graph.ts';
+import {
+  type Attributes,
+  apply,
+  elementCount,
+  expectShapes,
+  type Node,
+  type Operation,
+  type Shape,
+  sameShape,
+} from '../graph.ts';
 
 interface ReshapeAttributes extends Attributes {
   readonly shape: Shape;
@@ -8,7 +17,12 @@ const reshapeOperation: Operation<ReshapeAttributes> = {
   name: 'reshape',
   infer(inputs, { shape }) {
     const count = elementCount(shape);
-    expectShapes(elementCount(inputs[0].shape) === count, 'reshape', `${count} elements for (${shape.join(', ')})`, inputs);
+    expectShapes(
+      elementCount(inputs[0].shape) === count,
+      'reshape',
+      `${count} elements for (${shape.join(', ')})`,
+      inputs,
+    );
     return { dtype: inputs[0].dtype, shape };
   },
   gradient: ({ inputs: [x] }, dy) => [reshape(dy, x.shape)],

@@ -1,5 +1,5 @@
 /** A range of one axis, and its transpose: zeros around a range. */
-import { apply, expectShapes, type Attributes, type Node, type Operation } from '../graph.ts';
+import { type Attributes, apply, expectShapes, type Node, type Operation } from '../graph.ts';
 
 interface SliceAttributes extends Attributes {
   readonly axis: number;
@@ -19,10 +19,19 @@ const sliceOperation: Operation<SliceAttributes> = {
     return [pad(dy, axis, start, x.shape[axis] - start - size)];
   },
   onnx(writer, [x], { attributes: { axis, start, size } }) {
-    return writer.node('Slice', [x, writer.integers([start]), writer.integers([start + size]), writer.integers([axis])]);
+    return writer.node('Slice', [
+      x,
+      writer.integers([start]),
+      writer.integers([start + size]),
+      writer.integers([axis]),
+    ]);
   },
   tfjs(tf, [x], { shape, attributes: { axis, start } }) {
-    return tf.slice(x, shape.map((_, i) => (i === axis ? start : 0)), [...shape]);
+    return tf.slice(
+      x,
+      shape.map((_, i) => (i === axis ? start : 0)),
+      [...shape],
+    );
   },
 };
 
@@ -41,7 +50,12 @@ const padOperation: Operation<PadAttributes> = {
   name: 'pad',
   infer(inputs, { axis, before, after }) {
     const { shape, dtype } = inputs[0];
-    expectShapes(axis >= 0 && axis < shape.length && before >= 0 && after >= 0, 'pad', `an axis ${axis} and counts of zero or more`, inputs);
+    expectShapes(
+      axis >= 0 && axis < shape.length && before >= 0 && after >= 0,
+      'pad',
+      `an axis ${axis} and counts of zero or more`,
+      inputs,
+    );
     return { dtype, shape: shape.map((extent, i) => (i === axis ? extent + before + after : extent)) };
   },
   gradient({ inputs: [x], attributes: { axis, before } }, dy) {
@@ -52,7 +66,10 @@ const padOperation: Operation<PadAttributes> = {
     return writer.node('Pad', [x, writer.integers([...at(before), ...at(after)])]);
   },
   tfjs(tf, [x], { shape, attributes: { axis, before, after } }) {
-    return tf.pad(x, shape.map((_, i) => (i === axis ? [before, after] : [0, 0])));
+    return tf.pad(
+      x,
+      shape.map((_, i) => (i === axis ? [before, after] : [0, 0])),
+    );
   },
 };
 

@@ -4,11 +4,21 @@ import { multiply, subtract } from './binary.ts';
 import { sum } from './reduce.ts';
 import { exp } from './unary.ts';
 
-function overLastAxis(name: string, onnx: string, tfjs: 'softmax' | 'logSoftmax', gradient: (y: Node, dy: Node, axis: number) => Node): (x: Node) => Node {
+function overLastAxis(
+  name: string,
+  onnx: string,
+  tfjs: 'softmax' | 'logSoftmax',
+  gradient: (y: Node, dy: Node, axis: number) => Node,
+): (x: Node) => Node {
   const operation: Operation = {
     name,
     infer(inputs) {
-      expectShapes(inputs[0].dtype === 'f32' && inputs[0].shape.length > 0, name, 'an f32 tensor with at least one axis', inputs);
+      expectShapes(
+        inputs[0].dtype === 'f32' && inputs[0].shape.length > 0,
+        name,
+        'an f32 tensor with at least one axis',
+        inputs,
+      );
       return { dtype: 'f32', shape: inputs[0].shape };
     },
     gradient: (y, dy) => [gradient(y, dy, y.shape.length - 1)],
@@ -19,7 +29,11 @@ function overLastAxis(name: string, onnx: string, tfjs: 'softmax' | 'logSoftmax'
 }
 
 /** y = e^x / Σ e^x;  dx = y · (dy - Σ y·dy) */
-export const softmax = overLastAxis('softmax', 'Softmax', 'softmax', (y, dy, axis) => multiply(y, subtract(dy, sum(multiply(y, dy), [axis]))));
+export const softmax = overLastAxis('softmax', 'Softmax', 'softmax', (y, dy, axis) =>
+  multiply(y, subtract(dy, sum(multiply(y, dy), [axis]))),
+);
 
 /** y = x - log Σ e^x;  dx = dy - e^y · Σ dy */
-export const logSoftmax = overLastAxis('logSoftmax', 'LogSoftmax', 'logSoftmax', (y, dy, axis) => subtract(dy, multiply(exp(y), sum(dy, [axis]))));
+export const logSoftmax = overLastAxis('logSoftmax', 'LogSoftmax', 'logSoftmax', (y, dy, axis) =>
+  subtract(dy, multiply(exp(y), sum(dy, [axis]))),
+);

@@ -1,4 +1,4 @@
-import { apply, expectShapes, type Attributes, type Node, type Operation } from '../graph.ts';
+import { type Attributes, apply, expectShapes, type Node, type Operation } from '../graph.ts';
 
 interface TransposeAttributes extends Attributes {
   readonly permutation: readonly number[];
@@ -9,11 +9,21 @@ const transposeOperation: Operation<TransposeAttributes> = {
   infer(inputs, { permutation }) {
     const { shape, dtype } = inputs[0];
     const isPermutation = permutation.length === shape.length && shape.every((_, i) => permutation.includes(i));
-    expectShapes(isPermutation, 'transpose', `a tensor with ${permutation.length} axes for the permutation ${permutation.join(', ')}`, inputs);
+    expectShapes(
+      isPermutation,
+      'transpose',
+      `a tensor with ${permutation.length} axes for the permutation ${permutation.join(', ')}`,
+      inputs,
+    );
     return { dtype, shape: permutation.map((axis) => shape[axis]) };
   },
   gradient({ attributes: { permutation } }, dy) {
-    return [transpose(dy, permutation.map((_, i) => permutation.indexOf(i)))];
+    return [
+      transpose(
+        dy,
+        permutation.map((_, i) => permutation.indexOf(i)),
+      ),
+    ];
   },
   onnx: (writer, inputs, { attributes }) => writer.node('Transpose', inputs, { perm: attributes.permutation }),
   tfjs: (tf, [x], { attributes }) => tf.transpose(x, [...attributes.permutation]),

@@ -28,7 +28,12 @@ function unary(rule: UnaryRule): (x: Node) => Node {
 export const negate = unary({ name: 'negate', onnx: 'Neg', tfjs: 'neg', gradient: (_x, _y, dy) => negate(dy) });
 export const exp = unary({ name: 'exp', onnx: 'Exp', tfjs: 'exp', gradient: (_x, y, dy) => multiply(dy, y) });
 export const log = unary({ name: 'log', onnx: 'Log', tfjs: 'log', gradient: (x, _y, dy) => divide(dy, x) });
-export const sqrt = unary({ name: 'sqrt', onnx: 'Sqrt', tfjs: 'sqrt', gradient: (_x, y, dy) => divide(scale(dy, 0.5), y) });
+export const sqrt = unary({
+  name: 'sqrt',
+  onnx: 'Sqrt',
+  tfjs: 'sqrt',
+  gradient: (_x, y, dy) => divide(scale(dy, 0.5), y),
+});
 /** d erf(x) / dx = 2/√π · e^(-x²) */
 export const erf = unary({
   name: 'erf',

@@ -1,5 +1,5 @@
 /** What an image encoder does before its first block and after its last. */
-import { apply, expectShapes, type Attributes, type Node, type Operation } from '../graph.ts';
+import { type Attributes, apply, expectShapes, type Node, type Operation } from '../graph.ts';
 import { add } from './binary.ts';
 import { broadcastTo } from './broadcast.ts';
 import { concat } from './concat.ts';
@@ -16,7 +16,12 @@ const patchifyOperation: Operation<PatchifyAttributes> = {
   infer(inputs, { patchSize }) {
     const [batch, channels, height, width] = inputs[0].shape;
     const fits = inputs[0].shape.length === 4 && height % patchSize === 0 && width % patchSize === 0;
-    expectShapes(fits, 'patchify', `pixels (batch, channels, height, width) with sides divisible by ${patchSize}`, inputs);
+    expectShapes(
+      fits,
+      'patchify',
+      `pixels (batch, channels, height, width) with sides divisible by ${patchSize}`,
+      inputs,
+    );
     return { dtype: 'f32', shape: [(batch * height * width) / patchSize ** 2, channels * patchSize ** 2] };
   },
   expand([pixels], { patchSize: p }) {
@@ -27,7 +32,9 @@ const patchifyOperation: Operation<PatchifyAttributes> = {
   },
 };
 
-/** Cuts pictures into patches, row by row: pixels (B, C, H, W) → (B·N, C·p·p), each row in the order of Conv2d's weight. */
+/**
+ * Cuts pictures into patches, row by row: pixels (B, C, H, W) → (B·N, C·p·p), each row in the order of Conv2d's weight.
+ */
 export function patchify(pixels: Node, patchSize: number): Node {
   return apply(patchifyOperation, [pixels], { patchSize });
 }
@@ -38,7 +45,11 @@ const tokensOperation: Operation = {
     const [patches, cls, position] = inputs;
     const [groups, width] = position.shape;
     const D = patches.shape[1];
-    const fits = cls.shape.length === 1 && cls.shape[0] === width && width % D === 0 && (patches.shape[0] * D) % ((groups - 1) * width) === 0;
+    const fits =
+      cls.shape.length === 1 &&
+      cls.shape[0] === width &&
+      width % D === 0 &&
+      (patches.shape[0] * D) % ((groups - 1) * width) === 0;
     expectShapes(fits, 'tokens', 'patches (B·N, D), cls (C·D), position (N/C + 1, C·D)', inputs);
     return { dtype: 'f32', shape: [((patches.shape[0] * D) / (groups - 1) / width) * groups * (width / D), D] };
   },
@@ -53,8 +64,9 @@ const tokensOperation: Operation = {
 };
 
 /**
- * Puts C class tokens before each picture's patches and adds the positions. patches (B·N, D), cls (C·D), position (N/C + 1, C·D)
- * → (B·(N + C), D). The positions lie as a table of all N + C would, C of them to a row: so one kernel serves every C that divides N.
+ * Puts C class tokens before each picture's patches and adds the positions. patches (B·N, D), cls (C·D), position (N/C
+ * + 1, C·D) → (B·(N + C), D). The positions lie as a table of all N + C would, C of them to a row: so one kernel serves
+ * every C that divides N.
  */
 export function tokens(patches: Node, cls: Node, position: Node): Node {
   return apply(tokensOperation, [patches, cls, position], {});
@@ -69,7 +81,12 @@ const selectOperation: Operation<SelectAttributes> = {
   name: 'selectToken',
   infer(inputs, { batch, index }) {
     const [rows, width] = inputs[0].shape;
-    expectShapes(rows % batch === 0 && index < rows / batch, 'selectToken', `rows of ${batch} sequences longer than ${index}`, inputs);
+    expectShapes(
+      rows % batch === 0 && index < rows / batch,
+      'selectToken',
+      `rows of ${batch} sequences longer than ${index}`,
+      inputs,
+    );
     return { dtype: 'f32', shape: [batch, width] };
   },
   expand([x], { batch, index }) {

@@ -4,8 +4,9 @@ import { rounded, roundingMagic } from './round';
 import { tileFour16 } from './tile-int16';
 
 /**
- * `attention` in integers: queries and keys become 16-bit numbers with a scale a row, values with a scale a column, probabilities
- * 15-bit fractions; sums are exact. Eight products an instruction on every host, at a ten-thousandth of the largest value's precision.
+ * `attention` in integers: queries and keys become 16-bit numbers with a scale a row, values with a scale a column,
+ * probabilities 15-bit fractions; sums are exact. Eight products an instruction on every host, at a ten-thousandth of
+ * the largest value's precision.
  */
 export function attentionInt16(
   q: usize, k: usize, v: usize, out: usize, scratch: usize, queries: i32, tokens: i32, heads: i32, keyHeads: i32, keySize: i32, valueSize: i32, scale: f32,
@@ -65,7 +66,10 @@ function pairsOf(size: i32): i32 {
   return ((size + 3) & ~3) >> 1;
 }
 
-/** The largest magnitude of queries and keys whose products' sum fits an int32: its square times the size is at most 2^31. */
+/**
+ * The largest magnitude of queries and keys whose products' sum fits an int32: its square times the size is at most
+ * 2^31.
+ */
 function limitOf(pairs: i32): f32 {
   return min<f32>(32767, floor(sqrt(<f32>1073741824 / <f32>pairs)) - 1);
 }
@@ -108,7 +112,9 @@ function inverseOf(most: f32, limit: f32): f32 {
   return most > TINY ? limit / most : 0;
 }
 
-/** keys (tokens / 8, pairs, 8, 2): eight keys side by side, what pads them 0 with scale 0. `row` is scratch for one key. */
+/**
+ * keys (tokens / 8, pairs, 8, 2): eight keys side by side, what pads them 0 with scale 0. `row` is scratch for one key.
+ */
 function packKeys(k: usize, keys: usize, scales: usize, row: usize, tokens: i32, columns: i32, size: i32, limit: f32): void {
   const pairs = pairsOf(size);
   const padded = toPanels(tokens);
@@ -158,8 +164,8 @@ function largestOfColumns(column: usize, stride: usize, tokens: i32, left: i32):
 }
 
 /**
- * out (padded) i16 = 32767 · 2^x / Σ 2^x, rounded, for `count` scores x, which are overwritten; returns what a sum over `out` has to be
- * multiplied with: 1 / Σ out.
+ * out (padded) i16 = 32767 · 2^x / Σ 2^x, rounded, for `count` scores x, which are overwritten; returns what a sum over
+ * `out` has to be multiplied with: 1 / Σ out.
  */
 function softmax(x: usize, out: usize, count: i32, padded: i32): f32 {
   for (let i = count; i < padded; i++) store<f32>(x + (<usize>i << 2), -Infinity);

@@ -4,9 +4,10 @@ import { REGISTER } from './lanes';
 /** Scores times this turn e^x into 2^x. */
 export const LOG2_E: f32 = 1.4426950408889634;
 
-// 2^x = 2^n · 2^r with n = round(x), |r| <= 1/2: half a minimax polynomial of 2^r (fifth power, within 2e-7 in f32) times 2^(n + 1).
-// Adding 1.5 · 2^23 + 128 rounds and leaves n + 128 in the low bits, the exponent of 2^(n + 1). A product, where adding to the exponent
-// would make numbers of some NaNs. Plain multiplications and additions, so that every host computes the same bits: they decide the integers of attention.
+// 2^x = 2^n · 2^r with n = round(x), |r| <= 1/2: half a minimax polynomial of 2^r (fifth power, within 2e-7 in f32)
+// times 2^(n + 1). Adding 1.5 · 2^23 + 128 rounds and leaves n + 128 in the low bits, the exponent of 2^(n + 1). A
+// product, where adding to the exponent would make numbers of some NaNs. Plain multiplications and additions, so that
+// every host computes the same bits: they decide the integers of attention.
 const TABLE: usize = memory.data<f32>([
   -126, 12583040, 6.638235645368695e-4, 4.837770946323872e-3, 2.7753565460443497e-2, 0.12011060118675232, 0.3465734720230103,
   0.5000000596046448,

@@ -1,8 +1,9 @@
 import { constant } from './constants';
 import { LANES, loadPart, storePart } from './lanes';
 
-// x · Φ(x) with Φ(x) = 1/2 + v · P(v²) / Q(v²) and v = x kept within ±5, where the quotient is 1/2 to the last bit: the exact GELU within 3.1e-6.
-// The coefficients are a minimax fit of x · Φ(x) (iteratively reweighted least squares), from the highest to the lowest; Q ends in 1.
+// x · Φ(x) with Φ(x) = 1/2 + v · P(v²) / Q(v²) and v = x kept within ±5, where the quotient is 1/2 to the last bit: the
+// exact GELU within 3.1e-6. The coefficients are a minimax fit of x · Φ(x) (iteratively reweighted least squares), from
+// the highest to the lowest; Q ends in 1.
 const TABLE: usize = memory.data<f32>([
   -5, 5, 6.303668487817049e-5, 0.004329134244471788, 0.02941068820655346, 0.39896661043167114,
   3.880401891365182e-6, 0.0015118145383894444, 0.0257546566426754, 0.24057458341121674, 1, 0.5,

@@ -1,5 +1,5 @@
-// The kernels that a plan may call (../../artifact/steps.ts). Operands are addresses in the one linear memory; sizes count elements.
-// Nothing here allocates, and nothing is checked: a plan is checked before it runs.
+// The kernels that a plan may call (../../artifact/steps.ts). Operands are addresses in the one linear memory; sizes
+// count elements. Nothing here allocates, and nothing is checked: a plan is checked before it runs.
 export { patchify } from './patchify';
 export { linear } from './linear';
 export { quantizeRows } from './quantize';

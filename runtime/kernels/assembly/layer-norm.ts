@@ -2,7 +2,8 @@ import { LANES, sumF32 } from './lanes';
 import { quantizeRow, quantizedRowBytes } from './quantize';
 
 /**
- * y = gamma · (x - mean) / sqrt(variance + epsilon) + beta for each row of x (rows, columns); the variance is the biased one. y goes to
+ * y = gamma · (x - mean) / sqrt(variance + epsilon) + beta for each row of x (rows, columns); the variance is the
+ * biased one. y goes to
  * `out` (or 0) as f32 and to `quantized` (or 0). scratch holds one row.
  */
 export function layerNorm(

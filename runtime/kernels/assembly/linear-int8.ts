@@ -4,8 +4,8 @@ import { quantizedRowBytes, quantizeRows } from './quantize';
 import { multiplyRows } from './tile';
 
 /**
- * y (rows, outputs) = activation(x · weightᵀ + bias) + residual, for quantized x (rows, inputs), packed int8 weights and their columns.
- * y goes to `out` (or 0) as f32 and to `quantized` (or 0). Scratch: see `region`.
+ * y (rows, outputs) = activation(x · weightᵀ + bias) + residual, for quantized x (rows, inputs), packed int8 weights
+ * and their columns. y goes to `out` (or 0) as f32 and to `quantized` (or 0). Scratch: see `region`.
  */
 export function linearInt8(
   x: usize, weight: usize, columns: usize, residual: usize, out: usize, quantized: usize, scratch: usize,
@@ -22,7 +22,10 @@ export function linearInt8(
   }
 }
 
-/** `linearInt8` through a low rank: y = activation(loraB · (loraA · x) + bias) + residual. What lies between never leaves the cache. */
+/**
+ * `linearInt8` through a low rank: y = activation(loraB · (loraA · x) + bias) + residual. What lies between never
+ * leaves the cache.
+ */
 export function lowRankInt8(
   x: usize, loraA: usize, columnsA: usize, loraB: usize, columnsB: usize, residual: usize, out: usize, quantized: usize,
   scratch: usize, rows: i32, inputs: i32, rank: i32, outputs: i32, activation: i32,

@@ -1,6 +1,6 @@
-// A quantized row: its values, one byte each in 0..127 and padded with zeros to a multiple of 16; then its scale (f32) and its
-// zero point (i32), in 16 bytes of their own. x ≈ scale · (value - zero). 7 bits, not 8: the relaxed dot product is only
-// defined for them.
+// A quantized row: its values, one byte each in 0..127 and padded with zeros to a multiple of 16; then its scale (f32)
+// and its zero point (i32), in 16 bytes of their own. x ≈ scale · (value - zero). 7 bits, not 8: the relaxed dot
+// product is only defined for them.
 import { alignUp, LANES, maxF32, minF32, REGISTER, sumF32 } from './lanes';
 import { rounded, roundingMagic } from './round';
 
@@ -24,8 +24,8 @@ export function quantizeRows(x: usize, quantized: usize, rows: i32, columns: i32
 }
 
 /**
- * Quantizes one row. The range always holds 0, so that zero is exact and lies in 0..127 too. A row that holds NaN or infinity
- * gets a scale that is NaN or infinite, so that what is computed of it is NaN.
+ * Quantizes one row. The range always holds 0, so that zero is exact and lies in 0..127 too. A row that holds NaN or
+ * infinity gets a scale that is NaN or infinite, so that what is computed of it is NaN.
  */
 export function quantizeRow(x: usize, quantized: usize, columns: i32): void {
   let low = f32x4.splat(0);

@@ -2,7 +2,10 @@ import { constant } from './constants';
 
 const TABLE: usize = memory.data<f32>([12582912]);
 
-/** 1.5 · 2^23: a float of at most 2^22 plus this is rounded to an integer (halves to even), which stands in the low bits of the sum. */
+/**
+ * 1.5 · 2^23: a float of at most 2^22 plus this is rounded to an integer (halves to even), which stands in the low bits
+ * of the sum.
+ */
 // @ts-ignore: decorator
 @inline
 export function roundingMagic(): v128 {

@@ -1,6 +1,6 @@
 /**
- * out (rows, 8) = x · panel + start for at most four rows of f32; the panel (count, 8) holds eight outputs side by side. Rows of x and
- * out lie xStride and outStride bytes apart; start (8).
+ * out (rows, 8) = x · panel + start for at most four rows of f32; the panel (count, 8) holds eight outputs side by
+ * side. Rows of x and out lie xStride and outStride bytes apart; start (8).
  */
 export function tileRows(
   x: usize, xStride: usize, panel: usize, start: usize, out: usize, outStride: usize, rows: i32, count: i32,

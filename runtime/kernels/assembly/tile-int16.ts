@@ -1,6 +1,6 @@
 /**
- * out (4, 8 · panels) f32 = factor · scale · (x · panel): rows of x (4, 2 · pairs) i16, panels (pairs, 8, 2) i16 that follow each other;
- * factors (4), one a row, and scales (8 · panels), one a column. `pairs` is even.
+ * out (4, 8 · panels) f32 = factor · scale · (x · panel): rows of x (4, 2 · pairs) i16, panels (pairs, 8, 2) i16 that
+ * follow each other; factors (4), one a row, and scales (8 · panels), one a column. `pairs` is even.
  */
 export function tileFour16(
   x: usize, xStride: usize, panel: usize, factors: usize, scales: usize, out: usize, outStride: usize, pairs: i32, panels: i32,

@@ -1,16 +1,16 @@
 /**
- * The tiles with relaxed SIMD: sixteen products an instruction. See ./tile for the layout. There are two ways to add them up, which give the
- * same bits. T = i32: relaxed_dot_i8x16_i7x16_add, one instruction where the processor has it (ARM's SDOT, x86's AVX-VNNI) and five where it
- * does not. T = i16: sums of pairs, then pmaddwd with ones, three instructions on any x86, twelve on ARM. (Zen 4, without AVX-VNNI: 84 and
- * 109 GOP/s.)
+ * The tiles with relaxed SIMD: sixteen products an instruction. See ./tile for the layout. There are two ways to add
+ * them up, which give the same bits. T = i32: relaxed_dot_i8x16_i7x16_add, one instruction where the processor has it
+ * (ARM's SDOT, x86's AVX-VNNI) and five where it does not. T = i16: sums of pairs, then pmaddwd with ones, three
+ * instructions on any x86, twelve on ARM. (Zen 4, without AVX-VNNI: 84 and 109 GOP/s.)
  */
 import { COLUMNS_BYTES, finished, startOf } from './epilogue';
 
 const ONES: usize = memory.data<i16>([1, 1, 1, 1, 1, 1, 1, 1]);
 
 /**
- * Four rows of x, `stride` bytes apart, each with its scale and zero at `trailer`, times `panels` panels of weights, which follow each other
- * as their columns do.
+ * Four rows of x, `stride` bytes apart, each with its scale and zero at `trailer`, times `panels` panels of weights,
+ * which follow each other as their columns do.
  */
 export function tileFourRelaxed<T>(
   x: usize, stride: usize, trailer: usize, weight: usize, columns: usize, out: usize, outStride: usize, groups: i32, panels: i32,

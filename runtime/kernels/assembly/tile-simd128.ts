@@ -14,7 +14,10 @@ export function widen(x: usize, out: usize, rows: i32, inputs: i32): void {
   }
 }
 
-/** Two rows of x, `stride` bytes apart, with their scales and zeros at `trailer`, and their values as 16-bit numbers in `wide`. */
+/**
+ * Two rows of x, `stride` bytes apart, with their scales and zeros at `trailer`, and their values as 16-bit numbers in
+ * `wide`.
+ */
 export function tileTwoWide(
   x: usize, stride: usize, trailer: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize, groups: i32,
 ): void {

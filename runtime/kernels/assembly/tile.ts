@@ -1,7 +1,7 @@
 /**
- * Products of quantized rows and one panel of packed int8 weights, four rows or one at a time. A panel holds eight outputs; its bytes
- * lie as (groups, 8, 4), in groups of four inputs, so that a register is four inputs of four outputs and each lane adds up one output. Beside it lie its
- * columns (`prepareColumns`): what the epilogue needs.
+ * Products of quantized rows and one panel of packed int8 weights, four rows or one at a time. A panel holds eight
+ * outputs; its bytes lie as (groups, 8, 4), in groups of four inputs, so that a register is four inputs of four outputs
+ * and each lane adds up one output. Beside it lie its columns (`prepareColumns`): what the epilogue needs.
  *   out = scale · weightScale · (Σ value · weight - zero · Σ weight) + bias
  * The sum is exact, so that every build and host computes the same bits.
  */
@@ -12,8 +12,8 @@ import { alignUp, BLOCK, groupsOf, PANEL } from './lanes';
 import { quantizedRowBytes } from './quantize';
 
 /**
- * out (rows, outputs) f32 = x · weightᵀ + bias for at most four quantized rows. `tile` (128 bytes) and `wide` (four rows of
- * 16-bit values) are scratch.
+ * out (rows, outputs) f32 = x · weightᵀ + bias for at most four quantized rows. `tile` (128 bytes) and `wide` (four
+ * rows of 16-bit values) are scratch.
  */
 export function multiplyRows(
   x: usize, weight: usize, columns: usize, out: usize, tile: usize, wide: usize, rows: i32, inputs: i32, outputs: i32,
@@ -35,7 +35,8 @@ function multiplyPanels(
   x: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize, rows: i32, inputs: i32, panels: i32,
 ): void {
   if (!ASC_FEATURE_RELAXED_SIMD) multiplyWide(x, wide, weight, columns, out, outStride, rows, inputs, panels);
-  // Which way is faster is the processor's business: there is a build of each, and a host chooses (../../hosts/node.ts).
+  // Which way is faster is the processor's business: there is a build of each, and a host chooses
+  // (../../hosts/node.ts).
   else if (isDefined(ADD_IN_PAIRS)) multiplyRelaxed<i16>(x, weight, columns, out, outStride, rows, inputs, panels);
   else multiplyRelaxed<i32>(x, weight, columns, out, outStride, rows, inputs, panels);
 }
@@ -75,8 +76,8 @@ function multiplyWide(
 }
 
 /**
- * Lays out what the epilogue needs of each panel, side by side: eight scales (f32), sums of weights (i32) and biases (f32).
- * scales (outputs), bias (outputs) or 0. What pads the last panel is 0.
+ * Lays out what the epilogue needs of each panel, side by side: eight scales (f32), sums of weights (i32) and biases
+ * (f32). scales (outputs), bias (outputs) or 0. What pads the last panel is 0.
  */
 export function prepareColumns(weight: usize, scales: usize, bias: usize, columns: usize, inputs: i32, outputs: i32): void {
   const groups = groupsOf(inputs);

@@ -1,7 +1,8 @@
 import { addRow } from './rows';
 
 /**
- * out (rows, columns) = [cls; patches] + position. position (rows, columns) is f32, or int8 where positionScales (rows) is not 0.
+ * out (rows, columns) = [cls; patches] + position. position (rows, columns) is f32, or int8 where positionScales (rows)
+ * is not 0.
  */
 export function tokens(
   patches: usize, cls: usize, position: usize, positionScales: usize, out: usize, rows: i32, columns: i32,
@@ -13,8 +14,9 @@ export function tokens(
 }
 
 /**
- * out (rows, columns) = table[ids] + residual, of which ids and residual may be 0: then row i takes the table's row i, and nothing is added.
- * The table is f32, or int8 where scales (entries) is not 0. What lies beyond its entries is the last of them: no id reads outside.
+ * out (rows, columns) = table[ids] + residual, of which ids and residual may be 0: then row i takes the table's row i,
+ * and nothing is added. The table is f32, or int8 where scales (entries) is not 0. What lies beyond its entries is the
+ * last of them: no id reads outside.
  */
 export function embedding(ids: usize, table: usize, scales: usize, residual: usize, out: usize, rows: i32, columns: i32, entries: i32): void {
   const bytes = <usize>(rows * columns) << 2;

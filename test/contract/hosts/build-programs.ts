@@ -4,11 +4,18 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { Build } from './program.ts';
 
-const WASM_FILES: Readonly<Record<Build, string>> = { simd128: 'kernels.wasm', relaxed: 'kernels-relaxed.wasm', relaxedPairs: 'kernels-relaxed-pairs.wasm' };
+const WASM_FILES: Readonly<Record<Build, string>> = {
+  simd128: 'kernels.wasm',
+  relaxed: 'kernels-relaxed.wasm',
+  relaxedPairs: 'kernels-relaxed-pairs.wasm',
+};
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** Bundles the program for each kind of host into a folder, beside the kernels. Returns the builds of the kernels that exist. */
+/**
+ * Bundles the program for each kind of host into a folder, beside the kernels. Returns the builds of the kernels that
+ * exist.
+ */
 export async function buildPrograms(folder: string): Promise<Build[]> {
   await build({
     entryPoints: ['command-line', 'worker', 'page', 'edge-app'].map((name) => here(`./${name}.ts`)),
@@ -21,7 +28,9 @@ export async function buildPrograms(folder: string): Promise<Build[]> {
     external: ['node:*'],
     logLevel: 'warning',
   });
-  const builds = (Object.keys(WASM_FILES) as Build[]).filter((name) => existsSync(here(`../../../dist/${WASM_FILES[name]}`)));
+  const builds = (Object.keys(WASM_FILES) as Build[]).filter((name) =>
+    existsSync(here(`../../../dist/${WASM_FILES[name]}`)),
+  );
   for (const name of builds) copyFileSync(here(`../../../dist/${WASM_FILES[name]}`), join(folder, `${name}.wasm`));
   return builds;
 }

@@ -2,12 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chromium as browserType } from 'playwright-core';
-import { systemProgram } from './installed.ts';
 import type { Host } from './host.ts';
+import { systemProgram } from './installed.ts';
 
 const file = systemProgram('chromium');
 
-/** A page on localhost is a secure context, which crypto.subtle needs. Nothing listens there: every request is answered from `folder`. */
+/**
+ * A page on localhost is a secure context, which crypto.subtle needs. Nothing listens there: every request is answered
+ * from `folder`.
+ */
 const ORIGIN = 'http://localhost';
 const CONTENT_TYPES: Readonly<Record<string, string>> = { mjs: 'text/javascript', wasm: 'application/wasm' };
 
@@ -16,14 +19,23 @@ export const chromium: Host = {
   absent: file === null ? 'not installed: apt-get install chromium' : null,
   builds: ['simd128', 'relaxed', 'relaxedPairs'],
   async run(folder, request) {
-    const browser = await browserType.launch({ executablePath: file!, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
+    const browser = await browserType.launch({
+      executablePath: file!,
+      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+    });
     try {
       const page = await browser.newPage();
       await page.route(`${ORIGIN}/**`, async (route) => {
         const path = new URL(route.request().url()).pathname;
-        if (path === '/') return route.fulfill({ contentType: 'text/html', body: '<!doctype html><script type="module" src="/page.mjs"></script>' });
+        if (path === '/')
+          return route.fulfill({
+            contentType: 'text/html',
+            body: '<!doctype html><script type="module" src="/page.mjs"></script>',
+          });
         const contentType = CONTENT_TYPES[path.split('.').at(-1) ?? ''];
-        return route.fulfill(contentType === undefined ? { status: 404 } : { contentType, body: await readFile(join(folder, path)) });
+        return route.fulfill(
+          contentType === undefined ? { status: 404 } : { contentType, body: await readFile(join(folder, path)) },
+        );
       });
       await page.goto(`${ORIGIN}/`);
       await page.waitForFunction(() => 'answerOfPage' in globalThis);

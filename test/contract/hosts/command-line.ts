@@ -4,5 +4,7 @@ import { text } from 'node:stream/consumers';
 import { answer, type HostRequest } from './program.ts';
 
 const request = JSON.parse(await text(process.stdin)) as HostRequest;
-const result = await answer(request, async (build) => WebAssembly.compile(await readFile(new URL(`${build}.wasm`, import.meta.url))));
+const result = await answer(request, async (build) =>
+  WebAssembly.compile(await readFile(new URL(`${build}.wasm`, import.meta.url))),
+);
 process.stdout.write(JSON.stringify(result));

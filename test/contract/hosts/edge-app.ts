@@ -1,4 +1,5 @@
-// workerd, as it would serve: the edge bundle as it was built, the artifact and the kernels, all modules of the worker. A "picture" is its pixels.
+// workerd, as it would serve: the edge bundle as it was built, the artifact and the kernels, all modules of the worker.
+// A "picture" is its pixels.
 import type { createEdgeHandler } from '../../../runtime/hosts/edge.ts';
 
 let handler: ReturnType<typeof createEdgeHandler> | undefined;

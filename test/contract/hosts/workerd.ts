@@ -4,11 +4,15 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { hostFile } from './installed.ts';
 import type { Host } from './host.ts';
+import { hostFile } from './installed.ts';
 import type { HostAnswer } from './program.ts';
 
-const file = hostFile(...['linux-64', 'linux-arm64', 'darwin-arm64', 'darwin-64'].map((platform) => `@cloudflare/workerd-${platform}/bin/workerd`));
+const file = hostFile(
+  ...['linux-64', 'linux-arm64', 'darwin-arm64', 'darwin-64'].map(
+    (platform) => `@cloudflare/workerd-${platform}/bin/workerd`,
+  ),
+);
 
 export const workerd: Host = {
   name: 'workerd',
@@ -29,14 +33,20 @@ export const workerd: Host = {
 const MODULE_KINDS: Readonly<Record<string, string>> = { mjs: 'esModule', wasm: 'wasm', slim: 'data', html: 'text' };
 
 /** Serves a worker made of files of a folder, the first its main module. */
-export async function startWorker(folder: string, modules: readonly string[]): Promise<{ readonly url: string; stop(): void }> {
+export async function startWorker(
+  folder: string,
+  modules: readonly string[],
+): Promise<{ readonly url: string; stop(): void }> {
   const config = join(folder, 'config.capnp');
   await writeFile(config, configOf(modules));
   const child = spawn(file!, ['serve', config, '--control-fd=3'], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
   const stderr = text(child.stderr!);
   const failed = new Promise<never>((_, reject) => {
     child.on('error', reject);
-    child.on('exit', (code) => void stderr.then((reason) => reject(new Error(`workerd ended with ${code}: ${reason}`))));
+    child.on(
+      'exit',
+      (code) => void stderr.then((reason) => reject(new Error(`workerd ended with ${code}: ${reason}`))),
+    );
   });
   failed.catch(() => undefined); // of interest until it listens
   const port = await Promise.race([portOf(child.stdio[3] as Readable), failed]);
@@ -45,7 +55,9 @@ export async function startWorker(folder: string, modules: readonly string[]): P
 
 /** https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp */
 function configOf(modules: readonly string[]): string {
-  const embedded = modules.map((name) => `(name = "${name}", ${MODULE_KINDS[name.split('.').at(-1)!]} = embed "${name}")`);
+  const embedded = modules.map(
+    (name) => `(name = "${name}", ${MODULE_KINDS[name.split('.').at(-1)!]} = embed "${name}")`,
+  );
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [(name = "main", worker = .worker)],

@@ -7,15 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { cloudflareProject } from '../../../cli/deploy/cloudflare/project.ts';
 import type { DeployFiles } from '../../../cli/deploy/folder.ts';
 import { writeDeployFolder } from '../../../cli/deploy/folder.ts';
-import { SERVER_HOSTS, type ServerHost } from '../../../cli/deploy/server-hosts.ts';
 import { filesOfServer } from '../../../cli/deploy/server.ts';
+import { SERVER_HOSTS, type ServerHost } from '../../../cli/deploy/server-hosts.ts';
 import { builtAsset } from '../../../cli/io/assets.ts';
-import { digestOf } from '../../../runtime/http/access.ts';
 import { settingsOf } from '../../../runtime/hosts/settings.ts';
+import { digestOf } from '../../../runtime/http/access.ts';
 import { lambdaFrontEnd } from '../../support/aws/lambda-front-end.ts';
 import { lambdaAbsent, startLambda } from '../../support/aws/lambda-runtime.ts';
 import { miniflareAbsent, startMiniflare, type WorkerModule } from '../../support/miniflare.ts';
-import { SLIM, startCommand, type Running } from '../../support/process.ts';
+import { type Running, SLIM, startCommand } from '../../support/process.ts';
 import { NOT_INSTALLED, programs } from '../hosts/installed.ts';
 import type { HostSettings, HttpHost, HttpHostName, RunningHost } from './host.ts';
 
@@ -29,9 +29,16 @@ const slimServe: HttpHost = {
   name: 'slim serve',
   absent: null,
   async start(artifact, { token, corsOrigins = [], maxBodyBytes }) {
-    const flags = [...corsOrigins.flatMap((origin) => ['--cors-origin', origin]), ...(maxBodyBytes === undefined ? [] : ['--max-body-bytes', `${maxBodyBytes}`])];
+    const flags = [
+      ...corsOrigins.flatMap((origin) => ['--cors-origin', origin]),
+      ...(maxBodyBytes === undefined ? [] : ['--max-body-bytes', `${maxBodyBytes}`]),
+    ];
     const environment = { ...process.env, ...(token !== undefined && { SLIM_TOKEN: token }) };
-    const server = startCommand(process.execPath, [SLIM, 'serve', artifact, '--port', '0', '--workers', '2', ...flags], { env: environment });
+    const server = startCommand(
+      process.execPath,
+      [SLIM, 'serve', artifact, '--port', '0', '--workers', '2', ...flags],
+      { env: environment },
+    );
     const [, url] = await server.saw(/listening on (\S+)/);
     return { url, stop: () => stopped(server) };
   },
@@ -52,7 +59,17 @@ function server(name: HttpHostName, host: ServerHost, program: string | null): H
       const folder = mkdtempSync(join(tmpdir(), 'slim-http-'));
       await writeDeployFolder(folder, host, await filesOfServer(host, artifact, { name: 'contract', access }), false);
       const [, ...args] = SERVER_HOSTS[host].serve;
-      const running = startCommand(program!, args, { cwd: folder, env: { PATH: process.env.PATH, HOME: folder, PORT: '0', HOST: '127.0.0.1', WORKERS: '2', ...settingsOf(access) } });
+      const running = startCommand(program!, args, {
+        cwd: folder,
+        env: {
+          PATH: process.env.PATH,
+          HOME: folder,
+          PORT: '0',
+          HOST: '127.0.0.1',
+          WORKERS: '2',
+          ...settingsOf(access),
+        },
+      });
       const [, url] = await running.saw(/"message":"listening","url":"([^"]+)"/);
       await running.saw(/"message":"ready"/);
       return {
@@ -66,12 +83,19 @@ function server(name: HttpHostName, host: ServerHost, program: string | null): H
   };
 }
 
-const MODULE_TYPES: Readonly<Record<string, WorkerModule['type']>> = { mjs: 'esm', wasm: 'wasm', slim: 'data', html: 'text' };
+const MODULE_TYPES: Readonly<Record<string, WorkerModule['type']>> = {
+  mjs: 'esm',
+  wasm: 'wasm',
+  slim: 'data',
+  html: 'text',
+};
 
 /** The modules that wrangler would send of a project, the main one first. */
 function modulesOf(files: DeployFiles): WorkerModule[] {
   const names = Object.keys(files).filter((name) => MODULE_TYPES[name.split('.').at(-1)!] !== undefined);
-  return names.sort((a, b) => Number(b === 'worker.mjs') - Number(a === 'worker.mjs')).map((name) => ({ name, type: MODULE_TYPES[name.split('.').at(-1)!], content: Buffer.from(files[name]) }));
+  return names
+    .sort((a, b) => Number(b === 'worker.mjs') - Number(a === 'worker.mjs'))
+    .map((name) => ({ name, type: MODULE_TYPES[name.split('.').at(-1)!], content: Buffer.from(files[name]) }));
 }
 
 const cloudflare: HttpHost = {
@@ -79,7 +103,10 @@ const cloudflare: HttpHost = {
   absent: miniflareAbsent,
   async start(artifact, settings) {
     const { files } = await cloudflareProject(artifact, { name: 'contract', access: await accessOf(settings) });
-    const { vars, compatibility_date: compatibilityDate } = JSON.parse(files['wrangler.jsonc'] as string) as { vars: Record<string, string>; compatibility_date: string };
+    const { vars, compatibility_date: compatibilityDate } = JSON.parse(files['wrangler.jsonc'] as string) as {
+      vars: Record<string, string>;
+      compatibility_date: string;
+    };
     return startMiniflare({ modules: modulesOf(files), compatibilityDate, bindings: vars });
   },
 };

@@ -14,17 +14,24 @@ const HEIGHT = 30;
 
 /** Stripes and a slope in three colours: no two ways to turn or mirror it look alike. */
 function pixels(seed: number): Buffer {
-  return Buffer.from(Array.from({ length: WIDTH * HEIGHT }, (_, i) => {
-    const [x, y] = [i % WIDTH, Math.floor(i / WIDTH)];
-    return [(6 * x + 40 * seed) % 256, (8 * y + 20 * seed) % 256, x < y ? 220 : 30];
-  }).flat());
+  return Buffer.from(
+    Array.from({ length: WIDTH * HEIGHT }, (_, i) => {
+      const [x, y] = [i % WIDTH, Math.floor(i / WIDTH)];
+      return [(6 * x + 40 * seed) % 256, (8 * y + 20 * seed) % 256, x < y ? 220 : 30];
+    }).flat(),
+  );
 }
 
 const raw = (seed: number): Sharp => sharp(pixels(seed), { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
 
 /** What sharp makes of a file: another decoder than those that serve. */
 async function seenBySharp(bytes: Uint8Array): Promise<Picture> {
-  const { data, info } = await sharp(bytes).rotate().removeAlpha().toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await sharp(bytes)
+    .rotate()
+    .removeAlpha()
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
   return { width: info.width, height: info.height, data: new Uint8Array(data) };
 }
 
@@ -35,7 +42,12 @@ async function fileOf(encoded: Sharp): Promise<PictureFile> {
 
 export interface PictureFiles {
   readonly good: Readonly<Record<'png' | 'other' | 'jpeg' | 'webp' | 'grey' | 'transparent' | 'turned', PictureFile>>;
-  readonly odd: Readonly<Record<'truncated' | 'cmyk' | 'wideJpeg' | 'widePng' | 'bomb' | 'gif' | 'damaged' | 'twelveMegapixels', Uint8Array<ArrayBuffer>>>;
+  readonly odd: Readonly<
+    Record<
+      'truncated' | 'cmyk' | 'wideJpeg' | 'widePng' | 'bomb' | 'gif' | 'damaged' | 'twelveMegapixels',
+      Uint8Array<ArrayBuffer>
+    >
+  >;
 }
 
 export async function makePictures(): Promise<PictureFiles> {
@@ -61,7 +73,9 @@ export async function makePictures(): Promise<PictureFiles> {
       bomb: pngOf(30_000, Buffer.alloc(30_000 * (1 + Math.ceil(30_000 / 8)))),
       gif: await bytes(raw(0).gif()),
       damaged,
-      twelveMegapixels: await bytes(sharp({ create: { width: 4000, height: 3000, channels: 3, background: '#406080' } }).png()),
+      twelveMegapixels: await bytes(
+        sharp({ create: { width: 4000, height: 3000, channels: 3, background: '#406080' } }).png(),
+      ),
     },
   };
 }
@@ -82,7 +96,14 @@ function pngOf(side: number, rows: Buffer): Uint8Array<ArrayBuffer> {
   header.writeUInt32BE(side, 0);
   header.writeUInt32BE(side, 4);
   header[8] = 1; // one bit, greyscale
-  return new Uint8Array(Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), chunk('IHDR', header), chunk('IDAT', deflateSync(rows, { level: 9 })), chunk('IEND', Buffer.alloc(0))]));
+  return new Uint8Array(
+    Buffer.concat([
+      Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+      chunk('IHDR', header),
+      chunk('IDAT', deflateSync(rows, { level: 9 })),
+      chunk('IEND', Buffer.alloc(0)),
+    ]),
+  );
 }
 
 function chunk(type: string, data: Buffer): Buffer {

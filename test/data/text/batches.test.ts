@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { batchCount } from '../../../cli/data/pass.ts';
-import { paddedLengths, textBatches, type TextBatch } from '../../../cli/data/text/batches.ts';
+import { paddedLengths, type TextBatch, textBatches } from '../../../cli/data/text/batches.ts';
 import type { TextRow, TextRows } from '../../../cli/data/text/dataset.ts';
-import { encodeRows, type EncodedSplit } from '../../../cli/data/text/encoded.ts';
+import { type EncodedSplit, encodeRows } from '../../../cli/data/text/encoded.ts';
 import type { Encoding } from '../../../runtime/text/tokenizer.ts';
 
 const MAX_TOKENS = 40;
@@ -25,10 +25,19 @@ function encode({ text, pair, label }: TextRow): Encoding {
 }
 
 function rowsOf(rows: readonly TextRow[]): TextRows {
-  return { size: rows.length, rows: async function* () { yield* rows; } };
+  return {
+    size: rows.length,
+    rows: async function* () {
+      yield* rows;
+    },
+  };
 }
 
-const textOf = (length: number, label: number, second = 0): TextRow => ({ text: 'x'.repeat(length), pair: second === 0 ? null : 'y'.repeat(second), label });
+const textOf = (length: number, label: number, second = 0): TextRow => ({
+  text: 'x'.repeat(length),
+  pair: second === 0 ? null : 'y'.repeat(second),
+  label,
+});
 
 const open: EncodedSplit[] = [];
 async function encoded(rows: readonly TextRow[]): Promise<EncodedSplit> {
@@ -38,7 +47,10 @@ async function encoded(rows: readonly TextRow[]): Promise<EncodedSplit> {
 }
 afterEach(() => Promise.all(open.splice(0).map((split) => split.close())));
 
-async function all(split: EncodedSplit, options: Partial<Parameters<typeof textBatches>[1]> = {}): Promise<TextBatch[]> {
+async function all(
+  split: EncodedSplit,
+  options: Partial<Parameters<typeof textBatches>[1]> = {},
+): Promise<TextBatch[]> {
   const batches: TextBatch[] = [];
   for await (const batch of textBatches(split, { batchSize: 4, seed: 1, padId: PAD, ...options })) batches.push(batch);
   return batches;
@@ -51,12 +63,25 @@ describe('encodeRows', () => {
     const split = await encodeRows(rowsOf(rows), encode, (done, total) => told.push([done, total]));
     open.push(split);
     expect([split.size, split.truncated]).toEqual([4, 1]);
-    expect(rows.map((_, i) => [split.label(i), split.length(i)])).toEqual([[1, 2], [0, 0], [2, 5], [1, 40]]);
+    expect(rows.map((_, i) => [split.label(i), split.length(i)])).toEqual([
+      [1, 2],
+      [0, 0],
+      [2, 5],
+      [1, 40],
+    ]);
     expect(await split.read(0)).toEqual({ ids: Int32Array.of(1000, 1001), types: Int32Array.of(0, 0) });
     expect(await split.read(1)).toEqual({ ids: new Int32Array(), types: new Int32Array() });
-    expect(await split.read(2)).toEqual({ ids: Int32Array.of(2000, 2001, 2002, 2003, 2004), types: Int32Array.of(0, 0, 0, 1, 1) });
+    expect(await split.read(2)).toEqual({
+      ids: Int32Array.of(2000, 2001, 2002, 2003, 2004),
+      types: Int32Array.of(0, 0, 0, 1, 1),
+    });
     expect((await split.read(3)).ids[39]).toBe(1039);
-    expect(told).toEqual([[1, 4], [2, 4], [3, 4], [4, 4]]);
+    expect(told).toEqual([
+      [1, 4],
+      [2, 4],
+      [3, 4],
+      [4, 4],
+    ]);
   });
 
   it('writes more than it gathers at a time', async () => {
@@ -76,7 +101,13 @@ describe('encodeRows', () => {
     try {
       await encoded([textOf(3, 0)]);
       expect(readdirSync(folder)).toEqual([]);
-      const broken: TextRows = { size: 2, rows: async function* () { yield textOf(3, 0); throw new Error('the file is gone'); } };
+      const broken: TextRows = {
+        size: 2,
+        rows: async function* () {
+          yield textOf(3, 0);
+          throw new Error('the file is gone');
+        },
+      };
       await expect(encodeRows(broken, encode)).rejects.toThrow('the file is gone');
       expect(readdirSync(folder)).toEqual([]);
     } finally {
@@ -90,7 +121,11 @@ describe('encodeRows', () => {
     const before = process.env.TMPDIR;
     process.env.TMPDIR = '/nonexistent/folder';
     try {
-      await expect(encodeRows(rowsOf([textOf(1, 0)]), encode)).rejects.toMatchObject({ name: 'UserError', message: expect.stringContaining("can't keep tokens in /nonexistent/folder"), hint: expect.stringContaining('TMPDIR') });
+      await expect(encodeRows(rowsOf([textOf(1, 0)]), encode)).rejects.toMatchObject({
+        name: 'UserError',
+        message: expect.stringContaining("can't keep tokens in /nonexistent/folder"),
+        hint: expect.stringContaining('TMPDIR'),
+      });
     } finally {
       if (before === undefined) delete process.env.TMPDIR;
       else process.env.TMPDIR = before;
@@ -115,28 +150,41 @@ describe('textBatches', () => {
 
   it('gives every text once a pass, whatever the sizes, the order and the lengths', async () => {
     const lengths = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 200 });
-    await fc.assert(fc.asyncProperty(lengths, fc.integer({ min: 1, max: 9 }), fc.boolean(), fc.boolean(), fc.nat(), async (texts, batchSize, shuffle, dropLast, epoch) => {
-      const split = await encodeRows(rowsOf(texts.map((length, i) => textOf(length, i))), encode);
-      const batches = await all(split, { batchSize, shuffle, dropLast, epoch });
-      await split.close();
-      expect(batches.length).toBe(batchCount(texts.length, { batchSize, dropLast }));
-      const labels = batches.flatMap((batch) => [...batch.labels.slice(0, batch.size)]);
-      expect(new Set(labels).size).toBe(labels.length);
-      expect(labels.length).toBe(dropLast ? batches.length * batchSize : texts.length);
-      for (const { ids, mask, labels: inBatch, size, tokens } of batches) {
-        for (let row = 0; row < batchSize; row++) {
-          const length = row < size ? Math.min(MAX_TOKENS, texts[inBatch[row]]) : 0;
-          const expected = Array.from({ length: tokens }, (_, i) => (i < length ? 1000 * inBatch[row] + i : PAD));
-          expect([...ids.subarray(row * tokens, (row + 1) * tokens)]).toEqual(expected);
-          expect([...mask.subarray(row * tokens, (row + 1) * tokens)]).toEqual(expected.map((_, i) => (i < length ? 1 : 0)));
-        }
-      }
-    }), { numRuns: 60 });
+    await fc.assert(
+      fc.asyncProperty(
+        lengths,
+        fc.integer({ min: 1, max: 9 }),
+        fc.boolean(),
+        fc.boolean(),
+        fc.nat(),
+        async (texts, batchSize, shuffle, dropLast, epoch) => {
+          const split = await encodeRows(rowsOf(texts.map((length, i) => textOf(length, i))), encode);
+          const batches = await all(split, { batchSize, shuffle, dropLast, epoch });
+          await split.close();
+          expect(batches.length).toBe(batchCount(texts.length, { batchSize, dropLast }));
+          const labels = batches.flatMap((batch) => [...batch.labels.slice(0, batch.size)]);
+          expect(new Set(labels).size).toBe(labels.length);
+          expect(labels.length).toBe(dropLast ? batches.length * batchSize : texts.length);
+          for (const { ids, mask, labels: inBatch, size, tokens } of batches) {
+            for (let row = 0; row < batchSize; row++) {
+              const length = row < size ? Math.min(MAX_TOKENS, texts[inBatch[row]]) : 0;
+              const expected = Array.from({ length: tokens }, (_, i) => (i < length ? 1000 * inBatch[row] + i : PAD));
+              expect([...ids.subarray(row * tokens, (row + 1) * tokens)]).toEqual(expected);
+              expect([...mask.subarray(row * tokens, (row + 1) * tokens)]).toEqual(
+                expected.map((_, i) => (i < length ? 1 : 0)),
+              );
+            }
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 
   it('shuffles by seed and epoch', async () => {
     const split = await encoded(Array.from({ length: 100 }, (_, i) => textOf(1 + (i % 7), i)));
-    const order = async (seed: number, epoch: number): Promise<string> => (await all(split, { shuffle: true, seed, epoch })).map(({ labels }) => labels.join()).join();
+    const order = async (seed: number, epoch: number): Promise<string> =>
+      (await all(split, { shuffle: true, seed, epoch })).map(({ labels }) => labels.join()).join();
     expect(await order(1, 0)).toBe(await order(1, 0));
     expect(await order(1, 1)).not.toBe(await order(1, 0));
     expect(await order(2, 0)).not.toBe(await order(1, 0));
@@ -154,7 +202,8 @@ describe('textBatches', () => {
 });
 
 describe('paddedLengths', () => {
-  const of = (lengths: readonly number[]): number[] => paddedLengths({ size: lengths.length, length: (i) => lengths[i] });
+  const of = (lengths: readonly number[]): number[] =>
+    paddedLengths({ size: lengths.length, length: (i) => lengths[i] });
 
   it.each<[string, number[], number[]]>([
     ['one length', Array<number>(50).fill(17), [17]],
@@ -164,11 +213,13 @@ describe('paddedLengths', () => {
   ])('%s', (_, lengths, expected) => expect(of(lengths)).toEqual(expected));
 
   it('has one for every text', () => {
-    fc.assert(fc.property(fc.array(fc.integer({ min: 0, max: 512 }), { minLength: 1, maxLength: 300 }), (lengths) => {
-      const padded = of(lengths);
-      expect(padded.length).toBeLessThanOrEqual(9);
-      expect(padded.at(-1)).toBe(Math.max(...lengths));
-      expect(padded).toEqual([...new Set(padded)].sort((a, b) => a - b));
-    }));
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 512 }), { minLength: 1, maxLength: 300 }), (lengths) => {
+        const padded = of(lengths);
+        expect(padded.length).toBeLessThanOrEqual(9);
+        expect(padded.at(-1)).toBe(Math.max(...lengths));
+        expect(padded).toEqual([...new Set(padded)].sort((a, b) => a - b));
+      }),
+    );
   });
 });

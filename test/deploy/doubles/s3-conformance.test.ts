@@ -17,7 +17,11 @@ it.skipIf(absent !== '')(`passes them all${absent}`, async () => {
   copyFileSync(checks, join(folder, 's3conf.mjs'));
   symlinkSync(fileURLToPath(new URL('../../../node_modules', import.meta.url)), join(folder, 'node_modules')); // where it finds the SDK
   const aws = await startAws();
-  const child = spawn(process.execPath, ['s3conf.mjs', aws.endpoint, administrator.accessKeyId, administrator.secretAccessKey], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(
+    process.execPath,
+    ['s3conf.mjs', aws.endpoint, administrator.accessKeyId, administrator.secretAccessKey],
+    { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
   await aws.close();
   expect(stdout.split('\n').filter((line) => line.startsWith('FAIL'))).toEqual([]);

@@ -1,9 +1,12 @@
-/** Ways to spoil an artifact. Those on the manifest and on the tensors keep the digest valid, or they would all end there. */
+/**
+ * Ways to spoil an artifact. Those on the manifest and on the tensors keep the digest valid, or they would all end
+ * there.
+ */
 import fc, { type Arbitrary } from 'fast-check';
 import { writeArtifact } from '../../../runtime/artifact/artifact.ts';
 import type { Manifest } from '../../../runtime/artifact/manifest.ts';
-import { readSafetensors, writeSafetensors, type Dtype, type Tensor } from '../../../runtime/artifact/safetensors.ts';
-import { grow, mutate, mutateEverywhere, type Json, type Mutation } from './json-mutations.ts';
+import { type Dtype, readSafetensors, type Tensor, writeSafetensors } from '../../../runtime/artifact/safetensors.ts';
+import { grow, type Json, type Mutation, mutate, mutateEverywhere } from './json-mutations.ts';
 
 export interface Attack {
   readonly name: string;
@@ -16,20 +19,57 @@ export interface Attack {
 const LENGTH_BYTES = 8;
 
 const mutation: Arbitrary<Mutation> = fc.record({ where: fc.nat(), how: fc.nat(), which: fc.nat() });
-const someMutations = fc.oneof({ weight: 3, arbitrary: fc.array(mutation, { minLength: 1, maxLength: 1 }) }, fc.array(mutation, { minLength: 2, maxLength: 5 }));
+const someMutations = fc.oneof(
+  { weight: 3, arbitrary: fc.array(mutation, { minLength: 1, maxLength: 1 }) },
+  fc.array(mutation, { minLength: 2, maxLength: 5 }),
+);
 
 export const ATTACKS: readonly Attack[] = [
-  { name: 'a truncation', weight: 1, spoil: (artifact) => fc.nat(artifact.length - 1).map(async (end) => artifact.slice(0, end)) },
-  { name: 'bytes at the end', weight: 0.2, spoil: (artifact) => fc.uint8Array({ minLength: 1, maxLength: 100 }).map(async (more) => joined(artifact, more)) },
+  {
+    name: 'a truncation',
+    weight: 1,
+    spoil: (artifact) => fc.nat(artifact.length - 1).map(async (end) => artifact.slice(0, end)),
+  },
+  {
+    name: 'bytes at the end',
+    weight: 0.2,
+    spoil: (artifact) => fc.uint8Array({ minLength: 1, maxLength: 100 }).map(async (more) => joined(artifact, more)),
+  },
   { name: 'flipped bytes', weight: 2, spoil: flippedBytes },
   { name: 'a lying header length', weight: 0.5, spoil: lyingLength },
   { name: 'a changed header text', weight: 2, spoil: changedHeaderText },
-  { name: 'a changed safetensors header', weight: 3, spoil: (artifact) => someMutations.map(async (mutations) => changedHeader(artifact, mutations)) },
-  { name: 'a changed manifest', weight: 8, spoil: (artifact) => someMutations.map((mutations) => changedManifest(artifact, (manifest) => mutations.forEach((one) => mutate(manifest, one)))) },
-  { name: 'a changed plan', weight: 8, spoil: (artifact) => someMutations.map((mutations) => changedManifest(artifact, ({ plan }) => mutations.forEach((one) => mutate(plan, one)))) },
+  {
+    name: 'a changed safetensors header',
+    weight: 3,
+    spoil: (artifact) => someMutations.map(async (mutations) => changedHeader(artifact, mutations)),
+  },
+  {
+    name: 'a changed manifest',
+    weight: 8,
+    spoil: (artifact) =>
+      someMutations.map((mutations) =>
+        changedManifest(artifact, (manifest) => mutations.forEach((one) => mutate(manifest, one))),
+      ),
+  },
+  {
+    name: 'a changed plan',
+    weight: 8,
+    spoil: (artifact) =>
+      someMutations.map((mutations) =>
+        changedManifest(artifact, ({ plan }) => mutations.forEach((one) => mutate(plan, one))),
+      ),
+  },
   { name: 'a changed plan in a roomy arena', weight: 3, spoil: roomyArena },
-  { name: 'a plan grown', weight: 1, spoil: (artifact) => mutation.map((one) => changedManifest(artifact, ({ plan }) => grow(plan, one))) },
-  { name: 'a number changed everywhere', weight: 4, spoil: (artifact) => mutation.map((one) => changedManifest(artifact, ({ plan }) => mutateEverywhere([plan], one))) },
+  {
+    name: 'a plan grown',
+    weight: 1,
+    spoil: (artifact) => mutation.map((one) => changedManifest(artifact, ({ plan }) => grow(plan, one))),
+  },
+  {
+    name: 'a number changed everywhere',
+    weight: 4,
+    spoil: (artifact) => mutation.map((one) => changedManifest(artifact, ({ plan }) => mutateEverywhere([plan], one))),
+  },
   { name: 'hostile values in tensors', weight: 2, spoil: hostileTensors },
   { name: 'tensors lost, renamed or reshaped', weight: 2, spoil: otherTensors },
 ];
@@ -56,7 +96,25 @@ function lyingLength(artifact: Uint8Array): Arbitrary<Promise<Uint8Array>> {
 /** The header with a piece of its text cut out, doubled or replaced; its length is told rightly. */
 function changedHeaderText(artifact: Uint8Array): Arbitrary<Promise<Uint8Array>> {
   const end = headerEnd(artifact) - LENGTH_BYTES;
-  const insert = fc.oneof(fc.constantFrom('', '"', '{', '}', '[', ']', ',', ':', '\\', '\\u0000', '-', '1e999', '{'.repeat(100_000), '[['.repeat(40)), fc.string({ maxLength: 8 }));
+  const insert = fc.oneof(
+    fc.constantFrom(
+      '',
+      '"',
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '\\',
+      '\\u0000',
+      '-',
+      '1e999',
+      '{'.repeat(100_000),
+      '[['.repeat(40),
+    ),
+    fc.string({ maxLength: 8 }),
+  );
   return fc.tuple(fc.nat(end), fc.nat(40), fc.boolean(), insert).map(async ([at, length, twice, text]) => {
     const header = artifact.subarray(LENGTH_BYTES, LENGTH_BYTES + end);
     const piece = header.subarray(at, at + length);
@@ -82,10 +140,12 @@ async function changedManifest(artifact: Uint8Array, change: (manifest: LooseMan
 
 /** With room in the arena, sizes may grow and offsets go anywhere. */
 function roomyArena(artifact: Uint8Array): Arbitrary<Promise<Uint8Array>> {
-  return fc.tuple(fc.integer({ min: 1, max: 26 }), someMutations).map(([bits, mutations]) => changedManifest(artifact, ({ plan }) => {
-    for (const one of mutations) mutate(plan, one);
-    plan.arenaBytes = 2 ** bits;
-  }));
+  return fc.tuple(fc.integer({ min: 1, max: 26 }), someMutations).map(([bits, mutations]) =>
+    changedManifest(artifact, ({ plan }) => {
+      for (const one of mutations) mutate(plan, one);
+      plan.arenaBytes = 2 ** bits;
+    }),
+  );
 }
 
 function hostileTensors(artifact: Uint8Array): Arbitrary<Promise<Uint8Array>> {
@@ -97,7 +157,8 @@ function hostileTensors(artifact: Uint8Array): Arbitrary<Promise<Uint8Array>> {
         const name = names[which % names.length];
         tensors.set(name, withValue(tensors.get(name)!, at, hostile, everywhere));
       }
-    }));
+    }),
+  );
 }
 
 function withValue({ dtype, shape, data }: Tensor, at: number, value: number, everywhere: boolean): Tensor {
@@ -109,15 +170,23 @@ function withValue({ dtype, shape, data }: Tensor, at: number, value: number, ev
 }
 
 function otherTensors(artifact: Uint8Array): Arbitrary<Promise<Uint8Array>> {
-  return fc.array(mutation, { minLength: 1, maxLength: 3 }).map((changes) => changedTensors(artifact, (tensors) => {
-    for (const { where, how, which } of changes) changeTensor(tensors, [...tensors.keys()], where, how, which);
-  }));
+  return fc.array(mutation, { minLength: 1, maxLength: 3 }).map((changes) =>
+    changedTensors(artifact, (tensors) => {
+      for (const { where, how, which } of changes) changeTensor(tensors, [...tensors.keys()], where, how, which);
+    }),
+  );
 }
 
 /** Another dtype of the same number of bytes. */
 const SAME_WIDTH: Partial<Record<Dtype, Dtype>> = { F32: 'I32', I32: 'F32', I8: 'U8', U8: 'I8' };
 
-function changeTensor(tensors: Map<string, Tensor>, names: readonly string[], where: number, how: number, which: number): void {
+function changeTensor(
+  tensors: Map<string, Tensor>,
+  names: readonly string[],
+  where: number,
+  how: number,
+  which: number,
+): void {
   const [name, other] = [names[where % names.length], names[which % names.length]];
   const { dtype, shape, data } = tensors.get(name) ?? tensors.get(names[0])!;
   const changes = [
@@ -128,13 +197,20 @@ function changeTensor(tensors: Map<string, Tensor>, names: readonly string[], wh
     () => tensors.set(name, { dtype, shape: [...shape, 1], data }),
     () => tensors.set(name, { dtype: SAME_WIDTH[dtype] ?? dtype, shape, data }),
     () => tensors.set(name, { dtype, shape: [0, ...shape], data: data.slice(0, 0) }),
-    () => tensors.set(name, dtype === 'F32' ? { dtype: 'I8', shape: [data.length], data } : { dtype, shape: [data.length], data }),
+    () =>
+      tensors.set(
+        name,
+        dtype === 'F32' ? { dtype: 'I8', shape: [data.length], data } : { dtype, shape: [data.length], data },
+      ),
   ];
   if (tensors.size > 1) changes[how % changes.length]();
 }
 
 /** Written again with the digest of what the tensors are now. */
-async function changedTensors(artifact: Uint8Array, change: (tensors: Map<string, Tensor>) => void): Promise<Uint8Array> {
+async function changedTensors(
+  artifact: Uint8Array,
+  change: (tensors: Map<string, Tensor>) => void,
+): Promise<Uint8Array> {
   const { tensors, metadata } = readSafetensors(artifact);
   const changed = new Map(tensors);
   change(changed);

@@ -1,16 +1,17 @@
 /**
- * Spoiled artifacts by the thousand. Each is refused with an ArtifactError or becomes an engine that answers, within a second, and that
- * neither writes outside its memory's parts nor lets anything but weights and inputs change its answer.
+ * Spoiled artifacts by the thousand. Each is refused with an ArtifactError or becomes an engine that answers, within a
+ * second, and that neither writes outside its memory's parts nor lets anything but weights and inputs change its
+ * answer.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { pack } from '../../../cli/compress/pack.ts';
 import { quantizeTensors } from '../../../cli/compress/quantize.ts';
 import { storedTensors } from '../../../cli/compress/stored-tensors.ts';
-import { readArtifact, type Artifact } from '../../../runtime/artifact/artifact.ts';
+import { type Artifact, readArtifact } from '../../../runtime/artifact/artifact.ts';
 import { ArtifactError } from '../../../runtime/artifact/errors.ts';
-import { memoryLayout } from '../../../runtime/artifact/plan-memory.ts';
 import type { Limits } from '../../../runtime/artifact/plan.ts';
+import { memoryLayout } from '../../../runtime/artifact/plan-memory.ts';
 import { elementCount } from '../../../runtime/artifact/safetensors.ts';
 import { createEngineWith, type EngineInput, type Inputs } from '../../../runtime/engine/engine.ts';
 import { instantiateKernels } from '../../../runtime/kernels/kernels.ts';
@@ -19,7 +20,10 @@ import { description, smallVit } from '../../compress/small-vit.ts';
 import { kernelsModule } from '../kernels-module.ts';
 import { ATTACKS } from './attacks.ts';
 
-/** The same artifacts every time, unless asked for others: `SLIM_FUZZ_SEED=$RANDOM SLIM_FUZZ_RUNS=1000000 npx vitest ...`. */
+/**
+ * The same artifacts every time, unless asked for others: `SLIM_FUZZ_SEED=$RANDOM SLIM_FUZZ_RUNS=1000000 npx vitest
+ * ...`.
+ */
 const SEED = Number(process.env.SLIM_FUZZ_SEED ?? 20_26);
 const RUNS = Number(process.env.SLIM_FUZZ_RUNS ?? 20_000);
 const MAX_MS = 1000;
@@ -61,7 +65,9 @@ it('reaches all of the reader: enough artifacts, refused in many ways, and many 
   const all = [...outcomes.values()].flat();
   const slowest = Math.max(...all.map(({ ms }) => ms));
   const lines = [...outcomes].map(([name, seen]) => `  ${name}: ${tally(seen)}`);
-  console.log([`fuzzing: seed ${SEED}, ${all.length} spoiled artifacts, slowest ${slowest.toFixed()} ms`, ...lines].join('\n'));
+  console.log(
+    [`fuzzing: seed ${SEED}, ${all.length} spoiled artifacts, slowest ${slowest.toFixed()} ms`, ...lines].join('\n'),
+  );
   expect(all.length).toBeGreaterThanOrEqual(RUNS);
   expect(all.filter(({ name }) => name === 'answered').length).toBeGreaterThan(RUNS / 20);
   expect(new Set(all.map(({ name }) => name)).size).toBeGreaterThan(10);
@@ -88,7 +94,10 @@ async function refusedOrAnswered(bytes: Uint8Array): Promise<string> {
   }
 }
 
-/** The answer of an engine whose memory is filled with a byte where neither tensors nor arena are. What no step may write stays. */
+/**
+ * The answer of an engine whose memory is filled with a byte where neither tensors nor arena are. What no step may
+ * write stays.
+ */
 function answerAmid(artifact: Artifact, filler: number): Float32Array {
   const { weights, columns, arena, scratch, bytes: end } = memoryLayout(artifact.data.length, artifact.manifest.plan);
   const weightsEnd = weights + artifact.data.length;
@@ -119,5 +128,8 @@ function valuesFor({ dtype, shape }: EngineInput): Inputs[string] {
 function tally(seen: readonly Outcome[]): string {
   const counts = new Map<string, number>();
   for (const { name } of seen) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return [...counts].sort(([, a], [, b]) => b - a).map(([name, count]) => `${count} ${name}`).join(', ');
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ');
 }

@@ -18,11 +18,70 @@ interface Place {
 }
 
 const HOSTILE_NUMBERS = [
-  0, -0, -1, 1, 0.5, 2, 3, 16, 255, 256, 4096, 65_535, 65_536, 1e6, 2 ** 24, 2 ** 24 + 1, 2 ** 28, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 16, 2 ** 32, 2 ** 32 + 16,
-  2 ** 52, 2 ** 53 - 1, 2 ** 53, 1e21, 1e308, -1e308, 5e-324, -16, -(2 ** 31), -(2 ** 53),
+  0,
+  -0,
+  -1,
+  1,
+  0.5,
+  2,
+  3,
+  16,
+  255,
+  256,
+  4096,
+  65_535,
+  65_536,
+  1e6,
+  2 ** 24,
+  2 ** 24 + 1,
+  2 ** 28,
+  2 ** 31 - 1,
+  2 ** 31,
+  2 ** 32 - 16,
+  2 ** 32,
+  2 ** 32 + 16,
+  2 ** 52,
+  2 ** 53 - 1,
+  2 ** 53,
+  1e21,
+  1e308,
+  -1e308,
+  5e-324,
+  -16,
+  -(2 ** 31),
+  -(2 ** 53),
 ];
-const HOSTILE_STRINGS = ['', '__proto__', 'constructor', 'toString', 'hasOwnProperty', '__metadata__', 'slim', 'F32', 'I8', 'I32', '\u0000', '\ud800', 'x'.repeat(10_000)];
-const HOSTILE_VALUES: readonly Json[] = [null, true, false, 0, 1, -1, '', 'x', [], {}, [[]], [0], [null], { op: 'add' }];
+const HOSTILE_STRINGS = [
+  '',
+  '__proto__',
+  'constructor',
+  'toString',
+  'hasOwnProperty',
+  '__metadata__',
+  'slim',
+  'F32',
+  'I8',
+  'I32',
+  '\u0000',
+  '\ud800',
+  'x'.repeat(10_000),
+];
+const HOSTILE_VALUES: readonly Json[] = [
+  null,
+  true,
+  false,
+  0,
+  1,
+  -1,
+  '',
+  'x',
+  [],
+  {},
+  [[]],
+  [0],
+  [null],
+  { op: 'add' },
+];
 
 /** Changes a document in place. Documents without a place stay as they are. */
 export function mutate(document: Json, { where, how, which }: Mutation): void {
@@ -35,22 +94,38 @@ export function mutate(document: Json, { where, how, which }: Mutation): void {
 
 /** Replaces every number that equals a drawn one, so that a lie is told the same everywhere. */
 export function mutateEverywhere(documents: readonly Json[], { where, how, which }: Mutation): void {
-  const places = documents.flatMap((document) => placesIn(document)).filter((place) => typeof valueAt(place) === 'number');
+  const places = documents
+    .flatMap((document) => placesIn(document))
+    .filter((place) => typeof valueAt(place) === 'number');
   const numbers = [...new Set(places.map(valueAt))] as number[];
   const old = numbers[where % numbers.length];
-  const options = [old + 1, old - 1, old * 2, old * 16, old * 256, Math.floor(old / 2), old + 16, old + 4, ...HOSTILE_NUMBERS];
+  const options = [
+    old + 1,
+    old - 1,
+    old * 2,
+    old * 16,
+    old * 256,
+    Math.floor(old / 2),
+    old + 16,
+    old + 4,
+    ...HOSTILE_NUMBERS,
+  ];
   const changed = options[(how + which) % options.length];
   for (const place of places) if (valueAt(place) === old) set(place, changed);
 }
 
 /**
- * Multiplies one of a plan's small numbers, wherever it stands, and with it all that may be an offset or the arena's size: what was apart
- * stays apart, so that such a plan is often valid, and heavy.
+ * Multiplies one of a plan's small numbers, wherever it stands, and with it all that may be an offset or the arena's
+ * size: what was apart stays apart, so that such a plan is often valid, and heavy.
  */
 export function grow(plan: Json, { where, how }: Mutation): void {
   const places = placesIn(plan).filter((place) => typeof valueAt(place) === 'number');
   const isOffset = (value: number): boolean => value % 16 === 0 && value >= 256;
-  const sizes = [...new Set(places.map((place) => valueAt(place) as number).filter((value) => Number.isInteger(value) && !isOffset(value)))];
+  const sizes = [
+    ...new Set(
+      places.map((place) => valueAt(place) as number).filter((value) => Number.isInteger(value) && !isOffset(value)),
+    ),
+  ];
   const size = sizes[where % sizes.length];
   const factor = 2 ** (how % 14);
   for (const place of places) {
@@ -83,7 +158,18 @@ function changesOf(place: Place, document: Json): ((which: number) => void)[] {
 
 /** Most are near what is there, or another of the document's numbers: those get further than the absurd. */
 function numberChanges(place: Place, value: number, document: Json): ((which: number) => void)[] {
-  const near = [value + 1, value - 1, value + 4, value + 16, value - 16, value * 2, value * 16, Math.floor(value / 2), -value, value + 0.5];
+  const near = [
+    value + 1,
+    value - 1,
+    value + 4,
+    value + 16,
+    value - 16,
+    value * 2,
+    value * 16,
+    Math.floor(value / 2),
+    -value,
+    value + 0.5,
+  ];
   return [
     (which) => set(place, near[which % near.length]),
     (which) => set(place, another(document, 'number', which) ?? 0),
@@ -108,12 +194,16 @@ function listChanges(list: Json[]): ((which: number) => void)[] {
     (which) => list.splice(0, list.length, ...rotated(list, which % list.length)),
     () => list.reverse(),
     (which) => list.splice(which % list.length),
-    (which) => { while (list.length < which % 12_000) list.push(...structuredClone(list.slice(0, 1000))); },
+    (which) => {
+      while (list.length < which % 12_000) list.push(...structuredClone(list.slice(0, 1000)));
+    },
   ];
 }
 
 function another(document: Json, type: 'number' | 'string', which: number): Json | undefined {
-  const values = placesIn(document).map(valueAt).filter((value) => typeof value === type);
+  const values = placesIn(document)
+    .map(valueAt)
+    .filter((value) => typeof value === type);
   return values[which % values.length];
 }
 

@@ -6,8 +6,8 @@ import { readArtifact } from '../../../runtime/artifact/artifact.ts';
 import { memoryLayout } from '../../../runtime/artifact/plan-memory.ts';
 import { createEngine } from '../../../runtime/engine/engine.ts';
 import { profileArtifact } from '../../../runtime/engine/profile.ts';
+import { smallBert, smallText, TOKENS, textDescription, VOCABULARY } from '../../compress/small-bert.ts';
 import { description, smallVit } from '../../compress/small-vit.ts';
-import { smallBert, smallText, textDescription, TOKENS, VOCABULARY } from '../../compress/small-bert.ts';
 import { kernelsModule } from '../kernels-module.ts';
 
 const { logits, values, pixels } = smallVit('low-rank');
@@ -24,7 +24,9 @@ describe('an engine', () => {
   });
 
   it('refuses an input of the wrong length', () => {
-    expect(() => createEngine(artifact, module).infer({ pixels: new Float32Array(3) })).toThrow('infer: expected 720 values for pixels of shape [1,3,12,20], got 3');
+    expect(() => createEngine(artifact, module).infer({ pixels: new Float32Array(3) })).toThrow(
+      'infer: expected 720 values for pixels of shape [1,3,12,20], got 3',
+    );
   });
 
   it('keeps no state between calls', () => {
@@ -40,8 +42,14 @@ describe('an engine', () => {
     const add = { op: 'add' as const, rows: 1, columns: 4 };
     const [a, b] = [16, 32].map((from) => from + 4 * pixels.length);
     const plan = {
-      ...artifact.manifest.plan, arenaBytes: b + 64, inputs: [{ ...artifact.manifest.plan.inputs[0], offset: 0 }], output: { offset: b, shape: [1, 4] },
-      steps: [{ ...add, a, b: a, out: b }, { ...add, a: 0, b: 0, out: a }],
+      ...artifact.manifest.plan,
+      arenaBytes: b + 64,
+      inputs: [{ ...artifact.manifest.plan.inputs[0], offset: 0 }],
+      output: { offset: b, shape: [1, 4] },
+      steps: [
+        { ...add, a, b: a, out: b },
+        { ...add, a: 0, b: 0, out: a },
+      ],
     };
     const odd = createEngine({ ...artifact, manifest: { ...artifact.manifest, plan } }, module);
     expect([...odd.infer({ pixels: pixels.map(() => 7) })]).toEqual([0, 0, 0, 0]);
@@ -49,7 +57,9 @@ describe('an engine', () => {
   });
 
   it('carries a NaN to the logits', () => {
-    expect([...createEngine(artifact, module).infer({ pixels: pixels.map((v, i) => (i === 5 ? NaN : v)) })]).toEqual(Array(5).fill(NaN));
+    expect([...createEngine(artifact, module).infer({ pixels: pixels.map((v, i) => (i === 5 ? NaN : v)) })]).toEqual(
+      Array(5).fill(NaN),
+    );
   });
 
   it('needs the bytes of the artifact no more', async () => {
@@ -63,7 +73,11 @@ describe('an engine', () => {
 describe('an engine for texts', async () => {
   const { logits: textLogits, values: textValues } = smallBert();
   const stored = storedTensors(textLogits, textValues);
-  const textArtifacts = await Promise.all([stored, quantizeTensors(stored, textLogits)].map(async (tensors) => readArtifact(await pack(textLogits, tensors, textDescription))));
+  const textArtifacts = await Promise.all(
+    [stored, quantizeTensors(stored, textLogits)].map(async (tensors) =>
+      readArtifact(await pack(textLogits, tensors, textDescription)),
+    ),
+  );
 
   it('tells its inputs and their vocabularies', () => {
     expect(createEngine(textArtifacts[0], module).inputs).toEqual([
@@ -72,14 +86,20 @@ describe('an engine for texts', async () => {
     ]);
   });
 
-  it.each([1, 2, 3, 8, 10, TOKENS])('answers a text of %i tokens as a plan for just that length does', async (tokens) => {
-    const { logits: exact } = smallBert(tokens);
-    for (const [i, artifact] of textArtifacts.entries()) {
-      const tensors = i === 0 ? storedTensors(exact, textValues) : quantizeTensors(storedTensors(exact, textValues), exact);
-      const expected = createEngine(await readArtifact(await pack(exact, tensors, textDescription)), module).infer(smallText(tokens));
-      expect(createEngine(artifact, module).infer(smallText(tokens))).toEqual(expected);
-    }
-  });
+  it.each([1, 2, 3, 8, 10, TOKENS])(
+    'answers a text of %i tokens as a plan for just that length does',
+    async (tokens) => {
+      const { logits: exact } = smallBert(tokens);
+      for (const [i, artifact] of textArtifacts.entries()) {
+        const tensors =
+          i === 0 ? storedTensors(exact, textValues) : quantizeTensors(storedTensors(exact, textValues), exact);
+        const expected = createEngine(await readArtifact(await pack(exact, tensors, textDescription)), module).infer(
+          smallText(tokens),
+        );
+        expect(createEngine(artifact, module).infer(smallText(tokens))).toEqual(expected);
+      }
+    },
+  );
 
   it('is not led astray by a longer text before', () => {
     const [artifact] = textArtifacts;
@@ -91,11 +111,19 @@ describe('an engine for texts', async () => {
   });
 
   it.each([
-    ['an id beyond the vocabulary', { ids: Int32Array.of(1, VOCABULARY), types: Int32Array.of(0, 0) }, `expected ids from 0 to ${VOCABULARY - 1}, got ${VOCABULARY}`],
+    [
+      'an id beyond the vocabulary',
+      { ids: Int32Array.of(1, VOCABULARY), types: Int32Array.of(0, 0) },
+      `expected ids from 0 to ${VOCABULARY - 1}, got ${VOCABULARY}`,
+    ],
     ['a negative id', { ids: Int32Array.of(1, -1), types: Int32Array.of(0, 0) }, 'expected ids from 0'],
     ['a text that is too long', smallText(TOKENS + 1), `expected 1 to ${TOKENS} values for ids`],
     ['no token', { ids: new Int32Array(), types: new Int32Array() }, `expected 1 to ${TOKENS} values for ids`],
-    ['inputs of two lengths', { ids: Int32Array.of(1, 2), types: Int32Array.of(0) }, 'expected 2 values for types of shape [1,11], got 1'],
+    [
+      'inputs of two lengths',
+      { ids: Int32Array.of(1, 2), types: Int32Array.of(0) },
+      'expected 2 values for types of shape [1,11], got 1',
+    ],
     ['a missing input', { ids: Int32Array.of(1) }, 'expected 1 values for types of shape [1,11], got none'],
   ])('refuses %s', (_, inputs, message) => {
     expect(() => createEngine(textArtifacts[0], module).infer(inputs)).toThrow(message);

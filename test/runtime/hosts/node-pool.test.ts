@@ -6,14 +6,16 @@ import { storedTensors } from '../../../cli/compress/stored-tensors.ts';
 import { builtFolder } from '../../../cli/io/assets.ts';
 import { readArtifact } from '../../../runtime/artifact/artifact.ts';
 import { nodeDecoders } from '../../../runtime/hosts/node-decoders.ts';
-import { createClassifierPool, type ClassifierPool } from '../../../runtime/hosts/node-pool.ts';
+import { type ClassifierPool, createClassifierPool } from '../../../runtime/hosts/node-pool.ts';
 import { createTaskClassifier } from '../../../runtime/hosts/task-classifier.ts';
 import { description, preprocessing, smallVit } from '../../compress/small-vit.ts';
 import { kernelsModule } from '../kernels-module.ts';
 import { smallTextArtifact } from '../text/small-tokenizer.ts';
 
 const { logits, values } = smallVit('low-rank');
-const artifact = await readArtifact(await pack(logits, quantizeTensors(storedTensors(logits, values), logits), { ...description, preprocessing }));
+const artifact = await readArtifact(
+  await pack(logits, quantizeTensors(storedTensors(logits, values), logits), { ...description, preprocessing }),
+);
 const module = await kernelsModule();
 const assets = builtFolder();
 const classifierWorker = new URL('classifier-worker.mjs', assets);
@@ -28,7 +30,9 @@ const ODD_WORKER = worker(`
   });`);
 
 function worker(code: string): URL {
-  return new URL(`data:text/javascript,${encodeURIComponent(`import { parentPort } from 'node:worker_threads';${code}`)}`);
+  return new URL(
+    `data:text/javascript,${encodeURIComponent(`import { parentPort } from 'node:worker_threads';${code}`)}`,
+  );
 }
 
 async function start(workerFile: URL, workers: number, of = artifact): Promise<ClassifierPool> {
@@ -39,7 +43,12 @@ async function start(workerFile: URL, workers: number, of = artifact): Promise<C
 
 const order = (value: number): Uint8Array => Uint8Array.of(value);
 const answerOf = (value: number) => ({ predictions: [{ label: `${value}`, score: 2 }] });
-const pngOf = async (grey: number): Promise<Uint8Array> => new Uint8Array(await sharp({ create: { width: 40, height: 30, channels: 3, background: { r: grey, g: 90, b: 20 } } }).png().toBuffer());
+const pngOf = async (grey: number): Promise<Uint8Array> =>
+  new Uint8Array(
+    await sharp({ create: { width: 40, height: 30, channels: 3, background: { r: grey, g: 90, b: 20 } } })
+      .png()
+      .toBuffer(),
+  );
 
 describe('a classifier pool', () => {
   it('answers pictures as one classifier does, each request with its own answer', async () => {
@@ -75,7 +84,10 @@ describe('a classifier pool', () => {
 
   it('tells what is wrong with an input as a classifier does, and goes on', async () => {
     const pool = await start(classifierWorker, 1);
-    await expect(pool.classify((await pngOf(7)).subarray(0, 60), 1)).rejects.toMatchObject({ name: 'PreprocessError', code: 'truncated' });
+    await expect(pool.classify((await pngOf(7)).subarray(0, 60), 1)).rejects.toMatchObject({
+      name: 'PreprocessError',
+      code: 'truncated',
+    });
     expect((await pool.classify(await pngOf(7), 4)).predictions).toHaveLength(4);
   });
 });
@@ -84,7 +96,11 @@ describe('a signal', () => {
   it('takes what waits out of the queue', async () => {
     const pool = await start(ODD_WORKER, 1);
     const leaving = new AbortController();
-    const [first, left, next] = [pool.classify(order(4), 2), pool.classify(order(1), 2, leaving.signal), pool.classify(order(5), 2)];
+    const [first, left, next] = [
+      pool.classify(order(4), 2),
+      pool.classify(order(1), 2, leaving.signal),
+      pool.classify(order(5), 2),
+    ];
     leaving.abort(new Error('left'));
     await expect(left).rejects.toThrow('left');
     expect(await Promise.all([first, next])).toEqual([answerOf(4), answerOf(5)]); // the order to crash reached no thread
@@ -131,7 +147,10 @@ describe('a signal', () => {
 });
 
 describe('a thread that crashes', () => {
-  it.each([[1, 'a classifier thread crashed: out of luck'], [2, 'a classifier thread ended']])('by way %d fails its own request and is replaced', async (way, message) => {
+  it.each([
+    [1, 'a classifier thread crashed: out of luck'],
+    [2, 'a classifier thread ended'],
+  ])('by way %d fails its own request and is replaced', async (way, message) => {
     const pool = await start(ODD_WORKER, 1);
     const [crashed, after] = [pool.classify(order(way), 2), pool.classify(order(8), 2)];
     await expect(crashed).rejects.toThrow(message);
@@ -140,7 +159,9 @@ describe('a thread that crashes', () => {
   });
 
   it('when it starts fails the pool', async () => {
-    await expect(start(worker(`throw new Error('no memory');`), 2)).rejects.toThrow('a classifier thread crashed: no memory');
+    await expect(start(worker(`throw new Error('no memory');`), 2)).rejects.toThrow(
+      'a classifier thread crashed: no memory',
+    );
   });
 
   it('while its replacement starts leaves nothing waiting, and the next try mends the pool', async () => {

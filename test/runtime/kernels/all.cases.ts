@@ -3,12 +3,19 @@ import { ELEMENTWISE_CASES } from './elementwise.cases.ts';
 import { EMBEDDING_CASES } from './embedding.cases.ts';
 import type { KernelCase } from './harness.ts';
 import { LAYER_NORM_CASES } from './layer-norm.cases.ts';
-import { LINEAR_INT8_CASES, LOW_RANK_INT8_CASES } from './linear-int8.cases.ts';
 import { LINEAR_CASES } from './linear.cases.ts';
+import { LINEAR_INT8_CASES, LOW_RANK_INT8_CASES } from './linear-int8.cases.ts';
 import { NOT_FINITE_CASES } from './not-finite.cases.ts';
 import { QUANTIZE_CASES } from './quantize.cases.ts';
 
 export const ALL_CASES: readonly KernelCase[] = [
-  ...QUANTIZE_CASES, ...LINEAR_CASES, ...LINEAR_INT8_CASES, ...LOW_RANK_INT8_CASES, ...EMBEDDING_CASES, ...LAYER_NORM_CASES, ...ATTENTION_CASES,
-  ...ELEMENTWISE_CASES, ...NOT_FINITE_CASES,
+  ...QUANTIZE_CASES,
+  ...LINEAR_CASES,
+  ...LINEAR_INT8_CASES,
+  ...LOW_RANK_INT8_CASES,
+  ...EMBEDDING_CASES,
+  ...LAYER_NORM_CASES,
+  ...ATTENTION_CASES,
+  ...ELEMENTWISE_CASES,
+  ...NOT_FINITE_CASES,
 ];

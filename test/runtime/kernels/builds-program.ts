@@ -1,6 +1,7 @@
 /**
- * Runs every case on builds of the kernels and prints the digests of what they wrote, as JSON: {"digests": [[of a case, …], of a build, …], …]}.
- * builds.test.ts bundles it, since the host that has relaxed SIMD reads no TypeScript. Arguments: files of builds.
+ * Runs every case on builds of the kernels and prints the digests of what they wrote, as JSON: {"digests": [[of a case,
+ * …], of a build, …], …]}. builds.test.ts bundles it, since the host that has relaxed SIMD reads no TypeScript.
+ * Arguments: files of builds.
  */
 import { readFileSync } from 'node:fs';
 import { supportsRelaxedSimd } from '../../../runtime/kernels/select.ts';

@@ -1,4 +1,7 @@
-/** All builds compute the same bits, on this host and on Node 24, which runs the relaxed ones: what is proven of one holds of the others. */
+/**
+ * All builds compute the same bits, on this host and on Node 24, which runs the relaxed ones: what is proven of one
+ * holds of the others.
+ */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,12 +36,22 @@ describe.skipIf(node === null)('Node 24', () => {
   it('runs all builds to the bits that this host computes', async () => {
     const program = join(folder, 'program.mjs');
     await build({
-      entryPoints: [fileURLToPath(new URL('builds-program.ts', import.meta.url))], outfile: program, bundle: true, platform: 'node', format: 'esm',
-      target: 'node20', logLevel: 'warning',
+      entryPoints: [fileURLToPath(new URL('builds-program.ts', import.meta.url))],
+      outfile: program,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      logLevel: 'warning',
     });
-    const files = ['kernels', 'kernels-relaxed', 'kernels-relaxed-pairs'].map((name) => fileURLToPath(new URL(`../../../dist/${name}.wasm`, import.meta.url)));
+    const files = ['kernels', 'kernels-relaxed', 'kernels-relaxed-pairs'].map((name) =>
+      fileURLToPath(new URL(`../../../dist/${name}.wasm`, import.meta.url)),
+    );
     const printed = execFileSync(node!, [program, ...files], { encoding: 'utf8', maxBuffer: 2 ** 26 });
-    const { supportsRelaxedSimd, digests } = JSON.parse(printed) as { supportsRelaxedSimd: boolean; digests: string[][] };
+    const { supportsRelaxedSimd, digests } = JSON.parse(printed) as {
+      supportsRelaxedSimd: boolean;
+      digests: string[][];
+    };
     expect(supportsRelaxedSimd).toBe(true);
     expect(digests).toHaveLength(3);
     for (const ofBuild of digests) expect(label(ofBuild)).toEqual(ofThisHost[0]);

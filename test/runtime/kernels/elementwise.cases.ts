@@ -1,14 +1,34 @@
 /** `gelu`, `tanh`, `relu`, `add`, and what copies: `selectRow`, `patchify`. */
 import type { Activation } from '../../../runtime/artifact/plan.ts';
-import { ACTIVATION_ERROR, EXTREMES, normals, ROWS, SIZES, type KernelCase } from './harness.ts';
+import { ACTIVATION_ERROR, EXTREMES, type KernelCase, normals, ROWS, SIZES } from './harness.ts';
 
 /** Around zero, where GELU and tanh stop bending, and far out. */
-const SPECIAL = Float32Array.of(0, -0, 1e-6, -1e-6, 1e-41, 0.5, -3, 4, -4.999, 5.001, -5.5, 7, -9.1, 19.9, -20.1, 100, -100);
+const SPECIAL = Float32Array.of(
+  0,
+  -0,
+  1e-6,
+  -1e-6,
+  1e-41,
+  0.5,
+  -3,
+  4,
+  -4.999,
+  5.001,
+  -5.5,
+  7,
+  -9.1,
+  19.9,
+  -20.1,
+  100,
+  -100,
+);
 const HUGE = Float32Array.of(1e30, -1e30, 3e38, -3e38, 1);
 
 function activation(kernel: Exclude<Activation, 'none'>, name: string, values: Float32Array): KernelCase {
   return {
-    kernel, name: `${name} (${values.length})`, run: (side) => {
+    kernel,
+    name: `${name} (${values.length})`,
+    run: (side) => {
       const out = side.floats(values.length);
       side.kernels[kernel](side.put(values), out.byteOffset, 1, values.length);
       // In place, as after a linear layer.
@@ -22,7 +42,9 @@ function activation(kernel: Exclude<Activation, 'none'>, name: string, values: F
 
 function add(name: string, a: Float32Array): KernelCase {
   return {
-    kernel: 'add', name: `${name} (${a.length})`, run: (side) => {
+    kernel: 'add',
+    name: `${name} (${a.length})`,
+    run: (side) => {
       const [first, second] = [side.put(a), side.put(normals(a.length, 2))];
       const outs = [0, 1, 2].map(() => side.floats(a.length));
       const [out, intoFirst, intoSecond] = outs;
@@ -38,7 +60,9 @@ function add(name: string, a: Float32Array): KernelCase {
 
 function selectRow(rows: number, columns: number, index: number, x = normals(rows * columns, 1)): KernelCase {
   return {
-    kernel: 'selectRow', name: `${index} of (${rows}, ${columns})`, run: (side) => {
+    kernel: 'selectRow',
+    name: `${index} of (${rows}, ${columns})`,
+    run: (side) => {
       const out = side.floats(columns);
       side.kernels.selectRow(side.put(x), out.byteOffset, rows, columns, index);
       return { exact: [out] };
@@ -50,7 +74,9 @@ function selectRow(rows: number, columns: number, index: number, x = normals(row
 function ofRows(rows: number, columns: number): KernelCase[] {
   const x = normals(rows * columns, 1);
   return (['gelu', 'tanh', 'relu', 'add'] as const).map((kernel) => ({
-    kernel, name: `(${rows}, ${columns})`, run: (side) => {
+    kernel,
+    name: `(${rows}, ${columns})`,
+    run: (side) => {
       const [at, out] = [side.put(x), side.floats(x.length)];
       if (kernel === 'add') side.kernels.add(at, side.put(normals(x.length, 2)), out.byteOffset, rows, columns);
       else side.kernels[kernel](at, out.byteOffset, rows, columns);
@@ -61,7 +87,9 @@ function ofRows(rows: number, columns: number): KernelCase[] {
 
 function patchify(channels: number, height: number, width: number, patch: number): KernelCase {
   return {
-    kernel: 'patchify', name: `(${channels}, ${height}, ${width}) in patches of ${patch}`, run: (side) => {
+    kernel: 'patchify',
+    name: `(${channels}, ${height}, ${width}) in patches of ${patch}`,
+    run: (side) => {
       const out = side.floats(channels * height * width);
       side.kernels.patchify(side.put(normals(out.length, 1)), out.byteOffset, channels, height, width, patch);
       return { exact: [out] };
@@ -71,7 +99,13 @@ function patchify(channels: number, height: number, width: number, patch: number
 
 export const ELEMENTWISE_CASES: readonly KernelCase[] = [
   ...(['gelu', 'tanh', 'relu'] as const).flatMap((kernel) => [
-    ...SIZES.map((count) => activation(kernel, 'normal', normals(count, 1).map((v) => 3 * v))),
+    ...SIZES.map((count) =>
+      activation(
+        kernel,
+        'normal',
+        normals(count, 1).map((v) => 3 * v),
+      ),
+    ),
     ...Object.entries(EXTREMES).map(([name, make]) => activation(kernel, name, make(33))),
     activation(kernel, 'special', SPECIAL),
     // Apart, since what is close is measured against the largest.
@@ -81,7 +115,10 @@ export const ELEMENTWISE_CASES: readonly KernelCase[] = [
   ...SIZES.flatMap((columns) => [0, 2, 4].map((index) => selectRow(5, columns, index))),
   ...ROWS.flatMap((rows) => ofRows(rows, 17)),
   ...Object.entries(EXTREMES).flatMap(([name, make]) => [add(name, make(33)), selectRow(1, 33, 0, make(33))]),
-  ...[1, 3, 4, 5, 15, 16, 17, 31, 32, 33].flatMap((patch) => [patchify(3, 2 * patch, 3 * patch, patch), patchify(1, patch, patch, patch)]),
+  ...[1, 3, 4, 5, 15, 16, 17, 31, 32, 33].flatMap((patch) => [
+    patchify(3, 2 * patch, 3 * patch, patch),
+    patchify(1, patch, patch, patch),
+  ]),
   patchify(1, 197, 197, 197),
   patchify(3, 224, 224, 16),
   ...SIZES.map((width) => patchify(2, 1, width, 1)),

@@ -16,7 +16,9 @@ const TRUE = {
 describe.each(BUILDS)('$name', ({ side }) => {
   function valuesOf(kernel: 'gelu' | 'tanh', x: Float32Array): Float32Array {
     const { close } = side.run({
-      kernel, name: 'sweep', run: () => {
+      kernel,
+      name: 'sweep',
+      run: () => {
         const out = side.floats(x.length);
         side.kernels[kernel](side.put(x), out.byteOffset, 1, x.length);
         return { close: [out] };
@@ -31,10 +33,17 @@ describe.each(BUILDS)('$name', ({ side }) => {
   });
 
   it('gelu is 0 below and x above, however far', () => {
-    expect([...valuesOf('gelu', Float32Array.of(-100, -1e30, 100, 2 ** 100))].map((v) => v + 0)).toEqual([0, 0, 100, 2 ** 100]);
+    expect([...valuesOf('gelu', Float32Array.of(-100, -1e30, 100, 2 ** 100))].map((v) => v + 0)).toEqual([
+      0,
+      0,
+      100,
+      2 ** 100,
+    ]);
   });
 
   it('tanh is -1 below and 1 above, however far', () => {
-    expect([...valuesOf('tanh', Float32Array.of(-10, -1e30, -Infinity, 10, 1e30, Infinity))]).toEqual([-1, -1, -1, 1, 1, 1]);
+    expect([...valuesOf('tanh', Float32Array.of(-10, -1e30, -Infinity, 10, 1e30, Infinity))]).toEqual([
+      -1, -1, -1, 1, 1, 1,
+    ]);
   });
 });

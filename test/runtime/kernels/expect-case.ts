@@ -1,7 +1,7 @@
 /** Runs cases on each build of the kernels that this host has, and on the reference, and compares what they wrote. */
 import { describe, expect, it } from 'vitest';
 import { BUILDS as BUILD_NAMES, kernelsModule } from '../kernels-module.ts';
-import { compiledSide, referenceSide, type KernelCase, type Outputs, type Side } from './harness.ts';
+import { compiledSide, type KernelCase, type Outputs, referenceSide, type Side } from './harness.ts';
 
 /** Float results may differ by this much of the largest of them: sums of f32 in another order. */
 const TOLERANCE = 1e-5;
@@ -31,14 +31,17 @@ function expectAlike(got: Outputs, expected: Outputs): void {
   for (const { rows, of, columns } of [...(got.quantized ?? []), ...(expected.quantized ?? [])]) {
     expectSameBits(rows, quantizedByReference(of, columns, rows.length));
   }
-  for (const values of [...(got.nan ?? []), ...(expected.nan ?? [])]) expect([...values.filter((v) => !Number.isNaN(v))]).toEqual([]);
+  for (const values of [...(got.nan ?? []), ...(expected.nan ?? [])])
+    expect([...values.filter((v) => !Number.isNaN(v))]).toEqual([]);
 }
 
 const quantizer = referenceSide();
 
 function quantizedByReference(values: Float32Array, columns: number, byteCount: number): Uint8Array {
   const { exact } = quantizer.run({
-    kernel: 'quantizeRows', name: 'of an output', run: (side) => {
+    kernel: 'quantizeRows',
+    name: 'of an output',
+    run: (side) => {
       const quantized = side.bytes(byteCount);
       side.kernels.quantizeRows(side.put(values), quantized.byteOffset, values.length / columns, columns);
       return { exact: [quantized] };
@@ -51,11 +54,18 @@ function expectSameBits(got: Uint8Array | Float32Array, expected: Uint8Array | F
   const [a, b] = [got, expected].map((values) => Buffer.from(values.buffer, values.byteOffset, values.byteLength));
   if (a.equals(b)) return;
   const at = got.findIndex((v, i) => !Object.is(v, expected[i]));
-  expect.fail(`expected the same bits; of ${got.length} values, number ${at} is ${got[at]}, the reference's is ${expected[at]}`);
+  expect.fail(
+    `expected the same bits; of ${got.length} values, number ${at} is ${got[at]}, the reference's is ${expected[at]}`,
+  );
 }
 
 /** Every value within TOLERANCE of the largest expected one, and `absolute`. */
-export function expectNear(got: ArrayLike<number>, expected: ArrayLike<number>, absolute = 0, tolerance = TOLERANCE): void {
+export function expectNear(
+  got: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  absolute = 0,
+  tolerance = TOLERANCE,
+): void {
   expect(got.length).toBe(expected.length);
   const difference = worstDifference(got, expected);
   expect(difference, 'largest difference').toBeLessThanOrEqual(absolute + tolerance * largestOf(expected));

@@ -1,6 +1,6 @@
 /** The tests' own tools notice what they are for. */
 import { describe, expect, it } from 'vitest';
-import { digestOf, referenceSide, type Outputs, type Side } from './harness.ts';
+import { digestOf, type Outputs, referenceSide, type Side } from './harness.ts';
 
 const side = referenceSide();
 const run = (what: (side: Side) => Outputs): Outputs => side.run({ kernel: 'selectRow', name: 'a case', run: what });
@@ -19,17 +19,22 @@ describe('a side', () => {
   it.each([
     ['before an output', (): Uint8Array => new Uint8Array(side.memory.buffer, side.floats(3).byteOffset - 1, 1)],
     ['after an output', (): Uint8Array => new Uint8Array(side.memory.buffer, side.floats(3).byteOffset + 12, 1)],
-    ['after scratch', (): Uint8Array => new Uint8Array(side.memory.buffer, side.scratch('layerNorm', { columns: 5 }) + 20, 1)],
+    [
+      'after scratch',
+      (): Uint8Array => new Uint8Array(side.memory.buffer, side.scratch('layerNorm', { columns: 5 }) + 20, 1),
+    ],
     ['into an input', (): Uint8Array => new Uint8Array(side.memory.buffer, side.put(Float32Array.of(1, 2)) + 7, 1)],
     ["into the kernels' constants", (): Uint8Array => new Uint8Array(side.memory.buffer, 16, 1)],
     ['far behind everything', (): Uint8Array => new Uint8Array(side.memory.buffer, 60_000, 1)],
   ])('notices a byte written %s', (_, place) => {
     let written: Uint8Array | undefined;
-    expect(() => run(() => {
-      written = place();
-      written[0] ^= 1;
-      return {};
-    })).toThrow('outside of its outputs and scratch');
+    expect(() =>
+      run(() => {
+        written = place();
+        written[0] ^= 1;
+        return {};
+      }),
+    ).toThrow('outside of its outputs and scratch');
     written![0] ^= 1;
   });
 });

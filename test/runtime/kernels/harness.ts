@@ -1,12 +1,13 @@
 /**
- * What the tests of the kernels share: a memory in which operands are placed and watched, cases that run on any implementation, and
- * values that are hard. Nothing here needs a test runner: other hosts run the cases too (builds-program.ts).
+ * What the tests of the kernels share: a memory in which operands are placed and watched, cases that run on any
+ * implementation, and values that are hard. Nothing here needs a test runner: other hosts run the cases too
+ * (builds-program.ts).
  */
 import { createHash } from 'node:crypto';
 import { packWeight } from '../../../cli/compress/packed-weights.ts';
 import { f32Tensor, i8Tensor } from '../../../cli/compress/stored-tensors.ts';
-import { memoryLayout } from '../../../runtime/artifact/plan-memory.ts';
 import type { Activation, Plan, Step } from '../../../runtime/artifact/plan.ts';
+import { memoryLayout } from '../../../runtime/artifact/plan-memory.ts';
 import { ACTIVATIONS, alignUp, type StepOp } from '../../../runtime/artifact/steps.ts';
 import { instantiateKernels, type Kernels } from '../../../runtime/kernels/kernels.ts';
 import { referenceKernels } from '../../../runtime/kernels/reference.ts';
@@ -60,7 +61,10 @@ const GAP = 64;
 /** NaN where it is read as f32, -1 as an integer: a kernel that reads what it should not gives itself away. */
 const PATTERN = 0xff;
 
-/** An implementation on a memory of its own. Operands lie in the order in which they are asked for, each 16 bytes aligned. */
+/**
+ * An implementation on a memory of its own. Operands lie in the order in which they are asked for, each 16 bytes
+ * aligned.
+ */
 export class Side {
   readonly memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
   readonly kernels: Kernels;
@@ -83,11 +87,14 @@ export class Side {
     this.#writable = [];
     this.#next = FIRST;
     const outputs = run(this);
-    for (const { byteOffset, byteLength } of this.#writable) this.#image.set(this.#bytes.subarray(byteOffset, byteOffset + byteLength), byteOffset);
+    for (const { byteOffset, byteLength } of this.#writable)
+      this.#image.set(this.#bytes.subarray(byteOffset, byteOffset + byteLength), byteOffset);
     const end = Math.min(this.#next + 65536, BYTES);
     if (Buffer.compare(this.#bytes.subarray(0, end), this.#image.subarray(0, end)) !== 0) {
       const at = this.#bytes.findIndex((byte, i) => byte !== this.#image[i]);
-      throw new Error(`${kernel}, ${name}: wrote at ${at}, outside of its outputs and scratch; the operands end at ${this.#next}`);
+      throw new Error(
+        `${kernel}, ${name}: wrote at ${at}, outside of its outputs and scratch; the operands end at ${this.#next}`,
+      );
     }
     return outputs;
   }

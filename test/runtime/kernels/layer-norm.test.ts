@@ -10,11 +10,23 @@ describe.each(BUILDS)('$name', ({ side }) => {
     const columns = 17;
     const beta = normals(columns, 3);
     side.run({
-      kernel: 'layerNorm', name: 'an outlier of 1e30', run: () => {
+      kernel: 'layerNorm',
+      name: 'an outlier of 1e30',
+      run: () => {
         const x = side.put(normals(columns, 1).map((v, i) => (i === 5 ? 1e30 : v)));
         const out = side.floats(columns);
         const scratch = side.scratch('layerNorm', { columns });
-        side.kernels.layerNorm(x, side.put(normals(columns, 2)), side.put(beta), out.byteOffset, 0, scratch, 1, columns, 1e-5);
+        side.kernels.layerNorm(
+          x,
+          side.put(normals(columns, 2)),
+          side.put(beta),
+          out.byteOffset,
+          0,
+          scratch,
+          1,
+          columns,
+          1e-5,
+        );
         expect(out).toEqual(beta);
         return {};
       },

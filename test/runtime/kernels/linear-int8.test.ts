@@ -12,14 +12,28 @@ describe.each(BUILDS)('$name', ({ side }) => {
   /** One row of x, whose scale is 1 and zero point 0, times a weight of one output, whose scale is 1 too. */
   function dot(x: (inputs: number) => Float32Array, weight: number, inputs: number): number {
     const values = side.run({
-      kernel: 'linearInt8', name: 'one output', run: () => {
+      kernel: 'linearInt8',
+      name: 'one output',
+      run: () => {
         const quantized = side.bytes(quantizedRowBytes(inputs)).byteOffset;
         side.kernels.quantizeRows(side.put(x(inputs)), quantized, 1, inputs);
         const packed = side.put(packedI8(new Int8Array(inputs).fill(weight), 1, inputs));
         const columns = side.bytes(columnBytes(1)).byteOffset;
         side.kernels.prepareColumns(packed, side.put(Float32Array.of(1)), 0, columns, inputs, 1);
         const out = side.floats(1);
-        side.kernels.linearInt8(quantized, packed, columns, 0, out.byteOffset, 0, side.scratch('linearInt8', { inputs, outputs: 1 }), 1, inputs, 1, 0);
+        side.kernels.linearInt8(
+          quantized,
+          packed,
+          columns,
+          0,
+          out.byteOffset,
+          0,
+          side.scratch('linearInt8', { inputs, outputs: 1 }),
+          1,
+          inputs,
+          1,
+          0,
+        );
         return { exact: [out] };
       },
     });
@@ -38,7 +52,9 @@ describe.each(BUILDS)('$name', ({ side }) => {
     const [x, scales, bias] = [normals(rows * inputs, 1), normals(outputs, 2).map(Math.abs), normals(outputs, 3)];
     const weight = Int8Array.from(integers(outputs * inputs, -128, 127, 4));
     side.run({
-      kernel: 'linearInt8', name: 'in f64', run: () => {
+      kernel: 'linearInt8',
+      name: 'in f64',
+      run: () => {
         const stride = quantizedRowBytes(inputs);
         const quantized = side.bytes(rows * stride);
         side.kernels.quantizeRows(side.put(x), quantized.byteOffset, rows, inputs);
@@ -47,13 +63,29 @@ describe.each(BUILDS)('$name', ({ side }) => {
         side.kernels.prepareColumns(packed, side.put(scales), side.put(bias), columns, inputs, outputs);
         const out = side.floats(rows * outputs);
         const scratch = side.scratch('linearInt8', { inputs, outputs });
-        side.kernels.linearInt8(quantized.byteOffset, packed, columns, 0, out.byteOffset, 0, scratch, rows, inputs, outputs, 0);
+        side.kernels.linearInt8(
+          quantized.byteOffset,
+          packed,
+          columns,
+          0,
+          out.byteOffset,
+          0,
+          scratch,
+          rows,
+          inputs,
+          outputs,
+          0,
+        );
         const expected = Array.from(out, (_, at) => {
           const [r, o] = [Math.floor(at / outputs), at % outputs];
           const trailer = new DataView(quantized.buffer, quantized.byteOffset + (r + 1) * stride - 16);
           let sum = bias[o];
           for (let i = 0; i < inputs; i++) {
-            sum += trailer.getFloat32(0, true) * (quantized[r * stride + i] - trailer.getInt32(4, true)) * scales[o] * weight[o * inputs + i];
+            sum +=
+              trailer.getFloat32(0, true) *
+              (quantized[r * stride + i] - trailer.getInt32(4, true)) *
+              scales[o] *
+              weight[o * inputs + i];
           }
           return sum;
         });

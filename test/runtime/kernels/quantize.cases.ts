@@ -1,9 +1,11 @@
 import { quantizedRowBytes } from '../../../runtime/artifact/steps.ts';
-import { EXTREMES, normals, ROWS, SIZES, type KernelCase } from './harness.ts';
+import { EXTREMES, type KernelCase, normals, ROWS, SIZES } from './harness.ts';
 
 function quantizeRows(name: string, rows: number, columns: number, values: Float32Array): KernelCase {
   return {
-    kernel: 'quantizeRows', name: `${name} (${rows}, ${columns})`, run: (side) => {
+    kernel: 'quantizeRows',
+    name: `${name} (${rows}, ${columns})`,
+    run: (side) => {
       const quantized = side.bytes(rows * quantizedRowBytes(columns));
       side.kernels.quantizeRows(side.put(values), quantized.byteOffset, rows, columns);
       return { exact: [quantized] };

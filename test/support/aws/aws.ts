@@ -1,7 +1,10 @@
-/** AWS on loopback, as much of it as deploying needs: one endpoint, state that tests can look into, and faults on demand. */
+/**
+ * AWS on loopback, as much of it as deploying needs: one endpoint, state that tests can look into, and faults on
+ * demand.
+ */
 import { aliasType } from './cloudformation/resources/alias.ts';
 import { functionType } from './cloudformation/resources/function.ts';
-import { logGroupType, type LogGroup } from './cloudformation/resources/log-group.ts';
+import { type LogGroup, logGroupType } from './cloudformation/resources/log-group.ts';
 import { permissionType } from './cloudformation/resources/permission.ts';
 import { roleType } from './cloudformation/resources/role.ts';
 import { urlType } from './cloudformation/resources/url.ts';
@@ -10,7 +13,7 @@ import type { Stack } from './cloudformation/stacks.ts';
 import type { Fault, Faults } from './faults.ts';
 import { serveFront } from './front.ts';
 import type { Roles } from './iam.ts';
-import { ACCOUNT, ADMINISTRATOR, REGION, type Identity } from './identity.ts';
+import { ACCOUNT, ADMINISTRATOR, type Identity, REGION } from './identity.ts';
 import { createEnvironments } from './lambda/environments.ts';
 import type { Functions } from './lambda/functions.ts';
 import { lambdaService } from './lambda/service.ts';
@@ -59,9 +62,18 @@ export const administrator: Identity = {
 };
 
 export async function startAws({ resourceMs = 2, changeSetMs = 2, pendingMs = 2 }: Delays = {}): Promise<Aws> {
-  const state: AwsState = { identities: new Map([[administrator.accessKeyId, administrator]]), buckets: new Map(), stacks: [], functions: new Map(), roles: new Map(), logGroups: new Map() };
+  const state: AwsState = {
+    identities: new Map([[administrator.accessKeyId, administrator]]),
+    buckets: new Map(),
+    stacks: [],
+    functions: new Map(),
+    roles: new Map(),
+    logGroups: new Map(),
+  };
   const { identities, buckets, stacks, functions, roles, logGroups } = state;
-  const identityOf = (accessKeyId: string): Identity | undefined => identities.get(accessKeyId) ?? [...roles.values()].map(({ identity }) => identity).find((identity) => identity.accessKeyId === accessKeyId);
+  const identityOf = (accessKeyId: string): Identity | undefined =>
+    identities.get(accessKeyId) ??
+    [...roles.values()].map(({ identity }) => identity).find((identity) => identity.accessKeyId === accessKeyId);
   const environments = createEnvironments(roles, () => front.url);
   const types = {
     'AWS::IAM::Role': roleType(roles),
@@ -97,7 +109,11 @@ export async function startAws({ resourceMs = 2, changeSetMs = 2, pendingMs = 2 
 }
 
 /** Counts requests, and asks the chosen faults at each. */
-function faultSource(): { readonly requests: string[]; inject(faults: Faults): void; next(service: string, operation: string): Fault | null } {
+function faultSource(): {
+  readonly requests: string[];
+  inject(faults: Faults): void;
+  next(service: string, operation: string): Fault | null;
+} {
   const requests: string[] = [];
   let faults: Faults = () => null;
   let counts = new Map<string, number>();
@@ -118,7 +134,10 @@ function faultSource(): { readonly requests: string[]; inject(faults: Faults): v
 }
 
 /** What the SDK and Slim read from the environment, for somebody. */
-export function environmentFor({ endpoint }: Pick<Aws, 'endpoint'>, { accessKeyId, secretAccessKey, sessionToken }: Identity): Record<string, string> {
+export function environmentFor(
+  { endpoint }: Pick<Aws, 'endpoint'>,
+  { accessKeyId, secretAccessKey, sessionToken }: Identity,
+): Record<string, string> {
   return {
     AWS_ENDPOINT_URL: endpoint,
     AWS_REGION: REGION,

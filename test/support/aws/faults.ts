@@ -39,7 +39,12 @@ export function cutResponse(outgoing: ServerResponse, { status, headers = {}, bo
   outgoing.write(bytes.subarray(0, bytes.length >> 1), () => outgoing.destroy());
 }
 
-function writeHead(outgoing: ServerResponse, status: number, headers: NonNullable<AwsResponse['headers']>, bytes: number): void {
+function writeHead(
+  outgoing: ServerResponse,
+  status: number,
+  headers: NonNullable<AwsResponse['headers']>,
+  bytes: number,
+): void {
   const given = Object.entries(headers).filter((entry): entry is [string, string | number] => entry[1] !== undefined);
   outgoing.writeHead(status, { 'content-length': bytes, 'x-amz-request-id': 'SLIMTEST', ...Object.fromEntries(given) });
 }

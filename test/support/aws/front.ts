@@ -1,8 +1,8 @@
 /** The one endpoint of all services: tells them apart, and lets nobody pass without a signature and a permission. */
-import { cutResponse, sendResponse, type Fault } from './faults.ts';
+import { cutResponse, type Fault, sendResponse } from './faults.ts';
 import { allows, type Identity } from './identity.ts';
-import { serveLoopback, type LoopbackServer } from './loopback.ts';
-import { AwsError, readRequest, type AwsRequest, type AwsResponse } from './message.ts';
+import { type LoopbackServer, serveLoopback } from './loopback.ts';
+import { AwsError, type AwsRequest, type AwsResponse, readRequest } from './message.ts';
 import { signatureOf, verifySignature } from './sigv4.ts';
 
 export interface Caller {
@@ -34,7 +34,9 @@ export interface FrontOptions {
 }
 
 export function serveFront({ services, identityOf, onRequest }: FrontOptions): Promise<LoopbackServer> {
-  async function answer(request: AwsRequest): Promise<{ readonly response: AwsResponse; readonly cut: boolean } | 'drop' | 'timeout'> {
+  async function answer(
+    request: AwsRequest,
+  ): Promise<{ readonly response: AwsResponse; readonly cut: boolean } | 'drop' | 'timeout'> {
     const signature = signatureOf(request);
     const name = signature?.service ?? 's3'; // only S3 has requests that nobody signs
     const service = services[name];
@@ -42,7 +44,12 @@ export function serveFront({ services, identityOf, onRequest }: FrontOptions): P
     try {
       if (signature === null) throw new AwsError(403, service.errorCodes.accessDenied, 'Access Denied');
       const identity = identityOf(signature.accessKeyId);
-      if (identity === undefined) throw new AwsError(403, service.errorCodes.unknownKey, 'The access key Id you provided does not exist in our records.');
+      if (identity === undefined)
+        throw new AwsError(
+          403,
+          service.errorCodes.unknownKey,
+          'The access key Id you provided does not exist in our records.',
+        );
       verifySignature(request, signature, identity);
       const caller = { identity, region: signature.region };
       const call = service.callOf(request, caller);
@@ -68,5 +75,9 @@ export function serveFront({ services, identityOf, onRequest }: FrontOptions): P
 function authorize(identity: Identity, { permission }: Call, { errorCodes }: Service): void {
   if (permission === null || allows(identity, permission.action, permission.resource)) return;
   const { action, resource } = permission;
-  throw new AwsError(403, errorCodes.accessDenied, `User: ${identity.arn} is not authorized to perform: ${action} on resource: ${resource} because no identity-based policy allows the ${action} action`);
+  throw new AwsError(
+    403,
+    errorCodes.accessDenied,
+    `User: ${identity.arn} is not authorized to perform: ${action} on resource: ${resource} because no identity-based policy allows the ${action} action`,
+  );
 }

@@ -15,14 +15,22 @@ export interface Role {
 export type Roles = Map<string, Role>;
 
 export interface RoleProperties {
-  readonly AssumeRolePolicyDocument: { readonly Statement: { readonly Principal: { readonly Service: string | readonly string[] } } | readonly { readonly Principal: { readonly Service: string | readonly string[] } }[] };
+  readonly AssumeRolePolicyDocument: {
+    readonly Statement:
+      | { readonly Principal: { readonly Service: string | readonly string[] } }
+      | readonly { readonly Principal: { readonly Service: string | readonly string[] } }[];
+  };
   readonly Policies?: readonly { readonly PolicyName: string; readonly PolicyDocument: PolicyDocument }[];
   readonly ManagedPolicyArns?: readonly string[];
 }
 
 const MANAGED_POLICIES: Readonly<Record<string, PolicyDocument>> = {
   'arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole': {
-    Statement: { Effect: 'Allow', Action: ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'], Resource: '*' },
+    Statement: {
+      Effect: 'Allow',
+      Action: ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'],
+      Resource: '*',
+    },
   },
 };
 
@@ -39,7 +47,8 @@ export function putRole(roles: Roles, name: string, properties: RoleProperties):
 
 function managedPolicy(arn: string): PolicyDocument {
   const policy = MANAGED_POLICIES[arn];
-  if (policy === undefined) throw new AwsError(404, 'NoSuchEntity', `Policy ${arn} does not exist or is not attachable.`);
+  if (policy === undefined)
+    throw new AwsError(404, 'NoSuchEntity', `Policy ${arn} does not exist or is not attachable.`);
   return policy;
 }
 

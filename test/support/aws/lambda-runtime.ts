@@ -1,13 +1,13 @@
 /**
- * An execution environment of AWS Lambda on this machine: AWS's runtime client under Node 24, one invocation at a time, with Lambda's limits of
- * time and payload. Memory and CPU are not limited.
+ * An execution environment of AWS Lambda on this machine: AWS's runtime client under Node 24, one invocation at a time,
+ * with Lambda's limits of time and payload. Memory and CPU are not limited.
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { within } from './lambda/promises.ts';
 import { openLogFile } from './lambda/log-file.ts';
 import { outcomeOf } from './lambda/outcome.ts';
-import { startProcess, type RuntimeProcess } from './lambda/runtime-process.ts';
+import { within } from './lambda/promises.ts';
+import { type RuntimeProcess, startProcess } from './lambda/runtime-process.ts';
 
 export { lambdaAbsent } from './lambda/runtime-process.ts';
 
@@ -49,12 +49,36 @@ export interface LambdaRuntime {
 
 const INIT_LIMIT_MS = 10_000;
 
-/** Starts an environment and waits for its INIT, which may fail: as at AWS, the first invocation then tries again and tells the error. */
+/**
+ * Starts an environment and waits for its INIT, which may fail: as at AWS, the first invocation then tries again and
+ * tells the error.
+ */
 export async function startLambda(options: LambdaOptions): Promise<LambdaRuntime> {
-  const settings = { handler: 'index.handler', memory: 512, timeoutMs: 30_000, functionName: 'slim', version: '$LATEST', ...options };
-  const { folder, handler, memory, timeoutMs, version, functionName, functionArn = `arn:aws:lambda:us-east-1:123456789012:function:${functionName}` } = settings;
+  const settings = {
+    handler: 'index.handler',
+    memory: 512,
+    timeoutMs: 30_000,
+    functionName: 'slim',
+    version: '$LATEST',
+    ...options,
+  };
+  const {
+    folder,
+    handler,
+    memory,
+    timeoutMs,
+    version,
+    functionName,
+    functionArn = `arn:aws:lambda:us-east-1:123456789012:function:${functionName}`,
+  } = settings;
   const log = openLogFile();
-  const start = (): Promise<RuntimeProcess> => startProcess({ folder, handler, environment: { ...lambdaVariables(settings), ...options.environment }, log: log.descriptor });
+  const start = (): Promise<RuntimeProcess> =>
+    startProcess({
+      folder,
+      handler,
+      environment: { ...lambdaVariables(settings), ...options.environment },
+      log: log.descriptor,
+    });
 
   let runtime = await start();
   const initMs = await within(INIT_LIMIT_MS, runtime.initMs, null);
@@ -69,8 +93,17 @@ export async function startLambda(options: LambdaOptions): Promise<LambdaRuntime
       await runtime.kill();
       runtime = await start();
     }
-    const invocation = { requestId, event: JSON.stringify(event), deadline: new Date(Date.now() + timeoutMs), functionArn };
-    const { payload, failed, ends } = outcomeOf(await within(timeoutMs, runtime.answer(invocation), 'timeout'), requestId, timeoutMs);
+    const invocation = {
+      requestId,
+      event: JSON.stringify(event),
+      deadline: new Date(Date.now() + timeoutMs),
+      functionArn,
+    };
+    const { payload, failed, ends } = outcomeOf(
+      await within(timeoutMs, runtime.answer(invocation), 'timeout'),
+      requestId,
+      timeoutMs,
+    );
     log.write(reportOf(requestId, performance.now() - startedAt, memory, peakMemoryMb(runtime.pid)));
     if (ends) await runtime.kill();
     return { payload, ...(failed && { error: 'Unhandled' }), log: log.text().slice(logStart) };
@@ -114,8 +147,10 @@ function lambdaVariables({ folder, handler, memory, functionName, version }: Set
 }
 
 function reportOf(requestId: string, durationMs: number, memory: number, peakMb: number): string {
-  return `END RequestId: ${requestId}\nREPORT RequestId: ${requestId}\tDuration: ${durationMs.toFixed(2)} ms\tBilled Duration: ${Math.ceil(durationMs)} ms\t`
-    + `Memory Size: ${memory} MB\tMax Memory Used: ${peakMb} MB\t\n`;
+  return (
+    `END RequestId: ${requestId}\nREPORT RequestId: ${requestId}\tDuration: ${durationMs.toFixed(2)} ms\tBilled Duration: ${Math.ceil(durationMs)} ms\t` +
+    `Memory Size: ${memory} MB\tMax Memory Used: ${peakMb} MB\t\n`
+  );
 }
 
 /** The most memory that a process had resident; 0 where it is gone. */

@@ -9,8 +9,13 @@ export interface LoopbackServer {
   close(): Promise<void>;
 }
 
-/** Serves requests until closed. What a listener throws is no answer: it ends the connection, and fails the test run unless the client went away. */
-export async function serveLoopback(listener: (...args: Parameters<RequestListener>) => Promise<void>): Promise<LoopbackServer> {
+/**
+ * Serves requests until closed. What a listener throws is no answer: it ends the connection, and fails the test run
+ * unless the client went away.
+ */
+export async function serveLoopback(
+  listener: (...args: Parameters<RequestListener>) => Promise<void>,
+): Promise<LoopbackServer> {
   const server = createServer((request, response) => {
     void listener(request, response).catch((error: unknown) => {
       response.destroy();
@@ -20,10 +25,11 @@ export async function serveLoopback(listener: (...args: Parameters<RequestListen
   await new Promise<void>((resolve, reject) => server.on('error', reject).listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () => new Promise((resolve, reject) => {
-      server.close((error) => (error ? reject(error) : resolve()));
-      server.closeAllConnections();
-    }),
+    close: () =>
+      new Promise((resolve, reject) => {
+        server.close((error) => (error ? reject(error) : resolve()));
+        server.closeAllConnections();
+      }),
   };
 }
 

@@ -32,6 +32,14 @@ export class AwsError extends Error {
 
 export async function readRequest(incoming: IncomingMessage): Promise<AwsRequest> {
   const [path, query = ''] = incoming.url!.split(/\?(.*)/s);
-  const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, [value].flat().join(',')]));
-  return { method: incoming.method!, path, query: new URLSearchParams(query.replaceAll('+', '%2B')), headers, body: await bodyOf(incoming) };
+  const headers = Object.fromEntries(
+    Object.entries(incoming.headers).map(([name, value]) => [name, [value].flat().join(',')]),
+  );
+  return {
+    method: incoming.method!,
+    path,
+    query: new URLSearchParams(query.replaceAll('+', '%2B')),
+    headers,
+    body: await bodyOf(incoming),
+  };
 }

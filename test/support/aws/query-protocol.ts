@@ -1,7 +1,9 @@
-/** Services that take forms and answer XML: AWS's Query protocol (smithy.io/2.0/aws/protocols/aws-query-protocol.html). */
+/**
+ * Services that take forms and answer XML: AWS's Query protocol (smithy.io/2.0/aws/protocols/aws-query-protocol.html).
+ */
 import type { Caller, Service } from './front.ts';
 import { AwsError, type AwsResponse } from './message.ts';
-import { xmlDocument, type XmlElements } from './xml.ts';
+import { type XmlElements, xmlDocument } from './xml.ts';
 
 export interface QueryOperation {
   /** The ARN that the caller must be allowed to do this to; null where everybody may. */
@@ -10,7 +12,11 @@ export interface QueryOperation {
 }
 
 /** A service of operations by name. Its actions in IAM are `PREFIX:NAME`. */
-export function queryService(prefix: string, namespace: string, operations: Readonly<Record<string, QueryOperation>>): Service {
+export function queryService(
+  prefix: string,
+  namespace: string,
+  operations: Readonly<Record<string, QueryOperation>>,
+): Service {
   return {
     errorCodes: { unknownKey: 'InvalidClientTokenId', accessDenied: 'AccessDenied' },
     callOf({ body }, caller) {
@@ -22,11 +28,23 @@ export function queryService(prefix: string, namespace: string, operations: Read
       return {
         operation: name,
         permission: resource === null ? null : { action: `${prefix}:${name}`, resource },
-        run: () => response(`${name}Response`, { [`${name}Result`]: operation.run(parameters, caller) ?? {}, ResponseMetadata: { RequestId: 'slim-test' } }, namespace),
+        run: () =>
+          response(
+            `${name}Response`,
+            {
+              [`${name}Result`]: operation.run(parameters, caller) ?? {},
+              ResponseMetadata: { RequestId: 'slim-test' },
+            },
+            namespace,
+          ),
       };
     },
     errorResponse: ({ status, code, message }) => ({
-      ...response('ErrorResponse', { Error: { Type: status < 500 ? 'Sender' : 'Receiver', Code: code, Message: message }, RequestId: 'slim-test' }, namespace),
+      ...response(
+        'ErrorResponse',
+        { Error: { Type: status < 500 ? 'Sender' : 'Receiver', Code: code, Message: message }, RequestId: 'slim-test' },
+        namespace,
+      ),
       status,
     }),
   };

@@ -13,13 +13,23 @@ export function xmlDocument(root: string, content: XmlElements, namespace?: stri
 
 function textOf(content: Exclude<XmlContent, undefined>): string {
   if (content instanceof Date) return content.toISOString();
-  if (typeof content !== 'object') return escape(String(content));
-  return Object.entries(content).flatMap(([name, value]) => [value].flat().map((one) => (one === undefined ? '' : `<${name}>${textOf(one)}</${name}>`))).join('');
+  if (typeof content !== 'object') return escapeXml(String(content));
+  return Object.entries(content)
+    .flatMap(([name, value]) =>
+      [value].flat().map((one) => (one === undefined ? '' : `<${name}>${textOf(one)}</${name}>`)),
+    )
+    .join('');
 }
 
-const ENTITIES: readonly (readonly [string, string])[] = [['&', '&amp;'], ['<', '&lt;'], ['>', '&gt;'], ['"', '&quot;'], ['\r', '&#13;']];
+const ENTITIES: readonly (readonly [string, string])[] = [
+  ['&', '&amp;'],
+  ['<', '&lt;'],
+  ['>', '&gt;'],
+  ['"', '&quot;'],
+  ['\r', '&#13;'],
+];
 
-function escape(text: string): string {
+function escapeXml(text: string): string {
   return ENTITIES.reduce((escaped, [character, entity]) => escaped.replaceAll(character, entity), text);
 }
 
@@ -33,8 +43,10 @@ export interface ReadElement {
 export function parseXml(document: string): ReadElement {
   type Open = { name: string; text: string; children: Record<string, ReadElement[]> };
   const open: Open[] = [{ name: '', text: '', children: {} }];
-  for (const [, text, closing, name, selfClosing] of document.replace(/<\?.*?\?>/s, '').matchAll(/([^<]*)<(\/?)([\w:]+)[^>]*?(\/?)>/g)) {
-    open.at(-1)!.text += unescape(text);
+  for (const [, text, closing, name, selfClosing] of document
+    .replace(/<\?.*?\?>/s, '')
+    .matchAll(/([^<]*)<(\/?)([\w:]+)[^>]*?(\/?)>/g)) {
+    open.at(-1)!.text += unescapeXml(text);
     if (closing === '') open.push({ name, text: '', children: {} });
     if (closing === '' && selfClosing === '') continue;
     const { name: opened, ...element } = open.pop()!;
@@ -46,7 +58,7 @@ export function parseXml(document: string): ReadElement {
   return root[0];
 }
 
-function unescape(text: string): string {
+function unescapeXml(text: string): string {
   return text.replace(/&(?:#x([\da-f]+)|#(\d+)|(\w+));/gi, (entity, hexadecimal?: string, decimal?: string) => {
     if (hexadecimal !== undefined) return String.fromCodePoint(parseInt(hexadecimal, 16));
     if (decimal !== undefined) return String.fromCodePoint(Number(decimal));

@@ -1,4 +1,7 @@
-/** OpenStack Swift on one machine, one device, one replica: its configuration files and the rings that say where what is kept. */
+/**
+ * OpenStack Swift on one machine, one device, one replica: its configuration files and the rings that say where what is
+ * kept.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
@@ -34,9 +37,15 @@ use = egg:swift#slo
 const PROXY_PIPELINE = 'catch_errors gatekeeper healthcheck cache bulk s3api tempauth slo';
 
 /** Writes everything into a folder. Gives the configuration file of each server. */
-export function writeConfiguration(folder: string, ports: Readonly<Record<Server, number>>): Readonly<Record<Server, string>> {
+export function writeConfiguration(
+  folder: string,
+  ports: Readonly<Record<Server, number>>,
+): Readonly<Record<Server, string>> {
   mkdirSync(join(folder, 'devices', 'd1'), { recursive: true });
-  writeFileSync(join(folder, 'swift.conf'), '[swift-hash]\nswift_hash_path_suffix = test\n[storage-policy:0]\nname = one\ndefault = yes\n');
+  writeFileSync(
+    join(folder, 'swift.conf'),
+    '[swift-hash]\nswift_hash_path_suffix = test\n[storage-policy:0]\nname = one\ndefault = yes\n',
+  );
   writeRings(folder, ports);
   const files = SERVERS.map((server) => {
     const file = join(folder, `${server}-server.conf`);

@@ -1,18 +1,19 @@
 /** Debian's OpenStack Swift with its S3 API, on loopback: an S3 server that is neither AWS nor ours. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { systemProgram } from '../../contract/hosts/installed.ts';
-import { ACCESS_KEY, SECRET_KEY, SERVERS, writeConfiguration, type Server } from './configuration.ts';
+import { ACCESS_KEY, SECRET_KEY, SERVERS, type Server, writeConfiguration } from './configuration.ts';
 
 const missing = SERVERS.filter((server) => systemProgram(`swift-${server}-server`) === null);
 
 /** Why it can't run here; null where it can. */
-export const swiftAbsent = missing.length > 0 ? `not installed: ${missing.map((server) => `swift-${server}`).join(', ')}` : null;
+export const swiftAbsent =
+  missing.length > 0 ? `not installed: ${missing.map((server) => `swift-${server}`).join(', ')}` : null;
 
 export interface Swift {
   readonly endpoint: string;
@@ -23,7 +24,10 @@ export interface Swift {
 
 const START_LIMIT_MS = 90_000;
 
-/** Starts its servers over an empty device and waits until they answer. Throws, with what they wrote, where one does not. */
+/**
+ * Starts its servers over an empty device and waits until they answer. Throws, with what they wrote, where one does
+ * not.
+ */
 export async function startSwift(): Promise<Swift> {
   const folder = mkdtempSync(join(tmpdir(), 'slim-swift-'));
   const free = await freePorts(SERVERS.length);
@@ -47,7 +51,9 @@ export async function startSwift(): Promise<Swift> {
 
 function startServer(server: Server, configuration: string, log: string): ChildProcess {
   const output = openSync(log, 'a');
-  const child = spawn(systemProgram(`swift-${server}-server`)!, [configuration, '--verbose'], { stdio: ['ignore', output, output] });
+  const child = spawn(systemProgram(`swift-${server}-server`)!, [configuration, '--verbose'], {
+    stdio: ['ignore', output, output],
+  });
   closeSync(output);
   return child;
 }
@@ -59,7 +65,7 @@ async function end(child: ChildProcess): Promise<void> {
 
 async function untilHealthy(url: string): Promise<void> {
   const limit = AbortSignal.timeout(START_LIMIT_MS);
-  while (!await isHealthy(url)) await wait(50, undefined, { signal: limit });
+  while (!(await isHealthy(url))) await wait(50, undefined, { signal: limit });
 }
 
 async function isHealthy(url: string): Promise<boolean> {

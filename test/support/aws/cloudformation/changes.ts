@@ -27,7 +27,9 @@ export interface Difference {
 
 export function differenceOf({ fixed }: ResourceType, before: Json, after: Json): Difference {
   const [old, now] = [before, after] as Record<string, Json>[];
-  const properties = [...new Set([...Object.keys(old), ...Object.keys(now)])].filter((name) => !isDeepStrictEqual(old[name], now[name]));
+  const properties = [...new Set([...Object.keys(old), ...Object.keys(now)])].filter(
+    (name) => !isDeepStrictEqual(old[name], now[name]),
+  );
   return { properties, replacement: properties.some((name) => fixed === null || fixed.includes(name)) };
 }
 
@@ -42,7 +44,11 @@ export function changesOf(stack: Stack, desired: Desired, types: ResourceTypes):
     const { Type, Properties = {} } = desired.template.Resources[logicalId];
     const existing = stack.resources.get(logicalId);
     if (existing === undefined) return { action: 'Add', logicalId, physicalId: undefined, type: Type };
-    const { properties, replacement } = differenceOf(types[Type], existing.properties, evaluate(Properties, scopeOf(stack, desired, physicalOf)));
+    const { properties, replacement } = differenceOf(
+      types[Type],
+      existing.properties,
+      evaluate(Properties, scopeOf(stack, desired, physicalOf)),
+    );
     if (!replacement) staying.set(logicalId, existing);
     const tags = tagsChange && types[Type].tagged;
     if (properties.length === 0 && !tags) return null;
@@ -52,7 +58,12 @@ export function changesOf(stack: Stack, desired: Desired, types: ResourceTypes):
   const removed = [...stack.resources.values()].filter(({ logicalId }) => !wanted.includes(logicalId));
   return [
     ...wanted.map(changeOf).filter((change) => change !== null),
-    ...removed.map(({ logicalId, type, physical }) => ({ action: 'Remove' as const, logicalId, physicalId: physical.id, type })),
+    ...removed.map(({ logicalId, type, physical }) => ({
+      action: 'Remove' as const,
+      logicalId,
+      physicalId: physical.id,
+      type,
+    })),
   ];
 }
 

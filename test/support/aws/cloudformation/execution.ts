@@ -5,7 +5,15 @@ import { differenceOf } from './changes.ts';
 import { evaluate } from './intrinsics.ts';
 import { failureReason, type Physical, type ResourceTypes } from './resource-type.ts';
 import { scopeOf, wantedResources } from './scope.ts';
-import { addEvent, setStatus, type ChangeSet, type Desired, type Stack, type StackOutput, type StackResource } from './stacks.ts';
+import {
+  addEvent,
+  type ChangeSet,
+  type Desired,
+  type Stack,
+  type StackOutput,
+  type StackResource,
+  setStatus,
+} from './stacks.ts';
 
 export interface Workshop {
   readonly types: ResourceTypes;
@@ -44,17 +52,23 @@ async function bringTo(stack: Stack, desired: Desired, workshop: Workshop): Prom
   const status = stack.status;
   for (const logicalId of wantedResources(stack, desired)) {
     if (stack.status !== status) return null;
-    if (!await bringResourceTo(stack, logicalId, desired, workshop)) return logicalId;
+    if (!(await bringResourceTo(stack, logicalId, desired, workshop))) return logicalId;
   }
   return null;
 }
 
 /** Whether it worked. */
-async function bringResourceTo(stack: Stack, logicalId: string, desired: Desired, workshop: Workshop): Promise<boolean> {
+async function bringResourceTo(
+  stack: Stack,
+  logicalId: string,
+  desired: Desired,
+  workshop: Workshop,
+): Promise<boolean> {
   const { Type: type } = desired.template.Resources[logicalId];
   const existing = stack.resources.get(logicalId);
   const verb = existing === undefined ? 'CREATE' : 'UPDATE';
-  const report = (status: string, reason: string | null = null): void => addEvent(stack, { logicalId, physicalId: stack.resources.get(logicalId)?.physical.id ?? '', type, status, reason });
+  const report = (status: string, reason: string | null = null): void =>
+    addEvent(stack, { logicalId, physicalId: stack.resources.get(logicalId)?.physical.id ?? '', type, status, reason });
   try {
     const resource = resourceOf(stack, logicalId, desired);
     const difference = existing && differenceOf(workshop.types[type], existing.properties, resource.properties);
@@ -62,8 +76,18 @@ async function bringResourceTo(stack: Stack, logicalId: string, desired: Desired
       stack.resources.set(logicalId, { ...resource, physical: existing!.physical });
       return true;
     }
-    report(`${verb}_IN_PROGRESS`, difference?.replacement ? 'Requested update requires the creation of a new physical resource; hence creating one.' : null);
-    const physical = await makeOrChange(stack, resource, difference?.replacement ? undefined : existing?.physical, workshop);
+    report(
+      `${verb}_IN_PROGRESS`,
+      difference?.replacement
+        ? 'Requested update requires the creation of a new physical resource; hence creating one.'
+        : null,
+    );
+    const physical = await makeOrChange(
+      stack,
+      resource,
+      difference?.replacement ? undefined : existing?.physical,
+      workshop,
+    );
     stack.resources.set(logicalId, { ...resource, physical });
     report(`${verb}_COMPLETE`);
     return true;
@@ -78,17 +102,33 @@ type WantedResource = Omit<StackResource, 'physical'>;
 
 function resourceOf(stack: Stack, logicalId: string, desired: Desired): WantedResource {
   const { Type: type, Properties = {}, DeletionPolicy } = desired.template.Resources[logicalId];
-  return { logicalId, type, properties: evaluate(Properties, scopeOf(stack, desired, physicalIn(stack))), retained: DeletionPolicy === 'Retain' };
+  return {
+    logicalId,
+    type,
+    properties: evaluate(Properties, scopeOf(stack, desired, physicalIn(stack))),
+    retained: DeletionPolicy === 'Retain',
+  };
 }
 
-async function makeOrChange(stack: Stack, { logicalId, type, properties }: WantedResource, existing: Physical | undefined, { types, resourceMs }: Workshop): Promise<Physical> {
+async function makeOrChange(
+  stack: Stack,
+  { logicalId, type, properties }: WantedResource,
+  existing: Physical | undefined,
+  { types, resourceMs }: Workshop,
+): Promise<Physical> {
   await wait(resourceMs);
   if (existing !== undefined) return types[type].update(existing, properties as object);
   return types[type].create(properties as object, { stackName: stack.name, logicalId });
 }
 
 /** What nobody needs any more goes last. */
-async function finish(stack: Stack, desired: Desired, before: ReadonlyMap<string, StackResource>, verb: Verb, workshop: Workshop): Promise<void> {
+async function finish(
+  stack: Stack,
+  desired: Desired,
+  before: ReadonlyMap<string, StackResource>,
+  verb: Verb,
+  workshop: Workshop,
+): Promise<void> {
   if (verb === 'UPDATE') setStatus(stack, 'UPDATE_COMPLETE_CLEANUP_IN_PROGRESS');
   const wanted = wantedResources(stack, desired);
   await remove(stack, superseded(stack, before, wanted), workshop);
@@ -99,33 +139,65 @@ async function finish(stack: Stack, desired: Desired, before: ReadonlyMap<string
 }
 
 /** Resources of before that were replaced or are no longer wanted. */
-function superseded(stack: Stack, before: ReadonlyMap<string, StackResource>, wanted: readonly string[]): StackResource[] {
-  return [...before.values()].filter(({ logicalId, physical }) => !wanted.includes(logicalId) || stack.resources.get(logicalId)!.physical.id !== physical.id);
+function superseded(
+  stack: Stack,
+  before: ReadonlyMap<string, StackResource>,
+  wanted: readonly string[],
+): StackResource[] {
+  return [...before.values()].filter(
+    ({ logicalId, physical }) =>
+      !wanted.includes(logicalId) || stack.resources.get(logicalId)!.physical.id !== physical.id,
+  );
 }
 
 function outputsOf(stack: Stack, desired: Desired): StackOutput[] {
   const scope = scopeOf(stack, desired, physicalIn(stack));
   return Object.entries(desired.template.Outputs)
     .filter(([, { Condition }]) => Condition === undefined || scope.condition(Condition))
-    .map(([OutputKey, { Value, Description }]) => ({ OutputKey, OutputValue: String(evaluate(Value, scope)), Description }));
+    .map(([OutputKey, { Value, Description }]) => ({
+      OutputKey,
+      OutputValue: String(evaluate(Value, scope)),
+      Description,
+    }));
 }
 
-async function rollBack(stack: Stack, failed: string, before: ReadonlyMap<string, StackResource>, verb: Verb, workshop: Workshop): Promise<void> {
+async function rollBack(
+  stack: Stack,
+  failed: string,
+  before: ReadonlyMap<string, StackResource>,
+  verb: Verb,
+  workshop: Workshop,
+): Promise<void> {
   const prefix = verb === 'CREATE' ? '' : 'UPDATE_';
-  setStatus(stack, `${prefix}ROLLBACK_IN_PROGRESS`, `The following resource(s) failed to ${verb.toLowerCase()}: [${failed}]. ${verb === 'CREATE' ? 'Rollback requested by user.' : ''}`);
-  for (const resource of [...before.values()].reverse()) await restore(stack, resource, resource.logicalId === failed, workshop);
+  setStatus(
+    stack,
+    `${prefix}ROLLBACK_IN_PROGRESS`,
+    `The following resource(s) failed to ${verb.toLowerCase()}: [${failed}]. ${verb === 'CREATE' ? 'Rollback requested by user.' : ''}`,
+  );
+  for (const resource of [...before.values()].reverse())
+    await restore(stack, resource, resource.logicalId === failed, workshop);
   if (verb === 'UPDATE') setStatus(stack, 'UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS');
-  const made = [...stack.resources.values()].filter(({ logicalId, physical }) => before.get(logicalId)?.physical.id !== physical.id);
+  const made = [...stack.resources.values()].filter(
+    ({ logicalId, physical }) => before.get(logicalId)?.physical.id !== physical.id,
+  );
   await remove(stack, made, workshop);
   stack.resources.clear();
   for (const [logicalId, resource] of before) stack.resources.set(logicalId, resource);
   setStatus(stack, `${prefix}ROLLBACK_COMPLETE`);
 }
 
-/** Changes a resource back to what it was, where it was changed or failed to be. One that was replaced is still there. */
-async function restore(stack: Stack, { logicalId, type, properties, physical }: StackResource, failed: boolean, { types, resourceMs }: Workshop): Promise<void> {
+/**
+ * Changes a resource back to what it was, where it was changed or failed to be. One that was replaced is still there.
+ */
+async function restore(
+  stack: Stack,
+  { logicalId, type, properties, physical }: StackResource,
+  failed: boolean,
+  { types, resourceMs }: Workshop,
+): Promise<void> {
   const now = stack.resources.get(logicalId)!;
-  const changed = now.physical.id === physical.id && differenceOf(types[type], now.properties, properties).properties.length > 0;
+  const changed =
+    now.physical.id === physical.id && differenceOf(types[type], now.properties, properties).properties.length > 0;
   if (!changed && !failed) return;
   const event = { logicalId, physicalId: physical.id, type, reason: null };
   addEvent(stack, { ...event, status: 'UPDATE_IN_PROGRESS' });
@@ -135,7 +207,11 @@ async function restore(stack: Stack, { logicalId, type, properties, physical }: 
 }
 
 /** Deletes resources, the last ones first. */
-async function remove(stack: Stack, resources: readonly StackResource[], { types, resourceMs }: Workshop): Promise<void> {
+async function remove(
+  stack: Stack,
+  resources: readonly StackResource[],
+  { types, resourceMs }: Workshop,
+): Promise<void> {
   for (const { logicalId, type, physical, retained } of [...resources].reverse()) {
     const event = { logicalId, physicalId: physical.id, type, reason: null };
     if (retained) {

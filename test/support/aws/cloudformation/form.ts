@@ -16,7 +16,10 @@ export function textsIn(form: URLSearchParams, list: string): string[] {
 }
 
 /** A page of a list, from where the token says: few items, so that clients have to ask for more. */
-export function pageOf<T>(items: readonly T[], token: string | null): { readonly page: readonly T[]; readonly NextToken: string | undefined } {
+export function pageOf<T>(
+  items: readonly T[],
+  token: string | null,
+): { readonly page: readonly T[]; readonly NextToken: string | undefined } {
   const start = Number(token ?? 0);
   const end = start + 3;
   return { page: items.slice(start, end), NextToken: end < items.length ? String(end) : undefined };

@@ -1,6 +1,6 @@
 /** What CloudFormation knows of a type of resources. */
 import { randomBytes } from 'node:crypto';
-import { AwsError } from '../message.ts';
+import type { AwsError } from '../message.ts';
 
 /** A resource that is there. */
 export interface Physical {

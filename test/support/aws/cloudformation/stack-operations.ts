@@ -5,15 +5,24 @@ import type { XmlElements } from '../xml.ts';
 import { deleteStack, type Workshop } from './execution.ts';
 import { pageOf } from './form.ts';
 import { shownParameters } from './parameters.ts';
-import { findStack, goOn, isBusy, setStatus, type Stack, type StackEvent } from './stacks.ts';
+import { findStack, goOn, isBusy, type Stack, type StackEvent, setStatus } from './stacks.ts';
 import { validationError } from './template.ts';
 
-export function stackOperations(stacks: readonly Stack[], workshop: Workshop): Readonly<Record<string, QueryOperation>> {
+export function stackOperations(
+  stacks: readonly Stack[],
+  workshop: Workshop,
+): Readonly<Record<string, QueryOperation>> {
   return {
     DescribeStacks: { resource: stackArn, run: (form) => ({ Stacks: { member: [described(stackIn(stacks, form))] } }) },
-    DescribeStackEvents: { resource: stackArn, run: (form) => describeEvents(stackIn(stacks, form), form.get('NextToken')) },
+    DescribeStackEvents: {
+      resource: stackArn,
+      run: (form) => describeEvents(stackIn(stacks, form), form.get('NextToken')),
+    },
     GetTemplate: { resource: stackArn, run: (form) => ({ TemplateBody: stackIn(stacks, form).current.templateBody }) },
-    DeleteStack: { resource: stackArn, run: (form) => startDeleting(findStack(stacks, form.get('StackName')!), workshop) },
+    DeleteStack: {
+      resource: stackArn,
+      run: (form) => startDeleting(findStack(stacks, form.get('StackName')!), workshop),
+    },
   };
 }
 
@@ -29,7 +38,17 @@ function stackIn(stacks: readonly Stack[], form: URLSearchParams): Stack {
   return stack;
 }
 
-function described({ id, name, createdAt, updatedAt, deletedAt, status, statusReason, current, outputs }: Stack): XmlElements {
+function described({
+  id,
+  name,
+  createdAt,
+  updatedAt,
+  deletedAt,
+  status,
+  statusReason,
+  current,
+  outputs,
+}: Stack): XmlElements {
   return {
     StackId: id,
     StackName: name,
@@ -51,7 +70,10 @@ function describeEvents(stack: Stack, token: string | null): XmlElements {
   return { StackEvents: { member: page.map((event) => describedEvent(stack, event)) }, NextToken };
 }
 
-function describedEvent(stack: Stack, { id, logicalId, physicalId, type, timestamp, status, reason }: StackEvent): XmlElements {
+function describedEvent(
+  stack: Stack,
+  { id, logicalId, physicalId, type, timestamp, status, reason }: StackEvent,
+): XmlElements {
   return {
     StackId: stack.id,
     StackName: stack.name,
@@ -68,7 +90,11 @@ function describedEvent(stack: Stack, { id, logicalId, physicalId, type, timesta
 /** To delete a stack that is not there is no error; one that is being created stops there. */
 function startDeleting(stack: Stack | undefined, workshop: Workshop): void {
   if (stack === undefined || stack.status.startsWith('DELETE_')) return;
-  if (isBusy(stack) && stack.status !== 'CREATE_IN_PROGRESS') throw validationError(`Stack [${stack.id}] cannot be deleted while in status ${stack.status}`);
+  if (isBusy(stack) && stack.status !== 'CREATE_IN_PROGRESS')
+    throw validationError(`Stack [${stack.id}] cannot be deleted while in status ${stack.status}`);
   setStatus(stack, 'DELETE_IN_PROGRESS', 'User Initiated');
-  goOn(stack, stack.work.then(() => deleteStack(stack, workshop)));
+  goOn(
+    stack,
+    stack.work.then(() => deleteStack(stack, workshop)),
+  );
 }

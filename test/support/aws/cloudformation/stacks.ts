@@ -73,7 +73,13 @@ export interface ChangeSet {
   executionStatus: 'UNAVAILABLE' | 'AVAILABLE' | 'EXECUTE_IN_PROGRESS' | 'EXECUTE_COMPLETE' | 'EXECUTE_FAILED';
 }
 
-const NOTHING: Desired = { templateBody: '', template: { Parameters: {}, Conditions: {}, Resources: {}, Outputs: {} }, parameters: {}, tags: {}, capabilities: [] };
+const NOTHING: Desired = {
+  templateBody: '',
+  template: { Parameters: {}, Conditions: {}, Resources: {}, Outputs: {} },
+  parameters: {},
+  tags: {},
+  capabilities: [],
+};
 
 /** A stack that has a change set and nothing else. */
 export function newStack(name: string): Stack {

@@ -50,19 +50,32 @@ export function parseTemplate(body: string, knownTypes: readonly string[]): Temp
 }
 
 function checkTypes({ Resources }: Template, knownTypes: readonly string[]): void {
-  if (Object.keys(Resources).length === 0) throw validationError('Template format error: At least one Resources member must be defined.');
-  const unknown = Object.values(Resources).map(({ Type }) => Type).filter((type) => !knownTypes.includes(type));
-  if (unknown.length > 0) throw validationError(`Template format error: Unrecognized resource types: [${unknown.join(', ')}]`);
+  if (Object.keys(Resources).length === 0)
+    throw validationError('Template format error: At least one Resources member must be defined.');
+  const unknown = Object.values(Resources)
+    .map(({ Type }) => Type)
+    .filter((type) => !knownTypes.includes(type));
+  if (unknown.length > 0)
+    throw validationError(`Template format error: Unrecognized resource types: [${unknown.join(', ')}]`);
 }
 
 function checkNames(template: Template): void {
   const { Parameters, Conditions, Resources, Outputs } = template;
-  for (const [part, values] of [['Resources', Object.values(Resources)], ['Outputs', Object.values(Outputs).map(({ Value }) => Value)]] as const) {
-    const unknown = (values as Json[]).flatMap((value) => [...referencesOf(value)]).filter((name) => !(name in Resources || name in Parameters || name.startsWith('AWS::')));
-    if (unknown.length > 0) throw validationError(`Template format error: Unresolved resource dependencies [${[...new Set(unknown)].join(', ')}] in the ${part} block of the template`);
+  for (const [part, values] of [
+    ['Resources', Object.values(Resources)],
+    ['Outputs', Object.values(Outputs).map(({ Value }) => Value)],
+  ] as const) {
+    const unknown = (values as Json[])
+      .flatMap((value) => [...referencesOf(value)])
+      .filter((name) => !(name in Resources || name in Parameters || name.startsWith('AWS::')));
+    if (unknown.length > 0)
+      throw validationError(
+        `Template format error: Unresolved resource dependencies [${[...new Set(unknown)].join(', ')}] in the ${part} block of the template`,
+      );
   }
   for (const { Condition } of [...Object.values(Resources), ...Object.values(Outputs)]) {
-    if (Condition !== undefined && !(Condition in Conditions)) throw validationError(`Template format error: Unresolved condition dependency ${Condition}`);
+    if (Condition !== undefined && !(Condition in Conditions))
+      throw validationError(`Template format error: Unresolved condition dependency ${Condition}`);
   }
 }
 
@@ -70,11 +83,13 @@ function checkNames(template: Template): void {
 export function referencesOf(value: Json): Set<string> {
   if (typeof value !== 'object' || value === null) return new Set();
   if (Array.isArray(value)) return new Set(value.flatMap((item: Json) => [...referencesOf(item)]));
-  return new Set(Object.entries(value).flatMap(([name, content]: [string, Json]) => {
-    if (name === 'Ref') return [content as string];
-    if (name === 'Fn::GetAtt') return [(content as readonly string[])[0]];
-    return [...(name === 'Fn::Sub' ? namesInText(content) : []), ...referencesOf(content)];
-  }));
+  return new Set(
+    Object.entries(value).flatMap(([name, content]: [string, Json]) => {
+      if (name === 'Ref') return [content as string];
+      if (name === 'Fn::GetAtt') return [(content as readonly string[])[0]];
+      return [...(name === 'Fn::Sub' ? namesInText(content) : []), ...referencesOf(content)];
+    }),
+  );
 }
 
 /** A text with `${NAME}` and `${NAME.ATTRIBUTE}`, alone or in a list with names of its own. */

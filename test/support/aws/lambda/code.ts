@@ -21,7 +21,8 @@ export function codeFromS3(buckets: Buckets, bucketName: string, key: string): F
   if (bucket === undefined) throw getObjectError('NoSuchBucket', 'The specified bucket does not exist');
   const object = bucket.objects.get(key);
   if (object === undefined) throw getObjectError('NoSuchKey', 'The specified key does not exist.');
-  if (unzippedBytes(object.data) > MAX_UNZIPPED_BYTES) throw invalidParameter(`Unzipped size must be smaller than ${MAX_UNZIPPED_BYTES} bytes`);
+  if (unzippedBytes(object.data) > MAX_UNZIPPED_BYTES)
+    throw invalidParameter(`Unzipped size must be smaller than ${MAX_UNZIPPED_BYTES} bytes`);
   return { zip: object.data, sha256: createHash('sha256').update(object.data).digest('base64') };
 }
 
@@ -36,7 +37,12 @@ export function invalidParameter(message: string): AwsError {
 function unzippedBytes(zip: Buffer): number {
   let bytes = 0;
   try {
-    unzipSync(zip, { filter: ({ originalSize }) => { bytes += originalSize; return false; } });
+    unzipSync(zip, {
+      filter: ({ originalSize }) => {
+        bytes += originalSize;
+        return false;
+      },
+    });
   } catch {
     throw invalidParameter('Could not unzip uploaded file. Please check your file, then try to upload again.');
   }

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import type { Roles } from '../iam.ts';
 import { REGION } from '../identity.ts';
-import { startLambda, type InvokeResult, type LambdaRuntime } from '../lambda-runtime.ts';
+import { type InvokeResult, type LambdaRuntime, startLambda } from '../lambda-runtime.ts';
 import { unpack } from './code.ts';
 import { conflict, type FunctionVersion, type LambdaFunction } from './functions.ts';
 
@@ -16,7 +16,10 @@ export interface Environments {
 export function createEnvironments(roles: Roles, endpoint: () => string): Environments {
   const started = new Map<FunctionVersion, Promise<LambdaRuntime & { readonly folder: string }>>();
 
-  async function start({ name, arn }: LambdaFunction, { version, code, configuration }: FunctionVersion): Promise<LambdaRuntime & { readonly folder: string }> {
+  async function start(
+    { name, arn }: LambdaFunction,
+    { version, code, configuration }: FunctionVersion,
+  ): Promise<LambdaRuntime & { readonly folder: string }> {
     const folder = unpack(code);
     const runtime = await startLambda({
       folder,
@@ -26,13 +29,20 @@ export function createEnvironments(roles: Roles, endpoint: () => string): Enviro
       functionName: name,
       functionArn: `${arn}:${version}`,
       version,
-      environment: { ...configuration.Environment.Variables, AWS_ENDPOINT_URL: endpoint(), AWS_REGION: REGION, ...credentials(configuration.Role) },
+      environment: {
+        ...configuration.Environment.Variables,
+        AWS_ENDPOINT_URL: endpoint(),
+        AWS_REGION: REGION,
+        ...credentials(configuration.Role),
+      },
     });
     return { ...runtime, folder };
   }
 
   function credentials(roleArn: string): Record<string, string> {
-    const { accessKeyId, secretAccessKey, sessionToken } = [...roles.values()].find(({ arn }) => arn === roleArn)!.identity;
+    const { accessKeyId, secretAccessKey, sessionToken } = [...roles.values()].find(
+      ({ arn }) => arn === roleArn,
+    )!.identity;
     return { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken! };
   }
 

@@ -2,10 +2,10 @@
 import { ACCOUNT, allows, type Identity } from '../identity.ts';
 import { answerUrl, refuse } from '../lambda-front-end.ts';
 import { serveLoopback } from '../loopback.ts';
-import { AwsError, readRequest, type AwsRequest } from '../message.ts';
+import { AwsError, type AwsRequest, readRequest } from '../message.ts';
 import { signatureOf, verifySignature } from '../sigv4.ts';
 import type { Environments } from './environments.ts';
-import { versionOf, type FunctionUrl, type LambdaFunction } from './functions.ts';
+import { type FunctionUrl, type LambdaFunction, versionOf } from './functions.ts';
 import type { IamCaller } from './url-event.ts';
 
 export interface UrlOptions {
@@ -17,11 +17,19 @@ export interface UrlOptions {
   readonly identityOf: (accessKeyId: string) => Identity | undefined;
 }
 
-export async function serveFunctionUrl({ target, qualifier, authType, environments, identityOf }: UrlOptions): Promise<FunctionUrl> {
+export async function serveFunctionUrl({
+  target,
+  qualifier,
+  authType,
+  environments,
+  identityOf,
+}: UrlOptions): Promise<FunctionUrl> {
   const { url, close } = await serveLoopback(async (incoming, outgoing) => {
     const request = await readRequest(incoming);
     const identity = functionUrl.authType === 'AWS_IAM' ? signerOf(request, identityOf) : null;
-    const permitted = ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction'].every((action) => isPermitted(target, qualifier, functionUrl.authType, action, identity));
+    const permitted = ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction'].every((action) =>
+      isPermitted(target, qualifier, functionUrl.authType, action, identity),
+    );
     if (!permitted) return refuse(outgoing, 403, 'Forbidden');
     const runtime = { invoke: (event: unknown) => environments.invoke(target, versionOf(target, qualifier), event) };
     await answerUrl(runtime, incoming, request.body, outgoing, identity && callerOf(identity));
@@ -45,11 +53,22 @@ function signerOf(request: AwsRequest, identityOf: UrlOptions['identityOf']): Id
 }
 
 /** Since October 2025 a function URL asks for both actions: by the function's policy, or the caller's own. */
-function isPermitted({ arn, permissions }: LambdaFunction, qualifier: string, authType: FunctionUrl['authType'], action: string, identity: Identity | null): boolean {
+function isPermitted(
+  { arn, permissions }: LambdaFunction,
+  qualifier: string,
+  authType: FunctionUrl['authType'],
+  action: string,
+  identity: Identity | null,
+): boolean {
   if (authType === 'AWS_IAM' && identity === null) return false;
   const principals = ['*', identity?.account, identity?.arn];
-  const byFunction = [...permissions.values()].some((permission) => permission.qualifier === qualifier && permission.action === action
-    && principals.includes(permission.principal) && (permission.functionUrlAuthType ?? authType) === authType);
+  const byFunction = [...permissions.values()].some(
+    (permission) =>
+      permission.qualifier === qualifier &&
+      permission.action === action &&
+      principals.includes(permission.principal) &&
+      (permission.functionUrlAuthType ?? authType) === authType,
+  );
   return byFunction || (identity !== null && allows(identity, action, `${arn}:${qualifier}`));
 }
 

@@ -52,28 +52,59 @@ export type Functions = Map<string, LambdaFunction>;
 export const LATEST = '$LATEST';
 
 export function newVersion(version: string, code: FunctionCode, configuration: Configuration): FunctionVersion {
-  return { version, code, configuration, lastModified: new Date(), revisionId: randomUUID(), state: 'Active', lastUpdateStatus: 'Successful' };
+  return {
+    version,
+    code,
+    configuration,
+    lastModified: new Date(),
+    revisionId: randomUUID(),
+    state: 'Active',
+    lastUpdateStatus: 'Successful',
+  };
 }
 
-export function createFunction(functions: Functions, name: string, code: FunctionCode, configuration: Configuration): LambdaFunction {
+export function createFunction(
+  functions: Functions,
+  name: string,
+  code: FunctionCode,
+  configuration: Configuration,
+): LambdaFunction {
   if (functions.has(name)) throw new AwsError(409, 'ResourceConflictException', `Function already exist: ${name}`);
   const latest: FunctionVersion = { ...newVersion(LATEST, code, configuration), state: 'Pending' };
-  const made = { name, arn: functionArn(name), latest, versions: new Map(), aliases: new Map(), urls: new Map(), permissions: new Map() };
+  const made = {
+    name,
+    arn: functionArn(name),
+    latest,
+    versions: new Map(),
+    aliases: new Map(),
+    urls: new Map(),
+    permissions: new Map(),
+  };
   functions.set(name, made);
   return made;
 }
 
-/** Publishes $LATEST; where the last version is no different, there is no new one. Throws an AwsError while it is being updated. */
+/**
+ * Publishes $LATEST; where the last version is no different, there is no new one. Throws an AwsError while it is being
+ * updated.
+ */
 export function publishVersion(target: LambdaFunction, codeSha256: string | undefined): FunctionVersion {
   const { latest, versions, arn } = target;
   if (codeSha256 !== undefined && codeSha256 !== latest.code.sha256) {
-    throw new AwsError(400, 'InvalidParameterValueException', `CodeSHA256 (${codeSha256}) is different from current CodeSHA256 in $LATEST (${latest.code.sha256}). Please try again with the CodeSHA256 in $LATEST.`);
+    throw new AwsError(
+      400,
+      'InvalidParameterValueException',
+      `CodeSHA256 (${codeSha256}) is different from current CodeSHA256 in $LATEST (${latest.code.sha256}). Please try again with the CodeSHA256 in $LATEST.`,
+    );
   }
   if (latest.state === 'Pending') throw conflict(`The function is currently in the following state: ${latest.state}`);
   if (latest.lastUpdateStatus === 'InProgress') throw conflict(`An update is in progress for resource: ${arn}`);
   const last = [...versions.values()].at(-1);
   if (last !== undefined && isSame(last, latest)) return last;
-  const published: FunctionVersion = { ...newVersion(String(versions.size + 1), latest.code, latest.configuration), state: 'Pending' };
+  const published: FunctionVersion = {
+    ...newVersion(String(versions.size + 1), latest.code, latest.configuration),
+    state: 'Pending',
+  };
   versions.set(published.version, published);
   return published;
 }

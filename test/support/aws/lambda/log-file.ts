@@ -1,4 +1,6 @@
-/** What a function's environment wrote. A file, not a pipe: a process's lines are in it by the time its answer arrives. */
+/**
+ * What a function's environment wrote. A file, not a pipe: a process's lines are in it by the time its answer arrives.
+ */
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -14,10 +14,20 @@ export interface Outcome {
 }
 
 export function outcomeOf(answer: Answer | 'timeout', requestId: string, timeoutMs: number): Outcome {
-  if (answer === 'timeout') return failure('Sandbox.Timedout', `RequestId: ${requestId} Error: Task timed out after ${(timeoutMs / 1000).toFixed(2)} seconds`, true);
-  if (answer.kind === 'exit') return failure('Runtime.ExitError', `RequestId: ${requestId} Error: ${exitReason(answer)}`, true);
+  if (answer === 'timeout')
+    return failure(
+      'Sandbox.Timedout',
+      `RequestId: ${requestId} Error: Task timed out after ${(timeoutMs / 1000).toFixed(2)} seconds`,
+      true,
+    );
+  if (answer.kind === 'exit')
+    return failure('Runtime.ExitError', `RequestId: ${requestId} Error: ${exitReason(answer)}`, true);
   if (Buffer.byteLength(answer.payload) > MAX_RESPONSE_BYTES) {
-    return failure('Function.ResponseSizeTooLarge', `Response payload size exceeded maximum allowed payload size (${MAX_RESPONSE_BYTES} bytes).`, false);
+    return failure(
+      'Function.ResponseSizeTooLarge',
+      `Response payload size exceeded maximum allowed payload size (${MAX_RESPONSE_BYTES} bytes).`,
+      false,
+    );
   }
   return { payload: answer.payload, failed: answer.kind !== 'response', ends: answer.kind === 'initError' };
 }

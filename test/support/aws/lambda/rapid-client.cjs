@@ -17,10 +17,19 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 function call(method, path, body = '', headers = {}) {
   const url = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation/${path}`;
   return new Promise((resolve, reject) => {
-    const request = http.request(url, { method, agent, headers: { 'content-length': Buffer.byteLength(body), ...headers } }, (response) => {
-      let bodyJson = '';
-      response.setEncoding('utf8').on('data', (text) => { bodyJson += text; }).on('end', () => resolve({ bodyJson, headers: response.headers }));
-    });
+    const request = http.request(
+      url,
+      { method, agent, headers: { 'content-length': Buffer.byteLength(body), ...headers } },
+      (response) => {
+        let bodyJson = '';
+        response
+          .setEncoding('utf8')
+          .on('data', (text) => {
+            bodyJson += text;
+          })
+          .on('end', () => resolve({ bodyJson, headers: response.headers }));
+      },
+    );
     request.on('error', reject).end(body);
   });
 }
@@ -30,5 +39,9 @@ let answered = Promise.resolve();
 
 exports.initializeClient = () => undefined;
 exports.next = () => answered.then(() => call('GET', 'next'));
-exports.done = (id, body) => { answered = call('POST', `${id}/response`, body); };
-exports.error = (id, body) => { answered = call('POST', `${id}/error`, body, { 'lambda-runtime-function-error-type': JSON.parse(body).errorType }); };
+exports.done = (id, body) => {
+  answered = call('POST', `${id}/response`, body);
+};
+exports.error = (id, body) => {
+  answered = call('POST', `${id}/error`, body, { 'lambda-runtime-function-error-type': JSON.parse(body).errorType });
+};

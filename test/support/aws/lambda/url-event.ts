@@ -1,4 +1,7 @@
-/** Payloads of function URLs, version 2.0 (docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html): HTTP requests as events, results as HTTP responses. */
+/**
+ * Payloads of function URLs, version 2.0 (docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html): HTTP requests as
+ * events, results as HTTP responses.
+ */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
@@ -29,7 +32,13 @@ export function urlEvent(request: IncomingMessage, body: Buffer, caller: IamCall
     rawPath: pathname,
     rawQueryString: search.slice(1),
     ...(cookie !== undefined && { cookies: cookie.split('; ') }),
-    headers: { ...joined(Object.entries(headers)), host, 'x-forwarded-for': sourceIp, 'x-forwarded-port': '443', 'x-forwarded-proto': 'https' },
+    headers: {
+      ...joined(Object.entries(headers)),
+      host,
+      'x-forwarded-for': sourceIp,
+      'x-forwarded-port': '443',
+      'x-forwarded-proto': 'https',
+    },
     ...(search !== '' && { queryStringParameters: joined([...searchParams]) }),
     requestContext: {
       accountId: caller?.accountId ?? 'anonymous',
@@ -37,7 +46,13 @@ export function urlEvent(request: IncomingMessage, body: Buffer, caller: IamCall
       ...(caller !== null && { authorizer: { iam: caller } }),
       domainName: host,
       domainPrefix: 'slimtest',
-      http: { method: request.method, path: pathname, protocol: 'HTTP/1.1', sourceIp, userAgent: headers['user-agent'] },
+      http: {
+        method: request.method,
+        path: pathname,
+        protocol: 'HTTP/1.1',
+        sourceIp,
+        userAgent: headers['user-agent'],
+      },
       requestId: randomUUID(),
       routeKey: '$default',
       stage: '$default',
@@ -50,9 +65,12 @@ export function urlEvent(request: IncomingMessage, body: Buffer, caller: IamCall
 }
 
 /** Values of the same name are joined by commas. */
-function joined(entries: readonly (readonly [name: string, value: string | string[] | undefined])[]): Record<string, string> {
+function joined(
+  entries: readonly (readonly [name: string, value: string | string[] | undefined])[],
+): Record<string, string> {
   const result: Record<string, string> = {};
-  for (const [name, value] of entries) result[name] = [...(name in result ? [result[name]] : []), value].flat().join(',');
+  for (const [name, value] of entries)
+    result[name] = [...(name in result ? [result[name]] : []), value].flat().join(',');
   return result;
 }
 
@@ -67,14 +85,20 @@ interface UrlResponse {
 /** Answers with what a function returned; where that names no status, it is the body, as JSON. */
 export function sendResult(response: ServerResponse, payload: string): void {
   const result = JSON.parse(payload) as UrlResponse | null;
-  const { statusCode, headers = {}, cookies = [], body = '', isBase64Encoded = false } = result?.statusCode === undefined
-    ? { statusCode: 200, body: payload }
-    : result;
+  const {
+    statusCode,
+    headers = {},
+    cookies = [],
+    body = '',
+    isBase64Encoded = false,
+  } = result?.statusCode === undefined ? { statusCode: 200, body: payload } : result;
   const bytes = Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8');
-  response.writeHead(statusCode, {
-    'content-type': 'application/json',
-    ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)])),
-    ...(cookies.length > 0 && { 'set-cookie': [...cookies] }),
-    'content-length': bytes.length,
-  }).end(bytes);
+  response
+    .writeHead(statusCode, {
+      'content-type': 'application/json',
+      ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)])),
+      ...(cookies.length > 0 && { 'set-cookie': [...cookies] }),
+      'content-length': bytes.length,
+    })
+    .end(bytes);
 }

@@ -1,8 +1,9 @@
 /** One call to S3, as its operations see it. */
-import { allows } from '../identity.ts';
+
 import type { Caller } from '../front.ts';
+import { allows } from '../identity.ts';
 import { AwsError, type AwsRequest, type AwsResponse } from '../message.ts';
-import { xmlDocument, type XmlElements } from '../xml.ts';
+import { type XmlElements, xmlDocument } from '../xml.ts';
 import type { Bucket, Buckets, StoredObject } from './state.ts';
 
 export interface S3Call {
@@ -29,28 +30,41 @@ export interface S3Operation {
 }
 
 export function s3Call(call: Omit<S3Call, 'bucket'>): S3Call {
-  return { ...call, get bucket() { return ownBucket(call); } };
+  return {
+    ...call,
+    get bucket() {
+      return ownBucket(call);
+    },
+  };
 }
 
 function ownBucket({ buckets, bucketName, caller, request }: Omit<S3Call, 'bucket'>): Bucket {
   const bucket = buckets.get(bucketName);
   if (bucket === undefined) throw new AwsError(404, 'NoSuchBucket', 'The specified bucket does not exist');
   const expectedOwner = request.headers['x-amz-expected-bucket-owner'] ?? bucket.owner;
-  if (bucket.owner !== caller.identity.account || bucket.owner !== expectedOwner) throw new AwsError(403, 'AccessDenied', 'Access Denied');
+  if (bucket.owner !== caller.identity.account || bucket.owner !== expectedOwner)
+    throw new AwsError(403, 'AccessDenied', 'Access Denied');
   return bucket;
 }
 
 const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
 export function xmlResponse(root: string, content: XmlElements, headers: AwsResponse['headers'] = {}): AwsResponse {
-  return { status: 200, headers: { 'content-type': 'application/xml', ...headers }, body: xmlDocument(root, content, NAMESPACE) };
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/xml', ...headers },
+    body: xmlDocument(root, content, NAMESPACE),
+  };
 }
 
-/** Throws an AwsError where the object is missing: to those who may not list the bucket, S3 does not tell that it is. */
+/**
+ * Throws an AwsError where the object is missing: to those who may not list the bucket, S3 does not tell that it is.
+ */
 export function existingObject({ bucket, key, caller }: S3Call): StoredObject {
   const object = bucket.objects.get(key);
   if (object !== undefined) return object;
-  if (!allows(caller.identity, 's3:ListBucket', bucketArn(bucket.name))) throw new AwsError(403, 'AccessDenied', 'Access Denied');
+  if (!allows(caller.identity, 's3:ListBucket', bucketArn(bucket.name)))
+    throw new AwsError(403, 'AccessDenied', 'Access Denied');
   throw new AwsError(404, 'NoSuchKey', 'The specified key does not exist.');
 }
 

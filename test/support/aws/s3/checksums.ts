@@ -33,8 +33,8 @@ const crc32c = reflectedCrc(0, 0x82f63b78);
 const crc64nvme = reflectedCrc(0x9a6c9329, 0xac4bc9b5);
 
 /**
- * A reflected cyclic redundancy check of up to 64 bits that starts from ones and ends with their complement. Its polynomial, its state and its
- * result are a high and a low half; a check of 32 bits has no high one.
+ * A reflected cyclic redundancy check of up to 64 bits that starts from ones and ends with their complement. Its
+ * polynomial, its state and its result are a high and a low half; a check of 32 bits has no high one.
  */
 function reflectedCrc(polynomialHigh: number, polynomialLow: number): (data: Buffer) => [high: number, low: number] {
   const [tableHigh, tableLow] = [new Int32Array(256), new Int32Array(256)];

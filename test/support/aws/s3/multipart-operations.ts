@@ -2,19 +2,47 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { AwsError, type AwsResponse } from '../message.ts';
 import { parseXml } from '../xml.ts';
-import { CHECKSUM_ALGORITHMS, checksumOf, compositeChecksum, type ChecksumAlgorithm } from './checksums.ts';
-import { xmlResponse, type S3Call, type S3Operation } from './call.ts';
+import { type S3Call, type S3Operation, xmlResponse } from './call.ts';
+import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm, checksumOf, compositeChecksum } from './checksums.ts';
 import { checksumElements, storedHeaders } from './object-headers.ts';
-import { checkWrite, etagOf, putObject, type MultipartUpload, type Part } from './state.ts';
+import { checkWrite, etagOf, type MultipartUpload, type Part, putObject } from './state.ts';
 import { uploadBody, verifiedChecksums } from './upload-body.ts';
 
 export const multipartOperations: readonly S3Operation[] = [
   { name: 'CreateMultipartUpload', method: 'POST', on: 'object', mark: 'uploads', action: 's3:PutObject', run: create },
   { name: 'UploadPart', method: 'PUT', on: 'object', mark: 'uploadId', action: 's3:PutObject', run: uploadPart },
-  { name: 'CompleteMultipartUpload', method: 'POST', on: 'object', mark: 'uploadId', action: 's3:PutObject', run: complete },
-  { name: 'AbortMultipartUpload', method: 'DELETE', on: 'object', mark: 'uploadId', action: 's3:AbortMultipartUpload', run: abort },
-  { name: 'ListParts', method: 'GET', on: 'object', mark: 'uploadId', action: 's3:ListMultipartUploadParts', run: listParts },
-  { name: 'ListMultipartUploads', method: 'GET', on: 'bucket', mark: 'uploads', action: 's3:ListBucketMultipartUploads', run: listUploads },
+  {
+    name: 'CompleteMultipartUpload',
+    method: 'POST',
+    on: 'object',
+    mark: 'uploadId',
+    action: 's3:PutObject',
+    run: complete,
+  },
+  {
+    name: 'AbortMultipartUpload',
+    method: 'DELETE',
+    on: 'object',
+    mark: 'uploadId',
+    action: 's3:AbortMultipartUpload',
+    run: abort,
+  },
+  {
+    name: 'ListParts',
+    method: 'GET',
+    on: 'object',
+    mark: 'uploadId',
+    action: 's3:ListMultipartUploadParts',
+    run: listParts,
+  },
+  {
+    name: 'ListMultipartUploads',
+    method: 'GET',
+    on: 'bucket',
+    mark: 'uploads',
+    action: 's3:ListBucketMultipartUploads',
+    run: listUploads,
+  },
 ];
 
 const MIN_PART_BYTES = 5 * 1024 * 1024;
@@ -22,13 +50,25 @@ const MIN_PART_BYTES = 5 * 1024 * 1024;
 function create({ bucket, key, request }: S3Call): AwsResponse {
   const { headers } = request;
   const algorithm = (headers['x-amz-checksum-algorithm']?.toLowerCase() ?? 'crc64nvme') as ChecksumAlgorithm;
-  const checksumType = (headers['x-amz-checksum-type'] ?? (algorithm === 'crc64nvme' ? 'FULL_OBJECT' : 'COMPOSITE')) as MultipartUpload['checksumType'];
+  const checksumType = (headers['x-amz-checksum-type'] ??
+    (algorithm === 'crc64nvme' ? 'FULL_OBJECT' : 'COMPOSITE')) as MultipartUpload['checksumType'];
   const uploadId = randomUUID();
-  bucket.uploads.set(uploadId, { key, initiated: new Date(), headers: storedHeaders(request), algorithm, checksumType, parts: new Map() });
-  return xmlResponse('InitiateMultipartUploadResult', { Bucket: bucket.name, Key: key, UploadId: uploadId }, {
-    'x-amz-checksum-algorithm': algorithm.toUpperCase(),
-    'x-amz-checksum-type': checksumType,
+  bucket.uploads.set(uploadId, {
+    key,
+    initiated: new Date(),
+    headers: storedHeaders(request),
+    algorithm,
+    checksumType,
+    parts: new Map(),
   });
+  return xmlResponse(
+    'InitiateMultipartUploadResult',
+    { Bucket: bucket.name, Key: key, UploadId: uploadId },
+    {
+      'x-amz-checksum-algorithm': algorithm.toUpperCase(),
+      'x-amz-checksum-type': checksumType,
+    },
+  );
 }
 
 function uploadPart(call: S3Call): AwsResponse {
@@ -46,7 +86,13 @@ function complete(call: S3Call): AwsResponse {
   checkWrite(bucket, key, request.headers);
   const data = Buffer.concat(parts.map((part) => part.data));
   if (upload.checksumType === 'FULL_OBJECT') verifiedChecksums(data, request.headers);
-  const checksum = upload.checksumType === 'FULL_OBJECT' ? checksumOf(upload.algorithm, data) : compositeChecksum(upload.algorithm, parts.map((part) => part.checksum));
+  const checksum =
+    upload.checksumType === 'FULL_OBJECT'
+      ? checksumOf(upload.algorithm, data)
+      : compositeChecksum(
+          upload.algorithm,
+          parts.map((part) => part.checksum),
+        );
   const { checksums, etag } = putObject(bucket, key, data, {
     headers: upload.headers,
     checksums: { [upload.algorithm]: checksum },
@@ -55,20 +101,44 @@ function complete(call: S3Call): AwsResponse {
     parts: parts.length,
   });
   bucket.uploads.delete(request.query.get('uploadId')!);
-  return xmlResponse('CompleteMultipartUploadResult', { Bucket: bucket.name, Key: key, ETag: etag, ...checksumElements(checksums), ChecksumType: upload.checksumType });
+  return xmlResponse('CompleteMultipartUploadResult', {
+    Bucket: bucket.name,
+    Key: key,
+    ETag: etag,
+    ...checksumElements(checksums),
+    ChecksumType: upload.checksumType,
+  });
 }
 
-/** The parts that the client lists. Throws an AwsError where the list is not in order, or tells of parts that are not there as it knows them. */
+/**
+ * The parts that the client lists. Throws an AwsError where the list is not in order, or tells of parts that are not
+ * there as it knows them.
+ */
 function namedParts({ parts }: MultipartUpload, body: string): Part[] {
-  const listed = (parseXml(body).children.Part ?? []).map(({ children }) => ({ number: Number(children.PartNumber[0].text), children }));
+  const listed = (parseXml(body).children.Part ?? []).map(({ children }) => ({
+    number: Number(children.PartNumber[0].text),
+    children,
+  }));
   if (listed.length === 0 || listed.some(({ number }, i) => i > 0 && number <= listed[i - 1].number)) {
-    throw new AwsError(400, 'InvalidPartOrder', 'The list of parts was not in ascending order. The parts list must be specified in order by part number.');
+    throw new AwsError(
+      400,
+      'InvalidPartOrder',
+      'The list of parts was not in ascending order. The parts list must be specified in order by part number.',
+    );
   }
   const found = listed.map(({ number, children }) => {
     const part = parts.get(number);
     const checksums = CHECKSUM_ALGORITHMS.flatMap((algorithm) => children[`Checksum${algorithm.toUpperCase()}`] ?? []);
-    if (part === undefined || part.etag.replaceAll('"', '') !== children.ETag[0].text.replaceAll('"', '') || checksums.some(({ text }) => text !== part.checksum)) {
-      throw new AwsError(400, 'InvalidPart', 'One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part\'s entity tag.');
+    if (
+      part === undefined ||
+      part.etag.replaceAll('"', '') !== children.ETag[0].text.replaceAll('"', '') ||
+      checksums.some(({ text }) => text !== part.checksum)
+    ) {
+      throw new AwsError(
+        400,
+        'InvalidPart',
+        "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+      );
     }
     return part;
   });
@@ -96,7 +166,12 @@ function listParts(call: S3Call): AwsResponse {
     Bucket: call.bucket.name,
     Key: call.key,
     IsTruncated: false,
-    Part: parts.map(([number, { etag, data, lastModified }]) => ({ PartNumber: number, ETag: etag, Size: data.length, LastModified: lastModified })),
+    Part: parts.map(([number, { etag, data, lastModified }]) => ({
+      PartNumber: number,
+      ETag: etag,
+      Size: data.length,
+      LastModified: lastModified,
+    })),
   });
 }
 
@@ -112,7 +187,11 @@ function listUploads({ bucket, request: { query } }: S3Call): AwsResponse {
 function uploadOf({ bucket, key, request }: S3Call): MultipartUpload {
   const upload = bucket.uploads.get(request.query.get('uploadId')!);
   if (upload === undefined || upload.key !== key) {
-    throw new AwsError(404, 'NoSuchUpload', 'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.');
+    throw new AwsError(
+      404,
+      'NoSuchUpload',
+      'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
+    );
   }
   return upload;
 }

@@ -1,14 +1,28 @@
 /** Objects written, read, copied and deleted in one piece. */
 import type { AwsResponse } from '../message.ts';
-import { checksumElements, conditionalStatus, objectHeaders, rangeOf, storedHeaders, writtenHeaders } from './object-headers.ts';
-import { existingObject, s3Call, xmlResponse, type S3Call, type S3Operation } from './call.ts';
+import { existingObject, type S3Call, type S3Operation, s3Call, xmlResponse } from './call.ts';
+import {
+  checksumElements,
+  conditionalStatus,
+  objectHeaders,
+  rangeOf,
+  storedHeaders,
+  writtenHeaders,
+} from './object-headers.ts';
 import { checkWrite, putObject } from './state.ts';
 import { uploadBody } from './upload-body.ts';
 
 export const objectOperations: readonly S3Operation[] = [
   { name: 'CopyObject', method: 'PUT', on: 'object', mark: 'x-amz-copy-source', action: 's3:PutObject', run: copy },
   { name: 'PutObject', method: 'PUT', on: 'object', action: 's3:PutObject', run: put },
-  { name: 'GetObjectAttributes', method: 'GET', on: 'object', mark: 'attributes', action: 's3:GetObject', run: attributes },
+  {
+    name: 'GetObjectAttributes',
+    method: 'GET',
+    on: 'object',
+    mark: 'attributes',
+    action: 's3:GetObject',
+    run: attributes,
+  },
   { name: 'GetObject', method: 'GET', on: 'object', action: 's3:GetObject', run: get },
   { name: 'HeadObject', method: 'HEAD', on: 'object', action: 's3:GetObject', run: get },
   { name: 'DeleteObject', method: 'DELETE', on: 'object', action: 's3:DeleteObject', run: remove },
@@ -17,12 +31,17 @@ export const objectOperations: readonly S3Operation[] = [
 function put({ bucket, key, request }: S3Call): AwsResponse {
   const { data, checksums } = uploadBody(request);
   checkWrite(bucket, key, request.headers);
-  return { status: 200, headers: writtenHeaders(putObject(bucket, key, data, { headers: storedHeaders(request), checksums })) };
+  return {
+    status: 200,
+    headers: writtenHeaders(putObject(bucket, key, data, { headers: storedHeaders(request), checksums })),
+  };
 }
 
 /** `/BUCKET/KEY`, with or without the first slash. */
 function copy(call: S3Call): AwsResponse {
-  const [, bucketName, key] = /^\/?([^/]+)\/(.+)$/s.exec(decodeURIComponent(call.request.headers['x-amz-copy-source']!))!;
+  const [, bucketName, key] = /^\/?([^/]+)\/(.+)$/s.exec(
+    decodeURIComponent(call.request.headers['x-amz-copy-source']!),
+  )!;
   const { data, headers, checksums } = existingObject(s3Call({ ...call, bucketName, key }));
   const { etag, lastModified } = putObject(call.bucket, call.key, data, { headers, checksums });
   return xmlResponse('CopyObjectResult', { ETag: etag, LastModified: lastModified });
@@ -36,7 +55,11 @@ function get(call: S3Call): AwsResponse {
   const range = rangeOf(request, object.data.length);
   if (range === null) return { status: 200, headers, body: object.data };
   const { start, end } = range;
-  return { status: 206, headers: { ...headers, 'content-range': `bytes ${start}-${end - 1}/${object.data.length}` }, body: object.data.subarray(start, end) };
+  return {
+    status: 206,
+    headers: { ...headers, 'content-range': `bytes ${start}-${end - 1}/${object.data.length}` },
+    body: object.data.subarray(start, end),
+  };
 }
 
 function attributes(call: S3Call): AwsResponse {

@@ -3,7 +3,7 @@ import type { Service } from '../front.ts';
 import { AwsError, type AwsRequest } from '../message.ts';
 import { xmlDocument } from '../xml.ts';
 import { bucketOperations } from './bucket-operations.ts';
-import { bucketArn, objectArn, s3Call, type S3Operation } from './call.ts';
+import { bucketArn, objectArn, type S3Operation, s3Call } from './call.ts';
 import { multipartOperations } from './multipart-operations.ts';
 import { objectOperations } from './object-operations.ts';
 import type { Buckets } from './state.ts';
@@ -20,12 +20,18 @@ export function s3Service(buckets: Buckets): Service {
       const operation = operationOf(request, key === '' ? 'bucket' : 'object');
       return {
         operation: operation.name,
-        permission: operation.action === null ? null : { action: operation.action, resource: key === '' ? bucketArn(bucketName) : objectArn(bucketName, key) },
+        permission:
+          operation.action === null
+            ? null
+            : { action: operation.action, resource: key === '' ? bucketArn(bucketName) : objectArn(bucketName, key) },
         run: () => operation.run(s3Call({ buckets, request, caller, bucketName, key })),
       };
     },
     errorResponse({ status, code, message }, { method, path }) {
-      const body = method === 'HEAD' ? '' : xmlDocument('Error', { Code: code, Message: message, Resource: path, RequestId: 'SLIMTEST' });
+      const body =
+        method === 'HEAD'
+          ? ''
+          : xmlDocument('Error', { Code: code, Message: message, Resource: path, RequestId: 'SLIMTEST' });
       return { status, headers: { 'content-type': 'application/xml' }, body };
     },
   };
@@ -33,12 +39,24 @@ export function s3Service(buckets: Buckets): Service {
 
 /** Throws an AwsError where there is none: S3 knows more operations than this stand-in. */
 function operationOf(request: AwsRequest, on: S3Operation['on']): S3Operation {
-  const operation = OPERATIONS.find((candidate) => candidate.method === request.method && candidate.on === on && isMarked(request, candidate.mark));
-  if (operation === undefined) throw new AwsError(501, 'NotImplemented', 'A header or query you provided implies functionality that is not implemented.');
+  const operation = OPERATIONS.find(
+    (candidate) => candidate.method === request.method && candidate.on === on && isMarked(request, candidate.mark),
+  );
+  if (operation === undefined)
+    throw new AwsError(
+      501,
+      'NotImplemented',
+      'A header or query you provided implies functionality that is not implemented.',
+    );
   return operation;
 }
 
-/** An operation without a mark has no parameter without a value either, as in `?tagging`: that would be the mark of another one. */
+/**
+ * An operation without a mark has no parameter without a value either, as in `?tagging`: that would be the mark of
+ * another one.
+ */
 function isMarked({ query, headers }: AwsRequest, mark: string | undefined): boolean {
-  return mark === undefined ? [...query.values()].every((value) => value !== '') : query.has(mark) || headers[mark] !== undefined;
+  return mark === undefined
+    ? [...query.values()].every((value) => value !== '')
+    : query.has(mark) || headers[mark] !== undefined;
 }

@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { ACCOUNT } from '../identity.ts';
 import { AwsError } from '../message.ts';
-import { checksumOf, type ChecksumAlgorithm } from './checksums.ts';
+import { type ChecksumAlgorithm, checksumOf } from './checksums.ts';
 
 export interface Bucket {
   readonly name: string;
@@ -64,7 +64,12 @@ export interface NewObject {
 }
 
 /** Stores an object. Where the client gave no checksum, S3 keeps a CRC-64/NVME. */
-export function putObject(bucket: Bucket, key: string, data: Buffer, { headers = {}, checksums = {}, checksumType = 'FULL_OBJECT', etag, parts }: NewObject = {}): StoredObject {
+export function putObject(
+  bucket: Bucket,
+  key: string,
+  data: Buffer,
+  { headers = {}, checksums = {}, checksumType = 'FULL_OBJECT', etag, parts }: NewObject = {},
+): StoredObject {
   const object: StoredObject = {
     data,
     etag: etag ?? etagOf(data),
@@ -84,11 +89,19 @@ export function etagOf(data: Buffer): string {
 }
 
 /** Throws an AwsError where a conditional write must not happen. */
-export function checkWrite(bucket: Bucket, key: string, headers: { readonly 'if-none-match'?: string; readonly 'if-match'?: string }): void {
+export function checkWrite(
+  bucket: Bucket,
+  key: string,
+  headers: { readonly 'if-none-match'?: string; readonly 'if-match'?: string },
+): void {
   const existing = bucket.objects.get(key);
   const expected = headers['if-match'];
-  if (expected !== undefined && existing === undefined) throw new AwsError(404, 'NoSuchKey', 'The specified key does not exist.');
-  if ((headers['if-none-match'] === '*' && existing !== undefined) || (expected !== undefined && existing!.etag !== expected)) {
+  if (expected !== undefined && existing === undefined)
+    throw new AwsError(404, 'NoSuchKey', 'The specified key does not exist.');
+  if (
+    (headers['if-none-match'] === '*' && existing !== undefined) ||
+    (expected !== undefined && existing!.etag !== expected)
+  ) {
     throw new AwsError(412, 'PreconditionFailed', 'At least one of the pre-conditions you specified did not hold');
   }
 }

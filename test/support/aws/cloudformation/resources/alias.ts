@@ -1,5 +1,5 @@
 /** AWS::Lambda::Alias */
-import { functionNamed, parseFunctionArn, versionOf, type Functions } from '../../lambda/functions.ts';
+import { type Functions, functionNamed, parseFunctionArn, versionOf } from '../../lambda/functions.ts';
 import { AwsError } from '../../message.ts';
 import type { Physical, ResourceType } from '../resource-type.ts';
 
@@ -22,7 +22,8 @@ export function aliasType(functions: Functions): ResourceType {
     tagged: false,
     async create(properties: Properties) {
       const { arn, aliases } = functionNamed(functions, parseFunctionArn(properties.FunctionName).name);
-      if (aliases.has(properties.Name)) throw new AwsError(409, 'ResourceConflictException', `Alias already exists: ${arn}:${properties.Name}`);
+      if (aliases.has(properties.Name))
+        throw new AwsError(409, 'ResourceConflictException', `Alias already exists: ${arn}:${properties.Name}`);
       return point(properties);
     },
     update: async (_, properties: Properties) => point(properties),

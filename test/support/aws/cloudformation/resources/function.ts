@@ -2,8 +2,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Roles } from '../../iam.ts';
 import { codeFromS3 } from '../../lambda/code.ts';
-import { configurationOf, type ConfigurationProperties } from '../../lambda/configuration.ts';
-import { createFunction, functionNamed, LATEST, newVersion, type Functions, type LambdaFunction } from '../../lambda/functions.ts';
+import { type ConfigurationProperties, configurationOf } from '../../lambda/configuration.ts';
+import {
+  createFunction,
+  type Functions,
+  functionNamed,
+  LATEST,
+  type LambdaFunction,
+  newVersion,
+} from '../../lambda/functions.ts';
 import type { Buckets } from '../../s3/state.ts';
 import { generatedName, type Physical, type ResourceType } from '../resource-type.ts';
 
@@ -28,7 +35,12 @@ export function functionType({ functions, buckets, roles, pendingMs }: FunctionT
     tagged: true,
     async create(properties: Properties, place) {
       const name = properties.FunctionName ?? generatedName(place);
-      const made = createFunction(functions, name, codeFromS3(buckets, properties.Code.S3Bucket, properties.Code.S3Key), configurationOf(name, properties, roles));
+      const made = createFunction(
+        functions,
+        name,
+        codeFromS3(buckets, properties.Code.S3Bucket, properties.Code.S3Key),
+        configurationOf(name, properties, roles),
+      );
       await wait(pendingMs);
       made.latest.state = 'Active';
       return physical(made);
@@ -36,7 +48,10 @@ export function functionType({ functions, buckets, roles, pendingMs }: FunctionT
     async update({ id }, properties: Properties) {
       const changed = functionNamed(functions, id);
       const code = codeFromS3(buckets, properties.Code.S3Bucket, properties.Code.S3Key);
-      changed.latest = { ...newVersion(LATEST, code, configurationOf(id, properties, roles)), lastUpdateStatus: 'InProgress' };
+      changed.latest = {
+        ...newVersion(LATEST, code, configurationOf(id, properties, roles)),
+        lastUpdateStatus: 'InProgress',
+      };
       await wait(pendingMs);
       changed.latest.lastUpdateStatus = 'Successful';
       return physical(changed);

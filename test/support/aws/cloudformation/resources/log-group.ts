@@ -24,7 +24,8 @@ export function logGroupType(logGroups: Map<string, LogGroup>): ResourceType {
     tagged: true,
     async create(properties: Properties, place) {
       const name = properties.LogGroupName ?? generatedName(place);
-      if (logGroups.has(name)) throw new AwsError(409, 'ResourceAlreadyExistsException', 'The specified log group already exists');
+      if (logGroups.has(name))
+        throw new AwsError(409, 'ResourceAlreadyExistsException', 'The specified log group already exists');
       return put(name, properties);
     },
     update: async ({ id }, properties: Properties) => put(id, properties),

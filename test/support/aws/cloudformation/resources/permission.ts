@@ -1,5 +1,5 @@
 /** AWS::Lambda::Permission */
-import { functionNamed, LATEST, parseFunctionArn, versionOf, type Functions } from '../../lambda/functions.ts';
+import { type Functions, functionNamed, LATEST, parseFunctionArn, versionOf } from '../../lambda/functions.ts';
 import { generatedName, type ResourceType } from '../resource-type.ts';
 
 interface Properties {
@@ -26,7 +26,8 @@ export function permissionType(functions: Functions): ResourceType {
         action: Action,
         principal: Principal,
         functionUrlAuthType: FunctionUrlAuthType,
-        invokedViaFunctionUrl: InvokedViaFunctionUrl === undefined ? undefined : String(InvokedViaFunctionUrl) === 'true',
+        invokedViaFunctionUrl:
+          InvokedViaFunctionUrl === undefined ? undefined : String(InvokedViaFunctionUrl) === 'true',
       });
       return { id, attributes: { Id: id } };
     },

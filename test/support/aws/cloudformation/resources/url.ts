@@ -2,7 +2,14 @@
 import type { Identity } from '../../identity.ts';
 import type { Environments } from '../../lambda/environments.ts';
 import { serveFunctionUrl } from '../../lambda/function-url.ts';
-import { functionNamed, LATEST, parseFunctionArn, versionOf, type Functions, type FunctionUrl } from '../../lambda/functions.ts';
+import {
+  type Functions,
+  type FunctionUrl,
+  functionNamed,
+  LATEST,
+  parseFunctionArn,
+  versionOf,
+} from '../../lambda/functions.ts';
 import { AwsError } from '../../message.ts';
 import type { Physical, ResourceType } from '../resource-type.ts';
 
@@ -21,7 +28,10 @@ export interface UrlTypeOptions {
 
 export function urlType({ functions, environments, identityOf }: UrlTypeOptions): ResourceType {
   const urlsOf = (id: string): Map<string, FunctionUrl> => functionNamed(functions, parseFunctionArn(id).name).urls;
-  const physical = (id: string, { url }: FunctionUrl): Physical => ({ id, attributes: { FunctionUrl: url, FunctionArn: id } });
+  const physical = (id: string, { url }: FunctionUrl): Physical => ({
+    id,
+    attributes: { FunctionUrl: url, FunctionArn: id },
+  });
   return {
     service: 'Lambda',
     fixed: ['TargetFunctionArn', 'Qualifier'],
@@ -29,8 +39,19 @@ export function urlType({ functions, environments, identityOf }: UrlTypeOptions)
     async create({ TargetFunctionArn, Qualifier = LATEST, AuthType }: Properties) {
       const target = functionNamed(functions, parseFunctionArn(TargetFunctionArn).name);
       versionOf(target, Qualifier);
-      if (target.urls.has(Qualifier)) throw new AwsError(409, 'ResourceConflictException', `Failed to create function url config for [functionArn = ${target.arn}:${Qualifier}]. Error message:  FunctionUrlConfig exists for this Lambda function`);
-      const served = await serveFunctionUrl({ target, qualifier: Qualifier, authType: AuthType, environments, identityOf });
+      if (target.urls.has(Qualifier))
+        throw new AwsError(
+          409,
+          'ResourceConflictException',
+          `Failed to create function url config for [functionArn = ${target.arn}:${Qualifier}]. Error message:  FunctionUrlConfig exists for this Lambda function`,
+        );
+      const served = await serveFunctionUrl({
+        target,
+        qualifier: Qualifier,
+        authType: AuthType,
+        environments,
+        identityOf,
+      });
       target.urls.set(Qualifier, served);
       return physical(`${target.arn}:${Qualifier}`, served);
     },
