@@ -13,6 +13,7 @@ import { packCommand } from './commands/pack.ts';
 import { predictCommand } from './commands/predict.ts';
 import { quantizeCommand } from './commands/quantize.ts';
 import { serveCommand } from './commands/serve.ts';
+import { setupCommand } from './commands/setup.ts';
 import { trainCommand } from './commands/train.ts';
 import { Interrupted, messageOf, UserError } from './io/errors.ts';
 import type { Io } from './io/io.ts';
@@ -53,6 +54,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     deployCommand,
     benchCommand,
     demoCommand,
+    setupCommand,
   ];
   for (const command of commands) program.addCommand(command(io));
   strict(program, io);

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { buildEdge } from './edge-bundle.mjs';
 import { buildLambda } from './lambda-bundle.mjs';
+import { buildLibrary } from './library.mjs';
+import { writePackageLocks } from './package-locks.mjs';
 import { buildPage } from './page.mjs';
 import { buildServers } from './server-bundles.mjs';
 import { buildKernels, copyCodecs } from './wasm.mjs';
@@ -43,12 +45,14 @@ for (const name of readdirSync('dist')) {
 }
 
 for (const name of ['edge', 'edge-text']) {
-  const { metafile } = await buildEdge(`runtime/hosts/${name}.ts`, `dist/${name}.mjs`);
+  const { metafile } = await buildEdge(`infra/package/${name}.ts`, `dist/${name}.mjs`);
   writeFileSync(`dist/${name}.meta.json`, JSON.stringify(metafile)); // what it is made of: esbuild.github.io/analyze
 }
 
 copyCodecs();
 await buildKernels();
+writePackageLocks();
+await buildLibrary();
 await buildPage('dist/page.html');
 await buildLambda();
 await buildServers();

@@ -170,14 +170,15 @@ describe('packages', () => {
   });
 
   it('are the dependencies of package.json, all of them used', () => {
-    const { dependencies } = JSON.parse(readFileSync(`${projectFolder}package.json`, 'utf8')) as {
+    const { dependencies, peerDependencies } = JSON.parse(readFileSync(`${projectFolder}package.json`, 'utf8')) as {
       dependencies: Record<string, string>;
+      peerDependencies: Record<string, string>;
     };
     const imported = [...imports.values()]
       .flat()
       .filter(isPackage)
       .map(({ specifier }) => packageOf(specifier));
-    const known = [...Object.keys(dependencies), ...OPTIONAL].sort();
+    const known = [...Object.keys(dependencies), ...Object.keys(peerDependencies), ...OPTIONAL].sort();
     expect([...new Set(imported)].sort()).toEqual(known);
     expect(Object.keys(PLACES).sort()).toEqual(known);
   });

@@ -1,6 +1,7 @@
 /** What `slim bench latency` runs: Slim's engine and its peers, dense and low-rank. */
 import { nativeRuntime, type OnnxRuntime, webRuntime } from '../engines/onnx/session.ts';
 import type { Model } from '../models/model.ts';
+import type { BringingIo } from '../setup/packages.ts';
 import type { LatencyCase } from './latency.ts';
 import { openSlim } from './slim-engine.ts';
 import { denseVariant, lowRankVariant } from './variant.ts';
@@ -25,6 +26,8 @@ export interface CaseOptions {
   readonly seed: number;
   /** Of the peers: Slim's engine computes one answer on one thread. */
   readonly threads: number;
+  /** What is brought, where it is not installed, is told here. */
+  readonly io: BringingIo;
   /** Told of a peer that is not installed. */
   readonly onMissing: (name: CaseName) => void;
 }
@@ -34,7 +37,7 @@ export interface CaseOptions {
  */
 export async function latencyCases(
   names: readonly CaseName[],
-  { model, planModel, rank, ranks, seed, threads, onMissing }: CaseOptions,
+  { model, planModel, rank, ranks, seed, threads, io, onMissing }: CaseOptions,
 ): Promise<LatencyCase[]> {
   const variantsOf = (of: Model) => ({
     dense: once(() => denseVariant(of, seed)),
@@ -42,7 +45,7 @@ export async function latencyCases(
   });
   const variants = variantsOf(model);
   const planVariants = planModel === null ? variants : variantsOf(planModel);
-  const runtimes = { native: once(nativeRuntime), web: once(async () => webRuntime(threads)) };
+  const runtimes = { native: once(() => nativeRuntime(io)), web: once(async () => webRuntime(threads)) };
   const cases: LatencyCase[] = [];
   for (const name of names) {
     const [family, dtype, kind] = name.split('-') as [

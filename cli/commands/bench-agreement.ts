@@ -54,7 +54,7 @@ told too where the model knows the data's classes.`,
     const splits = await Promise.all(partsOfData(flags.part).map((part) => prepareSamples(data, part, preparation)));
     const knows = data.labels.some((label) => trained.config.labels.includes(label));
     const progress = createProgress(io.stderr, 'batch');
-    const result = await benchAgreement(trained, splits, await createEngine({ engine: 'onnx', device: 'cpu' }), {
+    const result = await benchAgreement(trained, splits, await createEngine({ engine: 'onnx', device: 'cpu' }, io), {
       classOf:
         knows || trained.config.labels.length === data.labels.length
           ? classMap(trained.config.labels, data.labels)

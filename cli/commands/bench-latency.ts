@@ -99,6 +99,7 @@ async function runLatency(flags: LatencyFlags, io: Io): Promise<CaseLatency[]> {
     ranks: ranksOf(model, flags),
     seed: flags.seed,
     threads: flags.threads,
+    io,
     onMissing,
   });
   const latencies = await benchLatency(cases, {

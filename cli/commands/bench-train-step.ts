@@ -36,7 +36,7 @@ export function trainStepCommand(io: Io): Command {
     const flags = await resolveFlags<TrainStepFlags>(command);
     const model = await modelOf(flags);
     const adapters = { init: flags.init, ranks: ranksOf(model, flags), scaling: 1 };
-    const engine = await createEngine(flags);
+    const engine = await createEngine(flags, io);
     const progress = createProgress(io.stderr, 'step');
     const {
       fading,

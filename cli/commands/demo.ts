@@ -33,6 +33,9 @@ interface DemoFlags {
 const PICTURES = 5;
 const TIMED_CALLS = 50;
 
+/** How a shell starts this slim: from the package that it was installed as, or from its repository. */
+const COMMAND = import.meta.url.includes('/node_modules/') ? 'npx slim' : 'npm run slim --';
+
 export function demoCommand(io: Io): Command {
   const command = createCommand(
     'demo',
@@ -73,7 +76,7 @@ export function demoCommand(io: Io): Command {
       table([header, ...rows]),
       '',
       'latency: median of one picture on one thread; teacher and PC-LoRA on onnxruntime, int8 on the WebAssembly runtime that serves it',
-      `${file}, ready to serve: npm run slim -- serve ${file}   (${formatDuration(performance.now() - started)} in all)`,
+      `${file}, ready to serve: ${COMMAND} serve ${file}   (${formatDuration(performance.now() - started)} in all)`,
     ];
     printResult(io, flags.json, { stages, requests, file }, text.join('\n'));
   });
@@ -164,8 +167,8 @@ async function runDemo({ out, seed }: DemoFlags, io: Io): Promise<DemoResult> {
   const { teacher, model } = record.costs;
   return {
     stages: [
-      stage('teacher', 'teacher', teacher!, packed.teacher.bytes, await onnxLatency(runs.teacher)),
-      stage('PC-LoRA', 'pc-lora', model, packed.student.bytes, await onnxLatency(runs.student)),
+      stage('teacher', 'teacher', teacher!, packed.teacher.bytes, await onnxLatency(runs.teacher, io)),
+      stage('PC-LoRA', 'pc-lora', model, packed.student.bytes, await onnxLatency(runs.student, io)),
       stage('int8', 'int8', model, packed.int8.bytes, await runtimeLatency(file)),
     ],
     requests,
@@ -214,9 +217,9 @@ async function askServer(
   }
 }
 
-async function onnxLatency(folder: string): Promise<number> {
+async function onnxLatency(folder: string, io: Io): Promise<number> {
   const trained = await loadTrainedModel(folder);
-  const engine = await createEngine({ engine: 'onnx', device: 'cpu', threads: 1 });
+  const engine = await createEngine({ engine: 'onnx', device: 'cpu', threads: 1 }, io);
   const forward = compileForward(engine, trained.model, partsOf(trained), 1);
   const program = await forward.at(null);
   const tensors = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));

@@ -121,7 +121,7 @@ export async function evaluateOn(
         onBatch,
       });
     const trained = model as TrainedModel;
-    const engine = await createEngine(choice);
+    const engine = await createEngine(choice, io);
     const forward = compileForward(engine, trained.model, partsOf(trained));
     const tensors = uploadTensors(
       engine,

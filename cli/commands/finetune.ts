@@ -141,7 +141,7 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
   for (const notice of checkpoint.notices) progress.line(`note: ${notice}`);
   return withTrainingSamples(data, checkpoint.preprocessing, flags, io, async ({ train, test }) => {
     const options = loopOptions(flags, train.size);
-    const engine = await createEngine(flags);
+    const engine = await createEngine(flags, io);
     const configuration = resolvedConfiguration(flags, checkpoint.preprocessing);
     const run = await startRun(
       'finetune',

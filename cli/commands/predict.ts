@@ -67,7 +67,7 @@ export async function runPredict(
     throw usageError('the artifact comes first', `slim predict ${file} ${path}`);
   if (file !== undefined && text !== undefined)
     throw usageError(`both ${file} and --text are given`, 'Give one of them.');
-  const { classifier } = await openClassifier(path);
+  const classifier = await openClassifier(path);
   const { task } = classifier.info;
   if (task === 'image-classification' && (text ?? textPair) !== undefined) {
     throw usageError(`${path} classifies pictures, not texts`, `slim predict ${path} PICTURE`);

@@ -10,7 +10,7 @@ import type { RunningServer } from '../../runtime/hosts/node-server.ts';
 import type { AppOptions, LogEntry } from '../../runtime/http/app.ts';
 import { addResultOptions, createCommand, integer, number, resolveFlags } from '../args.ts';
 import { builtAsset } from '../io/assets.ts';
-import { type OpenClassifier, openClassifier } from '../io/classifier.ts';
+import { openClassifier } from '../io/classifier.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { type AccessFlags, accessFlags, addAccessOptions } from './access.ts';
@@ -107,22 +107,19 @@ export async function startServer(path: string, flags: Omit<ServeFlags, 'json'>,
     gauges: processGauges,
   };
   const opening = openClassifier(path, workers);
-  const app = createApp(
-    opening.then(({ classifier }) => classifier),
-    options,
-  );
+  const app = createApp(opening, options);
   const server = await serve(app, { port, host, trustProxy }).catch(async (error: unknown) => {
     await opening.then(
-      ({ close }) => close(),
+      (classifier) => classifier.close(),
       () => undefined,
     ); // the port is what to tell of, even if both failed
     throw new UserError(messageOf(error));
   });
-  const opened: OpenClassifier = await opening.catch(async (error: unknown) => {
+  const classifier = await opening.catch(async (error: unknown) => {
     await server.close(0);
     throw error;
   });
-  return { url: server.url, close: (graceMs) => server.close(graceMs).then(opened.close) };
+  return { url: server.url, close: (graceMs) => server.close(graceMs).then(() => classifier.close()) };
 }
 
 /** Failures are always logged. */

@@ -192,7 +192,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       schedule: flags.schedule,
       init: flags.init,
     };
-    const engine = await createEngine(flags);
+    const engine = await createEngine(flags, io);
     const configuration = resolvedConfiguration(flags, teacher.preprocessing);
     const run = await startRun(
       'compress',

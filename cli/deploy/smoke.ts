@@ -13,7 +13,7 @@ export interface SmokeTest {
 
 /** A request for the artifact, and what this machine answers to it. */
 export async function smokeTestOf(artifactPath: string): Promise<SmokeTest> {
-  const { classifier } = await openClassifier(artifactPath);
+  const classifier = await openClassifier(artifactPath);
   const isText = classifier.info.task === 'text-classification';
   const body = isText ? new TextEncoder().encode('A lovely, quiet film.') : await gradientPng();
   const expected = await classifier.classify(classifier.input.ofBytes(body), 5);

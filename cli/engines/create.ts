@@ -1,3 +1,4 @@
+import type { BringingIo } from '../setup/packages.ts';
 import type { Engine } from './engine.ts';
 
 export const ENGINES = ['onnx', 'tfjs'] as const;
@@ -11,15 +12,15 @@ export interface EngineChoice {
 }
 
 /** The chosen engine, loaded only where it is asked for: onnxruntime takes a tenth of a second, tfjs a whole one. */
-export async function createEngine({ engine, device, threads }: EngineChoice): Promise<Engine> {
+export async function createEngine({ engine, device, threads }: EngineChoice, io: BringingIo): Promise<Engine> {
   switch (engine) {
     case 'onnx': {
       const { createOnnxEngine } = await import('./onnx/engine.ts');
-      return createOnnxEngine({ threads });
+      return createOnnxEngine({ threads }, io);
     }
     case 'tfjs': {
       const { createTfjsEngine } = await import('./tfjs/engine.ts');
-      return createTfjsEngine({ gpu: device === 'auto' });
+      return createTfjsEngine({ gpu: device === 'auto' }, io);
     }
     default:
       return engine satisfies never;

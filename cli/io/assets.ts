@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadKernels } from '../../runtime/hosts/node.ts';
+import { messageOf, UserError } from './errors.ts';
 
 /**
  * The URL of a file that `npm run build` made (kernels.wasm, a worker). The bundled command line lies beside them in
@@ -14,7 +15,9 @@ export function builtAsset(name: string): URL {
 /** The folder of them. */
 export const builtFolder = (): URL => new URL('.', builtAsset('slim.mjs'));
 
-/** Compiles the kernels for this host. */
+/** Compiles the kernels for this host. @throws UserError where they are not there, or the host can't run them. */
 export function builtKernels(): Promise<WebAssembly.Module> {
-  return loadKernels(builtFolder());
+  return loadKernels(builtFolder()).catch((error: unknown) => {
+    throw new UserError(messageOf(error));
+  });
 }

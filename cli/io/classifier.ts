@@ -1,23 +1,19 @@
-import type { Artifact } from '../../runtime/artifact/artifact.ts';
 import { ArtifactError } from '../../runtime/artifact/errors.ts';
-import type { ModelInput } from '../../runtime/hosts/task-classifier.ts';
-import type { Classifier } from '../../runtime/http/classifier.ts';
+import type { NodeClassifier } from '../../runtime/hosts/node-classifier.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { openArtifact } from './artifact.ts';
-import { builtAsset, builtFolder, builtKernels } from './assets.ts';
+import { builtFolder } from './assets.ts';
 import { UserError } from './errors.ts';
 
-export interface OpenClassifier {
-  readonly classifier: Classifier<ModelInput>;
-  /** Ends its threads, if it has any. */
-  close(): Promise<void>;
-}
-
-/** Loads an artifact for classifying on this machine: on this thread, or on so many `workers` beside it. */
-export async function openClassifier(path: string, workers = 0): Promise<OpenClassifier> {
+/**
+ * Loads an artifact for classifying on this machine: on this thread, or on so many `workers` beside it. UserErrors name
+ * the file and say what is wrong.
+ */
+export async function openClassifier(path: string, workers = 0): Promise<NodeClassifier> {
   const artifact = await openArtifact(path);
+  const { createNodeClassifier } = await import('../../runtime/hosts/node-classifier.ts');
   try {
-    return await (workers === 0 ? onThisThread(artifact) : onThreads(artifact, workers));
+    return await createNodeClassifier(artifact, { workers, assets: builtFolder() });
   } catch (error) {
     if (!(error instanceof ArtifactError || error instanceof PreprocessError)) throw error;
     throw new UserError(
@@ -25,29 +21,4 @@ export async function openClassifier(path: string, workers = 0): Promise<OpenCla
       'Make it again with slim pack RUN --out NAME.slim.',
     );
   }
-}
-
-async function onThisThread(artifact: Artifact): Promise<OpenClassifier> {
-  const [{ createTaskClassifier }, { nodeDecoders }, kernels] = await Promise.all([
-    import('../../runtime/hosts/task-classifier.ts'),
-    import('../../runtime/hosts/node-decoders.ts'),
-    builtKernels(),
-  ]);
-  return {
-    classifier: await createTaskClassifier(artifact, kernels, nodeDecoders(builtFolder())),
-    close: async () => undefined,
-  };
-}
-
-async function onThreads(artifact: Artifact, workers: number): Promise<OpenClassifier> {
-  const [{ createClassifierPool }, kernels] = await Promise.all([
-    import('../../runtime/hosts/node-pool.ts'),
-    builtKernels(),
-  ]);
-  const pool = await createClassifierPool(artifact, kernels, {
-    workers,
-    assets: builtFolder(),
-    workerFile: builtAsset('classifier-worker.mjs'),
-  });
-  return { classifier: pool, close: () => pool.close() };
 }

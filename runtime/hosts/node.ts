@@ -13,11 +13,16 @@ export const KERNEL_FILES = {
 
 /**
  * Compiles the build of the kernels that is the fastest on this host, from the folder that holds all. All compute the
- * same bits.
+ * same bits. @throws Error where the host has no SIMD.
  */
 export async function loadKernels(folder: URL): Promise<WebAssembly.Module> {
   const build = !supportsRelaxedSimd() ? 'simd128' : (await hasDotProduct()) ? 'relaxed' : 'relaxedPairs';
-  return WebAssembly.compile(await readFile(new URL(KERNEL_FILES[build], folder)));
+  const bytes = await readFile(new URL(KERNEL_FILES[build], folder));
+  if (!WebAssembly.validate(bytes))
+    throw new Error(
+      `no WebAssembly SIMD here (${process.platform}-${process.arch}, Node ${process.versions.node}): the kernels need an x86 with SSE4.1 or an ARM64`,
+    );
+  return WebAssembly.compile(bytes);
 }
 
 /**

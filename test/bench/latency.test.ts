@@ -4,7 +4,6 @@ import { benchLatency, type CaseLatency, type LatencyCase } from '../../cli/benc
 import { type CaseName, latencyCases, PEERS, SLIM_CASES } from '../../cli/bench/latency-cases.ts';
 import { denseVariant, lowRankVariant, type Variant } from '../../cli/bench/variant.ts';
 import { evaluate, floats } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { webRuntime } from '../../cli/engines/onnx/session.ts';
 import { inputsOf } from '../../cli/graph/cost.ts';
 import { inputName } from '../../cli/graph/ops/leaf.ts';
@@ -14,6 +13,7 @@ import { createVit } from '../../cli/models/vit.ts';
 import { resolveRanks } from '../../cli/pclora/rank.ts';
 import { slim, slimJson } from '../support/cli.ts';
 import { expectClose, relativeError } from '../support/compare.ts';
+import { engineIo, onnxEngine } from '../support/engines.ts';
 
 const SEED = 3;
 const RANK = 8;
@@ -43,7 +43,7 @@ async function reference({ logits, tensors, inputs }: Variant): Promise<Float32A
     return data ? [[inputName(node)!, floats(data, node.shape)] as const] : [];
   });
   const results = await evaluate(
-    createOnnxEngine({ threads: 1 }),
+    await onnxEngine(),
     { outputs: { logits } },
     { ...inputs, ...Object.fromEntries(weights) },
   );
@@ -61,6 +61,7 @@ async function latenciesOf(model: Model, names: readonly CaseName[]): Promise<Ma
     ranks: resolveRanks(model.layers, { rank: RANK }),
     seed: SEED,
     threads: 1,
+    io: engineIo,
     onMissing,
   });
   const latencies = await benchLatency(cases, { calls: 2, warmUp: 1, profile: false });
@@ -116,6 +117,7 @@ it("Slim's artifact for longer texts answers a short one as one of its length do
       ranks,
       seed: SEED,
       threads: 1,
+      io: engineIo,
       onMissing: () => undefined,
     }),
     { calls: 1, warmUp: 0, profile: false },

@@ -20,6 +20,7 @@ const COMMANDS = [
   'bench agreement',
   'bench train-step',
   'demo',
+  'setup',
 ];
 
 describe('help', () => {

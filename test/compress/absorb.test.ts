@@ -4,15 +4,15 @@ import { absorb } from '../../cli/compress/absorb.ts';
 import { selectEarly } from '../../cli/compress/select-early.ts';
 import { f32Values, type StoredTensors, storedTensors } from '../../cli/compress/stored-tensors.ts';
 import { evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { inputsOf, macsOf } from '../../cli/graph/cost.ts';
 import { type Node, topological } from '../../cli/graph/graph.ts';
 import { inputName } from '../../cli/graph/ops/leaf.ts';
 import { expectClose } from '../support/compare.ts';
+import { onnxEngine } from '../support/engines.ts';
 import { smallBert, smallText, TOKENS } from './small-bert.ts';
 import { smallVit } from './small-vit.ts';
 
-const onnx = createOnnxEngine({ threads: 1 });
+const onnx = await onnxEngine();
 
 async function logitsOf(
   logits: Node,

@@ -5,7 +5,6 @@ import { pack } from '../../cli/compress/pack.ts';
 import { dequantizeTensors, quantizeTensors } from '../../cli/compress/quantize.ts';
 import { f32Values, type StoredTensors, storedTensors } from '../../cli/compress/stored-tensors.ts';
 import { evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import type { Node } from '../../cli/graph/graph.ts';
 import { add } from '../../cli/graph/ops/binary.ts';
 import { embedding, positionEmbedding } from '../../cli/graph/ops/embedding.ts';
@@ -18,11 +17,12 @@ import { createEngine, createEngineWith } from '../../runtime/engine/engine.ts';
 import { referenceKernels } from '../../runtime/kernels/reference.ts';
 import { random } from '../../runtime/random.ts';
 import { kernelsModule } from '../runtime/kernels-module.ts';
+import { onnxEngine } from '../support/engines.ts';
 import { smallBert, smallText, TOKENS, textDescription } from './small-bert.ts';
 import { description, smallVit } from './small-vit.ts';
 
 const module = await kernelsModule();
-const onnx = createOnnxEngine({ threads: 1 });
+const onnx = await onnxEngine();
 
 async function onnxAnswer(
   logits: Node,

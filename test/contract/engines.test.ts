@@ -3,8 +3,6 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, EngineError, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
-import { createTfjsEngine } from '../../cli/engines/tfjs/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import type { Node } from '../../cli/graph/graph.ts';
 import { add, multiply, scale } from '../../cli/graph/ops/binary.ts';
@@ -12,12 +10,13 @@ import { constant, input } from '../../cli/graph/ops/leaf.ts';
 import { sumOfAll } from '../../cli/graph/ops/reduce.ts';
 import { random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
+import { onnxEngine, tfjsEngine } from '../support/engines.ts';
 import { centralDifferences, type Tensor, tensor } from '../support/reference.ts';
 import { CASES, type Case, type Drawn, HELPERS } from './operations.ts';
 
 const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
-  onnx: async () => createOnnxEngine({ threads: 1 }),
-  tfjs: () => createTfjsEngine(),
+  onnx: onnxEngine,
+  tfjs: tfjsEngine,
 };
 const engines = new Map<string, Engine>();
 beforeAll(async () => {

@@ -24,9 +24,7 @@ let aws: Aws;
 
 beforeAll(async () => {
   artifacts = await Promise.all([writePictureArtifact(folder, 'low-rank'), writePictureArtifact(folder, 'dense')]);
-  digests = await Promise.all(
-    artifacts.map(async (artifact) => (await openClassifier(artifact)).classifier.info.digest),
-  );
+  digests = await Promise.all(artifacts.map(async (artifact) => (await openClassifier(artifact)).info.digest));
 });
 
 /** Resources take long enough for a command to be killed meanwhile. */

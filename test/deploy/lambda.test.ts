@@ -51,7 +51,7 @@ async function modelAt(
 }
 
 async function digestOf(artifact: string): Promise<string> {
-  return (await openClassifier(artifact)).classifier.info.digest;
+  return (await openClassifier(artifact)).info.digest;
 }
 
 const objects = (): string[] => [...(aws.buckets.get(BUCKET)?.objects.keys() ?? [])].sort();
@@ -71,7 +71,7 @@ describe.skipIf(lambdaAbsent !== null)(
         changed: true,
       });
       expect(objects()).toEqual([expect.stringMatching(/^cats\/code-[0-9a-f]{64}\.zip$/)]);
-      const { classifier } = await openClassifier(first);
+      const classifier = await openClassifier(first);
       const picture = new Uint8Array(
         await (await import('sharp'))
           .default({ create: { width: 40, height: 30, channels: 3, background: '#a04020' } })

@@ -86,7 +86,7 @@ async function serve(
 }
 
 const predictionsHere = async (artifact: string, body: Uint8Array): Promise<unknown> => {
-  const { classifier } = await openClassifier(artifact);
+  const classifier = await openClassifier(artifact);
   const { predictions } = await classifier.classify(classifier.input.ofBytes(body), 5);
   return predictions.map(({ label, score }) => ({ label, score: expect.closeTo(score, 12) as number }));
 };

@@ -2,7 +2,6 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import type { Node } from '../../cli/graph/graph.ts';
 import { crossEntropy } from '../../cli/graph/ops/cross-entropy.ts';
@@ -13,6 +12,7 @@ import { denseParts } from '../../cli/pclora/linear.ts';
 import { type Checkpoint, loadCheckpoint } from '../../cli/pretrained/checkpoint.ts';
 import { checkpointNames } from '../support/checkpoint-names.ts';
 import { expectClose } from '../support/compare.ts';
+import { onnxEngine } from '../support/engines.ts';
 import { goldenFolder, present } from '../support/shared.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { tinyTokenizer } from '../support/tiny-tokenizer.ts';
@@ -28,7 +28,7 @@ describe.skipIf(!present(folder))('a random BERT of transformers', () => {
   let reference: ReturnType<typeof JSON.parse>;
   const feeds: Record<string, HostTensor> = {};
   beforeAll(async () => {
-    engine = createOnnxEngine({ threads: 1 });
+    engine = await onnxEngine();
     reference = JSON.parse(readFileSync(`${folder}/reference.json`, 'utf8'));
     // The golden folder has no tokenizer.
     for (const name of ['config.json', 'model.safetensors']) copyFileSync(`${folder}/${name}`, `${copy}/${name}`);

@@ -5,7 +5,6 @@ import { batches } from '../../cli/data/batches.ts';
 import { openPictures } from '../../cli/data/dataset.ts';
 import { readPicture } from '../../cli/data/picture-source.ts';
 import { type Engine, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import type { Node } from '../../cli/graph/graph.ts';
 import { crossEntropy } from '../../cli/graph/ops/cross-entropy.ts';
@@ -19,11 +18,12 @@ import { prepareImage } from '../../runtime/preprocess/normalize.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { checkpointNames } from '../support/checkpoint-names.ts';
 import { expectClose } from '../support/compare.ts';
+import { onnxEngine } from '../support/engines.ts';
 import { goldenFolder, present, sharedFolder } from '../support/shared.ts';
 
 let engine: Engine;
-beforeAll(() => {
-  engine = createOnnxEngine({ threads: 1 });
+beforeAll(async () => {
+  engine = await onnxEngine();
 });
 afterAll(() => engine.dispose());
 

@@ -2,8 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
-import { createTfjsEngine } from '../../cli/engines/tfjs/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
 import { createBert } from '../../cli/models/bert.ts';
@@ -18,6 +16,7 @@ import { compressLosses, compressStep, STATE } from '../../cli/train/step.ts';
 import { readSafetensors } from '../../runtime/artifact/safetensors.ts';
 import { checkpointNames } from '../support/checkpoint-names.ts';
 import { expectClose } from '../support/compare.ts';
+import { onnxEngine, tfjsEngine } from '../support/engines.ts';
 import { goldenFolder, present } from '../support/shared.ts';
 
 const BATCH = 3;
@@ -121,8 +120,8 @@ function readGolden(path: string): Golden {
 const vanishes = (name: string): boolean => name.endsWith('.key.loraC');
 
 const ENGINES = [
-  ['onnx', () => Promise.resolve(createOnnxEngine({ threads: 1 }))],
-  ['tfjs', () => createTfjsEngine()],
+  ['onnx', onnxEngine],
+  ['tfjs', tfjsEngine],
 ] as const;
 
 for (const [name, load] of Object.entries({ 'tiny-vit': vit, 'tiny-bert': bert })) {

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, evaluate, floats } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { type Node, ShapeError, topological } from '../../cli/graph/graph.ts';
 import { add, minimum, multiply, scale } from '../../cli/graph/ops/binary.ts';
@@ -9,6 +8,7 @@ import { linear } from '../../cli/graph/ops/linear.ts';
 import { sumOfAll } from '../../cli/graph/ops/reduce.ts';
 import { exp } from '../../cli/graph/ops/unary.ts';
 import { expectClose } from '../support/compare.ts';
+import { onnxEngine } from '../support/engines.ts';
 
 const x = input('x', [3]);
 const y = input('y', [3]);
@@ -41,8 +41,8 @@ it('leaves untouched what no target influences', () => {
 
 describe('gradients that are summed', () => {
   let engine: Engine;
-  beforeAll(() => {
-    engine = createOnnxEngine({ threads: 1 });
+  beforeAll(async () => {
+    engine = await onnxEngine();
   });
   afterAll(() => engine.dispose());
 

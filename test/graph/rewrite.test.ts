@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { evaluate, floats } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { inputsOf } from '../../cli/graph/cost.ts';
 import { add, multiply, subtract } from '../../cli/graph/ops/binary.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
 import { negate } from '../../cli/graph/ops/unary.ts';
 import { rewrite } from '../../cli/graph/rewrite.ts';
+import { onnxEngine } from '../support/engines.ts';
 
 describe('rewrite', () => {
   const x = input('x', [3]);
@@ -21,7 +21,7 @@ describe('rewrite', () => {
     expect(product.operation.name).toBe('multiply');
     expect(product.inputs[0].operation.name).toBe('add');
     const feeds = { x: floats(Float32Array.of(1, 2, 3), [3]), y: floats(Float32Array.of(4, 5, 6), [3]) };
-    const engine = createOnnxEngine({ threads: 1 });
+    const engine = await onnxEngine();
     expect([...(await evaluate(engine, rewritten, feeds)).z.data]).toEqual([
       ...(await evaluate(engine, graph, feeds)).z.data,
     ]);

@@ -1,12 +1,12 @@
 /** The feature loss against the sum by hand. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, evaluate, floats, type HostTensor } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
 import { featureLoss } from '../../cli/pclora/distill.ts';
 import { random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
+import { onnxEngine } from '../support/engines.ts';
 
 const [BATCH, TOKENS, D, BLOCKS] = [3, 4, 5, 2];
 const ROWS = BATCH * TOKENS;
@@ -17,8 +17,8 @@ const counted = [...mask]
   .map(([, row]) => row);
 
 let engine: Engine;
-beforeAll(() => {
-  engine = createOnnxEngine({ threads: 1 });
+beforeAll(async () => {
+  engine = await onnxEngine();
 });
 afterAll(() => engine.dispose());
 

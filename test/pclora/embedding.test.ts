@@ -1,7 +1,6 @@
 /** A word table that fades into its factors, in a whole model: what has to hold at λ = 1, at λ = 0 and in between. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, evaluate, floats, type HostTensor } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { inputsOf } from '../../cli/graph/cost.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import type { Node } from '../../cli/graph/graph.ts';
@@ -24,6 +23,7 @@ import type { Tensors } from '../../cli/pretrained/tensor-file.ts';
 import { compressLosses } from '../../cli/train/step.ts';
 import { random } from '../../runtime/random.ts';
 import { expectClose, relativeError } from '../support/compare.ts';
+import { onnxEngine } from '../support/engines.ts';
 import {
   adapterOptions,
   BATCH,
@@ -38,8 +38,8 @@ const [V, D, K] = [tinyBertConfig.vocabSize, tinyBertConfig.hiddenSize, 4];
 const words = wordEmbedding(tinyBert.layers)!;
 
 let engine: Engine;
-beforeAll(() => {
-  engine = createOnnxEngine({ threads: 1 });
+beforeAll(async () => {
+  engine = await onnxEngine();
 });
 afterAll(() => engine.dispose());
 

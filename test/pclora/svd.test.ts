@@ -1,15 +1,15 @@
 /** The randomized SVD against matrices whose singular values are known, because they were put together from them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { createTruncator } from '../../cli/pclora/svd.ts';
 import { symmetricEigen } from '../../cli/pclora/symmetric-eigen.ts';
 import { type Random, random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
+import { onnxEngine } from '../support/engines.ts';
 
 let engine: Engine;
-beforeAll(() => {
-  engine = createOnnxEngine({ threads: 1 });
+beforeAll(async () => {
+  engine = await onnxEngine();
 });
 afterAll(() => engine.dispose());
 

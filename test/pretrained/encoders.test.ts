@@ -4,12 +4,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Engine, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { tensorsOf } from '../../cli/models/layers.ts';
 import { denseParts } from '../../cli/pclora/linear.ts';
 import { type Checkpoint, loadCheckpoint, saveCheckpoint } from '../../cli/pretrained/checkpoint.ts';
 import { openTensorFile, saveTensors } from '../../cli/pretrained/tensor-file.ts';
 import { expectClose } from '../support/compare.ts';
+import { onnxEngine } from '../support/engines.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { tinyTokenizer } from '../support/tiny-tokenizer.ts';
 
@@ -30,8 +30,8 @@ const root = temporaryFolder();
 let count = 0;
 let folder: string;
 let engine: Engine;
-beforeAll(() => {
-  engine = createOnnxEngine({ threads: 1 });
+beforeAll(async () => {
+  engine = await onnxEngine();
 });
 afterAll(() => engine.dispose());
 beforeEach(() => {

@@ -1,7 +1,6 @@
 /** AdamW and clipping as graph, against the update written for one number at a time in float64. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, evaluate, floats } from '../../cli/engines/engine.ts';
-import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
 import {
   ADAMW_DEFAULTS,
@@ -14,10 +13,11 @@ import {
 import { packVector, unpackVector } from '../../cli/train/trained-tensors.ts';
 import { random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
+import { onnxEngine } from '../support/engines.ts';
 
 let engine: Engine;
-beforeAll(() => {
-  engine = createOnnxEngine({ threads: 1 });
+beforeAll(async () => {
+  engine = await onnxEngine();
 });
 afterAll(() => engine.dispose());
 

@@ -1,8 +1,9 @@
 /** The graph on onnxruntime-node. */
 import { availableParallelism } from 'node:os';
-import * as ort from 'onnxruntime-node';
+import type * as ort from 'onnxruntime-node';
 import type { DType, Graph } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
+import type { BringingIo } from '../../setup/packages.ts';
 import {
   type CompileOptions,
   type DeviceTensor,
@@ -14,6 +15,7 @@ import {
   type Program,
 } from '../engine.ts';
 import { lowerToOnnx, outputName } from './lower.ts';
+import { loadOnnxruntime } from './native.ts';
 import { ORT_TYPES, sessionOptions } from './session.ts';
 
 class OnnxTensor implements DeviceTensor {
@@ -46,24 +48,30 @@ export interface OnnxOptions {
 /**
  * The default engine. Weights are inputs, not initializers: they stay in the one array that was uploaded, where an
  * initializer would be copied into each session and packed again for each product that reads it.
+ * @throws as `loadOnnxruntime`
  */
-export function createOnnxEngine({ threads = availableParallelism() }: OnnxOptions = {}): Engine {
+export async function createOnnxEngine(
+  { threads = availableParallelism() }: OnnxOptions,
+  io: BringingIo,
+): Promise<Engine> {
+  const api = await loadOnnxruntime(io);
   return {
-    description: `onnxruntime ${ort.env.versions.common} (cpu, ${threads} thread${threads === 1 ? '' : 's'})`,
+    description: `onnxruntime ${api.env.versions.common} (cpu, ${threads} thread${threads === 1 ? '' : 's'})`,
     upload: ({ dtype, shape, data }: HostTensor) =>
-      new OnnxTensor(new ort.Tensor(ORT_TYPES[dtype], data, shape), dtype),
-    compile: (graph, options = {}) => compile(graph, options, threads),
+      new OnnxTensor(new api.Tensor(ORT_TYPES[dtype], data, shape), dtype),
+    compile: (graph, options = {}) => compile(api, graph, options, threads),
     dispose: async () => {},
   };
 }
 
 async function compile(
+  api: typeof ort,
   graph: Graph,
   { constants, takesTurns = false }: CompileOptions,
   threads: number,
 ): Promise<Program> {
   const { bytes, inputs } = lowerToOnnx(graph, constants);
-  const session = await ort.InferenceSession.create(bytes, {
+  const session = await api.InferenceSession.create(bytes, {
     ...sessionOptions(threads),
     enableCpuMemArena: !takesTurns,
     executionProviders: ['cpu'],

@@ -2,7 +2,9 @@
 import { createRequire } from 'node:module';
 import type * as ort from 'onnxruntime-node';
 import type { DType } from '../../graph/graph.ts';
+import type { BringingIo } from '../../setup/packages.ts';
 import type { HostTensor } from '../engine.ts';
+import { loadOnnxruntime } from './native.ts';
 
 export interface OnnxRuntime {
   readonly api: typeof ort;
@@ -24,9 +26,9 @@ export function sessionOptions(threads: number): ort.InferenceSession.SessionOpt
   return { graphOptimizationLevel: 'all', intraOpNumThreads: threads, interOpNumThreads: 1, logSeverityLevel: 3 };
 }
 
-/** onnxruntime-node, a dependency. */
-export async function nativeRuntime(): Promise<OnnxRuntime> {
-  const api = await import('onnxruntime-node');
+/** onnxruntime-node. @throws as `loadOnnxruntime` */
+export async function nativeRuntime(io: BringingIo): Promise<OnnxRuntime> {
+  const api = await loadOnnxruntime(io);
   return { api, provider: 'cpu', description: `onnxruntime-node ${api.env.versions.node}` };
 }
 

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { type DType, expansionOf, type Graph, type Node, topological } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
 import type { Tfjs, TfjsTensor } from '../../graph/targets.ts';
+import { type BringingIo, requireFrom } from '../../setup/packages.ts';
 import {
   type DeviceTensor,
   type Engine,
@@ -42,7 +43,7 @@ class TfjsDeviceTensor implements DeviceTensor {
 }
 
 /** The best tfjs that loads: GPU, native CPU, then WebAssembly (which @tensorflow/tfjs-backend-wasm brings along). */
-async function loadTfjs(gpu: boolean): Promise<{ tf: Tfjs; description: string }> {
+async function loadTfjs(gpu: boolean, io: BringingIo): Promise<{ tf: Tfjs; description: string }> {
   const require = createRequire(import.meta.url);
   for (const name of [...(gpu ? ['@tensorflow/tfjs-node-gpu'] : []), '@tensorflow/tfjs-node']) {
     try {
@@ -54,17 +55,18 @@ async function loadTfjs(gpu: boolean): Promise<{ tf: Tfjs; description: string }
     await tf.ready();
     return { tf, description: `tfjs ${tf.version.tfjs} (${name})` };
   }
-  const tf = require('@tensorflow/tfjs') as Tfjs;
-  const { setWasmPaths } = require('@tensorflow/tfjs-backend-wasm') as typeof import('@tensorflow/tfjs-backend-wasm');
-  setWasmPaths(join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm')), '/'));
+  const brought = await requireFrom('tfjs', io);
+  const tf = brought('@tensorflow/tfjs') as Tfjs;
+  const { setWasmPaths } = brought('@tensorflow/tfjs-backend-wasm') as typeof import('@tensorflow/tfjs-backend-wasm');
+  setWasmPaths(join(dirname(brought.resolve('@tensorflow/tfjs-backend-wasm')), '/'));
   if (!(await tf.setBackend('wasm'))) throw new EngineError('tfjs: its WebAssembly backend did not start');
   await tf.ready();
   return { tf, description: `tfjs ${tf.version.tfjs} (wasm)` };
 }
 
 /** The second engine: the same nodes as tfjs operations. `gpu: false` passes tfjs-node-gpu over. */
-export async function createTfjsEngine({ gpu = true } = {}): Promise<Engine> {
-  const { tf, description } = await loadTfjs(gpu);
+export async function createTfjsEngine({ gpu }: { gpu: boolean }, io: BringingIo): Promise<Engine> {
+  const { tf, description } = await loadTfjs(gpu, io);
   const upload = ({ dtype, shape, data }: HostTensor): TfjsDeviceTensor =>
     new TfjsDeviceTensor(tf.tensor(data, [...shape], TFJS_TYPES[dtype]), dtype);
   return {

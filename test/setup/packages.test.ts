@@ -1,0 +1,186 @@
+/** Packages that come on first use. A stand-in plays npm: what the real one brings, `npm run test:package` sees. */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { expectBuild } from '../../cli/engines/onnx/native.ts';
+import { cacheFolder } from '../../cli/setup/cache.ts';
+import { PACKAGE_SETS } from '../../cli/setup/packages.ts';
+import manifest from '../../package.json' with { type: 'json' };
+import lock from '../../package-lock.json' with { type: 'json' };
+import { projectFolder } from '../support/imports.ts';
+import { type Running, startCommand } from '../support/process.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const folder = temporaryFolder();
+const cache = join(folder, 'cache');
+const calls = join(folder, 'calls');
+const name = `onnxruntime-${manifest.peerDependencies['onnxruntime-node']}`;
+
+/** Slim as it is installed: its build and its dependencies, without what comes on first use. */
+const installation = join(folder, 'installation');
+mkdirSync(join(installation, 'node_modules'), { recursive: true });
+for (const part of ['package.json', 'cli/bin.mjs', 'dist'])
+  cpSync(join(projectFolder, part), join(installation, part), { recursive: true });
+for (const dependency of Object.keys(manifest.dependencies)) {
+  mkdirSync(join(installation, 'node_modules', dependency, '..'), { recursive: true });
+  symlinkSync(join(projectFolder, 'node_modules', dependency), join(installation, 'node_modules', dependency));
+}
+
+/** Writes what `npm ci` would leave; says how it was called. */
+const BRINGS = `
+  import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+  appendFileSync(${JSON.stringify(calls)}, process.argv.slice(2).join(' ') + '\\n');
+  const place = 'node_modules/onnxruntime-node';
+  mkdirSync(place, { recursive: true });
+  writeFileSync(place + '/package.json', '{ "version": "${manifest.peerDependencies['onnxruntime-node']}" }');
+`;
+
+function start(npm: string, ...args: string[]): Running {
+  const script = join(folder, 'npm-cli.js');
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  writeFileSync(script, npm);
+  return startCommand(process.execPath, [join(installation, 'cli/bin.mjs'), ...args], {
+    env: { ...process.env, npm_execpath: script, SLIM_CACHE: cache },
+  });
+}
+
+const inCache = (): string[] => (existsSync(join(cache, 'packages')) ? readdirSync(join(cache, 'packages')) : []);
+
+beforeEach(() => {
+  for (const path of [cache, calls]) rmSync(path, { recursive: true, force: true });
+});
+
+describe('slim setup onnxruntime', () => {
+  it('brings it once, from its lock file and without install scripts', async () => {
+    const { code, stdout, stderr } = await start(BRINGS, 'setup', 'onnxruntime', '--json').exit;
+    expect([code, JSON.parse(stdout)]).toEqual([
+      0,
+      { version: 1, packages: ['onnxruntime-node'], folder: join(cache, 'packages', name) },
+    ]);
+    expect(stderr).toBe(
+      `bringing onnxruntime-node ${manifest.peerDependencies['onnxruntime-node']} (about 110 MB, once) into ${join(cache, 'packages', name)}\n`,
+    );
+    expect(readFileSync(calls, 'utf8')).toBe('ci --ignore-scripts --no-audit --no-fund --loglevel=error\n');
+    expect(inCache()).toEqual([name]);
+    const again = await start(BRINGS, 'setup', 'onnxruntime').exit;
+    expect([again.code, again.stderr, again.stdout]).toEqual([
+      0,
+      '',
+      `onnxruntime is in ${join(cache, 'packages', name)}\n`,
+    ]);
+    expect(readFileSync(calls, 'utf8').split('\n')).toHaveLength(2);
+  });
+
+  it('may be asked for by several at a time', async () => {
+    const runs = [1, 2, 3].map(() => start(BRINGS, 'setup', 'onnxruntime').exit);
+    expect((await Promise.all(runs)).map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(inCache()).toEqual([name]);
+  });
+
+  it('says what npm complains of, what to do, and leaves nothing', async () => {
+    const npm = `console.error('npm error code ENOTFOUND\\nnpm error network is down\\nnpm error A complete log of this run'); process.exit(1);`;
+    const { code, stderr } = await start(npm, 'setup', 'onnxruntime').exit;
+    expect(code).toBe(1);
+    expect(stderr.split('\n').slice(1)).toEqual([
+      `error: can't bring onnxruntime-node 1.30.0: code ENOTFOUND; network is down`,
+      'hint: Check the network and run slim setup onnxruntime; or install it beside slim: npm install --ignore-scripts onnxruntime-node@1.30.0',
+      '',
+    ]);
+    expect(inCache()).toEqual([]);
+  });
+
+  it('ends with Ctrl-C, and leaves nothing', async () => {
+    const running = start('setInterval(() => undefined, 1000); console.error("started");', 'setup', 'onnxruntime');
+    await running.saw(/bringing/);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    running.child.kill('SIGINT');
+    const { code } = await running.exit;
+    expect([code, inCache()]).toEqual([130, []]);
+  });
+});
+
+it('what needs it brings it: a run trains with what npm brought', async () => {
+  const broken = `${BRINGS} writeFileSync(place + '/index.js', 'throw new Error("the stand-in was loaded")');`;
+  const { stderr } = await start(broken, 'bench', 'train-step', '--model', 'vit-pico', '--steps', '1').exit;
+  expect(stderr).toContain('bringing onnxruntime-node');
+  expect(stderr).toContain('the stand-in was loaded');
+});
+
+it('predicting, serving and inspecting need none of it', async () => {
+  const { code, stdout } = await start('process.exit(9)', 'predict', '--help').exit;
+  expect([code, stdout.split('\n')[0]]).toEqual([0, 'Usage: slim predict [options] <artifact> [input]']);
+});
+
+describe('the sets', () => {
+  const read = (set: string, file: string) =>
+    JSON.parse(readFileSync(`${projectFolder}dist/packages/${set}/${file}`, 'utf8'));
+
+  it('are what the build writes locks for, in the versions of the tests', () => {
+    expect(readdirSync(`${projectFolder}dist/packages`).sort()).toEqual(Object.keys(PACKAGE_SETS).sort());
+    for (const [set, { packages }] of Object.entries(PACKAGE_SETS))
+      expect(Object.keys(read(set, 'package.json').dependencies)).toEqual([...packages]);
+    const dev: Record<string, string> = manifest.devDependencies;
+    for (const [peer, version] of Object.entries(manifest.peerDependencies)) expect(dev[peer]).toBe(version);
+  });
+
+  it.each(Object.keys(PACKAGE_SETS))('%s: its lock has the hash of every package that it needs', (set) => {
+    const { packages } = read(set, 'package-lock.json') as { packages: Record<string, Locked> };
+    const { '': root, ...others } = packages;
+    expect(root.dependencies).toEqual(read(set, 'package.json').dependencies);
+    const all: Record<string, Locked> = lock.packages;
+    for (const [place, { version, integrity, dependencies = {} }] of Object.entries(others)) {
+      expect([version, integrity]).toEqual([all[place].version, all[place].integrity]);
+      expect(integrity).toMatch(/^sha512-/);
+      for (const needed of Object.keys(dependencies))
+        expect(Object.keys(others).some((other) => other.endsWith(`node_modules/${needed}`))).toBe(true);
+    }
+  });
+});
+
+interface Locked {
+  readonly version?: string;
+  readonly integrity?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+describe('platforms without onnxruntime', () => {
+  it.each([
+    [
+      { name: 'linux-x64', musl: true },
+      'onnxruntime has no build for musl, the C library of this Linux (Alpine?): it needs glibc',
+    ],
+    [
+      { name: 'linux-riscv64', musl: false },
+      'onnxruntime has no build for linux-riscv64: it has linux-x64, linux-arm64, darwin-arm64, win32-x64, win32-arm64',
+    ],
+    [
+      { name: 'darwin-x64', musl: false },
+      'onnxruntime has no build for darwin-x64: it has linux-x64, linux-arm64, darwin-arm64, win32-x64, win32-arm64',
+    ],
+  ])('%o: one sentence, and what works', (platform, message) => {
+    expect(() => expectBuild(platform)).toThrow(
+      expect.objectContaining({ message, hint: expect.stringContaining('slim predict, serve and deploy') }),
+    );
+  });
+
+  it('the others pass, and are those that onnxruntime-node has binaries for', () => {
+    const binaries = join(projectFolder, 'node_modules/onnxruntime-node/bin/napi-v6');
+    const names = readdirSync(binaries).flatMap((system) =>
+      readdirSync(join(binaries, system)).map((processor) => `${system}-${processor}`),
+    );
+    for (const name of names) expect(() => expectBuild({ name, musl: false })).not.toThrow();
+    expect(names).toHaveLength(5);
+  });
+});
+
+describe('cacheFolder', () => {
+  it.each([
+    [{ SLIM_CACHE: '/c', XDG_CACHE_HOME: '/x' }, 'linux', /^\/c$/],
+    [{ XDG_CACHE_HOME: '/x' }, 'linux', /^\/x\/slim$/],
+    [{}, 'linux', /\/\.cache\/slim$/],
+    [{}, 'darwin', /\/Library\/Caches\/slim$/],
+    [{ LOCALAPPDATA: '/l' }, 'win32', /^\/l\/slim$/],
+  ] as const)('%o on %s', (environment, platform, expected) => {
+    expect(cacheFolder(environment, platform)).toMatch(expected);
+  });
+});
