@@ -50,11 +50,11 @@ export async function writeStandIns(commands: string, folder: string, home: stri
 
 const escaped = (name: string): string => name.replace(/[.]/g, '\\$&');
 
-/** Each with a year, so that there are more words than an embedding of rank 64 needs to pay off. */
+/** Each with two years, so that there are more words than an embedding of rank 64 needs to pay off. */
 function reviews(): { text: string; label: string }[] {
   const source = random(5);
   return Array.from({ length: 120 }, (_, i) => ({
-    text: `${review(i % 2, source)} Seen in ${1900 + i}.`,
+    text: `${review(i % 2, source)} Seen in ${1900 + (i % 60)} and ${1960 + (i % 60)}.`,
     label: ['negative', 'positive'][i % 2],
   }));
 }
