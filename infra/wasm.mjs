@@ -16,9 +16,12 @@ const CODECS = {
   'codec-webp.wasm': 'webp/codec/dec/webp_dec.wasm',
 };
 
+/** The builds of the kernels, as they are called in dist/. */
 export const KERNEL_FILES = Object.keys(KERNELS);
+/** The codecs, as they are called in dist/. */
 export const CODEC_FILES = Object.keys(CODECS);
 
+/** Copies the codecs into dist/, which has to be there. */
 export function copyCodecs() {
   for (const [name, file] of Object.entries(CODECS)) copyFileSync(`node_modules/@jsquash/${file}`, `dist/${name}`);
 }

@@ -26,6 +26,7 @@ interface AgreementFlags extends Partial<DataFlags> {
   readonly json: boolean;
 }
 
+/** `slim bench agreement`. UserError where the model is quantized already. */
 export function agreementCommand(io: Io): Command {
   const command = createCommand(
     'agreement',

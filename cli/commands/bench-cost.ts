@@ -8,6 +8,7 @@ import { formatMacs, grouped, percent, printResult, table } from './result.ts';
 
 type Counts = Cost['whole'];
 
+/** `slim bench cost`, which counts by walking graphs: no weights are read, and no engine is loaded. */
 export function costCommand(io: Io): Command {
   const command = createCommand(
     'cost',

@@ -34,6 +34,7 @@ const COMPARISONS: readonly (readonly [CaseName, CaseName])[] = [
   ['slim-f32-dense', 'native-f32-dense'],
 ];
 
+/** `slim bench latency`. A peer that is not installed is left out, with a note. */
 export function latencyCommand(io: Io): Command {
   const command = createCommand(
     'latency',

@@ -14,6 +14,7 @@ interface LoadFlags extends ModelFlags {
   readonly seed: number;
 }
 
+/** `slim bench load`: every figure is over new processes. */
 export function loadCommand(io: Io): Command {
   const command = createCommand(
     'load',

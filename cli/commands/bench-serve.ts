@@ -25,6 +25,7 @@ interface ServeFlags {
 /** Of the memory's samples in the text; --json has them all. */
 const SHOWN_SECONDS = 10;
 
+/** `slim bench serve`. Usage error unless either an artifact or --url is given. */
 export function serveBenchCommand(io: Io): Command {
   const command = createCommand(
     'serve',

@@ -15,6 +15,7 @@ interface TrainStepFlags extends ModelFlags, EngineChoice {
   readonly packWeights?: boolean;
 }
 
+/** `slim bench train-step`. */
 export function trainStepCommand(io: Io): Command {
   const command = createCommand(
     'train-step',

@@ -33,6 +33,7 @@ interface DemoFlags {
 const PICTURES = 5;
 const TIMED_CALLS = 50;
 
+/** `slim demo`: the other commands one after the other, as their `run...` functions. */
 export function demoCommand(io: Io): Command {
   const command = createCommand(
     'demo',

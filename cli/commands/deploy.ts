@@ -47,6 +47,7 @@ interface DeployFlags extends AccessFlags {
   readonly json: boolean;
 }
 
+/** `slim deploy`, and the three that need no artifact: `--status`, `--rollback` and `--destroy`. */
 export function deployCommand(io: Io): Command {
   const command = createCommand(
     'deploy',

@@ -31,17 +31,21 @@ import { percent, printResult, skippedNote } from './result.ts';
 
 /** Which part of a data set a model is judged on. */
 export const PARTS = ['test', 'train', 'all'] as const;
+/** The samples of a data set that judge: those held out, those trained on, or both. */
 export type Part = (typeof PARTS)[number];
 
+/** What `runEvaluate` takes. Of the data's flags, those that are absent are taken from the model's run. */
 export interface EvaluateFlags extends EngineChoice, Partial<DataFlags> {
   readonly part?: Part;
   readonly json: boolean;
 }
 
+/** The accuracy, and how many samples --skip-bad left out. */
 export interface EvaluateResult extends Evaluation {
   readonly skipped: number;
 }
 
+/** `slim evaluate`, which `runEvaluate` is. */
 export function evaluateCommand(io: Io): Command {
   const command = createCommand(
     'evaluate',
@@ -86,6 +90,7 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
   return { accuracy: samples === 0 ? 0 : Math.round(correct) / samples, samples, skipped: data.skipped };
 }
 
+/** The parts of a `Dataset` that a --part stands for; the test part unless given. */
 export function partsOfData(part: Part = 'test'): readonly ('train' | 'test')[] {
   return part === 'all' ? ['train', 'test'] : [part];
 }

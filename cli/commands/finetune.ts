@@ -59,6 +59,10 @@ import {
   withTrainingSamples,
 } from './training.ts';
 
+/**
+ * What `slim finetune` has beside the flags of every training. `imageSize` is in pixels a side; `tokenizer` is a
+ * folder.
+ */
 export interface FinetuneFlags extends TrainingFlags {
   readonly imageSize?: number;
   readonly tokenizer?: string;
@@ -69,6 +73,10 @@ export interface FinetuneFlags extends TrainingFlags {
 /** Of how the data is split, what is not given is that of the run to go on from, if --model is one. */
 export type GivenFinetuneFlags = Omit<FinetuneFlags, keyof SplitFlags> & Partial<SplitFlags>;
 
+/**
+ * What came of it: the run's folder, accuracy on the test part, 0 to 1, of `samples` samples, and how many steps were
+ * done and samples skipped.
+ */
 export interface FinetuneResult {
   readonly run: string;
   readonly accuracy: number;
@@ -82,6 +90,7 @@ const DEFAULT_LEARNING_RATE = 1e-4;
 /** Of a preset: texts are mostly shorter, and a model from scratch learns little from what is farther away. */
 const PRESET_TOKENS = 128;
 
+/** `slim finetune`, which `runFinetune` is. */
 export function finetuneCommand(io: Io): Command {
   const command = createCommand(
     'finetune',

@@ -11,6 +11,7 @@ import { loadDescription } from '../pretrained/checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
 import { formatBytes, formatMacs, grouped, percent, printResult, table } from './result.ts';
 
+/** `slim inspect`. A file is read as an artifact, a folder as a run or a Hugging Face folder. */
 export function inspectCommand(io: Io): Command {
   const command = createCommand(
     'inspect',

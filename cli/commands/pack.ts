@@ -7,18 +7,21 @@ import { packTrained } from '../train/pack-trained.ts';
 import { loadTrainedModel } from '../train/trained-model.ts';
 import { formatBytes, printResult } from './result.ts';
 
+/** What `runPack` takes; `out` is a file, NAME.slim. */
 export interface PackFlags {
   readonly out?: string;
   readonly overwrite: boolean;
   readonly json: boolean;
 }
 
+/** The artifact that was written: where, how large, and how the weights of its linear layers are stored. */
 export interface PackResult {
   readonly file: string;
   readonly bytes: number;
   readonly precision: 'f32' | 'int8';
 }
 
+/** `slim pack`, which `runPack` is. */
 export function packCommand(io: Io): Command {
   const command = createCommand(
     'pack',

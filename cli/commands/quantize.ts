@@ -21,11 +21,13 @@ import { type EvaluateFlags, evaluateOn } from './evaluate.ts';
 import { formatBytes, percent, printResult } from './result.ts';
 import { recordedRun } from './training.ts';
 
+/** What `runQuantize` takes: where the run goes, and, where `data` is given, how its accuracy is measured. */
 export interface QuantizeFlags extends Omit<EvaluateFlags, 'engine' | 'device' | 'threads'> {
   readonly out?: string;
   readonly overwrite: boolean;
 }
 
+/** The run's folder, and the bytes of all its tensors before and after. */
 export interface QuantizeResult {
   readonly run: string;
   readonly weightBytes: { readonly before: number; readonly after: number };
@@ -33,6 +35,7 @@ export interface QuantizeResult {
   readonly accuracy: number | null;
 }
 
+/** `slim quantize`, which `runQuantize` is. */
 export function quantizeCommand(io: Io): Command {
   const command = createCommand(
     'quantize',

@@ -56,6 +56,10 @@ import {
   withTrainingSamples,
 } from './training.ts';
 
+/**
+ * What `slim train` has beside the flags of every training. `decayEnd` is a share of all steps; `alpha` is the task
+ * loss's weight; `loraAlpha` / `rank` is the scaling s, which is 1 where it is absent.
+ */
 export interface TrainFlags extends TrainingFlags {
   readonly rank: number;
   readonly layerRank?: Readonly<Record<string, number>>;
@@ -73,6 +77,10 @@ export interface TrainFlags extends TrainingFlags {
 /** Of how the data is split, what is not given is the teacher's. */
 export type GivenTrainFlags = Omit<TrainFlags, keyof SplitFlags> & Partial<SplitFlags>;
 
+/**
+ * What came of it: the run's folder, and accuracies, 0 to 1, of student and teacher on the same `samples` samples of
+ * the test part.
+ */
 export interface TrainResult {
   readonly run: string;
   /** Adapters only. */
@@ -83,6 +91,7 @@ export interface TrainResult {
   readonly skipped: number;
 }
 
+/** `slim train`, which `runTrain` is. */
 export function trainCommand(io: Io): Command {
   const command = createCommand(
     'train',

@@ -26,6 +26,7 @@ import {
   reopenRunDirectory,
 } from '../train/run-directory.ts';
 
+/** The flags that `slim finetune` and `slim train` share. `evaluateEvery` is in steps; `steps` wins over `epochs`. */
 export interface TrainingFlags extends EngineChoice, DataFlags, ModelFlags {
   readonly model?: string;
   readonly out?: string;

@@ -7,6 +7,7 @@ import { openArtifact } from './artifact.ts';
 import { builtAsset, builtFolder, builtKernels } from './assets.ts';
 import { UserError } from './errors.ts';
 
+/** A model that answers on this machine. Who opened it closes it. */
 export interface OpenClassifier {
   readonly classifier: Classifier<ModelInput>;
   /** Ends its threads, if it has any. */

@@ -21,6 +21,7 @@ import { type Forward, layerNamed, type Model, type Parts } from './model.ts';
  */
 export type VitVariant = 'vit' | 'deit' | 'deit-with-teacher';
 
+/** Sizes of a picture classifier, as a checkpoint's config.json tells them; `imageSize` and `patchSize` in pixels. */
 export interface VitConfig {
   readonly variant: VitVariant;
   readonly imageSize: { readonly height: number; readonly width: number };

@@ -21,8 +21,10 @@ import type { Parts } from '../models/model.ts';
 
 /** How A and B start: A Kaiming-uniform with B and C zero, or all three from W and b. */
 export type Init = 'paper' | 'svd';
+/** What --init takes. */
 export const INITS = ['paper', 'svd'] as const satisfies readonly Init[];
 
+/** How adapters are made: the rank r of each adapted layer by its name, and the scaling s. */
 export interface AdapterOptions {
   readonly init: Init;
   readonly ranks: ReadonlyMap<string, number>;
@@ -50,6 +52,7 @@ export function tensorsLeft(layers: readonly Layer[], ranks: ReadonlyMap<string,
   return [...tensorsOf(layers.filter((layer) => !adapted.has(layer))), ...adapterTensors(layers, ranks)];
 }
 
+/** r of an adapted layer. @throws Error where the table has none: a mistake of the caller's */
 export function rankOf(ranks: ReadonlyMap<string, number>, layer: Layer): number {
   const rank = ranks.get(layer.name);
   if (rank === undefined) throw new Error(`no rank for layer ${layer.name}`);

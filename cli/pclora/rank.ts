@@ -2,6 +2,7 @@
 import { usageError } from '../io/errors.ts';
 import { blockLinears, type Layer, type LinearSize, linearSize, wordEmbedding } from '../models/layers.ts';
 
+/** What the flags say of ranks. */
 export interface RankOptions {
   /** The rank of every layer that `perLayer` doesn't name. */
   readonly rank: number;

@@ -32,8 +32,10 @@ export interface Checkpoint {
   readonly newHead: boolean;
 }
 
+/** A model but for its weights. */
 export type Description = Pick<Checkpoint, 'architecture' | 'config' | 'preprocessing'>;
 
+/** What the data ask of the checkpoint, and the seed of what it does not hold. */
 export interface LoadOptions extends FitOptions {
   /** Seeds a new head. */
   readonly seed: number;

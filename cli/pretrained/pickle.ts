@@ -19,6 +19,7 @@ export interface Global {
   readonly call?: (args: readonly Pickled[]) => Pickled;
 }
 
+/** All that a pickle may name. */
 export interface PickleTable {
   /** By `module.name`. */
   readonly globals: ReadonlyMap<string, Global>;

@@ -136,6 +136,7 @@ function writeConfig(config: VitConfig): Record<string, unknown> {
 
 const shared = { checkConfig, writeConfig, create: createVit, fit: fitPictures, storedAs, adapt: adaptPositions };
 
+/** ViTForImageClassification (Dosovitskiy et al. 2020). */
 export const vitArchitecture: Architecture<VitConfig> = {
   ...shared,
   modelType: 'vit',
@@ -143,6 +144,7 @@ export const vitArchitecture: Architecture<VitConfig> = {
   basePrefix: 'vit.',
 };
 
+/** DeiTForImageClassification, with a teacher or without (Touvron et al. 2021). */
 export const deitArchitecture: Architecture<VitConfig> = {
   ...shared,
   modelType: 'deit',

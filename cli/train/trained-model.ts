@@ -22,6 +22,7 @@ import type { Preprocessing } from '../pretrained/preprocessing.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { expectFinished, RUN_FILES, type RunRecord, readRunRecord } from './run-directory.ts';
 
+/** A model with its weights, as they are stored. */
 export interface TrainedModel {
   readonly architecture: Architecture;
   readonly config: ModelConfig;

@@ -10,6 +10,7 @@ export interface FetchApp {
   fetch(request: Request, facts: RequestFacts): Response | Promise<Response>;
 }
 
+/** Where a server listens, and whom it believes. */
 export interface ListenOptions {
   /** 0: any free port. */
   readonly port: number;
@@ -22,6 +23,7 @@ export interface ListenOptions {
   readonly trustProxy?: boolean;
 }
 
+/** A server that listens. Who started it closes it. */
 export interface RunningServer {
   /** Where it listens, without a slash at the end. */
   readonly url: string;

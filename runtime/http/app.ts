@@ -18,6 +18,7 @@ import { readPredictRequest } from './predict-request.ts';
 import { Problem, problemOf, problemResponse } from './problem.ts';
 import { createRateLimit } from './rate-limit.ts';
 
+/** What an operator decides. Nothing is asked of a client, and none is refused, but for what is given here. */
 export interface AppOptions extends Omit<HandlerOptions, 'onFailure'> {
   /** Predictions that may be under way or wait at a time; 32 unless given. More are refused with 503. */
   readonly maxPending?: number;
@@ -62,6 +63,7 @@ interface Env {
   Variables: { requestId: string; error?: Error };
 }
 
+/** `fetch(request, { client })` answers a request; rejects for none. */
 export type App = Hono<Env>;
 
 /** Bodies of so many of the largest size may be received at a time. */

@@ -12,7 +12,9 @@ export interface PredictRequest<Input> {
   readonly topK: number;
 }
 
+/** Labels of an answer unless the client says how many. */
 export const DEFAULT_TOP_K = 5;
+/** More are refused with 400, whatever the model has. */
 export const MAX_TOP_K = 1000;
 /** Of one request. */
 export const MAX_INPUTS = 64;

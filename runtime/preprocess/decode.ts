@@ -27,6 +27,7 @@ export type Decoder = (bytes: Uint8Array) => Promise<DecodedPixels>;
 /** The codecs come from the host: native ones when training, WebAssembly ones when serving. */
 export type Decoders = Readonly<Record<PictureFormat, Decoder>>;
 
+/** What is refused as `too-large`, told from a picture's header. */
 export interface PictureLimits {
   readonly maxPixels: number;
   /** Of the longer side: a sliver costs more to resize than its area tells. */

@@ -14,6 +14,10 @@ interface Frame {
   readonly height: number;
 }
 
+/**
+ * The last frame header and the EXIF orientation.
+ * @throws PreprocessError (truncated, corrupt) where there is no frame header
+ */
 export function readJpegHeader(view: DataView): PictureHeader {
   let frame: Frame | undefined;
   let orientation: Orientation = 1;

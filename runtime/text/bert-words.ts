@@ -16,6 +16,10 @@ const ACCENT = /(?![\u1885\u1886])\p{Mn}/gu;
 const WORDS = /([\p{P}!-/:-@[-`{-~])|[^\p{White_Space}\p{P}!-/:-@[-`{-~]+/gu;
 const BEYOND_ASCII = /[^ -~]/;
 
+/**
+ * A text as its words are looked for: cleaned of control characters, ideographs set apart, without accents, in lower
+ * case, each where the options say so. `strip_accents` null is as `lowercase`.
+ */
 export function normalizeBert(
   text: string,
   { clean_text, handle_chinese_chars, strip_accents, lowercase }: BertNormalizerJson,

@@ -18,6 +18,7 @@ import {
   tableSource,
 } from './source.ts';
 
+/** A sample. */
 export interface TextRow {
   readonly text: string;
   /** The second half, such as a hypothesis; null where there is none. */
@@ -26,12 +27,14 @@ export interface TextRow {
   readonly label: number;
 }
 
+/** The samples of one part, which are read from disk anew for each pass. */
 export interface TextRows {
   readonly size: number;
   /** Reads them, in the same order each time. */
   rows(): AsyncIterable<TextRow>;
 }
 
+/** Labelled texts in two parts. */
 export interface TextDataset {
   readonly kind: 'text';
   readonly name: string;
@@ -47,6 +50,7 @@ export interface TextDataset {
   readonly notices: readonly string[];
 }
 
+/** How texts are opened: as all data, and which columns to read. */
 export type TextDatasetOptions = DatasetOptions & TextColumns;
 
 /** More than that many are no classes: the column is another one. */

@@ -2,6 +2,7 @@ import type { Manifest } from '../../../runtime/artifact/manifest.ts';
 import { SETTINGS } from '../../../runtime/hosts/settings.ts';
 import { requestExample } from '../request-example.ts';
 
+/** An artifact in R2. */
 export interface BucketObject {
   readonly bucket: string;
   /** Names the artifact's SHA-256: what is there under it is right. */

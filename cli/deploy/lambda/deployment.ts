@@ -28,6 +28,7 @@ import {
 import { type Bucket, deleteUnder, ensureBucket, putOnce } from './upload.ts';
 import { publishVersion, smokeVersion } from './versions.ts';
 
+/** What is there after a command: versions are Lambda's numbers, as texts. */
 export interface Deployed {
   readonly name: string;
   readonly region: string;

@@ -13,12 +13,19 @@ import { type ArtifactPlace, createPackage, type Package, placeFor } from './pac
 import type { Parameters } from './stack.ts';
 import type { Bucket } from './upload.ts';
 
+/**
+ * Where a deployment is. The region is the profile's unless given, the bucket one of its own for account and region.
+ */
 export interface LambdaTarget {
   readonly name: string;
   readonly region?: string;
   readonly bucket?: string;
 }
 
+/**
+ * What is deployed there, and how. Absent limits are the app's defaults; `withoutToken` takes away one that an earlier
+ * deployment set.
+ */
 export interface LambdaSettings extends LambdaTarget {
   readonly architecture: 'arm64' | 'x86_64';
   readonly memoryMb: number;
@@ -55,8 +62,10 @@ export async function packageOf(
   return createPackage(await readFile(artifactPath), place ?? placeFor(artifact.fileBytes));
 }
 
+/** The CloudFormation template, JSON, as it was built. */
 export const readTemplate = (): Promise<string> => readFile(builtAsset('lambda/template.json'), 'utf8');
 
+/** Where the function's zip lies in the bucket; the digest is hexadecimal. */
 export const codeKey = (name: string, sha256: string): string => `${name}/code-${sha256}.zip`;
 /** The template lets the function read what begins like this. */
 export const modelKey = (name: string, sha256: string): string => `${name}/model-${sha256}.slim`;

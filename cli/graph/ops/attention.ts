@@ -6,6 +6,7 @@ import { reshape } from './reshape.ts';
 import { softmax } from './softmax.ts';
 import { transpose } from './transpose.ts';
 
+/** How rows divide into sequences, and columns into heads. */
 export interface AttentionSizes {
   readonly batch: number;
   /** Keys and values of a sequence. */
@@ -19,6 +20,7 @@ export interface AttentionSizes {
   readonly scale?: number;
 }
 
+/** The same with nothing left out. */
 export type AttentionAttributes = Attributes & Required<AttentionSizes>;
 
 const attentionOperation: Operation<AttentionAttributes> = {

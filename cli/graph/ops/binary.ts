@@ -50,19 +50,23 @@ function binary(rule: BinaryRule): (a: Node, b: Node) => Node {
   return (a, b) => apply(operation, [a, b], {});
 }
 
+/** a + b, broadcast. f32 both; ShapeError where they don't fit. */
 export const add = binary({ name: 'add', onnx: 'Add', tfjs: 'add', gradient: (_a, _b, dy) => [dy, dy] });
+/** a - b, broadcast. f32 both; ShapeError where they don't fit. */
 export const subtract = binary({
   name: 'subtract',
   onnx: 'Sub',
   tfjs: 'sub',
   gradient: (_a, _b, dy) => [dy, negate(dy)],
 });
+/** a · b element by element, broadcast. f32 both; ShapeError where they don't fit. */
 export const multiply = binary({
   name: 'multiply',
   onnx: 'Mul',
   tfjs: 'mul',
   gradient: (a, b, dy) => [multiply(dy, b), multiply(dy, a)],
 });
+/** a / b element by element, broadcast. f32 both; ShapeError where they don't fit. */
 export const divide = binary({
   name: 'divide',
   onnx: 'Div',

@@ -6,7 +6,9 @@ import { tanh } from './tanh';
 
 /** What follows a linear layer in the same call, as ../../artifact/steps.ts numbers it. 0: nothing. */
 export const GELU: i32 = 1;
+/** After GELU in the list of activations. */
 export const TANH: i32 = 2;
+/** After TANH in the list of activations. */
 export const RELU: i32 = 3;
 
 /**

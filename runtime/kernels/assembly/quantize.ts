@@ -7,6 +7,7 @@ import { rounded, roundingMagic } from './round';
 /** A row whose values lie closer together than this counts as zeros: its scale would not be a normal number. */
 const TINY: f32 = 1e-30;
 
+/** Bytes of a quantized row: its values, padded, and what stands behind them. */
 // @ts-ignore: decorator
 @inline
 export function quantizedRowBytes(columns: i32): usize {
