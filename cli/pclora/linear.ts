@@ -7,8 +7,8 @@
  * approximation A₀, B₀ of W and at b, and λ scales what they don't hold: λ·(W - s·B₀A₀)x. Both equal the teacher at
  * step 0.
  *
- * Beyond the paper, a text model's word table E (V, D) fades the same way: its rows are λ·E[ids] + s·B[ids]·A, with A
- * (r, D), B (V, r) and no C, and s·B[ids]·A is left.
+ * Beyond the paper, a text model's word table E (V, D) fades the same way: its rows are λ·E[ids] + s·B[ids]·A, with
+ * A (r, D), B (V, r) and no C, and s·B[ids]·A is left.
  */
 import type { Node } from '../graph/graph.ts';
 import { add, multiply, scale } from '../graph/ops/binary.ts';

@@ -139,8 +139,8 @@ const int8Outputs = {
 };
 
 /**
- * q (queries, heads · keySize), k (tokens, keyHeads · keySize), v (tokens, keyHeads · valueSize), out (queries, heads ·
- * valueSize).
+ * q (queries, heads · keySize), k (tokens, keyHeads · keySize), v (tokens, keyHeads · valueSize),
+ * out (queries, heads · valueSize).
  */
 const attention = (scratchBytes: Count) =>
   ({
@@ -186,8 +186,8 @@ export const STEPS = {
   /** The rows of x (rows, columns) to 7 bits. */
   quantizeRows: { fields: { x, quantized, rows, columns: size } },
   /**
-   * out (rows, outputs) = activation(x · weightᵀ + bias) + residual; x (rows, inputs), bias (outputs), residual (rows,
-   * outputs).
+   * out (rows, outputs) = activation(x · weightᵀ + bias) + residual; x (rows, inputs), bias (outputs),
+   * residual (rows, outputs).
    */
   linear: {
     fields: {

@@ -71,8 +71,7 @@ const BODIES = 64;
 
 /**
  * `POST /v1/predict` · `POST /` (the same, answered as Hugging Face's Inference API) · `GET /v1/model` · `/healthz` ·
- * `/readyz` · `/metrics` ·
- * `/openapi.json` · `/` (the page). Errors are problem details (RFC 9457).
+ * `/readyz` · `/metrics` · `/openapi.json` · `/` (the page). Errors are problem details (RFC 9457).
  * While the model is still loading, what needs it is refused with 503. A host whose model fails to load has to end by
  * itself.
  */

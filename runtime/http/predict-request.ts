@@ -20,8 +20,8 @@ export const MAX_TOP_K = 1000;
 export const MAX_INPUTS = 64;
 
 /**
- * Reads inputs from a body that is one, from a form, or from JSON `{"inputs": one or a list, "parameters": {"top_k":
- * n}}`; `?top_k=` goes first. Throws Problem 400, 413, 415 or 503.
+ * Reads inputs from a body that is one, from a form, or from JSON
+ * `{"inputs": one or a list, "parameters": {"top_k": n}}`; `?top_k=` goes first. Throws Problem 400, 413, 415 or 503.
  */
 export async function readPredictRequest<Input>(
   request: Request,

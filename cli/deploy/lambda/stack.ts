@@ -274,8 +274,8 @@ async function reasonSince(context: StackContext, former: string | null): Promis
 }
 
 /**
- * Something to look at again and again: soon at first, every five seconds later, until half an hour has passed. @throws
- * Interrupted
+ * Something to look at again and again: soon at first, every five seconds later, until half an hour has passed.
+ * @throws Interrupted
  */
 async function* polls(signal: AbortSignal): AsyncGenerator<void> {
   const end = Date.now() + 30 * 60_000;

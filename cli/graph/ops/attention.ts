@@ -64,8 +64,8 @@ const attentionOperation: Operation<AttentionAttributes> = {
 
 /**
  * Multi-head scaled dot-product attention (Vaswani et al. 2017): softmax(scale·QKᵀ + bias)·V per head, heads side by
- * side. query (B·Q, H·d), key (B·T, H·d), value (B·T, H·e); where all heads share one key and value (Shazeer 2019), key
- * (B·T, d), value (B·T, e). bias (B, 1, 1, T) or null, large and negative where a token is padding. → (B·Q, H·e)
+ * side. query (B·Q, H·d), key (B·T, H·d), value (B·T, H·e); where all heads share one key and value (Shazeer 2019),
+ * key (B·T, d), value (B·T, e). bias (B, 1, 1, T) or null, large and negative where a token is padding. → (B·Q, H·e)
  */
 export function attention(query: Node, key: Node, value: Node, bias: Node | null, sizes: AttentionSizes): Node {
   const {
