@@ -8,8 +8,8 @@ import { tileRows } from './tile-f32';
  * all share keys and values. All f32.
  */
 export function attention(
-  q: usize, k: usize, v: usize, out: usize, scratch: usize, queries: i32, tokens: i32, heads: i32, keyHeads: i32, keySize: i32,
-  valueSize: i32, scale: f32,
+  q: usize, k: usize, v: usize, out: usize, scratch: usize,
+  queries: i32, tokens: i32, heads: i32, keyHeads: i32, keySize: i32, valueSize: i32, scale: f32,
 ): void {
   const padded = toPanels(tokens);
   const start = scratch; // eight zeros

@@ -15,7 +15,9 @@ export const RELU: i32 = 3;
  * Finishes rows of y (rows, columns) in place while they are still in the cache: activation, + residual (or 0: none);
  * then quantizes them into `quantized` (or 0: not).
  */
-export function finishRows(y: usize, residual: usize, quantized: usize, rows: i32, columns: i32, activation: i32): void {
+export function finishRows(
+  y: usize, residual: usize, quantized: usize, rows: i32, columns: i32, activation: i32,
+): void {
   if (activation == GELU) gelu(y, y, rows, columns);
   else if (activation == TANH) tanh(y, y, rows, columns);
   else if (activation == RELU) relu(y, y, rows, columns);

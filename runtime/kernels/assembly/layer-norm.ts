@@ -6,7 +6,8 @@ import { quantizeRow, quantizedRowBytes } from './quantize';
  * biased one. y goes to `out` (or 0) as f32 and to `quantized` (or 0). scratch holds one row.
  */
 export function layerNorm(
-  x: usize, gamma: usize, beta: usize, out: usize, quantized: usize, scratch: usize, rows: i32, columns: i32, epsilon: f32,
+  x: usize, gamma: usize, beta: usize, out: usize, quantized: usize, scratch: usize,
+  rows: i32, columns: i32, epsilon: f32,
 ): void {
   const stride = <usize>columns << 2;
   for (let r = 0; r < rows; r++, x += stride) {

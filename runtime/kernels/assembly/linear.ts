@@ -8,7 +8,8 @@ import { tileRows } from './tile-f32';
  * one padded. scratch takes 160 bytes.
  */
 export function linear(
-  x: usize, weight: usize, bias: usize, residual: usize, out: usize, scratch: usize, rows: i32, inputs: i32, outputs: i32, activation: i32,
+  x: usize, weight: usize, bias: usize, residual: usize, out: usize, scratch: usize,
+  rows: i32, inputs: i32, outputs: i32, activation: i32,
 ): void {
   const xStride = <usize>inputs << 2;
   const outStride = <usize>outputs << 2;
