@@ -14,9 +14,8 @@ export function integer(least: number, most = Number.MAX_SAFE_INTEGER): Parse<nu
   return (text) => {
     const value = Number(text);
     if (text.trim() === '' || !Number.isInteger(value) || value < least || value > most) {
-      throw new InvalidArgumentError(
-        `Expected a whole number ${most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`}.`,
-      );
+      const limits = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+      throw new InvalidArgumentError(`Expected a whole number ${limits}.`);
     }
     return value;
   };
@@ -28,9 +27,8 @@ export function number(least: number, most = Infinity, { above = false } = {}): 
     const value = Number(text);
     const inside = Number.isFinite(value) && value <= most && (above ? value > least : value >= least);
     if (text.trim() === '' || !inside) {
-      throw new InvalidArgumentError(
-        `Expected a number ${above ? 'above' : 'of at least'} ${least}${most === Infinity ? '' : ` and at most ${most}`}.`,
-      );
+      const limits = `${above ? 'above' : 'of at least'} ${least}${most === Infinity ? '' : ` and at most ${most}`}`;
+      throw new InvalidArgumentError(`Expected a number ${limits}.`);
     }
     return value;
   };
@@ -96,7 +94,8 @@ export function addDataOptions(command: Command, { inherited = false } = {}): Co
     .optionsGroup('Data:')
     .option(
       '--data <path>',
-      'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), CIFAR-10 binaries, or glyphs (drawn); texts: a .jsonl, .csv, .tsv or .parquet file, a folder with train and test files of these, or folders of .txt',
+      'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), CIFAR-10 binaries, or glyphs (drawn); ' +
+        'texts: a .jsonl, .csv, .tsv or .parquet file, a folder with train and test files of these, or folders of .txt',
     )
     .option('--text-column <name>', 'column that holds the text (default: guessed)')
     .option('--text-pair-column <name>', 'column that holds its second half, such as a hypothesis (default: guessed)')

@@ -1,5 +1,5 @@
 /**
- * Every public export says what a caller has to know: told from the sources.
+ * Every public export says what a caller has to know, and no line goes on without end: told from the sources.
  * What a docstring says is for people to judge; that it is there, for a test.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { projectFolder } from './support/imports.ts';
 /** Built, installed or somebody else's. */
 const OTHERS = new Set(['node_modules', 'dist', 'fixtures']);
 
-/** Sources below a folder, as paths from the project's folder. Declarations of modules (.d.ts) have no exports of ours. */
+/** Sources below a folder, as paths from the project's folder, but for declarations of modules (.d.ts). */
 function sourcesBelow(folder: string): string[] {
   return readdirSync(join(projectFolder, folder), { withFileTypes: true })
     .flatMap((entry) => {
@@ -103,4 +103,20 @@ describe('undocumented', () => {
     ].join('\n');
     expect(undocumented('x.ts', text)).toEqual([]);
   });
+});
+
+/** The formatter breaks at 120 characters what it may break; strings, comments and regular expressions it may not. */
+const LONGEST_LINE = 140;
+
+const lengthOf = (line: string): number => [...line].length;
+
+it(`no line is longer than ${LONGEST_LINE} characters`, () => {
+  const files = [...code, ...sourcesBelow('test')];
+  expect(files).toContain('test/docstrings.test.ts');
+  const long = files.flatMap((file) =>
+    textOf(file)
+      .split('\n')
+      .flatMap((line, i) => (lengthOf(line) > LONGEST_LINE ? [`${file}:${i + 1} ${lengthOf(line)}`] : [])),
+  );
+  expect(long).toEqual([]);
 });

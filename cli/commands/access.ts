@@ -23,7 +23,8 @@ export function addAccessOptions(command: Command): Command {
     .addOption(
       new Option(
         '--token <secret>',
-        `what clients have to send as Authorization: Bearer; ${SHORTEST_TOKEN} characters or more, better in SLIM_TOKEN, which no list of processes shows`,
+        `what clients have to send as Authorization: Bearer; ${SHORTEST_TOKEN} characters or more, ` +
+          'better in SLIM_TOKEN, which no list of processes shows',
       )
         .env('SLIM_TOKEN')
         .default(undefined, 'open to all'),

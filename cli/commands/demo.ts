@@ -38,7 +38,8 @@ export function demoCommand(io: Io): Command {
   const command = createCommand(
     'demo',
     'the whole way on drawn pictures: no data, no download, a few minutes',
-    'Draws glyphs, trains a small ViT on them, compresses it with PC-LoRA, quantizes, packs demo.slim, serves it and classifies pictures over HTTP.',
+    `Draws glyphs, trains a small ViT on them, compresses it with PC-LoRA, quantizes, packs demo.slim, serves it and
+classifies pictures over HTTP.`,
     ['slim demo', 'slim demo --out runs/tour --json'],
   ).option(
     '--out <dir>',
@@ -73,8 +74,10 @@ export function demoCommand(io: Io): Command {
       '',
       table([header, ...rows]),
       '',
-      'latency: median of one picture on one thread; teacher and PC-LoRA on onnxruntime, int8 on the WebAssembly runtime that serves it',
-      `${file}, ready to serve: npm run slim -- serve ${file}   (${formatDuration(performance.now() - started)} in all)`,
+      'latency: median of one picture on one thread; teacher and PC-LoRA on onnxruntime, ' +
+        'int8 on the WebAssembly runtime that serves it',
+      `${file}, ready to serve: npm run slim -- serve ${file}   ` +
+        `(${formatDuration(performance.now() - started)} in all)`,
     ];
     printResult(io, flags.json, { stages, requests, file }, text.join('\n'));
   });

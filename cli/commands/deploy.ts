@@ -298,11 +298,12 @@ async function manageLambda(
     return printResult(io, json, { ...deployed }, `rolled back\n${factsOf(deployed)}`);
   }
   const { stack, parameters, ...deployed } = await lambda.statusOfLambda(target, io);
+  const set = Object.entries(parameters).filter(([, value]) => value !== '');
   printResult(
     io,
     json,
     { ...deployed, stack, parameters },
-    `${factsOf(deployed)}\n${facts([['stack', stack], ...Object.entries(parameters).filter(([, value]) => value !== '')])}`,
+    `${factsOf(deployed)}\n${facts([['stack', stack], ...set])}`,
   );
 }
 

@@ -50,8 +50,8 @@ export function evaluateCommand(io: Io): Command {
   const command = createCommand(
     'evaluate',
     'accuracy of a run or an artifact on the test part of a data set',
-    `Counts how often a model's largest logit is the label's. Dense and compressed runs are computed by --engine; int8 runs and .slim files by
-the runtime that serves them.`,
+    `Counts how often a model's largest logit is the label's. Dense and compressed runs are computed by --engine; int8
+runs and .slim files by the runtime that serves them.`,
     ['slim evaluate runs/small --data pets/', 'slim evaluate model.slim --data pets/ --json'],
   ).argument('<model>', 'a run, a Hugging Face folder, or a .slim file');
   addDataOptions(command, { inherited: true }).addOption(

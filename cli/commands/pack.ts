@@ -26,8 +26,8 @@ export function packCommand(io: Io): Command {
   const command = createCommand(
     'pack',
     'one .slim file of a run',
-    `Packs a run into one artifact: weights, plan, labels, preprocessing and record. It is a valid safetensors file. The same run gives the
-same bytes.`,
+    `Packs a run into one artifact: weights, plan, labels, preprocessing and record. It is a valid safetensors file. The
+same run gives the same bytes.`,
     ['slim pack runs/int8 --out model.slim'],
   )
     .argument('<run>', 'a run, or a Hugging Face folder')

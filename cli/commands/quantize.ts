@@ -40,8 +40,8 @@ export function quantizeCommand(io: Io): Command {
   const command = createCommand(
     'quantize',
     'int8 weights, a scale for each output channel',
-    `Quantizes the weights of every linear layer to int8. No calibration data is needed: activations are quantized while the model runs.
-With --data the result is evaluated and its accuracy recorded.`,
+    `Quantizes the weights of every linear layer to int8. No calibration data is needed: activations are quantized while
+the model runs. With --data the result is evaluated and its accuracy recorded.`,
     ['slim quantize runs/small --out runs/int8', 'slim quantize runs/small --data pets/ --out runs/int8'],
   ).argument('<run>', 'a run of slim train or slim finetune, or a Hugging Face folder');
   addDataOptions(command, { inherited: true });

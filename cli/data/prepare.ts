@@ -63,7 +63,8 @@ export async function prepareSamples(
       encoded.truncated === 0
         ? []
         : [
-            `${encoded.truncated} of ${encoded.size} ${what} texts are longer than ${maxTokens} tokens and are cut there.`,
+            `${encoded.truncated} of ${encoded.size} ${what} texts are longer than ${maxTokens} tokens ` +
+              'and are cut there.',
           ],
     digest: digestOf(data.labels, encoded.digest),
     close: () => encoded.close(),

@@ -5,8 +5,8 @@
 import { elementCount, type Shape } from '../graph/graph.ts';
 
 /**
- * `linear` layers inside blocks are what PC-LoRA replaces; every other kind stays as it is, but for a word table that is
- * given a rank.
+ * `linear` layers inside blocks are what PC-LoRA replaces; every other kind stays as it is, but for a word table that
+ * is given a rank.
  */
 export type LayerKind = 'embedding' | 'linear' | 'norm' | 'pooler' | 'head';
 

@@ -226,7 +226,8 @@ function expectFinite(values: Readonly<Record<string, number>>, step: number, ru
 function diverged(what: string, run: RunDirectory): UserError {
   return new UserError(
     `training diverged: ${what}`,
-    `The last good checkpoint is kept in ${run.path('checkpoint')}. Try a lower --learning-rate, or more --warmup-steps.`,
+    `The last good checkpoint is kept in ${run.path('checkpoint')}. ` +
+      'Try a lower --learning-rate, or more --warmup-steps.',
   );
 }
 

@@ -74,7 +74,8 @@ export async function loadDenseModel(folder: string, options: LoadOptions): Prom
   const record = await readRunRecord(folder);
   if (record && record.kind !== 'finetune') {
     throw new UserError(
-      `${folder} is ${record.kind === 'compress' ? 'compressed' : 'quantized'} already: training begins with a dense model`,
+      `${folder} is ${record.kind === 'compress' ? 'compressed' : 'quantized'} already: ` +
+        'training begins with a dense model',
       'Give the run of slim finetune, or the checkpoint.',
     );
   }

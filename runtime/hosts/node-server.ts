@@ -84,9 +84,13 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable) return void socket.destroy();
   const [status, detail] = MALFORMED[error.code ?? ''] ?? [400, 'this is no HTTP request'];
   const body = JSON.stringify(problemDetails(new Problem(status, detail)));
-  socket.end(
-    `HTTP/1.1 ${status} \r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  const head = [
+    `HTTP/1.1 ${status} `,
+    'Connection: close',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end([...head, '', body].join('\r\n'));
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

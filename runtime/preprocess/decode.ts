@@ -66,7 +66,8 @@ export function checkPicture(bytes: Uint8Array, limits: PictureLimits = defaultP
   if (width * height > limits.maxPixels || Math.max(width, height) > limits.maxSide) {
     throw new PreprocessError(
       'too-large',
-      `a ${format} of ${width}×${height} pixels: at most ${limits.maxPixels} pixels and ${limits.maxSide} a side are accepted`,
+      `a ${format} of ${width}×${height} pixels: ` +
+        `at most ${limits.maxPixels} pixels and ${limits.maxSide} a side are accepted`,
     );
   }
   if (!header.complete)

@@ -64,11 +64,13 @@ export async function openTexts(path: string, options: TextDatasetOptions): Prom
 
   const train = await scan(source, null, options, testSource === null ? 1 : 0.5);
   const labels = inOrder([...new Set(train.labels)], await source.order());
-  if (labels.length < 2)
+  if (labels.length < 2) {
+    const found = labels.length === 0 ? 'no rows' : `one label only (${short(labels[0])})`;
     throw new UserError(
-      `${path} has ${labels.length === 0 ? 'no rows' : `one label only (${short(labels[0])})`}: there is nothing to tell apart`,
+      `${path} has ${found}: there is nothing to tell apart`,
       'Expected rows of at least two labels.',
     );
+  }
   const rowsOf = (
     from: TextSource,
     size: number,
@@ -147,7 +149,8 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
     notices: [
       ...(guessed
         ? [
-            `The text is in ${[columns.text, ...(columns.pair === null ? [] : [columns.pair])].join(' and ')}, the label in ${columns.label}.`,
+            `The text is in ${columns.text}${columns.pair === null ? '' : ` and ${columns.pair}`}, ` +
+              `the label in ${columns.label}.`,
           ]
         : []),
       ...(test === null ? [] : [`Accuracy is told on ${namesOfFiles(test)}.`]),
@@ -211,7 +214,9 @@ async function* checked({ texts }: TextSource, known: ReadonlySet<string> | null
       yield {
         where: found.where,
         read: found.read,
-        problem: `the label ${JSON.stringify(short(found.label))} is not among the training data's (${[...known].slice(0, 5).map(short).join(', ')}${known.size > 5 ? ' ...' : ''})`,
+        problem:
+          `the label ${JSON.stringify(short(found.label))} is not among the training data's ` +
+          `(${[...known].slice(0, 5).map(short).join(', ')}${known.size > 5 ? ' ...' : ''})`,
       };
   }
 }

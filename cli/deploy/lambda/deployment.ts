@@ -181,9 +181,8 @@ async function sendFiles(
         signal,
         onProgress: (sent, total) => progress.update(sent, total, 'bytes'),
       });
-      progress.line(
-        `${done === 'sent' ? 'sent' : 'there already'}: ${bucket.name}/${key} (${(blob.bytes.length / 1e6).toFixed(2)} MB)`,
-      );
+      const size = `${(blob.bytes.length / 1e6).toFixed(2)} MB`;
+      progress.line(`${done === 'sent' ? 'sent' : 'there already'}: ${bucket.name}/${key} (${size})`);
     }
   } finally {
     progress.end();

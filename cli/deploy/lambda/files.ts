@@ -112,21 +112,37 @@ export async function filesOfLambda(artifactPath: string, settings: LambdaSettin
   };
 }
 
+/** What a function URL makes of `GET /readyz`, as little of it as the function needs. */
+const READY = {
+  version: '2.0',
+  rawPath: '/readyz',
+  rawQueryString: '',
+  headers: {},
+  requestContext: { domainName: 'x', http: { method: 'GET', path: '/readyz' } },
+};
+
 /** The steps of `slim deploy`, with AWS's own command line. */
 function readme({ name }: LambdaSettings, bucket: string, { zip, artifact }: Package): string {
   const put = (file: string, key: string): string =>
     `aws s3api put-object --bucket ${bucket} --key ${key} --body ${file} --if-none-match '*'`;
-  const deploy = `aws cloudformation deploy --stack-name slim-${name} --template-file template.json --capabilities CAPABILITY_IAM --parameter-overrides`;
+  const puts = [
+    put('code.zip', codeKey(name, zip.sha256)),
+    ...(artifact ? [put('model.slim', modelKey(name, artifact.sha256))] : []),
+  ];
+  const deploy =
+    `aws cloudformation deploy --stack-name slim-${name} --template-file template.json ` +
+    '--capabilities CAPABILITY_IAM --parameter-overrides';
   return `# ${name}
 
-A compressed classifier for AWS Lambda. Written by \`slim deploy\`, which does the following by itself. ${bucket === 'BUCKET' ? 'BUCKET is a bucket of yours, here and in parameters.json.' : ''}
+A compressed classifier for AWS Lambda. Written by \`slim deploy\`, which does the following by itself. \
+${bucket === 'BUCKET' ? 'BUCKET is a bucket of yours, here and in parameters.json.' : ''}
 
 \`\`\`sh
-${[put('code.zip', codeKey(name, zip.sha256)), ...(artifact ? [put('model.slim', modelKey(name, artifact.sha256))] : [])].join('\n')}
+${puts.join('\n')}
 ${deploy} file://parameters.json
 aws lambda publish-version --function-name ${name}     # tells its number, VERSION
 aws lambda invoke --function-name ${name}:VERSION --cli-binary-format raw-in-base64-out \\
-  --payload '{"version":"2.0","rawPath":"/readyz","rawQueryString":"","headers":{},"requestContext":{"domainName":"x","http":{"method":"GET","path":"/readyz"}}}' /dev/stdout
+  --payload '${JSON.stringify(READY)}' /dev/stdout
 ${deploy} LiveVersion=VERSION
 aws cloudformation describe-stacks --stack-name slim-${name} --query 'Stacks[0].Outputs'
 \`\`\`

@@ -140,7 +140,8 @@ async function settle(context: StackContext): Promise<Stack | null> {
     default:
       throw new UserError(
         `the stack ${context.stack} is in the state ${stack!.StackStatus}`,
-        'See what CloudFormation says of it: aws cloudformation describe-stack-events. Or begin anew: slim deploy --destroy NAME.',
+        'See what CloudFormation says of it: aws cloudformation describe-stack-events. ' +
+          'Or begin anew: slim deploy --destroy NAME.',
       );
   }
 }

@@ -33,7 +33,8 @@ function binary(rule: BinaryRule): (a: Node, b: Node) => Node {
       const shape = broadcastShape(a.shape, b.shape);
       if (!shape || a.dtype !== 'f32' || b.dtype !== 'f32') {
         throw new ShapeError(
-          `${rule.name}: expected two f32 tensors whose shapes broadcast, got ${describeType(a)} and ${describeType(b)}`,
+          `${rule.name}: expected two f32 tensors whose shapes broadcast, ` +
+            `got ${describeType(a)} and ${describeType(b)}`,
         );
       }
       return { dtype: 'f32', shape };
