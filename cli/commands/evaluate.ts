@@ -34,7 +34,7 @@ export const PARTS = ['test', 'train', 'all'] as const;
 /** The samples of a data set that judge: those held out, those trained on, or both. */
 export type Part = (typeof PARTS)[number];
 
-/** What `runEvaluate` takes. Of the data's flags, those that are absent are taken from the model's run. */
+/** What `runEvaluate` takes. A split and columns that are absent are those of the model's run. */
 export interface EvaluateFlags extends EngineChoice, Partial<DataFlags> {
   readonly part?: Part;
   readonly json: boolean;

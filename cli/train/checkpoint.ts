@@ -16,7 +16,7 @@ export interface TrainState {
   readonly best: Best | null;
 }
 
-/** The parameters that were chosen by their accuracy on the evaluation data, and that accuracy. */
+/** Parameters that are kept for the end, and how they were evaluated: adapters only where there are any. */
 export interface Best {
   /** (P) */
   readonly parameters: Float32Array;

@@ -168,7 +168,7 @@ const attention = (scratchBytes: Count) =>
 
 const elementwise = { fields: { x, out, rows, columns: size }, elementwise: true } as const;
 
-/** The table. Names are those of the kernels; a change of it is one of `FORMAT_VERSION`. */
+/** The table, by the names of the kernels. */
 export const STEPS = {
   /** out (height/patch · width/patch, channels · patch · patch) from pixels (channels, height, width). */
   patchify: {

@@ -18,7 +18,7 @@ import { readPredictRequest } from './predict-request.ts';
 import { Problem, problemOf, problemResponse } from './problem.ts';
 import { createRateLimit } from './rate-limit.ts';
 
-/** What an operator decides. Nothing is asked of a client, and none is refused, but for what is given here. */
+/** What an operator decides. Unless told otherwise, everybody may ask, and nothing is logged. */
 export interface AppOptions extends Omit<HandlerOptions, 'onFailure'> {
   /** Predictions that may be under way or wait at a time; 32 unless given. More are refused with 503. */
   readonly maxPending?: number;

@@ -14,10 +14,7 @@ interface Frame {
   readonly height: number;
 }
 
-/**
- * The last frame header and the EXIF orientation.
- * @throws PreprocessError (truncated, corrupt) where there is no frame header
- */
+/** The size that the last frame header says, and the EXIF orientation. @throws PreprocessError */
 export function readJpegHeader(view: DataView): PictureHeader {
   let frame: Frame | undefined;
   let orientation: Orientation = 1;
