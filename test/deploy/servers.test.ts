@@ -230,7 +230,8 @@ it.skipIf(analyze === null).each(HOSTS)(
         );
       });
     expect(await run('verify', './cats.service')).toBe('');
-    await run('security', '--offline=true', '--threshold=20', '--no-pager', './cats.service'); // 2.0 of 10; a service without any of it has 9.6
+    // 2.0 of 10; a service without any of it has 9.6.
+    await run('security', '--offline=true', '--threshold=20', '--no-pager', './cats.service');
     expect(readFileSync(join(folder, 'cats.service'), 'utf8')).toContain(
       'Environment="SLIM_CORS_ORIGINS=https://100%%.example"',
     );

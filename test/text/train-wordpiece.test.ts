@@ -15,8 +15,8 @@ async function train(texts: readonly string[], options: Partial<WordPieceTrainin
 const tokensOf = (json: TokenizerFile): string[] => Object.keys(json.model.vocab as object);
 
 it('merges the most frequent pair, again and again: by hand', async () => {
-  // hug 10, pug 5, pun 12, bun 4, hugs 5: the example of Hugging Face's course. u+g 20, u+n 16, h+ug 15, p+un 12, p+ug
-  // 5, hug+s 5, b+un 4.
+  // hug 10, pug 5, pun 12, bun 4, hugs 5: the example of Hugging Face's course.
+  // u+g 20, u+n 16, h+ug 15, p+un 12, p+ug 5, hug+s 5, b+un 4.
   const texts = Object.entries({ hug: 10, pug: 5, pun: 12, bun: 4, hugs: 5 }).map(([word, count]) =>
     `${word} `.repeat(count),
   );
