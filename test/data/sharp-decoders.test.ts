@@ -4,17 +4,17 @@ import { sharpDecoders } from '../../cli/data/sharp-decoders.ts';
 import { builtFolder } from '../../cli/io/assets.ts';
 import { nodeDecoders } from '../../runtime/hosts/node-decoders.ts';
 import { decodePicture } from '../../runtime/preprocess/decode.ts';
-import { present, sharedFolder } from '../support/shared.ts';
+import { itWith, shared } from '../support/shared.ts';
 
 /** Training decodes with sharp, serving with WebAssembly: they have to see the same pixels. */
 describe('sharp and the serving decoders', () => {
-  const folder = `${sharedFolder}/data/ants-bees/val/ants`;
-  it.skipIf(!present(folder))('give the same pixels of real photographs', async () => {
+  const ants = shared('data/ants-bees/val/ants');
+  itWith([ants], 'give the same pixels of real photographs', async () => {
     const serving = nodeDecoders(builtFolder());
-    const names = readdirSync(folder);
+    const names = readdirSync(ants.path());
     expect(names.length).toBeGreaterThan(50);
     for (const name of names) {
-      const bytes = readFileSync(`${folder}/${name}`);
+      const bytes = readFileSync(ants.path(name));
       const trained = await decodePicture(bytes, sharpDecoders);
       const served = await decodePicture(bytes, serving);
       expect([served.width, served.height, Buffer.compare(served.data, trained.data)], name).toEqual([
