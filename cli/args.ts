@@ -14,9 +14,8 @@ export function integer(least: number, most = Number.MAX_SAFE_INTEGER): Parse<nu
   return (text) => {
     const value = Number(text);
     if (text.trim() === '' || !Number.isInteger(value) || value < least || value > most) {
-      throw new InvalidArgumentError(
-        `Expected a whole number ${most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`}.`,
-      );
+      const limits = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+      throw new InvalidArgumentError(`Expected a whole number ${limits}.`);
     }
     return value;
   };
@@ -28,9 +27,8 @@ export function number(least: number, most = Infinity, { above = false } = {}): 
     const value = Number(text);
     const inside = Number.isFinite(value) && value <= most && (above ? value > least : value >= least);
     if (text.trim() === '' || !inside) {
-      throw new InvalidArgumentError(
-        `Expected a number ${above ? 'above' : 'of at least'} ${least}${most === Infinity ? '' : ` and at most ${most}`}.`,
-      );
+      const limits = `${above ? 'above' : 'of at least'} ${least}${most === Infinity ? '' : ` and at most ${most}`}`;
+      throw new InvalidArgumentError(`Expected a number ${limits}.`);
     }
     return value;
   };
@@ -70,6 +68,10 @@ export function optionDescription({ description, argChoices, defaultValue, defau
   return facts.length === 0 ? description : `${description} (${facts.join('; ')})`;
 }
 
+/**
+ * Adds `--json`, `--config` and `--seed`, which every command has that prints a result. Returns the command it was
+ * given.
+ */
 export function addResultOptions(command: Command): Command {
   return command
     .optionsGroup('Output and configuration:')
@@ -92,7 +94,8 @@ export function addDataOptions(command: Command, { inherited = false } = {}): Co
     .optionsGroup('Data:')
     .option(
       '--data <path>',
-      'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), CIFAR-10 binaries, or glyphs (drawn); texts: a .jsonl, .csv, .tsv or .parquet file, a folder with train and test files of these, or folders of .txt',
+      'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), CIFAR-10 binaries, or glyphs (drawn); ' +
+        'texts: a .jsonl, .csv, .tsv or .parquet file, a folder with train and test files of these, or folders of .txt',
     )
     .option('--text-column <name>', 'column that holds the text (default: guessed)')
     .option('--text-pair-column <name>', 'column that holds its second half, such as a hypothesis (default: guessed)')
@@ -106,6 +109,10 @@ export function addDataOptions(command: Command, { inherited = false } = {}): Co
     .addOption(inherited ? seed.default(undefined, "the run's, or 0") : seed.default(SPLIT_DEFAULTS.splitSeed));
 }
 
+/**
+ * How data without a split of its own is split unless flags or a run's record say otherwise: the share held out of each
+ * class, and the seed that chooses.
+ */
 export const SPLIT_DEFAULTS = { validationFraction: 0.2, splitSeed: 0 } as const;
 
 const COLUMNS = ['textColumn', 'textPairColumn', 'labelColumn'] as const;
@@ -143,6 +150,10 @@ export interface SplitFlags {
   readonly splitSeed: number;
 }
 
+/**
+ * What the flags of `addDataOptions` hold once `inheritSplit` has filled in the split. Columns are guessed where they
+ * are absent.
+ */
 export interface DataFlags extends SplitFlags {
   readonly data?: string;
   readonly textColumn?: string;
@@ -181,6 +192,9 @@ export async function openData(
   }
 }
 
+/**
+ * Adds `--engine`, `--device` and `--threads`, whose values make an `EngineChoice`. Returns the command it was given.
+ */
 export function addEngineOptions(command: Command): Command {
   return command
     .optionsGroup('Engine:')
@@ -207,11 +221,16 @@ export function addModelOptions(command: Command): Command {
     );
 }
 
+/**
+ * What the flags of `addModelOptions` hold; `maxTokens` counts special tokens, and is left to the model where it is
+ * absent.
+ */
 export interface ModelFlags {
   readonly offline: boolean;
   readonly maxTokens?: number;
 }
 
+/** Adds `--out` and `--overwrite`, for commands that make a run. Returns the command it was given. */
 export function addRunOptions(command: Command): Command {
   return command
     .optionsGroup('Run:')
@@ -219,6 +238,10 @@ export function addRunOptions(command: Command): Command {
     .option('--overwrite', 'replace the run that is there');
 }
 
+/**
+ * Adds the flags of a training loop and `--resume`, with the command's own defaults for three of them. Returns the
+ * command it was given.
+ */
 export function addTrainingOptions(
   command: Command,
   defaults: { readonly epochs: number; readonly learningRate: number; readonly batchSize: number },

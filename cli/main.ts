@@ -20,6 +20,7 @@ import type { Io } from './io/io.ts';
 import { printable } from './io/printable.ts';
 import { VERSION } from './version.ts';
 
+/** Exit codes: done; failed; wrong usage; stopped by a signal, as shells count SIGINT. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 const DESCRIPTION = `Turns a pre-trained transformer into a small one that runs anywhere.

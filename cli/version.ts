@@ -1,3 +1,4 @@
 import manifest from '../package.json' with { type: 'json' };
 
+/** As package.json has it. */
 export const VERSION: string = manifest.version;

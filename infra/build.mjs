@@ -1,5 +1,5 @@
-// Builds into dist/: the command line and its workers, the smallest web API, WebAssembly, the page, and what `slim
-// deploy` puts on each kind of host. Quiet when all is well; a few seconds.
+// Builds into dist/: the command line and its workers, the smallest web API, WebAssembly, the page, and what
+// `slim deploy` puts on each kind of host. Quiet when all is well; a few seconds.
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 import { CODEC_FILES, KERNEL_FILES } from './wasm.mjs';
 
+/** Replaces dist/lambda/. Kernels, codecs and the page have to be in dist/ before. */
 export async function buildLambda() {
   rmSync('dist/lambda', { recursive: true, force: true });
   mkdirSync('dist/lambda/code', { recursive: true });

@@ -8,6 +8,7 @@ import ts from 'typescript';
 const ENTRIES = ['app', 'artifact', 'decoders', 'node'];
 const EDGE_ENTRIES = ['edge', 'edge-text'];
 
+/** Writes dist/lib and dist/types. Throws where a declaration can't be made. */
 export async function buildLibrary() {
   for (const folder of ['dist/lib', 'dist/types']) rmSync(folder, { recursive: true, force: true });
   await build({

@@ -8,6 +8,7 @@ export const PACKAGE_SETS = {
   tfjs: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'],
 };
 
+/** Writes them; package-lock.json is this project's own. */
 export function writePackageLocks() {
   const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
   for (const [set, names] of Object.entries(PACKAGE_SETS)) {

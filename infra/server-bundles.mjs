@@ -4,6 +4,7 @@ import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 import { CODEC_FILES, KERNEL_FILES } from './wasm.mjs';
 
+/** Replaces the three folders. Kernels, codecs and the page have to be in dist/ before. */
 export async function buildServers() {
   for (const host of ['node', 'bun', 'deno']) {
     const folder = `dist/${host}`;

@@ -19,9 +19,12 @@ const CODECS = {
 /** Fast code, checks left out: what runs it has checked every plan before. */
 const CODE = ['-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--enable', 'simd'];
 
+/** The names of the kernels' builds in dist/. */
 export const KERNEL_FILES = Object.keys(KERNELS);
+/** The names of the codecs in dist/. */
 export const CODEC_FILES = Object.keys(CODECS);
 
+/** Copies the codecs from their packages. */
 export function copyCodecs() {
   for (const [name, file] of Object.entries(CODECS)) copyFileSync(`node_modules/@jsquash/${file}`, `dist/${name}`);
 }

@@ -4,6 +4,10 @@ import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { buildEdge } from './edge-bundle.mjs';
 import { CODEC_FILES } from './wasm.mjs';
 
+/**
+ * Replaces dist/edge-worker/, with esbuild's account of what each main module imports beside it. Kernels, codecs and
+ * the page have to be in dist/ before.
+ */
 export async function buildWorkers() {
   rmSync('dist/edge-worker', { recursive: true, force: true });
   mkdirSync('dist/edge-worker', { recursive: true });

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { cyclesAmong, type Import, importsOf, packageOf, projectFolder, sourcesIn } from './support/imports.ts';
+import { silentSkips } from './support/skips.ts';
 
 /** The kernels are AssemblyScript: another language, with imports of its own. */
 const isKernel = (file: string): boolean => file.startsWith('runtime/kernels/assembly/');
@@ -92,9 +93,13 @@ describe('runtime', () => {
   });
 });
 
+function textOf(file: string): string {
+  return readFileSync(`${projectFolder}${file}`, 'utf8');
+}
+
 /** A file as code: comments, which may say what code may not, are left out. */
 function codeOf(file: string): string {
-  return readFileSync(`${projectFolder}${file}`, 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+  return textOf(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
 }
 
 describe('cli', () => {
@@ -128,6 +133,24 @@ it('has no barrels', () => {
   // runtime/kernels/assembly/index.ts is AssemblyScript's entry: what it exports is what the module exports.
   expect([...runtime, ...cli, ...infra].filter((file) => file.endsWith('/index.ts'))).toEqual([]);
   expect([...imports.keys()].filter((file) => /^export \* from/m.test(codeOf(file)))).toEqual([]);
+});
+
+describe('tests', () => {
+  const sources = sourcesIn('test');
+
+  it('read data beside the project through their helper only, which lets none be read while files are collected', () => {
+    expect(sources.length).toBeGreaterThan(200);
+    const beside = /SLIM_(SHARED|GOLDEN)|\.\.\/shared|['"`]shared['"`]/;
+    const readers = [...sources, ...imports.keys()].filter((file) => beside.test(textOf(file)));
+    expect(readers).toEqual(['test/support/shared.ts']);
+  });
+
+  it('that may be skipped say why in their titles', () => {
+    expect(sources.flatMap((file) => silentSkips(textOf(file)).map((title) => `${file}: ${title}`))).toEqual([]);
+    const silent = "it.skip('a', f); describe.skipIf(x).each(all)('b', f); describe.skipIf(x)\n.sequential('c', f);";
+    const told = "it('d', f); it.skipIf(x)(`e${why}`, f); it.each(all)('f', f); context.skip('g'); it.skipIf(x);";
+    expect(silentSkips(`${silent} ${told}`)).toEqual(['a', 'b', 'c']);
+  });
 });
 
 describe('packages', () => {

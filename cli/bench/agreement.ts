@@ -10,6 +10,7 @@ import { packTrained, quantize } from '../train/pack-trained.ts';
 import { floatTensors, partsOf, type TrainedModel, weightSpecs } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 
+/** What `benchAgreement` found, over all samples of all splits together. */
 export interface Agreement {
   readonly samples: number;
   /** Samples for which both have the same largest logit, as a share. */
@@ -20,6 +21,7 @@ export interface Agreement {
   readonly bytes: number;
 }
 
+/** How labels are compared, and who is told of the progress, in batches. */
 export interface AgreementOptions {
   /** Class index in the data → class index in the model; null where they have nothing in common. */
   readonly classOf: readonly number[] | null;

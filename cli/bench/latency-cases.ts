@@ -6,7 +6,9 @@ import type { LatencyCase } from './latency.ts';
 import { openSlim } from './slim-engine.ts';
 import { denseVariant, lowRankVariant } from './variant.ts';
 
+/** The cases that run on Slim's engine: the packed artifact, by precision and by what was packed. */
 export const SLIM_CASES = ['slim-int8-lowrank', 'slim-f32-lowrank', 'slim-int8-dense', 'slim-f32-dense'] as const;
+/** The cases that run the same graph on onnxruntime, native (onnxruntime-node) or in WebAssembly (onnxruntime-web). */
 export const PEERS = [
   'native-f32-dense',
   'native-f32-lowrank',
@@ -14,8 +16,10 @@ export const PEERS = [
   'native-int8-lowrank',
   'web-f32-lowrank',
 ] as const;
+/** What --cases and --peers take, and what a case is called in the result. */
 export type CaseName = (typeof SLIM_CASES)[number] | (typeof PEERS)[number];
 
+/** What all cases of one run have in common. */
 export interface CaseOptions {
   readonly model: Model;
   /** The same for longer texts: what Slim packs, to answer those of `model`'s length. Null where there is none. */

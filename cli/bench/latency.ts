@@ -28,6 +28,10 @@ export interface Subject {
   close(): Promise<void>;
 }
 
+/**
+ * How often each case is called. `onCall` is told of each call of a round, the uncounted ones included, and may throw
+ * to stop.
+ */
 export interface LatencyOptions {
   /** Timed calls of each case. */
   readonly calls: number;
@@ -38,6 +42,10 @@ export interface LatencyOptions {
   readonly onCall?: (done: number, total: number, name: string) => void;
 }
 
+/**
+ * The timings of one case in milliseconds, with its size as a file and the logits (K) that it computed, for a
+ * comparison of the cases.
+ */
 export interface CaseLatency extends Summary, Omit<LatencyCase, 'open'> {
   readonly bytes: number;
   readonly logits: Float32Array;

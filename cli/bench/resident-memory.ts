@@ -1,6 +1,7 @@
 /** How much memory a process holds while it works. */
 import { readFile } from 'node:fs/promises';
 
+/** What a process held at one moment. */
 export interface MemorySample {
   /** Since the measurement began. */
   readonly seconds: number;

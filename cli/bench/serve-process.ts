@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { builtAsset } from '../io/assets.ts';
 import { UserError } from '../io/errors.ts';
 
+/** A server that listens and has its model. Who started it has to `stop` it. */
 export interface ServeProcess {
   readonly url: string;
   readonly pid: number;
@@ -12,6 +13,7 @@ export interface ServeProcess {
   stop(): Promise<void>;
 }
 
+/** The flags of `slim serve` that a load test sets; its own defaults stand for what is absent. */
 export interface ServeOptions {
   readonly token?: string;
   readonly workers?: number;

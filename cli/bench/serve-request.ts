@@ -4,6 +4,7 @@ import { readImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
 import { encodePng } from './png.ts';
 
+/** A body of `POST /v1/predict`, the same each time. */
 export interface LoadRequest {
   readonly contentType: string;
   readonly body: Buffer;

@@ -4,6 +4,7 @@ import { throwIfInterrupted } from '../io/io.ts';
 import { bytesPerMinute, type MemorySample, residentBytes } from './resident-memory.ts';
 import type { LoadRequest } from './serve-request.ts';
 
+/** The server that is asked. */
 export interface LoadTarget {
   /** Without a slash at the end. */
   readonly url: string;
@@ -12,6 +13,7 @@ export interface LoadTarget {
   readonly pid: number | null;
 }
 
+/** How hard it is asked, and for how long. The signal ends the test with `Interrupted`. */
 export interface LoadOptions {
   /** Each sends its next request when it has an answer to the one before. */
   readonly connections: number;
@@ -37,6 +39,7 @@ export interface Counts {
   readonly timeouts: number;
 }
 
+/** In milliseconds. */
 export interface LatencyPercentiles {
   readonly p50: number;
   readonly p97_5: number;
@@ -44,6 +47,10 @@ export interface LatencyPercentiles {
   readonly max: number;
 }
 
+/**
+ * Resident memory of the server's process: before the first request, after the warm-up, while it is measured and at the
+ * end.
+ */
 export interface Memory {
   readonly startBytes: number;
   readonly warmBytes: number;
@@ -54,6 +61,7 @@ export interface Memory {
   readonly lastHalfBytesPerMinute: number | null;
 }
 
+/** What a load test measured, the warm-up left out. */
 export interface ServeLoad {
   /** That the server took part in: at least what was asked for. */
   readonly seconds: number;
@@ -98,6 +106,10 @@ export async function benchServe(target: LoadTarget, request: LoadRequest, optio
 /** Two or three samples would tell of one garbage collection, more or less. */
 const FEWEST_SAMPLES = 5;
 
+/**
+ * Growth in bytes a minute over the last half of the samples, when what grows at the start has settled; null where that
+ * half has fewer than five.
+ */
 export function lastHalfSlope(samples: readonly MemorySample[]): number | null {
   const lastHalf = samples.slice(Math.floor(samples.length / 2));
   return lastHalf.length < FEWEST_SAMPLES ? null : bytesPerMinute(lastHalf);

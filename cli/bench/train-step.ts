@@ -11,6 +11,7 @@ import { packVector, tensorNamed, uploadTensors } from '../train/trained-tensors
 import { randomInputs } from './random-inputs.ts';
 import { type Summary, summarize } from './summary.ts';
 
+/** Which step is timed. The weights are random: their values don't change how long it takes. */
 export interface TrainStepOptions {
   readonly model: Model;
   readonly adapters: AdapterOptions;
@@ -22,6 +23,7 @@ export interface TrainStepOptions {
   readonly onStep?: (done: number, total: number) => void;
 }
 
+/** Milliseconds of a step of one phase, and of compiling its program. */
 export interface PhaseTiming extends Summary {
   readonly compileMs: number;
 }

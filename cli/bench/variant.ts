@@ -11,6 +11,10 @@ import { initialTensors } from '../pretrained/initial.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { randomInputs } from './random-inputs.ts';
 
+/**
+ * A model with random weights that can be packed, run and counted: its graph for a batch of one, and a random sample
+ * for it.
+ */
 export interface Variant {
   readonly model: Model;
   /** Of one sample. */

@@ -5,6 +5,7 @@ import type { AppOptions } from '../../runtime/http/app.ts';
 import { integer } from '../args.ts';
 import { usageError } from '../io/errors.ts';
 
+/** What the flags of `addAccessOptions` hold; the token is the secret itself, not its digest. */
 export interface AccessFlags {
   readonly token?: string;
   readonly rateLimit?: number;
@@ -15,13 +16,15 @@ export interface AccessFlags {
 /** Guessed in no time below this. */
 const SHORTEST_TOKEN = 16;
 
+/** Adds `--token`, `--rate-limit`, `--cors-origin` and `--max-body-bytes`. Returns the command it was given. */
 export function addAccessOptions(command: Command): Command {
   return command
     .optionsGroup('Access:')
     .addOption(
       new Option(
         '--token <secret>',
-        `what clients have to send as Authorization: Bearer; ${SHORTEST_TOKEN} characters or more, better in SLIM_TOKEN, which no list of processes shows`,
+        `what clients have to send as Authorization: Bearer; ${SHORTEST_TOKEN} characters or more, ` +
+          'better in SLIM_TOKEN, which no list of processes shows',
       )
         .env('SLIM_TOKEN')
         .default(undefined, 'open to all'),

@@ -26,12 +26,13 @@ interface AgreementFlags extends Partial<DataFlags> {
   readonly json: boolean;
 }
 
+/** `slim bench agreement`. UserError where the model is quantized already. */
 export function agreementCommand(io: Io): Command {
   const command = createCommand(
     'agreement',
     'how often the packed int8 model says what the f32 model says',
-    `Packs a model in int8 in memory and runs every sample through both: the f32 model on onnxruntime, the artifact on the runtime that serves it. Accuracy is
-told too where the model knows the data's classes.`,
+    `Packs a model in int8 in memory and runs every sample through both: the f32 model on onnxruntime, the artifact on
+the runtime that serves it. Accuracy is told too where the model knows the data's classes.`,
     [
       'slim bench agreement --model runs/small --data pets/',
       'slim bench agreement --model vit-tiny-imagenet/ --data photos/ --part all --json',

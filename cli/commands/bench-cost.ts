@@ -8,12 +8,15 @@ import { formatMacs, grouped, percent, printResult, table } from './result.ts';
 
 type Counts = Cost['whole'];
 
+/** `slim bench cost`, which counts by walking graphs: no weights are read, and no engine is loaded. */
 export function costCommand(io: Io): Command {
   const command = createCommand(
     'cost',
     'parameters and MACs, dense and compressed',
-    `Counts parameters and multiply-accumulates (1 MAC = 2 FLOPs) of one forward pass by walking the graph: the blocks alone, as the paper counts,
-and the whole model, as it ships; of a text model also its word table, which is a part of the whole. fusedQkv counts query, key and value as one layer with one adapter, which is how the paper's headline comes about.`,
+    `Counts parameters and multiply-accumulates (1 MAC = 2 FLOPs) of one forward pass by walking the graph: the blocks
+alone, as the paper counts, and the whole model, as it ships; of a text model also its word table, which is a part of
+the whole. fusedQkv counts query, key and value as one layer with one adapter, which is how the paper's headline comes
+about.`,
     [
       'slim bench cost --model vit-b16 --classes 10 --rank 32 --json',
       'slim bench cost --model bert-base --rank 32 --tokens 512',
@@ -58,7 +61,8 @@ and the whole model, as it ships; of a text model also its word table, which is 
     const text = [
       table([['', 'parameters', `r = ${flags.rank}`, '', 'MACs', `r = ${flags.rank}`, ''], ...rows]),
       '',
-      `as the paper counts (query, key, value as one layer; blocks left of the whole model): ${grouped(fused)}, -${percent(result.fusedQkv.removedOfWhole)}`,
+      'as the paper counts (query, key, value as one layer; blocks left of the whole model): ' +
+        `${grouped(fused)}, -${percent(result.fusedQkv.removedOfWhole)}`,
     ];
     printResult(io, flags.json, result, text.join('\n'));
   });

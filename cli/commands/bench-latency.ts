@@ -34,16 +34,19 @@ const COMPARISONS: readonly (readonly [CaseName, CaseName])[] = [
   ['slim-f32-dense', 'native-f32-dense'],
 ];
 
+/** `slim bench latency`. A peer that is not installed is left out, with a note. */
 export function latencyCommand(io: Io): Command {
   const command = createCommand(
     'latency',
     'milliseconds of one answer, beside onnxruntime',
-    `Runs one sample through Slim's engine and its peers, on random weights made in memory. Every round calls each case once, so that what slows the machine slows
-them alike. Slim's engine computes on one thread, the graph
-as it packs it: attention absorbed where ranks allow, the last block for one token. The peers run the graph as it is, with onnxruntime's fused attention; embeddings stay f32 there.
+    `Runs one sample through Slim's engine and its peers, on random weights made in memory. Every round calls each case
+once, so that what slows the machine slows them alike. Slim's engine computes on one thread, the graph as it packs it:
+attention absorbed where ranks allow, the last block for one token. The peers run the graph as it is, with onnxruntime's
+fused attention; embeddings stay f32 there.
 
 Slim's: ${SLIM_CASES.join(', ')}.
-Peers: ${PEERS.join(', ')}. native is onnxruntime-node; web is onnxruntime-web, which is left out where it is not installed.`,
+Peers: ${PEERS.join(', ')}.
+native is onnxruntime-node; web is onnxruntime-web, which is left out where it is not installed.`,
     [
       'slim bench latency --model vit-b16 --rank 32 --threads 1 --json',
       'slim bench latency --model bert-base --tokens 128 --cases slim-int8-lowrank --peers native-int8-lowrank',
@@ -157,7 +160,8 @@ function textOf(
     formatBytes(bytes),
   ]);
   return [
-    `${model}, rank ${rank}, ${calls} calls each, peers on ${threads} thread${threads === 1 ? '' : 's'}, Node ${process.version}`,
+    `${model}, rank ${rank}, ${calls} calls each, ` +
+      `peers on ${threads} thread${threads === 1 ? '' : 's'}, Node ${process.version}`,
     table([['ms', 'median', 'p95', 'min', 'size'], ...rows]),
     ...(ratios.length === 0
       ? []

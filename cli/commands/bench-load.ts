@@ -14,12 +14,13 @@ interface LoadFlags extends ModelFlags {
   readonly seed: number;
 }
 
+/** `slim bench load`: every figure is over new processes. */
 export function loadCommand(io: Io): Command {
   const command = createCommand(
     'load',
     'milliseconds and memory from the bytes of an artifact to its first answer',
-    `Packs a low-rank int8 model with random weights and loads it in new processes, one after the other: reading and checking, making the engine, the
-first answer. Starting Node and reading the artifact's file are not counted.`,
+    `Packs a low-rank int8 model with random weights and loads it in new processes, one after the other: reading and
+checking, making the engine, the first answer. Starting Node and reading the artifact's file are not counted.`,
     ['slim bench load --model vit-b16 --rank 32 --json'],
   ).addOption(new Option('--processes <n>', 'how many times').argParser(integer(1, 1000)).default(10));
   addResultOptions(addModelOptions(command));
@@ -60,7 +61,8 @@ first answer. Starting Node and reading the artifact's file are not counted.`,
       ...[medianMs, p95Ms, minMs].map((ms) => ms.toFixed(1)),
     ];
     const text = [
-      `${flags.model}, rank ${flags.rank}, ${formatBytes(artifact.length)}, ${flags.processes} processes, Node ${process.version}`,
+      `${flags.model}, rank ${flags.rank}, ${formatBytes(artifact.length)}, ` +
+        `${flags.processes} processes, Node ${process.version}`,
       table([
         ['ms', 'median', 'p95', 'min'],
         row('read and check', parts.read),
@@ -69,7 +71,8 @@ first answer. Starting Node and reading the artifact's file are not counted.`,
         row('all three', parts.loadAndFirst),
         row('second answer', parts.second),
       ]),
-      `memory: ${formatBytes(memoryBytes)}, of which the engine's own ${formatBytes(times[0].linearMemoryBytes)}; the process grows by ${formatBytes(residentBytes)}`,
+      `memory: ${formatBytes(memoryBytes)}, of which the engine's own ${formatBytes(times[0].linearMemoryBytes)}; ` +
+        `the process grows by ${formatBytes(residentBytes)}`,
     ];
     printResult(io, flags.json, result, text.join('\n'));
   });

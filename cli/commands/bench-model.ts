@@ -8,6 +8,7 @@ import { resolveRanks } from '../pclora/rank.ts';
 import { loadDescription } from '../pretrained/checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
 
+/** What the flags of `addModelOptions` hold. `classes` and `tokens` are for presets; a folder tells its own. */
 export interface ModelFlags {
   readonly model?: string;
   readonly classes: number;
@@ -19,6 +20,7 @@ export interface ModelFlags {
   readonly json: boolean;
 }
 
+/** Adds the flags that `modelOf` and `ranksOf` read. Returns the command it was given. */
 export function addModelOptions(command: Command): Command {
   return command
     .option('--model <name>', `preset (${PRESETS.join(', ')}) or Hugging Face folder`)

@@ -25,12 +25,13 @@ interface ServeFlags {
 /** Of the memory's samples in the text; --json has them all. */
 const SHOWN_SECONDS = 10;
 
+/** `slim bench serve`. Usage error unless either an artifact or --url is given. */
 export function serveBenchCommand(io: Io): Command {
   const command = createCommand(
     'serve',
     'requests a second, latency and memory of a server under load',
-    `Starts slim serve with an artifact in a process of its own, or takes a server that runs already, and sends one request again and again over several
-connections. Who asks takes its share of this machine's processors, too.`,
+    `Starts slim serve with an artifact in a process of its own, or takes a server that runs already, and sends one
+request again and again over several connections. Who asks takes its share of this machine's processors, too.`,
     [
       'slim bench serve model.slim --connections 10',
       'slim bench serve model.slim --workers 2 --input cat.jpg --duration 600 --json',
@@ -66,7 +67,13 @@ connections. Who asks takes its share of this machine's processors, too.`,
       input,
       ...load,
     };
-    const title = `${artifact ?? flags.url}, ${flags.connections} connections, ${load.seconds.toFixed(1)} s after ${flags.warmUp} s of warm-up, ${input.what} (${formatBytes(input.bytes)}), Node ${node}`;
+    const title = [
+      artifact ?? flags.url,
+      `${flags.connections} connections`,
+      `${load.seconds.toFixed(1)} s after ${flags.warmUp} s of warm-up`,
+      `${input.what} (${formatBytes(input.bytes)})`,
+      `Node ${node}`,
+    ].join(', ');
     printResult(io, flags.json, result, [title, ...textOf(load)].join('\n'));
   });
 }

@@ -15,11 +15,13 @@ interface TrainStepFlags extends ModelFlags, EngineChoice {
   readonly packWeights?: boolean;
 }
 
+/** `slim bench train-step`. */
 export function trainStepCommand(io: Io): Command {
   const command = createCommand(
     'train-step',
     'milliseconds and memory of a PC-LoRA training step',
-    'Runs whole training steps (both forward passes, losses, gradients, clipping, AdamW) on random weights: with λ > 0, and at λ = 0.',
+    `Runs whole training steps (both forward passes, losses, gradients, clipping, AdamW) on random weights: with λ > 0,
+and at λ = 0.`,
     ['slim bench train-step --model vit-b16 --rank 32 --batch-size 4 --json'],
   )
     .addOption(new Option('--batch-size <n>', 'samples a step').argParser(integer(1, 65536)).default(4))

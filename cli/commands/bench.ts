@@ -8,6 +8,7 @@ import { loadCommand } from './bench-load.ts';
 import { serveBenchCommand } from './bench-serve.ts';
 import { trainStepCommand } from './bench-train-step.ts';
 
+/** `slim bench`, the command whose subcommands these are. */
 export function benchCommand(io: Io): Command {
   const command = createCommand(
     'bench',

@@ -36,11 +36,13 @@ const TIMED_CALLS = 50;
 /** How a shell starts this slim: from the package that it was installed as, or from its repository. */
 const COMMAND = import.meta.url.includes('/node_modules/') ? 'npx slim' : 'npm run slim --';
 
+/** `slim demo`: the other commands one after the other, as their `run...` functions. */
 export function demoCommand(io: Io): Command {
   const command = createCommand(
     'demo',
     'the whole way on drawn pictures: no data, no download, a few minutes',
-    'Draws glyphs, trains a small ViT on them, compresses it with PC-LoRA, quantizes, packs demo.slim, serves it and classifies pictures over HTTP.',
+    `Draws glyphs, trains a small ViT on them, compresses it with PC-LoRA, quantizes, packs demo.slim, serves it and
+classifies pictures over HTTP.`,
     ['slim demo', 'slim demo --out runs/tour --json'],
   ).option(
     '--out <dir>',
@@ -75,8 +77,10 @@ export function demoCommand(io: Io): Command {
       '',
       table([header, ...rows]),
       '',
-      'latency: median of one picture on one thread; teacher and PC-LoRA on onnxruntime, int8 on the WebAssembly runtime that serves it',
-      `${file}, ready to serve: ${COMMAND} serve ${file}   (${formatDuration(performance.now() - started)} in all)`,
+      'latency: median of one picture on one thread; teacher and PC-LoRA on onnxruntime, ' +
+        'int8 on the WebAssembly runtime that serves it',
+      `${file}, ready to serve: ${COMMAND} serve ${file}   ` +
+        `(${formatDuration(performance.now() - started)} in all)`,
     ];
     printResult(io, flags.json, { stages, requests, file }, text.join('\n'));
   });

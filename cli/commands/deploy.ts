@@ -47,6 +47,7 @@ interface DeployFlags extends AccessFlags {
   readonly json: boolean;
 }
 
+/** `slim deploy`, and the three that need no artifact: `--status`, `--rollback` and `--destroy`. */
 export function deployCommand(io: Io): Command {
   const command = createCommand(
     'deploy',
@@ -297,11 +298,12 @@ async function manageLambda(
     return printResult(io, json, { ...deployed }, `rolled back\n${factsOf(deployed)}`);
   }
   const { stack, parameters, ...deployed } = await lambda.statusOfLambda(target, io);
+  const set = Object.entries(parameters).filter(([, value]) => value !== '');
   printResult(
     io,
     json,
     { ...deployed, stack, parameters },
-    `${factsOf(deployed)}\n${facts([['stack', stack], ...Object.entries(parameters).filter(([, value]) => value !== '')])}`,
+    `${factsOf(deployed)}\n${facts([['stack', stack], ...set])}`,
   );
 }
 

@@ -31,23 +31,27 @@ import { percent, printResult, skippedNote } from './result.ts';
 
 /** Which part of a data set a model is judged on. */
 export const PARTS = ['test', 'train', 'all'] as const;
+/** The samples of a data set that judge: those held out, those trained on, or both. */
 export type Part = (typeof PARTS)[number];
 
+/** What `runEvaluate` takes. A split and columns that are absent are those of the model's run. */
 export interface EvaluateFlags extends EngineChoice, Partial<DataFlags> {
   readonly part?: Part;
   readonly json: boolean;
 }
 
+/** The accuracy, and how many samples --skip-bad left out. */
 export interface EvaluateResult extends Evaluation {
   readonly skipped: number;
 }
 
+/** `slim evaluate`, which `runEvaluate` is. */
 export function evaluateCommand(io: Io): Command {
   const command = createCommand(
     'evaluate',
     'accuracy of a run or an artifact on the test part of a data set',
-    `Counts how often a model's largest logit is the label's. Dense and compressed runs are computed by --engine; int8 runs and .slim files by
-the runtime that serves them.`,
+    `Counts how often a model's largest logit is the label's. Dense and compressed runs are computed by --engine; int8
+runs and .slim files by the runtime that serves them.`,
     ['slim evaluate runs/small --data pets/', 'slim evaluate model.slim --data pets/ --json'],
   ).argument('<model>', 'a run, a Hugging Face folder, or a .slim file');
   addDataOptions(command, { inherited: true }).addOption(
@@ -86,6 +90,7 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
   return { accuracy: samples === 0 ? 0 : Math.round(correct) / samples, samples, skipped: data.skipped };
 }
 
+/** The parts of a `Dataset` that a --part stands for; the test part unless given. */
 export function partsOfData(part: Part = 'test'): readonly ('train' | 'test')[] {
   return part === 'all' ? ['train', 'test'] : [part];
 }

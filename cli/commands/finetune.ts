@@ -59,6 +59,10 @@ import {
   withTrainingSamples,
 } from './training.ts';
 
+/**
+ * What `slim finetune` has beside the flags of every training. `imageSize` is in pixels a side; `tokenizer` is a
+ * folder.
+ */
 export interface FinetuneFlags extends TrainingFlags {
   readonly imageSize?: number;
   readonly tokenizer?: string;
@@ -69,6 +73,10 @@ export interface FinetuneFlags extends TrainingFlags {
 /** Of how the data is split, what is not given is that of the run to go on from, if --model is one. */
 export type GivenFinetuneFlags = Omit<FinetuneFlags, keyof SplitFlags> & Partial<SplitFlags>;
 
+/**
+ * What came of it: the run's folder, accuracy on the test part, 0 to 1, of `samples` samples, and how many steps were
+ * done and samples skipped.
+ */
 export interface FinetuneResult {
   readonly run: string;
   readonly accuracy: number;
@@ -82,14 +90,17 @@ const DEFAULT_LEARNING_RATE = 1e-4;
 /** Of a preset: texts are mostly shorter, and a model from scratch learns little from what is farther away. */
 const PRESET_TOKENS = 128;
 
+/** `slim finetune`, which `runFinetune` is. */
 export function finetuneCommand(io: Io): Command {
   const command = createCommand(
     'finetune',
     'fine-tune a checkpoint on your data: the teacher of a compression',
-    `Fine-tunes a pre-trained model, or trains one from scratch by preset. The run is a Hugging Face folder that transformers loads.
+    `Fine-tunes a pre-trained model, or trains one from scratch by preset. The run is a Hugging Face folder that
+transformers loads.
 
---model is a folder with config.json and model.safetensors (shards and pytorch_model.bin too), a name on the Hugging Face hub, or a preset:
-${VIT_PRESETS.join(', ')} for pictures; ${BERT_PRESETS.join(', ')} for texts, with a vocabulary that is given or learnt from the data.`,
+--model is a folder with config.json and model.safetensors (shards and pytorch_model.bin too), a name on the Hugging
+Face hub, or a preset: ${VIT_PRESETS.join(', ')} for pictures;
+${BERT_PRESETS.join(', ')} for texts, with a vocabulary that is given or learnt from the data.`,
     [
       'slim finetune --model google/vit-base-patch16-224 --data pets/ --epochs 5 --out runs/teacher',
       'slim finetune --model vit-pico --data glyphs --epochs 8 --learning-rate 1e-3 --out runs/glyphs',
@@ -136,7 +147,8 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
   const checkpoint = await startingPoint(places.model, data, flags, io);
   if ((isVitPreset(places.model) || isBertPreset(places.model)) && flags.learningRate === DEFAULT_LEARNING_RATE)
     progress.line(
-      `note: ${places.model} starts from nothing: --learning-rate 1e-3 suits that better than ${DEFAULT_LEARNING_RATE}, which is for pre-trained models.`,
+      `note: ${places.model} starts from nothing: --learning-rate 1e-3 suits that better than ` +
+        `${DEFAULT_LEARNING_RATE}, which is for pre-trained models.`,
     );
   for (const notice of checkpoint.notices) progress.line(`note: ${notice}`);
   return withTrainingSamples(data, checkpoint.preprocessing, flags, io, async ({ train, test }) => {
@@ -151,7 +163,8 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
       options.totalSteps,
     );
     progress.line(
-      `fine-tuning ${places.model} on ${data.name} (${samplesOf(data)}, ${data.labels.length} classes), ${options.totalSteps} steps, on ${engine.description}`,
+      `fine-tuning ${places.model} on ${data.name} (${samplesOf(data)}, ${data.labels.length} classes), ` +
+        `${options.totalSteps} steps, on ${engine.description}`,
     );
 
     const record = {
@@ -190,10 +203,11 @@ function expectFlagsFor(
   { imageSize, maxTokens, tokenizer, vocabularySize, cased }: FinetuneFlags,
 ): void {
   const takes = isVitPreset(model) ? 'image' : isBertPreset(model) ? 'text' : data.kind;
+  const holds = `${data.name} holds ${data.kind === 'image' ? 'pictures' : 'texts'}`;
   if (takes !== data.kind) {
     const others = data.kind === 'image' ? VIT_PRESETS : BERT_PRESETS;
     throw usageError(
-      `--model ${model} is a preset for ${takes === 'image' ? 'pictures' : 'texts'}, and ${data.name} holds ${data.kind === 'image' ? 'pictures' : 'texts'}`,
+      `--model ${model} is a preset for ${takes === 'image' ? 'pictures' : 'texts'}, and ${holds}`,
       `Presets for these: ${others.join(', ')}.`,
     );
   }
@@ -201,9 +215,7 @@ function expectFlagsFor(
   const forTexts = { '--max-tokens': maxTokens, '--tokenizer': tokenizer, ...forLearning };
   const wrong = data.kind === 'image' ? given(forTexts) : imageSize === undefined ? undefined : '--image-size';
   if (wrong !== undefined)
-    throw usageError(
-      `${wrong} is for ${data.kind === 'image' ? 'texts' : 'pictures'}, and ${data.name} holds ${data.kind === 'image' ? 'pictures' : 'texts'}`,
-    );
+    throw usageError(`${wrong} is for ${data.kind === 'image' ? 'texts' : 'pictures'}, and ${holds}`);
   const learning = given(forLearning);
   const forPresets = tokenizer === undefined ? learning : '--tokenizer';
   if (!isBertPreset(model) && forPresets !== undefined)

@@ -11,11 +11,13 @@ import { loadDescription } from '../pretrained/checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
 import { formatBytes, formatMacs, grouped, percent, printResult, table } from './result.ts';
 
+/** `slim inspect`. A file is read as an artifact, a folder as a run or a Hugging Face folder. */
 export function inspectCommand(io: Io): Command {
   const command = createCommand(
     'inspect',
     'what a run or an artifact is, and how it was made',
-    'Prints what a run, a Hugging Face folder or a .slim file tells of itself: costs, accuracy after each stage, the resolved configuration.',
+    `Prints what a run, a Hugging Face folder or a .slim file tells of itself: costs, accuracy after each stage, the
+resolved configuration.`,
     ['slim inspect model.slim', 'slim inspect runs/small --json'],
   ).argument('<model>', 'a run, a Hugging Face folder, or a .slim file');
   addResultOptions(command);
@@ -45,7 +47,8 @@ async function inspectArtifact(path: string): Promise<Report> {
     result: { kind: 'artifact', bytes: fileBytes, memoryBytes, steps: plan.steps.length, ...told },
     lines: [
       `${path}: ${manifest.task}, ${manifest.source.architecture} from ${manifest.source.model}`,
-      `${formatBytes(fileBytes)}, ${manifest.precision}, ${plan.steps.length} steps, ${formatBytes(memoryBytes)} of memory when it runs`,
+      `${formatBytes(fileBytes)}, ${manifest.precision}, ${plan.steps.length} steps, ` +
+        `${formatBytes(memoryBytes)} of memory when it runs`,
       `compression: ${compression}`,
       labelLine(manifest.labels),
       ...costLines(manifest.costs),
@@ -62,7 +65,8 @@ async function inspectFolder(path: string): Promise<Report> {
     return {
       result: { ...record },
       lines: [
-        `${path}: ${record.kind} run, ${record.status}, ${record.steps.done} of ${record.steps.total} steps, began with ${record.source}`,
+        `${path}: ${record.kind} run, ${record.status}, ` +
+          `${record.steps.done} of ${record.steps.total} steps, began with ${record.source}`,
         ...costs,
         ...accuracyLines(record.accuracy),
         ...configurationLines(record.configuration),

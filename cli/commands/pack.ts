@@ -7,24 +7,27 @@ import { packTrained } from '../train/pack-trained.ts';
 import { loadTrainedModel } from '../train/trained-model.ts';
 import { formatBytes, printResult } from './result.ts';
 
+/** What `runPack` takes; `out` is a file, NAME.slim. */
 export interface PackFlags {
   readonly out?: string;
   readonly overwrite: boolean;
   readonly json: boolean;
 }
 
+/** The artifact that was written: where, how large, and how the weights of its linear layers are stored. */
 export interface PackResult {
   readonly file: string;
   readonly bytes: number;
   readonly precision: 'f32' | 'int8';
 }
 
+/** `slim pack`, which `runPack` is. */
 export function packCommand(io: Io): Command {
   const command = createCommand(
     'pack',
     'one .slim file of a run',
-    `Packs a run into one artifact: weights, plan, labels, preprocessing and record. It is a valid safetensors file. The same run gives the
-same bytes.`,
+    `Packs a run into one artifact: weights, plan, labels, preprocessing and record. It is a valid safetensors file. The
+same run gives the same bytes.`,
     ['slim pack runs/int8 --out model.slim'],
   )
     .argument('<run>', 'a run, or a Hugging Face folder')

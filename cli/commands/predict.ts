@@ -17,6 +17,7 @@ interface PredictFlags {
   readonly json: boolean;
 }
 
+/** `slim predict`, which `runPredict` is. */
 export function predictCommand(io: Io): Command {
   const command = createCommand(
     'predict',

@@ -21,11 +21,13 @@ import { type EvaluateFlags, evaluateOn } from './evaluate.ts';
 import { formatBytes, percent, printResult } from './result.ts';
 import { recordedRun } from './training.ts';
 
+/** What `runQuantize` takes: where the run goes, and, where `data` is given, how its accuracy is measured. */
 export interface QuantizeFlags extends Omit<EvaluateFlags, 'engine' | 'device' | 'threads'> {
   readonly out?: string;
   readonly overwrite: boolean;
 }
 
+/** The run's folder, and the bytes of all its tensors before and after. */
 export interface QuantizeResult {
   readonly run: string;
   readonly weightBytes: { readonly before: number; readonly after: number };
@@ -33,12 +35,13 @@ export interface QuantizeResult {
   readonly accuracy: number | null;
 }
 
+/** `slim quantize`, which `runQuantize` is. */
 export function quantizeCommand(io: Io): Command {
   const command = createCommand(
     'quantize',
     'int8 weights, a scale for each output channel',
-    `Quantizes the weights of every linear layer to int8. No calibration data is needed: activations are quantized while the model runs.
-With --data the result is evaluated and its accuracy recorded.`,
+    `Quantizes the weights of every linear layer to int8. No calibration data is needed: activations are quantized while
+the model runs. With --data the result is evaluated and its accuracy recorded.`,
     ['slim quantize runs/small --out runs/int8', 'slim quantize runs/small --data pets/ --out runs/int8'],
   ).argument('<run>', 'a run of slim train or slim finetune, or a Hugging Face folder');
   addDataOptions(command, { inherited: true });

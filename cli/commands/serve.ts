@@ -26,6 +26,7 @@ interface ServeFlags extends AccessFlags {
   readonly json: boolean;
 }
 
+/** `slim serve`, which serves until the signal of `io` is aborted. */
 export function serveCommand(io: Io): Command {
   const command = createCommand(
     'serve',

@@ -56,6 +56,10 @@ import {
   withTrainingSamples,
 } from './training.ts';
 
+/**
+ * What `slim train` has beside the flags of every training. `decayEnd` is a share of all steps; `alpha` is the task
+ * loss's weight; `loraAlpha` / `rank` is the scaling s, which is 1 where it is absent.
+ */
 export interface TrainFlags extends TrainingFlags {
   readonly rank: number;
   readonly layerRank?: Readonly<Record<string, number>>;
@@ -73,6 +77,10 @@ export interface TrainFlags extends TrainingFlags {
 /** Of how the data is split, what is not given is the teacher's. */
 export type GivenTrainFlags = Omit<TrainFlags, keyof SplitFlags> & Partial<SplitFlags>;
 
+/**
+ * What came of it: the run's folder, and accuracies, 0 to 1, of student and teacher on the same `samples` samples of
+ * the test part.
+ */
 export interface TrainResult {
   readonly run: string;
   /** Adapters only. */
@@ -83,17 +91,21 @@ export interface TrainResult {
   readonly skipped: number;
 }
 
+/** `slim train`, which `runTrain` is. */
 export function trainCommand(io: Io): Command {
   const command = createCommand(
     'train',
     'compress a model with PC-LoRA until only the adapters are left',
-    `Compresses a fine-tuned model with PC-LoRA (arXiv 2406.09117): a low-rank adapter sits beside every linear layer of every block, the
-pre-trained weights fade out by a factor λ that falls from 1 to 0, feature distillation from the teacher keeps the student on course,
-and what is left are the adapters. Accuracy is always told for the adapters alone, as they would ship.`,
+    `Compresses a fine-tuned model with PC-LoRA (arXiv 2406.09117): a low-rank adapter sits beside every linear layer of
+every block, the pre-trained weights fade out by a factor λ that falls from 1 to 0, feature distillation from the
+teacher keeps the student on course, and what is left are the adapters. Accuracy is always told for the adapters alone,
+as they would ship.`,
     [
       'slim train --model runs/teacher --data pets/ --rank 32 --out runs/small',
-      'slim train --model runs/teacher --data pets/ --rank 16 --layer-rank up=32 --schedule linear --epochs 30 --out runs/r16',
-      'slim train --model runs/reviews --data reviews.csv --rank 32 --embedding-rank 64 --prune-vocabulary --out runs/small',
+      'slim train --model runs/teacher --data pets/ --rank 16 --layer-rank up=32 --schedule linear --epochs 30 ' +
+        '--out runs/r16',
+      'slim train --model runs/reviews --data reviews.csv --rank 32 --embedding-rank 64 --prune-vocabulary ' +
+        '--out runs/small',
     ],
   )
     .option(
@@ -149,15 +161,16 @@ and what is left are the adapters. Accuracy is always told for the adapters alon
   return command.action(async () => {
     const flags = await resolveFlags<GivenTrainFlags>(command);
     const result = await runTrain(flags, io);
+    const { accuracy, teacherAccuracy } = result;
     const kept =
-      result.teacherAccuracy > 0
-        ? ` (${percent(result.accuracy / result.teacherAccuracy, 1)} of the teacher's ${percent(result.teacherAccuracy)})`
+      teacherAccuracy > 0
+        ? ` (${percent(accuracy / teacherAccuracy, 1)} of the teacher's ${percent(teacherAccuracy)})`
         : '';
     printResult(
       io,
       flags.json,
       { ...result },
-      `compressed: ${percent(result.accuracy)}${kept} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`,
+      `compressed: ${percent(accuracy)}${kept} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`,
     );
   });
 }
@@ -205,12 +218,14 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     const progress = createProgress(io.stderr, 'step');
     if (decaySteps >= options.totalSteps) {
       progress.line(
-        `note: λ reaches 0 only after the last of ${options.totalSteps} steps, so the adapters never train alone: take more steps, or a smaller --decay-end`,
+        `note: λ reaches 0 only after the last of ${options.totalSteps} steps, so the adapters never train alone: ` +
+          'take more steps, or a smaller --decay-end',
       );
     }
     for (const notice of embeddingNotices(model, ranks)) progress.line(`note: ${notice}`);
     progress.line(
-      `compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}), ${options.totalSteps} steps, on ${engine.description}`,
+      `compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}), ` +
+        `${options.totalSteps} steps, on ${engine.description}`,
     );
 
     const record = {
@@ -273,7 +288,8 @@ function embeddingNotices(model: Model, ranks: ReadonlyMap<string, number>): str
   if (cost === null) return [];
   const { dense, compressed } = cost;
   return [
-    `At rank ${rank} the word embeddings go from ${grouped(dense.parameters)} parameters to ${grouped(compressed.parameters)}, for ${grouped(compressed.macs)} MACs more on the longest text.`,
+    `At rank ${rank} the word embeddings go from ${grouped(dense.parameters)} parameters to ` +
+      `${grouped(compressed.parameters)}, for ${grouped(compressed.macs)} MACs more on the longest text.`,
   ];
 }
 

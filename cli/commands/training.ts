@@ -26,6 +26,7 @@ import {
   reopenRunDirectory,
 } from '../train/run-directory.ts';
 
+/** The flags that `slim finetune` and `slim train` share. `evaluateEvery` is in steps; `steps` wins over `epochs`. */
 export interface TrainingFlags extends EngineChoice, DataFlags, ModelFlags {
   readonly model?: string;
   readonly out?: string;
@@ -60,7 +61,8 @@ export async function inheritData<F extends Partial<SplitFlags>>(
     const before = configuration?.[name];
     if (before !== undefined && before !== resolved[name]) {
       createProgress(stderr, 'data').line(
-        `note: ${model} was trained with ${name} ${String(before)}: where the data has no split of its own, it is judged on samples that it has seen.`,
+        `note: ${model} was trained with ${name} ${String(before)}: where the data has no split of its own, ` +
+          'it is judged on samples that it has seen.',
       );
     }
   }

@@ -22,6 +22,7 @@ import { type LowRankAttributes, linear, lowRankLinear } from '../graph/ops/line
 import { rewrite } from '../graph/rewrite.ts';
 import { f32Tensor, f32Values, type StoredTensors, tensorNamed } from './stored-tensors.ts';
 
+/** A graph with its constants made ahead, and how to make them. */
 export interface Absorbed {
   /** The rewritten graph; the one that was given where nothing could be absorbed. */
   readonly logits: Node;

@@ -12,11 +12,13 @@ export interface Slot {
   last: number;
 }
 
+/** The offset of each buffer in bytes, a multiple of `ALIGNMENT`, and the size of the arena that holds them all. */
 export interface Layout {
   readonly offsets: ReadonlyMap<Slot, number>;
   readonly arenaBytes: number;
 }
 
+/** Places all buffers; the order in which they are given decides between equally large ones. */
 export function layOut(buffers: readonly Slot[]): Layout {
   const offsets = new Map<Slot, number>();
   let arenaBytes = 0;

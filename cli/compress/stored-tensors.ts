@@ -6,6 +6,7 @@ import type { Tensor } from '../../runtime/artifact/safetensors.ts';
 import { elementCount, type Node, topological } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 
+/** By name, in the order in which they are to be stored. */
 export type StoredTensors = ReadonlyMap<string, Tensor>;
 
 /**
@@ -28,10 +29,12 @@ export function storedTensors(logits: Node, values: ReadonlyMap<string, Float32A
   return stored;
 }
 
+/** Values as a stored tensor, which is a view of the array and not a copy. */
 export function f32Tensor(values: Float32Array, shape: readonly number[]): Tensor {
   return { dtype: 'F32', shape, data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
 }
 
+/** Values as a stored tensor, which is a view of the array and not a copy. */
 export function i8Tensor(values: Int8Array, shape: readonly number[]): Tensor {
   return { dtype: 'I8', shape, data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
 }
@@ -49,6 +52,10 @@ export function i8Values({ dtype, data }: Tensor): Int8Array {
   return new Int8Array(data.buffer, data.byteOffset, data.length);
 }
 
+/**
+ * The tensor of that name.
+ * @throws Error where there is no tensor of that name: a mistake of the caller's, since names come from the layer table
+ */
 export function tensorNamed(tensors: StoredTensors, name: string): Tensor {
   const tensor = tensors.get(name);
   if (tensor === undefined) throw new Error(`no tensor ${name}`);

@@ -20,6 +20,7 @@ export interface Augment {
   readonly crop: number | null;
 }
 
+/** Pictures as they are. */
 export const noAugment: Augment = { flip: false, shift: null, pad: null, crop: null };
 
 const supported = 'Supported, separated by commas: flip, shift:PIXELS, pad:PIXELS, crop:MIN_AREA (0 to 1); or none.';

@@ -9,6 +9,7 @@ import type { BatchJob, PreparedBatch } from './prepare-batch.ts';
 import { prepareBatch } from './prepare-batch.ts';
 import type { Split } from './split.ts';
 
+/** How pictures become batches; the pass says how many to a batch, and in which order. */
 export interface BatchOptions extends Pass {
   readonly spec: ImagePreprocess;
   readonly augment?: Augment;
@@ -16,6 +17,7 @@ export interface BatchOptions extends Pass {
   readonly workers?: number;
 }
 
+/** A batch of pictures, normalized, with their classes. */
 export interface Batch {
   /** (batchSize, 3, H, W). Graphs have static shapes, so a last, smaller batch is filled up with zeros. */
   readonly pixels: Float32Array;

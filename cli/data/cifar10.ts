@@ -78,7 +78,8 @@ async function readRecords(path: string): Promise<Uint8Array> {
   const bytes = await readFile(path);
   if (bytes.length === 0 || bytes.length % recordBytes !== 0) {
     throw new UserError(
-      `${path} holds ${bytes.length} bytes, which is no multiple of CIFAR-10's record of ${recordBytes} bytes (${bytes.length % recordBytes} left over)`,
+      `${path} holds ${bytes.length} bytes, which is no multiple of CIFAR-10's record of ${recordBytes} bytes ` +
+        `(${bytes.length % recordBytes} left over)`,
       'The file is cut short or is no CIFAR-10 binary: fetch it again (cifar-10-binary.tar.gz).',
     );
   }

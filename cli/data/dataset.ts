@@ -9,10 +9,13 @@ import { openTexts, type TextDataset, type TextDatasetOptions } from './text/dat
 
 export type { DatasetOptions, PictureDataset, Split } from './split.ts';
 
+/** What a `--data` names, told apart by `kind`. */
 export type Dataset = PictureDataset | TextDataset;
 
-const layouts = `Known layouts of pictures: train/CLASS/*.jpg with val/ (or validation/, test/), CLASS/*.jpg, CIFAR-10 binary (train.bin or data_batch_*.bin, test.bin, batches.meta.txt), or the name glyphs.
-Of texts: a .jsonl, .csv, .tsv or .parquet file, a folder with train.csv and validation.csv (or dev, test), or train/CLASS/*.txt with test/.`;
+const layouts = `Known layouts of pictures: train/CLASS/*.jpg with val/ (or validation/, test/), CLASS/*.jpg, \
+CIFAR-10 binary (train.bin or data_batch_*.bin, test.bin, batches.meta.txt), or the name glyphs.
+Of texts: a .jsonl, .csv, .tsv or .parquet file, a folder with train.csv and validation.csv (or dev, test), \
+or train/CLASS/*.txt with test/.`;
 
 /**
  * Opens a data set of texts or of pictures, whichever the path holds.

@@ -2,6 +2,7 @@ import type { Picture } from '../../runtime/preprocess/picture.ts';
 import { loadPicture } from './picture-source.ts';
 import type { PictureSource, Split } from './split.ts';
 
+/** A sample that is decoded when it is first used. */
 export interface PictureFile {
   readonly path: string;
   /** Index into the data set's labels. */

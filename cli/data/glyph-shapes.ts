@@ -1,7 +1,9 @@
 /** The ten digits as strokes in a box 6 wide and 10 high, y down. */
 
+/** x and y in that box. */
 export type Point = readonly [x: number, y: number];
 
+/** One movement of the pen. */
 export interface Stroke {
   /**
    * `line`: corners. `curve`: a quadratic B-spline that starts and ends in its outer points and passes between the
@@ -11,7 +13,9 @@ export interface Stroke {
   readonly points: readonly Point[];
 }
 
+/** Of the box that all strokes lie in, in units of its own. */
 export const boxWidth = 6;
+/** Of the same box, in the same units. */
 export const boxHeight = 10;
 
 const line = (...points: Point[]): Stroke => ({ kind: 'line', points });
@@ -22,6 +26,7 @@ const six: readonly Stroke[] = [
   curve([0.1, 6.6], [0.1, 10], [6, 10], [6, 3.8], [0.1, 3.8], [0.1, 6.6]),
 ];
 
+/** The strokes of each digit, 0 to 9. */
 export const digits: readonly (readonly Stroke[])[] = [
   [curve([3, 0], [6, 0], [6, 10], [0, 10], [0, 0], [3, 0])],
   [line([1, 2.2], [3.4, 0], [3.4, 10])],

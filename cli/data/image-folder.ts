@@ -36,7 +36,8 @@ export async function openImageFolder(
   const kept = readable.train.length + readable.test.length;
   if (readable.train.length === 0 || readable.test.length === 0) {
     throw new UserError(
-      `${folder} has ${readable.train.length} readable training pictures and ${readable.test.length} for testing: both need some`,
+      `${folder} has ${readable.train.length} readable training pictures and ${readable.test.length} for testing: ` +
+        'both need some',
     );
   }
   if (labels.length < 2) {

@@ -3,11 +3,13 @@ import { builtAsset } from '../io/assets.ts';
 import { UserError } from '../io/errors.ts';
 import type { BatchJob, PreparedBatch } from './prepare-batch.ts';
 
+/** What picture-worker is sent; its answer carries the same id. */
 export interface WorkerRequest {
   readonly id: number;
   readonly job: BatchJob;
 }
 
+/** What picture-worker sends back, once for each request. */
 export type WorkerAnswer =
   | { readonly id: number; readonly result: PreparedBatch }
   /** `hint` is null for anything but a UserError. */

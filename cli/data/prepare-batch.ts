@@ -20,6 +20,7 @@ export interface BatchJob {
   readonly epoch: number;
 }
 
+/** What becomes of a `BatchJob`. */
 export interface PreparedBatch {
   /** (batchSize, 3, H, W); rows past the last source are zero. */
   readonly pixels: Float32Array;

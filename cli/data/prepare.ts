@@ -14,6 +14,7 @@ export type Preparation =
   /** `types`: whether the model takes the types of tokens. */
   | { readonly kind: 'text'; readonly tokenizer: Tokenizer; readonly maxTokens: number; readonly types: boolean };
 
+/** What only some data take part in: augmentation is for pictures, progress for texts. */
 export interface PrepareOptions {
   /** For pictures. None unless given. */
   readonly augment?: Augment;
@@ -21,6 +22,7 @@ export interface PrepareOptions {
   readonly onRow?: (done: number, total: number) => void;
 }
 
+/** Samples ready for a model. The caller closes them, which gives the disk's space back. */
 export interface PreparedSamples extends Samples {
   /** What was changed, in sentences for the user. */
   readonly notices: readonly string[];
@@ -61,7 +63,8 @@ export async function prepareSamples(
       encoded.truncated === 0
         ? []
         : [
-            `${encoded.truncated} of ${encoded.size} ${what} texts are longer than ${maxTokens} tokens and are cut there.`,
+            `${encoded.truncated} of ${encoded.size} ${what} texts are longer than ${maxTokens} tokens ` +
+              'and are cut there.',
           ],
     digest: digestOf(data.labels, encoded.digest),
     close: () => encoded.close(),

@@ -11,12 +11,14 @@ import type { Split } from './split.ts';
 import { textBatches } from './text/batches.ts';
 import type { EncodedSplit } from './text/encoded.ts';
 
+/** Labelled samples that can be gone over again and again. */
 export interface Samples {
   readonly size: number;
   /** One pass over all. The batches depend on the samples and on what is asked for, on nothing else. */
   batches(pass: Pass): AsyncGenerator<Batch, void, void>;
 }
 
+/** A batch of either kind, as graphs take it. */
 export interface Batch {
   /**
    * By the model's names: `pixels`, or `ids`, `types` and `mask`. The first axis of each is the batch; a last, smaller

@@ -18,6 +18,7 @@ export interface Split {
   keep?(i: number, picture: Picture): void;
 }
 
+/** Labelled pictures in two parts. */
 export interface PictureDataset {
   readonly kind: 'image';
   readonly name: string;
@@ -28,6 +29,7 @@ export interface PictureDataset {
   readonly skipped: number;
 }
 
+/** How a data set is opened, whatever it holds. */
 export interface DatasetOptions {
   /** Decides which samples are held out where the data has no split of its own. */
   readonly seed: number;

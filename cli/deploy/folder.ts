@@ -1,8 +1,7 @@
 /**
  * The folder of `slim deploy --emit`: it appears whole or not at all, equal input gives equal bytes, and it is replaced
- * only where slim wrote it.
- * `slim-deploy.json` in it tells that, and which of its files are slim's: others (node_modules, .wrangler, notes) stay
- * where they are.
+ * only where slim wrote it. `slim-deploy.json` in it tells that, and which of its files are slim's: others
+ * (node_modules, .wrangler, notes) stay where they are.
  */
 import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';

@@ -1,5 +1,6 @@
 /** The hosts that a folder of `slim deploy` runs on, and what differs between them. */
 
+/** What --to takes for such a folder. */
 export type ServerHost = 'node' | 'bun' | 'deno';
 
 /** What differs between hosts. */
@@ -21,6 +22,7 @@ const packageJson = (engine: string, version: string): HostFacts['manifest'] => 
   (name, start) => ({ name, private: true, type: 'module', engines: { [engine]: version }, scripts: { start } }),
 ];
 
+/** The one table of them: what the Dockerfile, the systemd unit and the README of a folder are made of. */
 export const SERVER_HOSTS: Readonly<Record<ServerHost, HostFacts>> = {
   node: {
     title: 'Node',

@@ -14,7 +14,8 @@ export function serverReadme(
   const folder = installFolder(name);
   return `# ${name}
 
-A compressed classifier behind HTTP, on ${title}. Written by \`slim deploy\`; nothing has to be installed for it but ${title}.
+A compressed classifier behind HTTP, on ${title}. Written by \`slim deploy\`; \
+nothing has to be installed for it but ${title}.
 
 \`\`\`sh
 ${serve.join(' ')}
@@ -40,7 +41,8 @@ sudo systemctl daemon-reload && sudo systemctl enable --now ${name}
 journalctl -u ${name} -f
 \`\`\`
 
-The service listens on 127.0.0.1:8080, for a proxy in front of it that ends TLS. ${title} has to be where services find it, such as /usr/bin or /usr/local/bin.
+The service listens on 127.0.0.1:8080, for a proxy in front of it that ends TLS. \
+${title} has to be where services find it, such as /usr/bin or /usr/local/bin.
 
 ## Settings
 
@@ -51,13 +53,15 @@ Environment variables; \`Dockerfile\` and \`${name}.service\` set those that \`s
 | PORT, HOST | where it listens | 8080, 0.0.0.0 |
 | WORKERS | threads that classify; each has the weights | processors, at most 4 |
 | TRUST_PROXY | 1: count requests by the last address in X-Forwarded-For, which the proxy in front of it adds | 0 |
-| ${SETTINGS.tokenDigest} | SHA-256 of the token that clients send, in hexadecimal: \`printf %s TOKEN \\| sha256sum\` | open to all |
+| ${SETTINGS.tokenDigest} | SHA-256 of the token that clients send, in hexadecimal: \
+\`printf %s TOKEN \\| sha256sum\` | open to all |
 | ${SETTINGS.ratePerMinute} | requests a minute of a client | no limit |
 | ${SETTINGS.corsOrigins} | pages that may call, such as https://example.com, or * | its own page |
 | ${SETTINGS.maxBodyBytes} | largest request | 4194304 |
 | ${SETTINGS.deadlineMs} | longest answer | 30000 |
 
-It logs JSON lines to stdout, without what requests carry. \`/healthz\` answers once it runs, \`/readyz\` once the model is loaded, \`/metrics\` is for Prometheus.
+It logs JSON lines to stdout, without what requests carry. \`/healthz\` answers once it runs, \
+\`/readyz\` once the model is loaded, \`/metrics\` is for Prometheus.
 SIGTERM lets running requests finish, for up to 8 seconds.
 `;
 }

@@ -13,6 +13,7 @@ import { SERVER_HOSTS, type ServerHost } from './server-hosts.ts';
 import { serverReadme } from './server-readme.ts';
 import { systemdUnit } from './systemd-unit.ts';
 
+/** What the service is called, and what it is told by its environment. Absent limits are the app's defaults. */
 export interface ServerSettings {
   readonly name: string;
   readonly access: Pick<AppOptions, 'tokenDigest' | 'ratePerMinute' | 'corsOrigins' | 'maxBodyBytes' | 'deadlineMs'>;

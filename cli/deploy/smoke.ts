@@ -3,6 +3,7 @@ import type { Answer } from '../../runtime/http/classifier.ts';
 import { openClassifier } from '../io/classifier.ts';
 import { UserError } from '../io/errors.ts';
 
+/** A request, and what has to be answered: its labels in this order, with these scores but for the last digits. */
 export interface SmokeTest {
   readonly contentType: string;
   readonly body: Uint8Array<ArrayBuffer>;

@@ -1,9 +1,12 @@
 import type { BringingIo } from '../setup/packages.ts';
 import type { Engine } from './engine.ts';
 
+/** What --engine takes: onnxruntime-node, or TensorFlow.js. */
 export const ENGINES = ['onnx', 'tfjs'] as const;
+/** What --device takes. */
 export const DEVICES = ['auto', 'cpu'] as const;
 
+/** Which engine, and on what; `threads` is onnx's alone, all processors unless given. */
 export interface EngineChoice {
   readonly engine: (typeof ENGINES)[number];
   /** onnx runs on the CPU under both; tfjs takes the best backend that is installed under `auto`. */

@@ -3,6 +3,10 @@
  */
 import type { DType, Graph, Shape } from '../graph/graph.ts';
 
+/**
+ * Values in JavaScript, row by row: a Float32Array for f32, an Int32Array for i32, as long as the shape says. An engine
+ * may keep the array that it is given: don't write to it afterwards.
+ */
 export interface HostTensor {
   readonly dtype: DType;
   readonly shape: Shape;
@@ -21,7 +25,9 @@ export interface DeviceTensor {
   dispose(): void;
 }
 
+/** By the names of the graph's `input` nodes. */
 export type Inputs = Readonly<Record<string, DeviceTensor>>;
+/** By the names of the graph's outputs. */
 export type Outputs = Readonly<Record<string, DeviceTensor>>;
 
 /** A compiled graph. */
@@ -31,6 +37,7 @@ export interface Program {
   dispose(): Promise<void>;
 }
 
+/** What is known of how a program will be used. */
 export interface CompileOptions {
   /**
    * Inputs that never change: the engine keeps its own copy, arranged for its kernels, and `run` no longer takes them.
@@ -44,6 +51,7 @@ export interface CompileOptions {
   readonly takesTurns?: boolean;
 }
 
+/** Where graphs run. Programs and tensors are its own: no other engine takes them. */
 export interface Engine {
   /** What computes, for people: `onnxruntime 1.30.0 (cpu, 2 threads)`. */
   readonly description: string;
@@ -52,14 +60,20 @@ export interface Engine {
   dispose(): Promise<void>;
 }
 
+/**
+ * What an engine can't do with a graph or with what it was given: an input that is missing, an operation that it can't
+ * spell, a backend that does not start.
+ */
 export class EngineError extends Error {
   override readonly name = 'EngineError';
 }
 
+/** An f32 tensor of these values, which are not copied. */
 export function floats(data: Float32Array, shape: Shape): HostTensor {
   return { dtype: 'f32', shape, data };
 }
 
+/** An i32 tensor of these values, which are not copied. */
 export function integers(data: Int32Array, shape: Shape): HostTensor {
   return { dtype: 'i32', shape, data };
 }

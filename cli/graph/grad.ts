@@ -37,7 +37,8 @@ export function gradients(loss: Node, targets: readonly Node[]): Node[] {
     const dy = byNode.get(target);
     if (!dy)
       throw new ShapeError(
-        `gradients: the loss does not depend on target ${i} (${String(target.attributes.name ?? target.operation.name)})`,
+        `gradients: the loss does not depend on target ${i} ` +
+          `(${String(target.attributes.name ?? target.operation.name)})`,
       );
     return dy;
   });

@@ -11,15 +11,23 @@
  */
 import type { OnnxWriter, Tfjs, TfjsTensor } from './targets.ts';
 
+/** What a value's elements are: f32, or i32 for ids and labels. */
 export type DType = 'f32' | 'i32';
+/** Sizes by axis, row-major; [] is a scalar. */
 export type Shape = readonly number[];
+/** What an operation is told beside its inputs: plain values, fixed when the node is made. */
 export type Attributes = Readonly<Record<string, unknown>>;
 
+/** What is known of a value before it is computed. */
 export interface TensorType {
   readonly dtype: DType;
   readonly shape: Shape;
 }
 
+/**
+ * One value of a graph. Made by `apply` alone, which checks it; two nodes are the same value only where they are the
+ * same object.
+ */
 export interface Node<A extends Attributes = Attributes> extends TensorType {
   readonly operation: Operation<A>;
   readonly inputs: readonly Node[];
@@ -64,6 +72,7 @@ export function expectShapes(
   throw new ShapeError(`${operation}: expected ${expected}, got ${inputs.map(describeType).join(' and ')}`);
 }
 
+/** A type as errors name it: `f32(4, 3)`. */
 export function describeType(type: TensorType): string {
   return `${type.dtype}(${type.shape.join(', ')})`;
 }
@@ -118,10 +127,12 @@ export function topological(
   return order;
 }
 
+/** How many elements a shape holds; 1 for a scalar. */
 export function elementCount(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
+/** Whether both have the same axes: no broadcasting. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, i) => size === b[i]);
 }

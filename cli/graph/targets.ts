@@ -3,14 +3,17 @@ import type * as tfjs from '@tensorflow/tfjs';
 
 /** tfjs as its one namespace; a backend is chosen by the engine. */
 export type Tfjs = typeof tfjs;
+/** A value while tfjs computes a graph. */
 export type TfjsTensor = tfjs.Tensor;
 
 /** A float attribute is told apart from an integer by this tag: in ONNX 1.0 and 1 are different types. */
 export interface OnnxFloat {
   readonly float: number;
 }
+/** The values of an ONNX attribute that operations write: an integer unless tagged, integers, a float or a string. */
 export type OnnxAttribute = number | readonly number[] | OnnxFloat | string;
 
+/** Where an operation writes itself as ONNX nodes; values are told by their names. */
 export interface OnnxWriter {
   /**
    * Adds a node with one output and returns the output's name. Operators of another domain carry it:

@@ -50,6 +50,7 @@ export function writeError(path: string, error: unknown): UserError {
   return new UserError(`can't write ${path}: ${messageOf(error)}`, hints[errorCode(error)] ?? '');
 }
 
+/** Writes a value as JSON with an indent of two and a line break at its end, whole or not at all. @throws UserError */
 export async function writeJson(path: string, value: unknown): Promise<void> {
   await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 }
@@ -69,10 +70,15 @@ export async function readJson(path: string): Promise<unknown> {
   }
 }
 
+/** Whether there is anything at the path. @throws UserError where that can't be told */
 export async function exists(path: string): Promise<boolean> {
   return (await kindOf(path)) !== 'absent';
 }
 
+/**
+ * What is at the path, links followed; what is neither folder nor absent counts as a file.
+ * @throws UserError where it can't be told
+ */
 export async function kindOf(path: string): Promise<'file' | 'folder' | 'absent'> {
   try {
     return (await stat(path)).isDirectory() ? 'folder' : 'file';

@@ -2,6 +2,7 @@
 import { Interrupted } from './errors.ts';
 import type { ProgressStream } from './progress.ts';
 
+/** What a command has of the world around it, files and network aside. */
 export interface Io {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: ProgressStream;

@@ -10,6 +10,10 @@ export interface Progress {
   end(): void;
 }
 
+/**
+ * The part of process.stderr that is used: plain lines unless `isTTY`; a redrawn line is cut at `columns`, 80 unless
+ * given.
+ */
 export interface ProgressStream {
   readonly isTTY?: boolean;
   readonly columns?: number;

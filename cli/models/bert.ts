@@ -29,6 +29,7 @@ import { type Dropout, type Forward, layerNamed, type Model, type Parts } from '
  */
 export type BertVariant = 'bert' | 'roberta' | 'distilbert';
 
+/** Sizes of a text classifier, as a checkpoint's config.json tells them. */
 export interface BertConfig {
   readonly variant: BertVariant;
   readonly vocabSize: number;

@@ -4,9 +4,13 @@
  */
 import { elementCount, type Shape } from '../graph/graph.ts';
 
-/** `linear` layers inside blocks are what PC-LoRA replaces; every other kind stays as it is. */
+/**
+ * `linear` layers inside blocks are what PC-LoRA replaces; every other kind stays as it is, but for a word table that
+ * is given a rank.
+ */
 export type LayerKind = 'embedding' | 'linear' | 'norm' | 'pooler' | 'head';
 
+/** An entry of the table. */
 export interface Layer {
   readonly name: string;
   readonly kind: LayerKind;
@@ -15,6 +19,7 @@ export interface Layer {
   readonly tensors: readonly TensorSpec[];
 }
 
+/** A tensor of a layer, by its full name, and how it starts in a model made from scratch. */
 export interface TensorSpec {
   readonly name: string;
   readonly shape: Shape;
@@ -30,6 +35,7 @@ export interface LinearSize {
   readonly outFeatures: number;
 }
 
+/** y = x·Wᵀ + b: NAME.weight (out, in) and NAME.bias (out). `block` is null outside the blocks. */
 export function linearLayer(
   name: string,
   inFeatures: number,
@@ -48,6 +54,7 @@ export function linearLayer(
   };
 }
 
+/** A layer norm: NAME.weight and NAME.bias, (width) each. `block` is null outside the blocks. */
 export function normLayer(name: string, width: number, block: number | null): Layer {
   return {
     name,
@@ -60,6 +67,7 @@ export function normLayer(name: string, width: number, block: number | null): La
   };
 }
 
+/** A layer outside the blocks that holds tables or tokens; its tensors are named in full. */
 export function embeddingLayer(name: string, tensors: readonly TensorSpec[]): Layer {
   return { name, kind: 'embedding', block: null, tensors };
 }
@@ -67,6 +75,7 @@ export function embeddingLayer(name: string, tensors: readonly TensorSpec[]): La
 /** The layer that is a text model's word table, (vocabulary, D), and the name of its one tensor. */
 export const WORD_EMBEDDING = 'embedding.word';
 
+/** The table of a text model's words: one tensor (vocabSize, width), without a suffix to its name. */
 export function wordEmbeddingLayer(vocabSize: number, width: number): Layer {
   return embeddingLayer(WORD_EMBEDDING, [{ name: WORD_EMBEDDING, shape: [vocabSize, width], start: 'normal' }]);
 }
@@ -93,10 +102,12 @@ export function linearSize(layer: Layer): LinearSize {
   return { inFeatures, outFeatures };
 }
 
+/** All tensors of these layers, in the order of the table. */
 export function tensorsOf(layers: readonly Layer[]): TensorSpec[] {
   return layers.flatMap((layer) => layer.tensors);
 }
 
+/** How many values these tensors hold. */
 export function parameterCount(tensors: readonly { readonly shape: Shape }[]): number {
   return tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }

@@ -15,6 +15,7 @@ export interface Parts {
   embedding(layer: Layer, ids: Node): Node;
 }
 
+/** What a forward pass gives. */
 export interface Forward {
   readonly logits: Node; // (B, K)
   /** Every block's output, which feature distillation compares. */
@@ -43,6 +44,7 @@ export interface Dropout {
   readonly rate: number;
 }
 
+/** A classifier of one architecture and size, without weights: its layers, and how its graph is made. */
 export interface Model {
   readonly architecture: string;
   readonly labels: readonly string[];

@@ -30,18 +30,26 @@ const BERTS = {
 /** The longest sequence of a BERT preset. */
 export const BERT_POSITIONS = 512;
 
+/** The name of a model for pictures. */
 export type VitPreset = keyof typeof VITS;
+/** The name of a model for texts. */
 export type BertPreset = keyof typeof BERTS;
+/** What --model takes in place of a folder. */
 export type Preset = VitPreset | BertPreset;
 
+/** The names of all models for pictures, smallest first. */
 export const VIT_PRESETS = Object.keys(VITS) as VitPreset[];
+/** The names of all models for texts, smallest first. */
 export const BERT_PRESETS = Object.keys(BERTS) as BertPreset[];
+/** All names, those for pictures first. */
 export const PRESETS: readonly Preset[] = [...VIT_PRESETS, ...BERT_PRESETS];
 
+/** Whether the name is a preset for pictures; false for any other, such as a folder's. */
 export function isVitPreset(name: string): name is VitPreset {
   return Object.hasOwn(VITS, name);
 }
 
+/** Whether the name is a preset for texts; false for any other, such as a folder's. */
 export function isBertPreset(name: string): name is BertPreset {
   return Object.hasOwn(BERTS, name);
 }

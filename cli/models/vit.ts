@@ -21,6 +21,7 @@ import { type Forward, layerNamed, type Model, type Parts } from './model.ts';
  */
 export type VitVariant = 'vit' | 'deit' | 'deit-with-teacher';
 
+/** Sizes of a picture classifier, as a checkpoint's config.json tells them; `imageSize` and `patchSize` in pixels. */
 export interface VitConfig {
   readonly variant: VitVariant;
   readonly imageSize: { readonly height: number; readonly width: number };
@@ -99,7 +100,8 @@ export function createVit(config: VitConfig): Model {
       blocks.push(x);
     }
     // Layer norm works row by row, so the tokens that a head reads are enough.
-    const headOf = (name: string, token: number): Node => dense(name, norm('norm', selectToken(x, batch, token))); // (B, K)
+    // → (B, K)
+    const headOf = (name: string, token: number): Node => dense(name, norm('norm', selectToken(x, batch, token)));
     const logits = headOf('head', 0);
     return { logits: config.variant === 'deit-with-teacher' ? add(logits, headOf('distilled', 1)) : logits, blocks };
   }

@@ -7,8 +7,8 @@
  * approximation A₀, B₀ of W and at b, and λ scales what they don't hold: λ·(W - s·B₀A₀)x. Both equal the teacher at
  * step 0.
  *
- * Beyond the paper, a text model's word table E (V, D) fades the same way: its rows are λ·E[ids] + s·B[ids]·A, with A
- * (r, D), B (V, r) and no C, and s·B[ids]·A is left.
+ * Beyond the paper, a text model's word table E (V, D) fades the same way: its rows are λ·E[ids] + s·B[ids]·A, with
+ * A (r, D), B (V, r) and no C, and s·B[ids]·A is left.
  */
 import type { Node } from '../graph/graph.ts';
 import { add, multiply, scale } from '../graph/ops/binary.ts';
@@ -21,8 +21,10 @@ import type { Parts } from '../models/model.ts';
 
 /** How A and B start: A Kaiming-uniform with B and C zero, or all three from W and b. */
 export type Init = 'paper' | 'svd';
+/** What --init takes. */
 export const INITS = ['paper', 'svd'] as const satisfies readonly Init[];
 
+/** How adapters are made: the rank r of each adapted layer by its name, and the scaling s. */
 export interface AdapterOptions {
   readonly init: Init;
   readonly ranks: ReadonlyMap<string, number>;
@@ -50,6 +52,7 @@ export function tensorsLeft(layers: readonly Layer[], ranks: ReadonlyMap<string,
   return [...tensorsOf(layers.filter((layer) => !adapted.has(layer))), ...adapterTensors(layers, ranks)];
 }
 
+/** r of an adapted layer. @throws Error where the table has none: a mistake of the caller's */
 export function rankOf(ranks: ReadonlyMap<string, number>, layer: Layer): number {
   const rank = ranks.get(layer.name);
   if (rank === undefined) throw new Error(`no rank for layer ${layer.name}`);

@@ -2,6 +2,7 @@
 import { usageError } from '../io/errors.ts';
 import { blockLinears, type Layer, type LinearSize, linearSize, wordEmbedding } from '../models/layers.ts';
 
+/** What the flags say of ranks. */
 export interface RankOptions {
   /** The rank of every layer that `perLayer` doesn't name. */
   readonly rank: number;
@@ -63,7 +64,8 @@ function checkRank(layer: Layer, rank: number, force: boolean, remedy: string): 
   }
   if (!force && rank > breakEvenRank(size)) {
     throw usageError(
-      `rank ${rank} makes layer ${layer.name} (${inFeatures}×${outFeatures}) larger than it is: it pays off below ${breakEvenRank(size).toFixed(1)}`,
+      `rank ${rank} makes layer ${layer.name} (${inFeatures}×${outFeatures}) larger than it is: ` +
+        `it pays off below ${breakEvenRank(size).toFixed(1)}`,
       `Choose ${remedy}, or insist with --force-rank.`,
     );
   }

@@ -5,6 +5,7 @@ export const SCHEDULES = {
   'one-minus-cosine': (p: number) => Math.cos((Math.PI / 2) * p),
 } as const satisfies Record<string, (progress: number) => number>;
 
+/** What --schedule takes. */
 export type Schedule = keyof typeof SCHEDULES;
 
 /**

@@ -16,6 +16,7 @@ import { symmetricEigen } from './symmetric-eigen.ts';
 const OVERSAMPLING = 12;
 const ITERATIONS = 4;
 
+/** W (out, in) ≈ s·B·A. */
 export interface LowRank {
   readonly loraA: Float32Array<ArrayBuffer>; // (r, in)
   readonly loraB: Float32Array<ArrayBuffer>; // (out, r)
@@ -34,6 +35,10 @@ export interface Truncator {
   dispose(): Promise<void>;
 }
 
+/**
+ * Compiles a program for each size of weight when it first comes; `dispose` gives them back. The same source of random
+ * numbers and the same order of weights give the same factors.
+ */
 export function createTruncator(engine: Engine, source: Random): Truncator {
   const programs = new Map<string, Promise<Program>>();
 

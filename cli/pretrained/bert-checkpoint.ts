@@ -28,6 +28,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   'head.bias': 'classifier.bias',
 };
 
+/** BertForSequenceClassification (Devlin et al. 2018): two types of tokens, a pooler before the head. */
 export const bertArchitecture: Architecture<BertConfig> = {
   modelType: 'bert',
   readConfig: (json, path) =>

@@ -32,8 +32,10 @@ export interface Checkpoint {
   readonly newHead: boolean;
 }
 
+/** A model but for its weights. */
 export type Description = Pick<Checkpoint, 'architecture' | 'config' | 'preprocessing'>;
 
+/** What the data ask of the checkpoint, and the seed of what it does not hold. */
 export interface LoadOptions extends FitOptions {
   /** Seeds a new head. */
   readonly seed: number;
@@ -109,7 +111,9 @@ function toParts(
 
 async function expectCheckpointFolder(folder: string): Promise<void> {
   const kind = await kindOf(folder);
-  const hint = `A model is a Hugging Face folder (config.json, model.safetensors), a run of slim finetune, or a name on the hub (OWNER/NAME); slim finetune and slim bench also take presets (${PRESETS.join(', ')}).`;
+  const hint =
+    'A model is a Hugging Face folder (config.json, model.safetensors), a run of slim finetune, or a name on the hub ' +
+    `(OWNER/NAME); slim finetune and slim bench also take presets (${PRESETS.join(', ')}).`;
   if (kind === 'absent') throw new UserError(`model ${folder} does not exist`, hint);
   if (kind === 'file') throw new UserError(`model ${folder} is a file, expected a folder`, hint);
   if (!(await exists(join(folder, 'config.json')))) throw new UserError(`${folder} has no config.json`, hint);
@@ -184,7 +188,9 @@ function newLayers(
   const [known, wanted] = [stored.labels.length, config.labels.length];
   return {
     made: heads,
-    notice: `The classification head is new: the checkpoint knows ${known} labels, the data ${wanted === known ? 'others' : wanted}.`,
+    notice:
+      `The classification head is new: the checkpoint knows ${known} labels, ` +
+      `the data ${wanted === known ? 'others' : wanted}.`,
   };
 }
 

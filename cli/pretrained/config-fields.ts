@@ -9,6 +9,7 @@ const MAX_LABELS = 100_000;
 /** Every layer has its entries in the layer table: a lie here would fill the memory before a tensor is looked for. */
 export const MAX_LAYERS = 1000;
 
+/** Readers of fields by name; `otherwise` stands for one that is absent or null. Each throws UserError. */
 export interface ConfigFields {
   text(field: string, otherwise: string): string;
   flag(field: string, otherwise: boolean): boolean;
@@ -31,6 +32,7 @@ export function labelFields(labels: readonly string[]): Record<string, unknown> 
   };
 }
 
+/** Readers of a parsed config.json; `path` is what errors call it. @throws UserError where it is no object */
 export function readConfigFields(json: unknown, path: string): ConfigFields {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new UserError(`${path}: expected a JSON object`);

@@ -70,6 +70,7 @@ function writeConfig(config: BertConfig): Record<string, unknown> {
   };
 }
 
+/** DistilBertForSequenceClassification (Sanh et al. 2019): no types of tokens. */
 export const distilbertArchitecture: Architecture<BertConfig> = {
   modelType: 'distilbert',
   readConfig,

@@ -13,6 +13,7 @@ import { errorCode, exists, kindOf, readJson, writeError, writeFileAtomic } from
 import { throwIfInterrupted } from '../io/io.ts';
 import { indexName, shardNames, WEIGHT_FORMATS } from './weight-files.ts';
 
+/** How models are fetched; what is absent is as HF_HUB_OFFLINE and its like say. */
 export interface HubOptions {
   /** Only what the cache holds; also by HF_HUB_OFFLINE=1. */
   readonly offline?: boolean;

@@ -19,6 +19,7 @@ export interface Global {
   readonly call?: (args: readonly Pickled[]) => Pickled;
 }
 
+/** All that a pickle may name. */
 export interface PickleTable {
   /** By `module.name`. */
   readonly globals: ReadonlyMap<string, Global>;
@@ -133,16 +134,14 @@ export function unpickle(bytes: Uint8Array, { globals, persistent }: PickleTable
     const opcode = byte();
     switch (opcode) {
       case 0x80: {
-        // PROTO
         const protocol = byte();
         if (protocol !== 2) throw new PickleError(`expected protocol 2, got ${protocol}`);
-        break;
+        break; // PROTO
       }
       case 0x2e: {
-        // STOP
         const result = pop();
         if (stack.length > 0) throw new PickleError('values are left over');
-        return result;
+        return result; // STOP
       }
       case 0x28:
         push(MARK);

@@ -6,11 +6,13 @@ import { writeJson } from '../io/files.ts';
 import { saveTokenizer } from '../text/tokenizer-files.ts';
 import { imagePreprocessToHuggingFace } from './preprocessor-config.ts';
 
+/** For models that take `pixels`. */
 export interface ImagePreprocessing {
   readonly kind: 'image';
   readonly image: ImagePreprocess;
 }
 
+/** For models that take `ids`. */
 export interface TextPreprocessing {
   readonly kind: 'text';
   /** What tokenizer.json holds. */
@@ -21,6 +23,7 @@ export interface TextPreprocessing {
   readonly types: boolean;
 }
 
+/** Told apart by `kind`. */
 export type Preprocessing = ImagePreprocessing | TextPreprocessing;
 
 /** How pictures are prepared. UserError for a model that reads texts. */

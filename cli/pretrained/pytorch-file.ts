@@ -106,7 +106,8 @@ async function expectZip(path: string, start: Uint8Array): Promise<void> {
   if (start[0] === 0x50 && start[1] === 0x4b) return;
   throw new UserError(
     `${path} is no zip file, as PyTorch writes them since 1.6`,
-    "An older file becomes one with PyTorch: torch.save(torch.load(path, map_location='cpu', weights_only=True), path).",
+    'An older file becomes one with PyTorch: ' +
+      "torch.save(torch.load(path, map_location='cpu', weights_only=True), path).",
   );
 }
 
@@ -191,7 +192,8 @@ function rebuildTensor([storage, offset, shape, strides]: readonly Pickled[]): P
   // Each element is stored: a few bytes can't claim to be more numbers than they are.
   if (elements > tensor.storage.count || (elements > 0 && offset + lastOf(tensor) >= tensor.storage.count)) {
     throw new PickleError(
-      `a tensor of shape (${shape.join(', ')}), strides (${strides.join(', ')}) and offset ${offset} in a storage of ${tensor.storage.count} elements`,
+      `a tensor of shape (${shape.join(', ')}), strides (${strides.join(', ')}) and offset ${offset} ` +
+        `in a storage of ${tensor.storage.count} elements`,
     );
   }
   return tensor;

@@ -34,6 +34,10 @@ function readConfig(json: unknown, path: string): BertConfig {
   return readEncoderConfig('roberta', fields, path, { maxPositions: 512, typeVocabSize: 2, reserved: RESERVED });
 }
 
+/**
+ * RobertaForSequenceClassification (Liu et al. 2019): its two first rows of positions stand for no token, and are left
+ * out.
+ */
 export const robertaArchitecture: Architecture<BertConfig> = {
   modelType: 'roberta',
   readConfig,

@@ -27,6 +27,7 @@ export interface TensorFile {
   close(): Promise<void>;
 }
 
+/** A file whose header says of every tensor where it lies. */
 export interface SafetensorsFile extends TensorFile {
   readonly header: SafetensorsHeader;
 }
@@ -59,6 +60,7 @@ export async function openTensorFile(path: string): Promise<SafetensorsFile> {
   }
 }
 
+/** The error for a file whose contents can't be right; `what` goes on after "is damaged:". */
 export function damagedFile(path: string, what: string): UserError {
   return new UserError(`${path} is damaged: ${what}`, 'Fetch or make it again.');
 }
@@ -91,6 +93,7 @@ export async function readBytes(file: FileHandle, position: number, length: numb
 }
 
 const FLOAT_DTYPES = ['F32', 'F16', 'BF16', 'F64'] as const;
+/** Dtypes that are read as float32. */
 export type FloatDtype = (typeof FLOAT_DTYPES)[number];
 
 function isFloatDtype(dtype: TensorEntry['dtype']): dtype is FloatDtype {

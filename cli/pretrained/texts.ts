@@ -39,7 +39,8 @@ export async function fitTexts(
   }
   if (typeVocabSize > 0 && typeCount > typeVocabSize) {
     throw new UserError(
-      `${folder}: the tokenizer tells ${typeCount} types of tokens apart, the checkpoint has embeddings for ${typeVocabSize}`,
+      `${folder}: the tokenizer tells ${typeCount} types of tokens apart, ` +
+        `the checkpoint has embeddings for ${typeVocabSize}`,
       'Does the tokenizer belong to these weights?',
     );
   }

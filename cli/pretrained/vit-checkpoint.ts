@@ -39,7 +39,8 @@ function storedAs({ name, shape }: TensorSpec, config: VitConfig): readonly Stor
   const { variant, hiddenSize: D, channels, patchSize } = config;
   const [layer, suffix] = name.split('.');
   const head = HEAD_NAMES[variant][layer];
-  if (head) return [wholePart(`${head}.${suffix}`, shape, { factor: variant === 'deit-with-teacher' ? 2 : 1 })]; // see VitVariant
+  const factor = variant === 'deit-with-teacher' ? 2 : 1; // see VitVariant
+  if (head) return [wholePart(`${head}.${suffix}`, shape, { factor })];
   const prefix = variant === 'vit' ? 'vit.' : 'deit.';
   if (name === 'embedding.cls') {
     const tokens = variant === 'vit' ? ['cls_token'] : ['cls_token', 'distillation_token'];
@@ -92,7 +93,8 @@ function checkConfig(config: VitConfig, where: string): void {
   const { imageSize, patchSize, hiddenSize, heads } = config;
   if (imageSize.height % patchSize !== 0 || imageSize.width % patchSize !== 0) {
     throw new UserError(
-      `${where}: expected an image size divisible by the patch size ${patchSize}, got ${imageSize.height}×${imageSize.width}`,
+      `${where}: expected an image size divisible by the patch size ${patchSize}, ` +
+        `got ${imageSize.height}×${imageSize.width}`,
     );
   }
   if (hiddenSize % heads !== 0)
@@ -136,6 +138,7 @@ function writeConfig(config: VitConfig): Record<string, unknown> {
 
 const shared = { checkConfig, writeConfig, create: createVit, fit: fitPictures, storedAs, adapt: adaptPositions };
 
+/** ViTForImageClassification (Dosovitskiy et al. 2020). */
 export const vitArchitecture: Architecture<VitConfig> = {
   ...shared,
   modelType: 'vit',
@@ -143,6 +146,7 @@ export const vitArchitecture: Architecture<VitConfig> = {
   basePrefix: 'vit.',
 };
 
+/** DeiTForImageClassification, with a teacher or without (Touvron et al. 2021). */
 export const deitArchitecture: Architecture<VitConfig> = {
   ...shared,
   modelType: 'deit',

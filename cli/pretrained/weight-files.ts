@@ -18,6 +18,7 @@ export const WEIGHT_FORMATS: readonly Format[] = [
   { file: 'pytorch_model.bin', suffix: '.bin', open: openPytorchFile },
 ];
 
+/** The file that says in which shard each tensor lies. */
 export function indexName({ file }: Format): string {
   return `${file}.index.json`;
 }

@@ -6,6 +6,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { UserError } from '../io/errors.ts';
 import { damagedFile, readBytes } from './tensor-file.ts';
 
+/** An entry as the central directory has it. */
 export interface ZipEntry {
   readonly name: string;
   readonly bytes: number;

@@ -27,6 +27,7 @@ export const PACKAGE_SETS = {
   { packages: readonly (keyof typeof manifest.peerDependencies)[]; download: string }
 >;
 
+/** The name of a set. */
 export type PackageSet = keyof typeof PACKAGE_SETS;
 
 /** Where bringing is told of, and what ends it. */
@@ -76,6 +77,7 @@ function isInstalled(set: PackageSet, require: NodeJS.Require): boolean {
 async function bring(set: PackageSet, folder: string, { stderr, signal }: BringingIo): Promise<void> {
   const { packages, download } = PACKAGE_SETS[set];
   const what = packages.map((name) => `${name} ${versionOf(name)}`).join(', ');
+  const specifiers = packages.map((name) => `${name}@${versionOf(name)}`).join(' ');
   stderr.write(`bringing ${what} (about ${download}, once) into ${folder}\n`);
   let temporary: string | undefined;
   try {
@@ -92,7 +94,8 @@ async function bring(set: PackageSet, folder: string, { stderr, signal }: Bringi
     if (errorCode(error) !== '' && errorCode(error) !== 'ENOENT') throw writeError(folder, error);
     throw new UserError(
       `can't bring ${what}: ${messageOf(error)}`,
-      `Check the network and run slim setup ${set}; or install it beside slim: npm install --ignore-scripts ${packages.map((name) => `${name}@${versionOf(name)}`).join(' ')}`,
+      `Check the network and run slim setup ${set}; or install it beside slim: ` +
+        `npm install --ignore-scripts ${specifiers}`,
     );
   } finally {
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });

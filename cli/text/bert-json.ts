@@ -1,10 +1,12 @@
 import type { JsonObject } from '../../runtime/artifact/schema.ts';
 
+/** A token that stands for no text, such as [CLS], and its id. */
 export interface SpecialToken {
   readonly content: string;
   readonly id: number;
 }
 
+/** What a tokenizer.json is made of. */
 export interface BertTokenizerParts {
   readonly vocab: ReadonlyMap<string, number>;
   readonly addedTokens: readonly JsonObject[];
@@ -66,6 +68,7 @@ export function bertTokenizerJson({
 /** BERT's: longer words are unknown. */
 export const MAX_WORD_CHARACTERS = 100;
 
+/** An entry of `added_tokens`; with `lstrip` the token takes the white space before it. */
 export function specialTokenJson({ content, id }: SpecialToken, lstrip = false): JsonObject {
   return { id, content, single_word: false, lstrip, rstrip: false, normalized: false, special: true };
 }

@@ -13,6 +13,7 @@ import {
 } from '../../runtime/text/tokenizer-json.ts';
 import { UserError } from '../io/errors.ts';
 
+/** A smaller tokenizer (V' tokens), and where its tokens come from. */
 export interface PrunedVocabulary {
   /** tokenizer.json with ids from 0 on, without holes. */
   readonly json: unknown;

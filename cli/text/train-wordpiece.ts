@@ -7,6 +7,7 @@ import { apart, bertWords, normalizeBert, windows } from '../../runtime/text/ber
 import { UserError } from '../io/errors.ts';
 import { bertTokenizerJson, MAX_WORD_CHARACTERS, specialTokenJson } from './bert-json.ts';
 
+/** How large a vocabulary is learnt, and from what of the texts. */
 export interface WordPieceTraining {
   /** Special tokens and single characters included. */
   readonly vocabSize: number;

@@ -4,6 +4,7 @@ import { openTensorFile, type SafetensorsFile, saveTensors } from '../pretrained
 import type { Evaluation } from './evaluate.ts';
 import { STATE } from './step.ts';
 
+/** What a run goes on from. */
 export interface TrainState {
   /** Optimizer steps done. */
   readonly step: number;
@@ -15,12 +16,14 @@ export interface TrainState {
   readonly best: Best | null;
 }
 
+/** Parameters that are kept for the end, and how they were evaluated: adapters only where there are any. */
 export interface Best {
   /** (P) */
   readonly parameters: Float32Array;
   readonly evaluation: Evaluation;
 }
 
+/** Writes the state, whole or not at all. @throws UserError */
 export async function saveState(path: string, { step, best, ...vectors }: TrainState): Promise<void> {
   const named: (readonly [name: string, data: Float32Array])[] = STATE.map((name) => [name, vectors[name]] as const);
   if (best) named.push(['best', best.parameters]);

@@ -18,8 +18,10 @@ import { packVector, tensorNamed, unpackVector, uploadTensors } from './trained-
 
 /** Kinds of layers that train beside the adapters, unless frozen. */
 export const FREEZABLE = ['norms', 'head'] as const;
+/** What --freeze takes. */
 export type Freezable = (typeof FREEZABLE)[number];
 
+/** What compression has beside the training loop (PC-LoRA, section 3). */
 export interface PcLoraOptions {
   readonly adapters: AdapterOptions;
   readonly schedule: Schedule;

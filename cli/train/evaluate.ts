@@ -20,11 +20,13 @@ export function compileForward(engine: Engine, model: Model, parts: Parts, batch
   });
 }
 
+/** The share of `samples` samples whose largest logit is the label's, 0 to 1. */
 export interface Evaluation {
   readonly accuracy: number;
   readonly samples: number;
 }
 
+/** How labels are compared, and who is told of the progress, in batches. */
 export interface EvaluateOptions {
   /** Class index in the data → class index in the model. */
   readonly classOf?: readonly number[];

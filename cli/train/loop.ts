@@ -57,6 +57,7 @@ export interface Objective {
   evaluate(parameters: DeviceTensor): Promise<Evaluation>;
 }
 
+/** What a loop works with and tells of itself. All of it is the caller's, who closes it. */
 export interface LoopContext {
   readonly engine: Engine;
   readonly run: RunDirectory;
@@ -68,6 +69,7 @@ export interface LoopContext {
   readonly onCheckpoint?: (step: number) => Promise<void>;
 }
 
+/** What the loop leaves: the parameters that --select chose, their evaluation, and how many steps were done. */
 export interface LoopResult extends Best {
   readonly steps: number;
 }
@@ -224,7 +226,8 @@ function expectFinite(values: Readonly<Record<string, number>>, step: number, ru
 function diverged(what: string, run: RunDirectory): UserError {
   return new UserError(
     `training diverged: ${what}`,
-    `The last good checkpoint is kept in ${run.path('checkpoint')}. Try a lower --learning-rate, or more --warmup-steps.`,
+    `The last good checkpoint is kept in ${run.path('checkpoint')}. ` +
+      'Try a lower --learning-rate, or more --warmup-steps.',
   );
 }
 

@@ -14,6 +14,7 @@ import { slice } from '../graph/ops/slice.ts';
 import { sqrt } from '../graph/ops/unary.ts';
 import type { TensorSpec } from '../models/layers.ts';
 
+/** In the paper's words: β₁, β₂, ε, and the weight decay, which the learning rate scales. */
 export interface AdamwOptions {
   readonly beta1: number;
   readonly beta2: number;
@@ -26,6 +27,7 @@ export interface AdamwOptions {
   readonly clipNorm: number;
 }
 
+/** PyTorch's, but for the weight decay (0.01 there) and the clipping (the caller's business there). */
 export const ADAMW_DEFAULTS: AdamwOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 };
 
 /** The trained tensors as one vector. */
@@ -35,6 +37,7 @@ export interface FlatLayout {
   readonly size: number;
 }
 
+/** Lays tensors one after another, in the order given, without gaps. */
 export function flatLayout(tensors: readonly TensorSpec[]): FlatLayout {
   const offsets: number[] = [];
   let size = 0;

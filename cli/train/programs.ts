@@ -6,6 +6,7 @@ export interface Programs {
   dispose(): Promise<void>;
 }
 
+/** Programs that `compile` makes when they are first asked for, each once. `dispose` ends all that were made. */
 export function createPrograms(compile: (tokens: number | null) => Promise<Program>): Programs {
   const programs = new Map<number | null, Promise<Program>>();
   return {

@@ -25,7 +25,8 @@ export async function pruneCheckpoint(checkpoint: Checkpoint, rows: AsyncIterabl
   const beyond = kept.find((id) => id >= config.vocabSize);
   if (beyond !== undefined)
     throw new UserError(
-      `--prune-vocabulary: the tokenizer names a token ${beyond}, the checkpoint has embeddings for ${config.vocabSize}`,
+      `--prune-vocabulary: the tokenizer names a token ${beyond}, ` +
+        `the checkpoint has embeddings for ${config.vocabSize}`,
       'Does the tokenizer belong to these weights?',
     );
   const pruned = { ...config, vocabSize: kept.length };

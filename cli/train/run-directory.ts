@@ -26,6 +26,7 @@ import {
   writeJson,
 } from '../io/files.ts';
 
+/** The files of a run that are Slim's own; the others have Hugging Face's names. */
 export const RUN_FILES = {
   record: 'run.json',
   weights: 'weights.safetensors',
@@ -46,7 +47,9 @@ const OWN_FILES: readonly string[] = [
 
 const RECORD_VERSION = 1;
 
+/** The command that made a run: `slim finetune`, `slim train` or `slim quantize`. */
 export type RunKind = 'finetune' | 'compress' | 'quantize';
+/** How far a run is. `running` while no process holds its lock: it was killed. */
 export type RunStatus = 'running' | 'finished' | 'interrupted' | 'failed';
 
 /** run.json */
@@ -67,6 +70,7 @@ export interface RunRecord {
   readonly costs: Costs;
 }
 
+/** A run's folder, locked: no other process writes to it before `release`. */
 export interface RunDirectory {
   readonly folder: string;
   path(name: keyof typeof RUN_FILES): string;

@@ -20,6 +20,7 @@ type BatchInputs = Readonly<Record<string, Node>>;
  */
 export const STATE = ['parameters', 'moment1', 'moment2'] as const;
 
+/** What a step is compiled for. */
 export interface StepOptions {
   readonly model: Model;
   readonly batch: number;
@@ -31,6 +32,7 @@ export interface StepOptions {
   readonly optimizer: AdamwOptions;
 }
 
+/** What a step of PC-LoRA is compiled for beside that; λ is one of its inputs. */
 export interface CompressOptions extends StepOptions {
   readonly adapters: AdapterOptions;
   /** Weight of the task loss; 1 - α is the feature loss's. */

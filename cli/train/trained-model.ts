@@ -22,6 +22,7 @@ import type { Preprocessing } from '../pretrained/preprocessing.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { expectFinished, RUN_FILES, type RunRecord, readRunRecord } from './run-directory.ts';
 
+/** A model with its weights, as they are stored. */
 export interface TrainedModel {
   readonly architecture: Architecture;
   readonly config: ModelConfig;
@@ -73,7 +74,8 @@ export async function loadDenseModel(folder: string, options: LoadOptions): Prom
   const record = await readRunRecord(folder);
   if (record && record.kind !== 'finetune') {
     throw new UserError(
-      `${folder} is ${record.kind === 'compress' ? 'compressed' : 'quantized'} already: training begins with a dense model`,
+      `${folder} is ${record.kind === 'compress' ? 'compressed' : 'quantized'} already: ` +
+        'training begins with a dense model',
       'Give the run of slim finetune, or the checkpoint.',
     );
   }

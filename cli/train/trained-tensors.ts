@@ -34,6 +34,10 @@ export function unpackVector(layout: FlatLayout, vector: Float32Array): Tensors 
   );
 }
 
+/**
+ * The tensor of that name.
+ * @throws Error where there is no tensor of that name: a mistake of the caller's, since names come from the layer table
+ */
 export function tensorNamed(tensors: Tensors, name: string): Float32Array<ArrayBuffer> {
   const tensor = tensors.get(name);
   if (!tensor) throw new Error(`no tensor ${name}`);

@@ -33,6 +33,9 @@ interface LambdaFacts {
   readonly requestContext: { readonly http?: { readonly sourceIp: string } };
 }
 
+/**
+ * What Lambda calls with each event of a function URL (payload format 2.0). Rate limits count the address that AWS saw.
+ */
 export const handler: (event: LambdaEvent) => Promise<unknown> = handle({
   fetch: (request: Request, { requestContext }: LambdaFacts) =>
     app.fetch(request, { client: requestContext.http?.sourceIp }),

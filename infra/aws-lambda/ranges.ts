@@ -5,8 +5,8 @@ const ATTEMPTS = 3;
 
 /**
  * Reads `bytes` bytes in ranges, several at a time. `read` gets the first and the last byte of a range, as HTTP counts
- * them. A range that fails or comes short is read again, three times in all. @throws what `read` threw last, or Error
- * where it came short
+ * them. A range that fails or comes short is read again, three times in all.
+ * @throws what `read` threw last, or Error where it came short
  */
 export async function readInRanges(
   bytes: number,

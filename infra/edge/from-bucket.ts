@@ -8,6 +8,7 @@ interface Env {
   readonly ARTIFACT_KEY: string;
 }
 
+/** ARTIFACT is the bucket's binding, ARTIFACT_KEY the object's name. */
 export default createWorker<Env>(async ({ ARTIFACT, ARTIFACT_KEY }) => {
   const object = await ARTIFACT.get(ARTIFACT_KEY);
   if (object === null) throw new Error(`the bucket has no ${ARTIFACT_KEY}`);

@@ -6,4 +6,5 @@ import { createWorker, type Worker } from './worker.ts';
 
 const artifact = await readArtifact(new Uint8Array(bytes));
 
+/** Needs no bindings. */
 export default createWorker(() => artifact) satisfies Worker<object>;

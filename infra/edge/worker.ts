@@ -14,6 +14,7 @@ import { jsquashDecoders } from '../../runtime/preprocess/jsquash-decoders.ts';
 import kernels from './kernels-relaxed-pairs.wasm';
 import page from './page.html';
 
+/** What workerd calls: a module's default export. */
 export interface Worker<Env> {
   fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response>;
 }

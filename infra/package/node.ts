@@ -8,6 +8,7 @@ export type { ModelInput } from '../../runtime/hosts/task-classifier.ts';
 export type { Answer, ModelInfo, Prediction } from '../../runtime/http/classifier.ts';
 export type { TextInput } from '../../runtime/http/text-input.ts';
 
+/** Of `loadClassifier`. */
 export interface ClassifierOptions {
   /** Threads that classify, each with the weights in a memory of its own; 0, unless given: the calling thread alone. */
   readonly workers?: number;

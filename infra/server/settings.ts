@@ -1,6 +1,7 @@
 import { defaultWorkers } from '../../runtime/hosts/node-process.ts';
 import type { ListenOptions } from '../../runtime/hosts/node-server.ts';
 
+/** What the environment says of a server that is a process of its own. */
 export interface ProcessSettings extends Required<ListenOptions> {
   /** Threads that classify. */
   readonly workers: number;

@@ -13,6 +13,7 @@ import { scaleName } from './steps.ts';
 
 const MANIFEST_KEY = 'slim';
 
+/** An artifact that was read and checked. Who has one need check nothing of it again. */
 export interface Artifact {
   readonly manifest: Manifest;
   /** Where each tensor lies in `data`. */

@@ -16,6 +16,7 @@ import {
   valueThat,
 } from './schema.ts';
 
+/** Counted up whenever readers of before would misread what is written; others are refused. */
 export const FORMAT_VERSION = 2;
 
 /** Where the model came from. */
@@ -80,10 +81,15 @@ const manifest = record({
   digest: text,
 });
 
+/** How a model was compressed. */
 export type Compression = Parsed<typeof compression>;
+/** What a model got right after one stage, of so many samples. */
 export type StageAccuracy = Parsed<typeof stageAccuracy>;
+/** Parameters and multiply-accumulates (1 MAC = 2 FLOPs) of one model. */
 export type Cost = Parsed<typeof cost>;
+/** The same of a model and of its teacher. */
 export type Costs = Parsed<typeof costs>;
+/** All that an artifact says beside its tensors. */
 export type Manifest = Parsed<typeof manifest>;
 
 /**

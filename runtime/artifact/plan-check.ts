@@ -81,7 +81,8 @@ function checkInside({ what, offset, bytes }: Region, arenaBytes: number): void 
   if (offset % ALIGNMENT !== 0 || !(offset + bytes <= arenaBytes)) {
     throw new ArtifactError(
       'plan',
-      `${what}: expected ${bytes} bytes at a multiple of ${ALIGNMENT} in the arena of ${arenaBytes}, got offset ${offset}`,
+      `${what}: expected ${bytes} bytes at a multiple of ${ALIGNMENT} in the arena of ${arenaBytes}, ` +
+        `got offset ${offset}`,
     );
   }
 }

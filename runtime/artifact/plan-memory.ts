@@ -57,6 +57,10 @@ export interface MemoryLayout {
   readonly bytes: number;
 }
 
+/**
+ * Addresses and sizes in bytes of what an engine holds. `weightBytes` are those of all tensors; steps take turns with
+ * the scratch.
+ */
 export function memoryLayout(weightBytes: number, { steps, arenaBytes, tokens }: Plan): MemoryLayout {
   const weights = KERNEL_BYTES;
   const columns = weights + alignUp(weightBytes);

@@ -7,6 +7,7 @@
 import type { Dtype } from './safetensors.ts';
 import type { ACTIVATIONS, STEPS, StepOp } from './steps.ts';
 
+/** What follows a linear layer in the same call, by its name in the plan. */
 export type Activation = (typeof ACTIVATIONS)[number];
 
 /** A number of rows, or as many as the sequence has tokens. */
@@ -50,6 +51,7 @@ export interface PlanInput extends PlanBuffer {
   readonly dtype: Extract<Dtype, 'F32' | 'I32'>;
 }
 
+/** What the runtime executes: its steps run in their order, once for each answer. */
 export interface Plan {
   readonly arenaBytes: number;
   /** The longest sequence of a model whose cost follows its input's length; null where all sizes are fixed. */

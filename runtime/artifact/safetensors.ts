@@ -28,8 +28,10 @@ export const DTYPE_BYTES = {
   C64: 8,
 } as const;
 
+/** The format's names of element types; little-endian, BOOL a byte each. */
 export type Dtype = keyof typeof DTYPE_BYTES;
 
+/** A tensor with its bytes, as many as dtype and shape say. */
 export interface Tensor {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
@@ -45,6 +47,7 @@ export interface TensorEntry {
   readonly end: number;
 }
 
+/** A header that was checked against the file's size: tensors lie in it without holes and overlaps. */
 export interface SafetensorsHeader {
   readonly metadata: ReadonlyMap<string, string>;
   readonly entries: ReadonlyMap<string, TensorEntry>;
@@ -52,6 +55,7 @@ export interface SafetensorsHeader {
   readonly dataOffset: number;
 }
 
+/** A whole file; metadata is what `__metadata__` holds, texts by name. */
 export interface Safetensors {
   readonly metadata: ReadonlyMap<string, string>;
   readonly tensors: ReadonlyMap<string, Tensor>;

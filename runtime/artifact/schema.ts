@@ -5,8 +5,10 @@
  */
 import { ArtifactError, type ArtifactErrorCode, shown, span } from './errors.ts';
 
+/** An object of which nothing is known yet. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
+/** Gives back what it took, with a type; `where` is what errors call it. @throws Mismatch */
 export type Read<T> = (where: string, json: unknown) => T;
 
 type Fields = Readonly<Record<string, Read<unknown>>>;
@@ -23,6 +25,7 @@ export type Tagged<Tag extends string, Table extends Readonly<Record<string, Fie
 /** What is wrong with a value, in words; a border makes its own error of it. */
 class Mismatch extends Error {}
 
+/** The error that a reader throws, to be made the caller's own by `failing`. */
 export function mismatch(where: string, expected: string, got: unknown): Error {
   return new Mismatch(`${where}: expected ${expected}, got ${shown(got)}`);
 }
@@ -38,10 +41,12 @@ export function failing<T>(errorOf: (message: string) => Error, read: Read<T>): 
   };
 }
 
+/** A reader whose mismatches become an ArtifactError with this code. */
 export function ofArtifact<T>(code: ArtifactErrorCode, read: Read<T>): Read<T> {
   return failing((message) => new ArtifactError(code, message), read);
 }
 
+/** A reader of what `holds`; `expected` says in words what that is. */
 // biome-ignore lint/suspicious/noExplicitAny: what the predicate is given is what it is there to check.
 export function valueThat<T>(expected: string, holds: (json: any) => boolean): Read<T> {
   return (where, json) => {
@@ -62,14 +67,19 @@ export function madeBy<T>(make: (given: any) => T, expected: string): Read<T> {
   };
 }
 
+/** Whether it is an object of JSON: neither null nor a list. */
 export function isObject(json: unknown): json is JsonObject {
   return typeof json === 'object' && json !== null && !Array.isArray(json);
 }
 
+/** Any string, the empty one too. */
 export const text = valueThat<string>('a string', (json) => typeof json === 'string');
+/** Finite: JSON has no others, but what is computed of one may. */
 export const number = valueThat<number>('a finite number', Number.isFinite);
+/** An object, whatever its fields. */
 export const object = valueThat<JsonObject>('an object', isObject);
 
+/** Whole numbers from `least` to `most`, both included. */
 export function wholeFrom(least: number, most: number): Read<number> {
   return valueThat(
     `a whole number from ${span(least, most)}`,
@@ -77,16 +87,20 @@ export function wholeFrom(least: number, most: number): Read<number> {
   );
 }
 
+/** Whole numbers from 0. */
 export const count = wholeFrom(0, Number.MAX_SAFE_INTEGER);
 
+/** One of these values. Nothing is converted: '1' is not 1. */
 export function oneOf<const T extends string | number>(...allowed: readonly T[]): Read<T> {
   return valueThat(allowed.join(' or '), (json) => allowed.includes(json));
 }
 
+/** null, or what the reader takes. A field that is absent is not null. */
 export function nullable<T>(read: Read<T>): Read<T | null> {
   return (where, json) => (json === null ? null : read(where, json));
 }
 
+/** A list of `least` to `most` items; its length is looked at before any of them. */
 export function list<T>(item: Read<T>, least = 0, most = 2 ** 24): Read<readonly T[]> {
   const array = valueThat<unknown[]>(
     `a list of ${span(least, most)}`,

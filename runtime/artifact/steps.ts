@@ -49,8 +49,10 @@ interface NumberField {
   readonly kind: 'rows' | 'size' | 'index' | 'number' | 'activation';
 }
 
+/** What a field of a step is: this decides how it is read, checked and given to the kernel. */
 export type Field = BufferField | TensorField | ScratchField | NumberField;
 
+/** One kernel's entry in the table. */
 export interface StepDefinition {
   readonly fields: Readonly<Record<string, Field>>;
   /** What its sizes must fulfil, by the words for it. */
@@ -61,11 +63,13 @@ export interface StepDefinition {
   readonly elementwise?: true;
 }
 
+/** The place in this list is the number that kernels take (kernels/assembly/finish.ts). */
 export const ACTIVATIONS = ['none', 'gelu', 'tanh', 'relu'] as const;
 
 /** Buffers and weights begin at multiples of this: the width of a SIMD register. */
 export const ALIGNMENT = 16;
 
+/** The next multiple of `ALIGNMENT`. */
 export function alignUp(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
@@ -135,8 +139,8 @@ const int8Outputs = {
 };
 
 /**
- * q (queries, heads · keySize), k (tokens, keyHeads · keySize), v (tokens, keyHeads · valueSize), out (queries, heads ·
- * valueSize).
+ * q (queries, heads · keySize), k (tokens, keyHeads · keySize), v (tokens, keyHeads · valueSize),
+ * out (queries, heads · valueSize).
  */
 const attention = (scratchBytes: Count) =>
   ({
@@ -164,6 +168,7 @@ const attention = (scratchBytes: Count) =>
 
 const elementwise = { fields: { x, out, rows, columns: size }, elementwise: true } as const;
 
+/** The table, by the names of the kernels. */
 export const STEPS = {
   /** out (height/patch · width/patch, channels · patch · patch) from pixels (channels, height, width). */
   patchify: {
@@ -181,8 +186,8 @@ export const STEPS = {
   /** The rows of x (rows, columns) to 7 bits. */
   quantizeRows: { fields: { x, quantized, rows, columns: size } },
   /**
-   * out (rows, outputs) = activation(x · weightᵀ + bias) + residual; x (rows, inputs), bias (outputs), residual (rows,
-   * outputs).
+   * out (rows, outputs) = activation(x · weightᵀ + bias) + residual; x (rows, inputs), bias (outputs),
+   * residual (rows, outputs).
    */
   linear: {
     fields: {
@@ -275,6 +280,7 @@ export const STEPS = {
   },
 } as const satisfies Record<string, StepDefinition>;
 
+/** The name of a kernel that a step calls. */
 export type StepOp = keyof typeof STEPS;
 
 /** The fields of a step, in the order of the table. */

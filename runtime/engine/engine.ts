@@ -12,6 +12,7 @@ import { bindSteps } from './bind.ts';
 /** One sample: the values of each of the plan's inputs, row by row. */
 export type Inputs = Readonly<Record<string, Float32Array | Int32Array>>;
 
+/** A model that answers, with a memory of its own: one sample at a time, on the thread that asks. */
 export interface Engine {
   /** By name, with the largest shape that `infer` takes, e.g. pixels of [1, 3, 224, 224]. */
   readonly inputs: readonly EngineInput[];
@@ -30,6 +31,7 @@ export interface Engine {
   inferBatch(batch: readonly Inputs[]): Float32Array[];
 }
 
+/** What `infer` takes under this name: a Float32Array (F32) or an Int32Array (I32). */
 export interface EngineInput extends Pick<PlanInput, 'name' | 'dtype' | 'shape'> {
   /** Integer values lie below this; null for floats. */
   readonly vocabulary: number | null;

@@ -3,6 +3,7 @@ import type { Artifact } from '../artifact/artifact.ts';
 import { instantiateKernels, type Kernels } from '../kernels/kernels.ts';
 import { createEngineWith, type Inputs } from './engine.ts';
 
+/** Of one sample: how often a kernel is called, and milliseconds of all these calls together. */
 export interface OperationTime {
   /** The kernel. */
   readonly op: string;

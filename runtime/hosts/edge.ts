@@ -8,9 +8,8 @@ import { createHandler, type HandlerOptions } from '../http/handler.ts';
 import { createPictureClassifier, type DecodePicture } from '../http/picture-classifier.ts';
 
 /**
- * Reads the artifact, makes its engine and the handler that answers with it. Decoding pictures is left
- * to the caller, since codecs weigh more than all the rest: `(bytes) => decodePicture(bytes,
- * jsquashDecoders(modules))`, or less.
+ * Reads the artifact, makes its engine and the handler that answers with it. Decoding pictures is left to the caller,
+ * since codecs weigh more than all the rest: `(bytes) => decodePicture(bytes, jsquashDecoders(modules))`, or less.
  * @throws ArtifactError or PreprocessError saying what is wrong with the artifact.
  */
 export async function createEdgeHandler(

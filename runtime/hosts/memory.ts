@@ -6,6 +6,7 @@ import type { Artifact } from '../artifact/artifact.ts';
 import { memoryLayout } from '../artifact/plan-memory.ts';
 import { defaultPictureLimits, type PictureLimits } from '../preprocess/decode.ts';
 
+/** What a host allows, and what is taken of it before there is an artifact. */
 export interface HostMemory {
   readonly totalBytes: number;
   /** Code, its heap, codecs. */

@@ -11,6 +11,7 @@ export interface NodeClassifier extends Classifier<ModelInput> {
   close(): Promise<void>;
 }
 
+/** Of `createNodeClassifier`. */
 export interface NodeClassifierOptions {
   /** Threads that classify, each with the weights in a memory of its own; 0: the calling thread alone. */
   readonly workers: number;

@@ -24,6 +24,7 @@ export interface ClassifierPool extends Classifier<ModelInput> {
   close(): Promise<void>;
 }
 
+/** How many threads, and where their files are. */
 export interface PoolOptions {
   readonly workers: number;
   /** The folder that holds the codecs. */
@@ -32,17 +33,20 @@ export interface PoolOptions {
   readonly workerFile: URL;
 }
 
+/** What a thread is started with; the artifact's bytes are in shared memory, `assets` is a URL. */
 export interface WorkerData {
   readonly artifact: Artifact;
   readonly kernels: WebAssembly.Module;
   readonly assets: string;
 }
 
+/** What a thread is sent. It is sent the next when it has answered. */
 export interface WorkerQuestion {
   readonly input: ModelInput;
   readonly topK: number;
 }
 
+/** What a thread sends: `ready` or `unusable` first, then one message for each question. */
 export type WorkerAnswer =
   | { readonly ready: true }
   /** Why the artifact can't be used. */

@@ -11,6 +11,7 @@ export const defaultWorkers = (): number => Math.min(availableParallelism(), MOS
 /** Predictions that may wait for each thread. */
 export const QUEUE_PER_WORKER = 16;
 
+/** Measured when it is called, under the names that Prometheus's clients use. */
 export function processGauges(): Gauge[] {
   return [
     {

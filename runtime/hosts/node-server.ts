@@ -10,6 +10,7 @@ export interface FetchApp {
   fetch(request: Request, facts: RequestFacts): Response | Promise<Response>;
 }
 
+/** Where a server listens, and whom it believes. */
 export interface ListenOptions {
   /** 0: any free port. */
   readonly port: number;
@@ -22,6 +23,7 @@ export interface ListenOptions {
   readonly trustProxy?: boolean;
 }
 
+/** A server that listens. Who started it closes it. */
 export interface RunningServer {
   /** Where it listens, without a slash at the end. */
   readonly url: string;
@@ -82,9 +84,13 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable) return void socket.destroy();
   const [status, detail] = MALFORMED[error.code ?? ''] ?? [400, 'this is no HTTP request'];
   const body = JSON.stringify(problemDetails(new Problem(status, detail)));
-  socket.end(
-    `HTTP/1.1 ${status} \r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  const head = [
+    `HTTP/1.1 ${status} `,
+    'Connection: close',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end([...head, '', body].join('\r\n'));
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

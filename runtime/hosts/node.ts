@@ -20,7 +20,8 @@ export async function loadKernels(folder: URL): Promise<WebAssembly.Module> {
   const bytes = await readFile(new URL(KERNEL_FILES[build], folder));
   if (!WebAssembly.validate(bytes))
     throw new Error(
-      `no WebAssembly SIMD here (${process.platform}-${process.arch}, Node ${process.versions.node}): the kernels need an x86 with SSE4.1 or an ARM64`,
+      `no WebAssembly SIMD here (${process.platform}-${process.arch}, Node ${process.versions.node}): ` +
+        'the kernels need an x86 with SSE4.1 or an ARM64',
     );
   return WebAssembly.compile(bytes);
 }

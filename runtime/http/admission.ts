@@ -1,5 +1,6 @@
 import { Problem } from './problem.ts';
 
+/** How much is taken on. */
 export interface AdmissionLimits {
   /** Predictions that may be under way or wait at a time. */
   readonly maxPending: number;
@@ -26,6 +27,10 @@ export interface Admission {
  */
 const REFUSAL_MS = 200;
 
+/**
+ * Counts for this process or isolate. A request of more predictions than the limit is admitted where nothing else is
+ * pending.
+ */
 export function createAdmission({ maxPending, deadlineMs }: AdmissionLimits): Admission {
   let pending = 0;
   return {

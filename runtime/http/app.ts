@@ -18,6 +18,7 @@ import { readPredictRequest } from './predict-request.ts';
 import { Problem, problemOf, problemResponse } from './problem.ts';
 import { createRateLimit } from './rate-limit.ts';
 
+/** What an operator decides. Unless told otherwise, everybody may ask, and nothing is logged. */
 export interface AppOptions extends Omit<HandlerOptions, 'onFailure'> {
   /** Predictions that may be under way or wait at a time; 32 unless given. More are refused with 503. */
   readonly maxPending?: number;
@@ -62,6 +63,7 @@ interface Env {
   Variables: { requestId: string; error?: Error };
 }
 
+/** `fetch(request, { client })` answers a request; rejects for none. */
 export type App = Hono<Env>;
 
 /** Bodies of so many of the largest size may be received at a time. */
@@ -69,8 +71,7 @@ const BODIES = 64;
 
 /**
  * `POST /v1/predict` · `POST /` (the same, answered as Hugging Face's Inference API) · `GET /v1/model` · `/healthz` ·
- * `/readyz` · `/metrics` ·
- * `/openapi.json` · `/` (the page). Errors are problem details (RFC 9457).
+ * `/readyz` · `/metrics` · `/openapi.json` · `/` (the page). Errors are problem details (RFC 9457).
  * While the model is still loading, what needs it is refused with 503. A host whose model fails to load has to end by
  * itself.
  */

@@ -7,6 +7,7 @@ export interface BodyBudget {
   give(bytes: number): void;
 }
 
+/** A budget of so many bytes, for this process or isolate. */
 export function createBodyBudget(bytes: number): BodyBudget {
   let left = bytes;
   return {

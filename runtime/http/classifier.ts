@@ -1,6 +1,7 @@
 /** What the HTTP app needs of a model, for pictures or for texts. The engine behind it is the host's choice. */
 import type { StageAccuracy } from '../artifact/manifest.ts';
 
+/** A model that answers, and what is known of it. */
 export interface Classifier<Input> {
   readonly info: ModelInfo;
   /** How a request carries an input. */
@@ -29,12 +30,14 @@ export interface InputReader<Input> {
   ofJson(where: string, json: unknown): Input;
 }
 
+/** What is said of one input. */
 export interface Answer {
   readonly predictions: readonly Prediction[];
   /** There where the end of a text was cut off. */
   readonly truncated?: true;
 }
 
+/** A label and how likely it is; of all labels, scores add up to 1. */
 export interface Prediction {
   readonly label: string;
   /** Probability, 0 to 1. */

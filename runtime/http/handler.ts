@@ -7,13 +7,15 @@ import { classifyAll } from './inference.ts';
 import { readPredictRequest } from './predict-request.ts';
 import { Problem, problemOf, problemResponse } from './problem.ts';
 
+/** What every web API of ours may be told. */
 export interface HandlerOptions {
-  /** Bodies above this are refused before they are read; 4 MiB unless given. */
+  /** Bodies above this are refused, and never kept whole; 4 MiB unless given. */
   readonly maxBodyBytes?: number;
   /** Told of failures that the client only sees as "500". */
   readonly onFailure?: (error: Error) => void;
 }
 
+/** 4 MiB: what fits through AWS Lambda's 6 MB in base64, too. */
 export const DEFAULT_MAX_BODY_BYTES = 4 * 1024 ** 2;
 
 /**
@@ -57,6 +59,7 @@ function routeOf<Route>(
   return methods[asked];
 }
 
+/** 405, with the methods that the route has; whatever takes GET takes HEAD. */
 export function wrongMethod(method: string, allowed: readonly string[]): Problem {
   const allow = allowed.flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name])).join(', ');
   return new Problem(405, `expected ${allow}, got ${method}`, undefined, { allow });

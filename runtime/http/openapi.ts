@@ -5,6 +5,7 @@ import { DEFAULT_TOP_K, MAX_INPUTS, MAX_TOP_K } from './predict-request.ts';
 /** Of the paths under /v1 and their bodies. */
 const API_VERSION = '1.0.0';
 
+/** What of the API is the operator's choice. */
 export interface ApiFacts {
   readonly maxBodyBytes: number;
   readonly needsToken: boolean;
@@ -17,6 +18,7 @@ const jsonOf = (schema: Json): Json => ({ 'application/json': { schema } });
 const answered = (description: string, content: Json): Json => ({ 200: { description, content } });
 const list = (items: Json, more: Json = {}): Json => ({ type: 'array', items, ...more });
 
+/** The description of what `createApp` answers for this model, as a JSON object. */
 export function openApi<Input>({ info }: Classifier<Input>, { maxBodyBytes, needsToken }: ApiFacts): Json {
   const isText = info.task === 'text-classification';
   const security = needsToken ? [{ token: [] }] : [];

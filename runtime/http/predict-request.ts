@@ -12,14 +12,16 @@ export interface PredictRequest<Input> {
   readonly topK: number;
 }
 
+/** Labels of an answer unless the client says how many. */
 export const DEFAULT_TOP_K = 5;
+/** More are refused with 400, whatever the model has. */
 export const MAX_TOP_K = 1000;
 /** Of one request. */
 export const MAX_INPUTS = 64;
 
 /**
- * Reads inputs from a body that is one, from a form, or from JSON `{"inputs": one or a list, "parameters": {"top_k":
- * n}}`; `?top_k=` goes first. Throws Problem 400, 413, 415 or 503.
+ * Reads inputs from a body that is one, from a form, or from JSON
+ * `{"inputs": one or a list, "parameters": {"top_k": n}}`; `?top_k=` goes first. Throws Problem 400, 413, 415 or 503.
  */
 export async function readPredictRequest<Input>(
   request: Request,

@@ -21,6 +21,7 @@ const TITLES = {
   504: 'Gateway Timeout',
 } as const;
 
+/** The statuses that a `Problem` may have. */
 export type ProblemStatus = keyof typeof TITLES;
 
 /** An error that the client is told of, as problem details (RFC 9457) of type about:blank. */
@@ -55,6 +56,9 @@ export function problemDetails({ status, message, code }: Problem, requestId?: s
   return { type: 'about:blank', title: TITLES[status], status, detail: message, code, requestId };
 }
 
+/**
+ * The response that tells a client of a problem: its JSON, its own headers, and the request's id where there is one.
+ */
 export function problemResponse(problem: Problem, requestId?: string): Response {
   const { status, headers } = problem;
   return new Response(JSON.stringify(problemDetails(problem, requestId)), {

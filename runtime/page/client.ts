@@ -27,10 +27,12 @@ export class Failure extends Error {
 /** Kept in memory only: whoever leaves the page must give it again. */
 let token: string | null = null;
 
+/** Sends this token with every request from now on. */
 export function useToken(given: string): void {
   token = given;
 }
 
+/** Whether a token was given, right or wrong. */
 export function hasToken(): boolean {
   return token !== null;
 }

@@ -26,7 +26,8 @@ export function explain({ status, message: detail, retryAfterSeconds, requestId 
       return 'The answer took too long. Try again.';
   }
   if (status < 500) return sentence(`The server refused the request (${status})`, detail);
-  return `Something went wrong on the server (${status}). Try again${requestId === '' ? '' : `, or look for request ${requestId} in its log`}.`;
+  const look = requestId === '' ? '' : `, or look for request ${requestId} in its log`;
+  return `Something went wrong on the server (${status}). Try again${look}.`;
 }
 
 /** Whether the same request may succeed later. */

@@ -16,6 +16,7 @@ const STAGES: Readonly<Record<string, string>> = { teacher: 'Teacher', 'pc-lora'
 /** So many labels are shown at once; more are folded away. */
 const OPEN_LABELS = 12;
 
+/** Fills in the card and shows it; names the document, too. */
 export function showModelCard(model: ModelInfo): void {
   document.title = `${model.name} · Slim`;
   part('name', HTMLElement).textContent = model.name;

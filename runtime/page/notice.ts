@@ -9,10 +9,12 @@ const button = part('problem-action', HTMLButtonElement);
 const access = part('access', HTMLFormElement);
 const token = part('token', HTMLInputElement);
 
+/** What the reader can do about a problem; `run` is called each time that it is tried. */
 export type Remedy =
   | { readonly kind: 'button'; readonly label: string; run(): void }
   | { readonly kind: 'token'; run(token: string): void };
 
+/** Shows a message in place of the one before, and its remedy; null where there is nothing to do. */
 export function showNotice(message: string, remedy: Remedy | null): void {
   box.hidden = false;
   box.classList.toggle('calm', remedy?.kind === 'token');
@@ -35,6 +37,7 @@ export function placeNoticeAbove(place: HTMLElement): void {
   place.before(box);
 }
 
+/** Takes the message away. The focus goes to the result where it was on the remedy. */
 export function hideNotice(): void {
   // The keyboard must not be left on a button that is gone.
   const wasHere = box.contains(document.activeElement);

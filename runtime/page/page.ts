@@ -66,7 +66,8 @@ function givePicture(file: File): void {
   sent = null;
   forget();
   showNotice(
-    `This picture has ${metric(file.size, 'B')}. Servers take about 4\u00a0MB unless they are told otherwise: a smaller picture does as well.`,
+    `This picture has ${metric(file.size, 'B')}. Servers take about 4\u00a0MB unless they are told otherwise: ` +
+      'a smaller picture does as well.',
     {
       kind: 'button',
       label: 'Send it anyway',

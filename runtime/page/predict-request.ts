@@ -1,5 +1,4 @@
 /** A request to `POST /v1/predict`: what the page sends, and the same as a command line. */
-
 export interface PredictRequest {
   readonly contentType: string;
   readonly body: Blob | string;

@@ -27,6 +27,7 @@ export type Decoder = (bytes: Uint8Array) => Promise<DecodedPixels>;
 /** The codecs come from the host: native ones when training, WebAssembly ones when serving. */
 export type Decoders = Readonly<Record<PictureFormat, Decoder>>;
 
+/** What is refused as `too-large`, told from a picture's header. */
 export interface PictureLimits {
   readonly maxPixels: number;
   /** Of the longer side: a sliver costs more to resize than its area tells. */
@@ -65,7 +66,8 @@ export function checkPicture(bytes: Uint8Array, limits: PictureLimits = defaultP
   if (width * height > limits.maxPixels || Math.max(width, height) > limits.maxSide) {
     throw new PreprocessError(
       'too-large',
-      `a ${format} of ${width}×${height} pixels: at most ${limits.maxPixels} pixels and ${limits.maxSide} a side are accepted`,
+      `a ${format} of ${width}×${height} pixels: ` +
+        `at most ${limits.maxPixels} pixels and ${limits.maxSide} a side are accepted`,
     );
   }
   if (!header.complete)

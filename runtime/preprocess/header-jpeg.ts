@@ -14,6 +14,7 @@ interface Frame {
   readonly height: number;
 }
 
+/** The size that the last frame header says, and the EXIF orientation. @throws PreprocessError */
 export function readJpegHeader(view: DataView): PictureHeader {
   let frame: Frame | undefined;
   let orientation: Orientation = 1;

@@ -6,6 +6,7 @@ const signatureBytes = 8;
 const imageHeader = 0x49484452;
 const imageEnd = 0x49454e44;
 
+/** What IHDR says. @throws PreprocessError (truncated, corrupt) where the file does not begin with it */
 export function readPngHeader(view: DataView): PictureHeader {
   if (view.byteLength < signatureBytes + 25) throw new PreprocessError('truncated', 'a png without its header');
   if (view.getUint32(signatureBytes + 4) !== imageHeader)

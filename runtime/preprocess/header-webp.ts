@@ -10,6 +10,7 @@ const lossless = 0x5650384c;
 const extended = 0x56503858;
 const animationFlag = 0x02;
 
+/** What the first chunk says; orientation is not read. @throws PreprocessError */
 export function readWebpHeader(view: DataView): PictureHeader {
   if (view.byteLength < 30) throw new PreprocessError('truncated', 'a webp without its header');
   return {

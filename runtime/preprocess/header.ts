@@ -1,3 +1,4 @@
+/** The formats that are taken, told apart by their first bytes. */
 export type PictureFormat = 'jpeg' | 'png' | 'webp';
 
 /** The EXIF orientation: 1 is upright, 2 to 8 are mirrored or turned. */

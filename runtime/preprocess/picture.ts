@@ -6,6 +6,7 @@ export interface Picture {
   readonly data: Uint8Array;
 }
 
+/** In pixels. */
 export interface Size {
   readonly height: number;
   readonly width: number;

@@ -14,7 +14,9 @@ import {
 import { PreprocessError } from './error.ts';
 import type { Size } from './picture.ts';
 
+/** A reader of lengths in pixels that a network or a resize may have. */
 export const side = wholeFrom(1, 8192);
+/** A reader of finite numbers above 0. */
 export const positive = valueThat<number>('a finite number above 0', (json) => Number.isFinite(json) && json > 0);
 
 /** Red, green, blue. */
@@ -23,6 +25,7 @@ export function triple(read: Read<number>): Read<readonly [number, number, numbe
 }
 
 const sides = { height: side, width: side };
+/** A reader of a height and a width in pixels. */
 export const readSize: Read<Size> = record(sides);
 
 /** How a picture gets near the network's size; a centre crop to `size` follows. */
@@ -48,8 +51,11 @@ const imagePreprocess = record({
   std: triple(positive),
 });
 
+/** Told apart by `mode`. */
 export type Resize = Parsed<typeof resize>;
+/** The filter that a resize computes with, by Pillow's name. */
 export type Resample = Parsed<typeof resample>;
+/** Fit to `size`, then normalize. What it names is what Hugging Face's image processors do. */
 export type ImagePreprocess = Parsed<typeof imagePreprocess>;
 
 /** A reader that throws PreprocessError `bad-spec`. */

@@ -6,9 +6,9 @@
  */
 import type { BertNormalizerJson } from './tokenizer-json.ts';
 
-/** U+2B820 to U+2B91F are left out as in the original. */
+/** Blocks that follow each other are one range. U+2B820 to U+2B91F are left out as in the original. */
 const IDEOGRAPH =
-  /[\u4E00-\u9FFF\u3400-\u4DBF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B73F}\u{2B740}-\u{2B81F}\u{2B920}-\u{2CEAF}\uF900-\uFAFF\u{2F800}-\u{2FA1F}]/gu;
+  /[\u4E00-\u9FFF\u3400-\u4DBF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B81F}\u{2B920}-\u{2CEAF}\uF900-\uFAFF\u{2F800}-\u{2FA1F}]/gu;
 const REMOVED = /[\0\uFFFD]|(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu;
 /** Two letters of Unicode 8, which the original goes by, are marks today; the other marks since then did not exist. */
 const ACCENT = /(?![\u1885\u1886])\p{Mn}/gu;
@@ -16,6 +16,10 @@ const ACCENT = /(?![\u1885\u1886])\p{Mn}/gu;
 const WORDS = /([\p{P}!-/:-@[-`{-~])|[^\p{White_Space}\p{P}!-/:-@[-`{-~]+/gu;
 const BEYOND_ASCII = /[^ -~]/;
 
+/**
+ * A text as its words are looked for: cleaned of control characters, ideographs set apart, without accents, in lower
+ * case, each where the options say so. `strip_accents` null is as `lowercase`.
+ */
 export function normalizeBert(
   text: string,
   { clean_text, handle_chinese_chars, strip_accents, lowercase }: BertNormalizerJson,

@@ -32,6 +32,7 @@ function byteCharacters(): string[] {
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
 }
 
+/** In tokenizer.json's words: with `add_prefix_space` a text begins like a word within one. */
 export interface ByteLevelOptions {
   readonly add_prefix_space: boolean;
 }

@@ -14,6 +14,7 @@ const textPreprocess = record({
   maxTokens: wholeFrom(1, MAX_TOKENS),
 });
 
+/** What an artifact says of its texts beside the tokenizer. */
 export type TextPreprocess = Parsed<typeof textPreprocess>;
 
 /**

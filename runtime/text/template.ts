@@ -4,12 +4,14 @@
 import { mismatch } from '../artifact/schema.ts';
 import type { PostProcessorJson } from './tokenizer-json.ts';
 
+/** One or several tokens of a template, with their type. */
 export interface TemplateItem {
   /** Special tokens; those of a text where it is 'A' or 'B'. */
   readonly ids: readonly number[] | 'A' | 'B';
   readonly type: number;
 }
 
+/** What becomes of one text, and of two; each text stands once where it belongs. */
 export interface Templates {
   readonly single: readonly TemplateItem[];
   readonly pair: readonly TemplateItem[];

@@ -213,12 +213,19 @@ const tokenizerJson = having({
   padding: optional(having({ pad_id: optional(id, null) }), null),
 });
 
+/** A file that was read: what may be left out has its default. */
 export type TokenizerJson = Parsed<typeof tokenizerJson>;
+/** `model` of type WordPiece. */
 export type WordPieceJson = Parsed<typeof wordPiece>;
+/** `model` of type BPE. */
 export type BpeJson = Parsed<typeof bpe>;
+/** `normalizer` of type BertNormalizer. */
 export type BertNormalizerJson = Parsed<typeof bertNormalizer>;
+/** Any `normalizer` that is known, told apart by `type`. */
 export type NormalizerJson = NonNullable<TokenizerJson['normalizer']>;
+/** An entry of `added_tokens`, which is found in a text before all else. */
 export type AddedTokenJson = Parsed<typeof addedToken>;
+/** Any `post_processor` that is known, told apart by `type`. */
 export type PostProcessorJson = NonNullable<TokenizerJson['post_processor']>;
 
 /**

@@ -10,6 +10,7 @@ import { type NormalizerJson, readTokenizerJson, type TokenizerJson } from './to
 import { keptTokens } from './truncate.ts';
 import { createWordPiece } from './wordpiece.ts';
 
+/** T tokens, special ones included, without padding. */
 export interface Encoding {
   /** (T) */
   readonly ids: Int32Array;
@@ -19,6 +20,7 @@ export interface Encoding {
   readonly truncated: number;
 }
 
+/** What a tokenizer.json does with texts. */
 export interface Tokenizer {
   /** All ids are below it. */
   readonly vocabSize: number;

@@ -1,5 +1,6 @@
 /** How many tokens of one or two texts stay where they must share some room, as Hugging Face's tokenizers have it. */
 
+/** Which of two texts is cut: the longer one first, or one alone. Hugging Face's names. */
 export type TruncationStrategy = 'LongestFirst' | 'OnlyFirst' | 'OnlySecond';
 
 /**

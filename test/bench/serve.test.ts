@@ -7,6 +7,7 @@ import { bytesPerMinute, residentBytes } from '../../cli/bench/resident-memory.t
 import { lastHalfSlope, type ServeLoad } from '../../cli/bench/serve.ts';
 import { sampleRequest } from '../../cli/bench/serve-request.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import { skipNote } from '../contract/hosts/installed.ts';
 import { smallTextArtifact } from '../runtime/text/small-tokenizer.ts';
 import { slim, slimJson, workFolder, writeTinyModel } from '../support/cli.ts';
 import { type Running, start } from '../support/process.ts';
@@ -14,6 +15,7 @@ import { type Running, start } from '../support/process.ts';
 const work = workFolder();
 const pictures = work.path('pictures.slim');
 const texts = work.path('texts.slim');
+const noProc = process.platform === 'linux' ? null : 'needs /proc';
 const short = ['--duration', '1', '--warm-up', '0', '--connections', '3'];
 
 beforeAll(async () => {
@@ -146,7 +148,7 @@ describe('slim bench serve', () => {
     expect(stderr).toMatch(message);
   });
 
-  it.skipIf(process.platform !== 'linux')('ends when it is interrupted, and its server with it', async () => {
+  it.skipIf(noProc !== null)(`ends when it is interrupted, and its server with it${skipNote(noProc)}`, async () => {
     const before = children();
     const interrupt = new AbortController();
     const { code, stdout, stderr } = await slim(['bench', 'serve', texts, '--duration', '600', '--warm-up', '600'], {
@@ -159,7 +161,7 @@ describe('slim bench serve', () => {
     expect(children()).toEqual(before);
   });
 
-  it.skipIf(process.platform !== 'linux')('ends when its server does, and says so', async () => {
+  it.skipIf(noProc !== null)(`ends when its server does, and says so${skipNote(noProc)}`, async () => {
     const before = children();
     const { code, stdout, stderr } = await slim(['bench', 'serve', texts, '--duration', '600', '--warm-up', '600'], {
       onStderr: (text) => {

@@ -69,7 +69,8 @@ it.skipIf(lambdaAbsent !== null)(
       await lambda.close();
     }
     console.log(
-      `Lambda, ${artifact.length} bytes in the zip, ${STARTS} starts: INIT ${told(inits)}; then the first answer ${told(firsts)}`,
+      `Lambda, ${artifact.length} bytes in the zip, ${STARTS} starts: INIT ${told(inits)}; ` +
+        `then the first answer ${told(firsts)}`,
     );
   },
 );
@@ -109,7 +110,8 @@ it.skipIf(workerd.absent !== null)(
       worker.stop();
     }
     console.log(
-      `workerd, ${artifact.length} bytes as a module, ${STARTS} starts: listens ${told(starts)}; then the first answer ${told(firsts)}; the second ${told(seconds)}`,
+      `workerd, ${artifact.length} bytes as a module, ${STARTS} starts: listens ${told(starts)}; ` +
+        `then the first answer ${told(firsts)}; the second ${told(seconds)}`,
     );
   },
 );

@@ -136,7 +136,8 @@ describe('slim train', () => {
       value.toLocaleString('en-US'),
     );
     expect(told).toContain(
-      `note: At rank 16 the word embeddings go from ${numbers[0]} parameters to ${numbers[1]}, for ${numbers[2]} MACs more on the longest text.`,
+      `note: At rank 16 the word embeddings go from ${numbers[0]} parameters to ${numbers[1]}, ` +
+        `for ${numbers[2]} MACs more on the longest text.`,
     );
     const { accuracy, costs } = readRecord(paths.smaller) as {
       accuracy: { stage: string }[];
@@ -271,7 +272,8 @@ describe('mistakes', () => {
     const { code, stderr } = await slim(['train', '--model', bare, ...data, '--out', out]);
     expect([code, stderr]).toEqual([
       1,
-      `error: ${bare} has no trained classification head\nhint: Fine-tune it first: slim finetune --model ${bare} --data ...\n`,
+      `error: ${bare} has no trained classification head\n` +
+        `hint: Fine-tune it first: slim finetune --model ${bare} --data ...\n`,
     ]);
   });
 });

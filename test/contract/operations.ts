@@ -400,7 +400,9 @@ function gemmCase(
   const b = transB ? [N, K] : [K, N];
   return {
     operation: 'gemm',
-    what: `${shown(a)}${transA ? 'ᵀ' : ''} ${shown(b)}${transB ? 'ᵀ' : ''}, alpha ${alpha}, addend ${addend ? shown(addend) : 'none'}`,
+    what:
+      `${shown(a)}${transA ? 'ᵀ' : ''} ${shown(b)}${transB ? 'ᵀ' : ''}, ` +
+      `alpha ${alpha}, addend ${addend ? shown(addend) : 'none'}`,
     inputs: [{ shape: a }, { shape: b }, ...(addend ? [{ shape: addend }] : [])],
     shape: [M, N],
     build: (x, y, c) => gemm(x, y, c ?? null, { transA, transB, alpha }),

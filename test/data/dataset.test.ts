@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Split } from '../../cli/data/dataset.ts';
 import { openPictures } from '../../cli/data/dataset.ts';
-import { present, sharedFolder } from '../support/shared.ts';
+import { itWith, shared } from '../support/shared.ts';
 import { damagedPng, folderOf, jpegOf } from './picture-files.ts';
 
 const jpeg = await jpegOf(100);
@@ -127,9 +127,9 @@ describe('CIFAR-10', () => {
     );
   });
 
-  const real = `${sharedFolder}/data/cifar10`;
-  it.skipIf(!present(real))('reads the real one', async () => {
-    const { labels, train, test } = await openPictures(real, { seed: 1 });
+  const real = shared('data/cifar10');
+  itWith([real], 'reads the real one', async () => {
+    const { labels, train, test } = await openPictures(real.path(), { seed: 1 });
     expect([labels[0], labels.length, train.size, test.size]).toEqual(['airplane', 10, 15_000, 4_000]);
     expect(labelsOf(test).filter((label) => label === 3)).toHaveLength(400);
   });

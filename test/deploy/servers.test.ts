@@ -9,7 +9,7 @@ import { writeDeployFolder } from '../../cli/deploy/folder.ts';
 import { filesOfServer, type ServerSettings } from '../../cli/deploy/server.ts';
 import { SERVER_HOSTS, type ServerHost } from '../../cli/deploy/server-hosts.ts';
 import { openClassifier } from '../../cli/io/classifier.ts';
-import { NOT_INSTALLED, programs, skipNote, systemProgram } from '../contract/hosts/installed.ts';
+import { NOT_INSTALLED, notInstalled, programs, skipNote, systemProgram } from '../contract/hosts/installed.ts';
 import { type Dockerfile, parseDockerfile } from '../support/dockerfile.ts';
 import { type Running, startCommand } from '../support/process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -217,7 +217,7 @@ describe.each(HOSTS)('a folder for %s', (host) => {
 const analyze = systemProgram('systemd-analyze');
 
 it.skipIf(analyze === null).each(HOSTS)(
-  `systemd accepts the unit for %s, and finds it hardened${skipNote(analyze === null ? 'systemd-analyze is not installed' : null)}`,
+  `systemd accepts the unit for %s, and finds it hardened${skipNote(analyze === null ? notInstalled('apt-get install systemd') : null)}`,
   async (host) => {
     const { folder } = await build(host, pictures, {
       ...settings,
@@ -230,7 +230,8 @@ it.skipIf(analyze === null).each(HOSTS)(
         );
       });
     expect(await run('verify', './cats.service')).toBe('');
-    await run('security', '--offline=true', '--threshold=20', '--no-pager', './cats.service'); // 2.0 of 10; a service without any of it has 9.6
+    // 2.0 of 10; a service without any of it has 9.6.
+    await run('security', '--offline=true', '--threshold=20', '--no-pager', './cats.service');
     expect(readFileSync(join(folder, 'cats.service'), 'utf8')).toContain(
       'Environment="SLIM_CORS_ORIGINS=https://100%%.example"',
     );

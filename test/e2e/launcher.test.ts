@@ -26,7 +26,8 @@ it.each(['14.21.3', '18.20.8', '20.18.3'])('Node %s is too old', (version) => {
   expect(launch(projectFolder, version)).toEqual([
     1,
     '',
-    `error: Node ${version} is too old: slim needs 20.19 or later\nhint: Install a current one from https://nodejs.org, or with nvm, fnm or volta.\n`,
+    `error: Node ${version} is too old: slim needs 20.19 or later\n` +
+      'hint: Install a current one from https://nodejs.org, or with nvm, fnm or volta.\n',
   ]);
 });
 
@@ -38,7 +39,8 @@ it('a copy without dist/ says how to build it', () => {
   expect(launch(folder, '22.0.0')).toEqual([
     1,
     '',
-    `error: ${join(folder, 'dist/slim.mjs')} is missing: this copy of slim was never built\nhint: Run npm ci && npm run build in its folder.\n`,
+    `error: ${join(folder, 'dist/slim.mjs')} is missing: this copy of slim was never built\n` +
+      'hint: Run npm ci && npm run build in its folder.\n',
   ]);
 });
 

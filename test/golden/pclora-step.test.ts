@@ -1,6 +1,6 @@
-/** The whole PC-LoRA step against PyTorch: make_golden.py beside the golden files says what was computed. */
+/** The whole PC-LoRA step against PyTorch: fixtures/make_pclora_steps.py says what was computed. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Engine, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
@@ -17,7 +17,7 @@ import { readSafetensors } from '../../runtime/artifact/safetensors.ts';
 import { checkpointNames } from '../support/checkpoint-names.ts';
 import { expectClose } from '../support/compare.ts';
 import { onnxEngine, tfjsEngine } from '../support/engines.ts';
-import { goldenFolder, present } from '../support/shared.ts';
+import { describeWith, own, shared, type TestData } from '../support/shared.ts';
 
 const BATCH = 3;
 
@@ -30,22 +30,21 @@ interface Subject {
   readonly feeds: Record<string, HostTensor>;
 }
 
-async function vit(folder: string, { floats: golden }: Golden): Promise<Subject> {
-  const checkpoint = await loadCheckpoint(folder, { seed: 0 });
+async function vit(data: TestData, { floats: golden }: Golden): Promise<Subject> {
+  const checkpoint = await loadCheckpoint(data.path(), { seed: 0 });
   const { model, tensors } = checkpoint;
   const names = checkpointNames(checkpoint);
   return {
     model,
     tensors,
     checkpointName: (name) => names.get(name)!,
-    feeds: { pixels: floats(golden.get('batch.pixel_values')!, [BATCH, 3, 16, 16]) },
+    feeds: { pixels: floats(golden.get('batch.pixel_values')!, model.batchInputs(BATCH).pixels.shape) },
   };
 }
 
-/** Its texts have 12, 7 and 3 tokens. */
-async function bert(folder: string, { integers: ids }: Golden): Promise<Subject> {
-  const config = JSON.parse(readFileSync(`${folder}/config.json`, 'utf8'));
-  const tokens = 12;
+async function bert(data: TestData, { integers: ids }: Golden): Promise<Subject> {
+  const config = JSON.parse(readFileSync(data.path('config.json'), 'utf8'));
+  const tokens = ids.get('batch.input_ids')!.length / BATCH;
   const model = createBert({
     variant: 'bert',
     vocabSize: config.vocab_size,
@@ -61,7 +60,7 @@ async function bert(folder: string, { integers: ids }: Golden): Promise<Subject>
     tokens,
     labels: Object.values(config.id2label),
   });
-  const file = await openTensorFile(`${folder}/model.safetensors`);
+  const file = await openTensorFile(data.path('model.safetensors'));
   const tensors: Tensors = new Map();
   for (const { name } of tensorsOf(model.layers)) tensors.set(name, await file.read(bertName(name)));
   await file.close();
@@ -124,15 +123,17 @@ const ENGINES = [
   ['tfjs', tfjsEngine],
 ] as const;
 
-for (const [name, load] of Object.entries({ 'tiny-vit': vit, 'tiny-bert': bert })) {
-  const folder = `${goldenFolder}/${name}`;
-  describe.skipIf(!present(folder)).each(ENGINES)(`${name} on %s`, (_, createEngine) =>
-    compareWithPyTorch(folder, load, createEngine),
-  );
-}
+const SUBJECTS: readonly (readonly [TestData, typeof vit])[] = [
+  [own(import.meta.url, 'fixtures/tiny-vit'), vit],
+  [own(import.meta.url, 'fixtures/tiny-bert'), bert],
+  [shared('golden/tiny-vit'), vit],
+  [shared('golden/tiny-bert'), bert],
+];
+for (const [data, load] of SUBJECTS)
+  for (const [engine, createEngine] of ENGINES)
+    describeWith([data], `${data.name} on ${engine}`, () => compareWithPyTorch(data, load, createEngine));
 
-function compareWithPyTorch(folder: string, load: typeof vit, createEngine: () => Promise<Engine>): void {
-  // Read when a test runs: vitest walks this body also where the folder is absent.
+function compareWithPyTorch(data: TestData, load: typeof vit, createEngine: () => Promise<Engine>): void {
   let golden: ReturnType<typeof JSON.parse>;
   let engine: Engine;
   let subject: Subject;
@@ -142,12 +143,12 @@ function compareWithPyTorch(folder: string, load: typeof vit, createEngine: () =
   let trainedSpecs: TensorSpec[];
 
   beforeAll(async () => {
-    golden = JSON.parse(readFileSync(`${folder}/golden.json`, 'utf8'));
+    golden = JSON.parse(readFileSync(data.path('golden.json'), 'utf8'));
     engine = await createEngine();
-    const read = readGolden(`${folder}/golden.safetensors`);
+    const read = readGolden(data.path('golden.safetensors'));
     values = read.floats;
     labels = integers(read.integers.get('batch.labels')!, [BATCH]);
-    subject = await load(folder, read);
+    subject = await load(data, read);
     const { layers } = subject.model;
     adapters = {
       init: 'paper',
@@ -157,7 +158,7 @@ function compareWithPyTorch(folder: string, load: typeof vit, createEngine: () =
     const kept = tensorsOf(layers.filter(({ kind }) => kind === 'norm' || kind === 'head'));
     trainedSpecs = [...adapterTensors(layers, adapters.ranks), ...kept];
   });
-  afterAll(() => engine.dispose());
+  afterAll(() => engine?.dispose());
 
   /**
    * PyTorch's name of a tensor: `block.0.query.loraA` is `vit.encoder.layer.0.attention.attention.query.lora_A` there.
@@ -218,7 +219,9 @@ function compareWithPyTorch(folder: string, load: typeof vit, createEngine: () =
     ] as const) {
       expectClose(results[name].data, [expected], 1e-5, name);
     }
-    expect(trainedSpecs).toHaveLength(3 * 6 * 3 + 2 * 7 + 2);
+    const { length: depth } = student.blocks;
+    expect(depth).toBe(3);
+    expect(trainedSpecs).toHaveLength(depth * 6 * 3 + 2 * (2 * depth + 1) + 2);
     for (const { name } of trainedSpecs) {
       const actual = results[`grad.${name}`].data;
       const expected = values.get(`grad.${goldenName(name)}`)!;

@@ -120,7 +120,8 @@ describe('GET', () => {
     ]);
     // printf %s 1 | openssl dgst -sha256 -binary | base64, and of p{}
     expect(headers.get('content-security-policy')).toBe(
-      "default-src 'none'; script-src 'sha256-a4ayc/80/OGda4BO/1o/V0etpOqiLx1JwB5S3beHW0s='; style-src 'sha256-gG2yISYereRMiG2lMXrbiUgi0Ubw9p7QCeWcroOvy9Y='; " +
+      "default-src 'none'; script-src 'sha256-a4ayc/80/OGda4BO/1o/V0etpOqiLx1JwB5S3beHW0s='; " +
+        "style-src 'sha256-gG2yISYereRMiG2lMXrbiUgi0Ubw9p7QCeWcroOvy9Y='; " +
         "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     );
   });
@@ -414,7 +415,8 @@ describe('limits', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     expectProblem(await post(Uint8Array.of(9), 'image/png'), 503, 'too many requests are being received');
     for (const controller of controllers) controller.close();
-    expect((await Promise.all(coming)).filter(({ status }) => status === 200).length).toBe(32); // maxPending admits half of them
+    // maxPending admits half of them.
+    expect((await Promise.all(coming)).filter(({ status }) => status === 200).length).toBe(32);
     expect((await post(Uint8Array.of(9), 'image/png')).status).toBe(200);
   });
 

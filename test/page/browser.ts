@@ -7,12 +7,12 @@ import {
   type Locator,
   type Page,
 } from 'playwright-core';
-import { systemProgram } from '../contract/hosts/installed.ts';
+import { notInstalled, systemProgram } from '../contract/hosts/installed.ts';
 
 const file = systemProgram('chromium');
 
 /** Why these tests can't run here; null where they can. */
-export const absent = file === null ? 'not installed: apt-get install chromium' : null;
+export const absent = file === null ? notInstalled('apt-get install chromium') : null;
 
 export function launch(...args: readonly string[]): Promise<Browser> {
   return chromium.launch({

@@ -294,7 +294,8 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
       const facts = (await page.locator('#facts > div').allInnerTexts()).map(plain);
       expect(facts).toEqual([
         `Parameters 6.19 M ${(100 * (1 - 6_193_678 / 85_806_346)).toFixed(1)} % fewer than its teacher’s 85.8 M`,
-        `Computation per picture 1.88 GMAC ${(100 * (1 - 1.88 / 17.563)).toFixed(1)} % less than its teacher’s 17.6 GMAC 1 MAC = 2 FLOPs`,
+        `Computation per picture 1.88 GMAC ${(100 * (1 - 1.88 / 17.563)).toFixed(1)} % ` +
+          'less than its teacher’s 17.6 GMAC 1 MAC = 2 FLOPs',
         'Size 6.32 MB int8 weights, rank 32',
         'Accuracy 92.9 % on 1,200 samples',
       ]);

@@ -60,7 +60,8 @@ function distance(
   return Math.sqrt(squares);
 }
 
-const falling = (count: number): number[] => Array.from({ length: count }, (_, k) => 10 / (k + 1)); // slow, as in trained weights
+/** Slow, as in trained weights. */
+const falling = (count: number): number[] => Array.from({ length: count }, (_, k) => 10 / (k + 1));
 
 const SHAPES: [m: number, n: number, r: number, scaling: number][] = [
   [24, 24, 5, 1],

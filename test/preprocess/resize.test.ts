@@ -7,8 +7,8 @@ import type { Resample } from '../../runtime/preprocess/spec.ts';
 /**
  * Made with Pillow 12.3.0:
  *   source = lambda w, h: Image.frombytes('RGB', (w, h), bytes((i*i*31 + i*7) // 5 % 256 for i in range(w*h*3)))
- *   hashlib.sha256(source(w, h).resize((W, H), {'nearest': 0, 'lanczos': 1, 'bilinear': 2, 'bicubic':
- * 3}[name]).tobytes()).hexdigest()[:16]
+ *   resample = {'nearest': 0, 'lanczos': 1, 'bilinear': 2, 'bicubic': 3}[name]
+ *   hashlib.sha256(source(w, h).resize((W, H), resample).tobytes()).hexdigest()[:16]
  */
 const pillow: readonly (readonly [Resample, w: number, h: number, W: number, H: number, sha256: string])[] = [
   ['nearest', 7, 5, 3, 4, 'c821b81cd5db24e4'],

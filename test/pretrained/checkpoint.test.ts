@@ -214,7 +214,8 @@ describe('weights that do not fit', () => {
     await save();
     await writeConfig({ intermediate_size: 24 });
     expect((await refusal(load())).message).toBe(
-      `tensor vit.encoder.layer.0.intermediate.dense.weight in ${folder}/model.safetensors: expected shape (24, 12), got (20, 12)`,
+      `tensor vit.encoder.layer.0.intermediate.dense.weight in ${folder}/model.safetensors: ` +
+        'expected shape (24, 12), got (20, 12)',
     );
   });
 
@@ -254,7 +255,8 @@ describe('a shard index', () => {
   ])('that leads to %j is refused', async (shard) => {
     await index({ 'classifier.bias': shard });
     expect((await refusal(load())).message).toBe(
-      `${folder}/model.safetensors.index.json: expected the name of a .safetensors file in the same folder, got ${JSON.stringify(shard)}`,
+      `${folder}/model.safetensors.index.json: ` +
+        `expected the name of a .safetensors file in the same folder, got ${JSON.stringify(shard)}`,
     );
   });
 
@@ -281,7 +283,8 @@ describe('a folder', () => {
     expect((await refusal(load())).message).toBe(`${folder} has no config.json`);
     await writeConfig();
     expect((await refusal(load())).message).toBe(
-      `${folder} has none of model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json`,
+      `${folder} has none of model.safetensors, model.safetensors.index.json, ` +
+        'pytorch_model.bin, pytorch_model.bin.index.json',
     );
     await mkdir(join(folder, 'model.safetensors'));
     expect((await refusal(load())).message).toBe(`${folder}/model.safetensors is no file`);

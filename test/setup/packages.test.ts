@@ -14,7 +14,8 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const folder = temporaryFolder();
 const cache = join(folder, 'cache');
 const calls = join(folder, 'calls');
-const name = `onnxruntime-${manifest.peerDependencies['onnxruntime-node']}`;
+const version = manifest.peerDependencies['onnxruntime-node'];
+const name = `onnxruntime-${version}`;
 
 /** Slim as it is installed: its build and its dependencies, without what comes on first use. */
 const installation = join(folder, 'installation');
@@ -32,7 +33,7 @@ const BRINGS = `
   appendFileSync(${JSON.stringify(calls)}, process.argv.slice(2).join(' ') + '\\n');
   const place = 'node_modules/onnxruntime-node';
   mkdirSync(place, { recursive: true });
-  writeFileSync(place + '/package.json', '{ "version": "${manifest.peerDependencies['onnxruntime-node']}" }');
+  writeFileSync(place + '/package.json', '{ "version": "${version}" }');
 `;
 
 function start(npm: string, ...args: string[]): Running {
@@ -58,7 +59,7 @@ describe('slim setup onnxruntime', () => {
       { version: 1, packages: ['onnxruntime-node'], folder: join(cache, 'packages', name) },
     ]);
     expect(stderr).toBe(
-      `bringing onnxruntime-node ${manifest.peerDependencies['onnxruntime-node']} (about 110 MB, once) into ${join(cache, 'packages', name)}\n`,
+      `bringing onnxruntime-node ${version} (about 110 MB, once) into ${join(cache, 'packages', name)}\n`,
     );
     expect(readFileSync(calls, 'utf8')).toBe('ci --ignore-scripts --no-audit --no-fund --loglevel=error\n');
     expect(inCache()).toEqual([name]);
@@ -78,12 +79,15 @@ describe('slim setup onnxruntime', () => {
   });
 
   it('says what npm complains of, what to do, and leaves nothing', async () => {
-    const npm = `console.error('npm error code ENOTFOUND\\nnpm error network is down\\nnpm error A complete log of this run'); process.exit(1);`;
+    const complaint = ['code ENOTFOUND', 'network is down', 'A complete log of this run'];
+    const npm = `for (const line of ${JSON.stringify(complaint)}) console.error('npm error', line);
+      process.exit(1);`;
     const { code, stderr } = await start(npm, 'setup', 'onnxruntime').exit;
     expect(code).toBe(1);
     expect(stderr.split('\n').slice(1)).toEqual([
       `error: can't bring onnxruntime-node 1.30.0: code ENOTFOUND; network is down`,
-      'hint: Check the network and run slim setup onnxruntime; or install it beside slim: npm install --ignore-scripts onnxruntime-node@1.30.0',
+      'hint: Check the network and run slim setup onnxruntime; or install it beside slim: ' +
+        'npm install --ignore-scripts onnxruntime-node@1.30.0',
       '',
     ]);
     expect(inCache()).toEqual([]);

@@ -121,7 +121,8 @@ async function answer(state: State, request: IncomingMessage, path: string, body
       return workers.has(name)
         ? ok(rest[0] === 'deployments' ? { deployments: [] } : rest[0] === 'settings' ? { bindings: [] } : [])
         : missing(10007);
-    case 'POST /workers/scripts': // a new version of a worker that is there, which a deployment then makes the one that serves
+    // A new version of a worker that is there, which a deployment then makes the one that serves.
+    case 'POST /workers/scripts':
       if (rest[0] === 'versions') state.versions.push(await readUpload(request, body));
       if (rest[0] === 'deployments') workers.set(name, state.versions.at(-1)!);
       return ok(

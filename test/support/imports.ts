@@ -19,7 +19,7 @@ export interface Import {
 export function sourcesIn(folder: string): string[] {
   const entries = readdirSync(join(projectFolder, folder), { recursive: true, withFileTypes: true });
   return entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.parentPath.includes('node_modules'))
     .map((entry) => relative(projectFolder, join(entry.parentPath, entry.name)))
     .sort();
 }

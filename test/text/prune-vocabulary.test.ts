@@ -5,9 +5,9 @@ import { pruneVocabulary } from '../../cli/text/prune-vocabulary.ts';
 import { trainWordPiece } from '../../cli/text/train-wordpiece.ts';
 import { createTokenizer } from '../../runtime/text/tokenizer.ts';
 import { bertTokenizer, SMALL_TOKENS, type TokenizerFile } from '../runtime/text/small-tokenizer.ts';
-import { present, sharedFolder } from '../support/shared.ts';
+import { itWith, own, shared } from '../support/shared.ts';
 
-const golden = JSON.parse(readFileSync(new URL('../runtime/text/golden.json', import.meta.url), 'utf8')) as {
+const golden = JSON.parse(readFileSync(new URL('../runtime/text/fixtures/golden.json', import.meta.url), 'utf8')) as {
   groups: { tokenizer: TokenizerFile; cases: { text: string }[] }[];
 };
 
@@ -98,22 +98,28 @@ describe('WordPiece', () => {
     expect(tokensOf(small as TokenizerFile)('xxx xxxx film')).toEqual(['[CLS]', 'xxx', 'xxx', '##x', 'film', '[SEP]']);
   });
 
-  it.skipIf(!present(`${sharedFolder}/tokenizers/bert-base-uncased`))(
-    'bert-base-uncased on the sentences of SST-2',
-    () => {
-      const bert = JSON.parse(
-        readFileSync(`${sharedFolder}/tokenizers/bert-base-uncased/tokenizer.json`, 'utf8'),
-      ) as TokenizerFile;
-      const read = (name: string): string[] =>
-        readFileSync(`${sharedFolder}/data/sst2/${name}.tsv`, 'utf8')
-          .trim()
-          .split('\n')
-          .slice(1)
-          .map((line) => line.split('\t')[0]);
-      const small = expectPruned(bert, read('train').slice(0, 2000), read('dev').slice(0, 400));
-      expect(Object.keys(small.model.vocab as object).length).toBeLessThan(10_000);
-    },
-  );
+  const readJson = (path: string): TokenizerFile => JSON.parse(readFileSync(path, 'utf8')) as TokenizerFile;
+  const linesOf = (path: string): string[] => readFileSync(path, 'utf8').trim().split('\n');
+
+  it('keeps what the golden tokenizer needs for half of its corpus', () => {
+    const fixtures = own(import.meta.url, 'fixtures');
+    const json = readJson(fixtures.path('wordpiece/tokenizer.json'));
+    const sentences = linesOf(fixtures.path('corpus.txt'));
+    const small = expectPruned(json, sentences.slice(0, 100), sentences.slice(600));
+    expect(Object.keys(small.model.vocab as object).length).toBeLessThan(600);
+  });
+
+  const bert = shared('tokenizers/bert-base-uncased');
+  const sst2 = shared('data/sst2');
+  itWith([bert, sst2], 'bert-base-uncased on the sentences of SST-2', () => {
+    const json = readJson(bert.path('tokenizer.json'));
+    const read = (name: string): string[] =>
+      linesOf(sst2.path(`${name}.tsv`))
+        .slice(1)
+        .map((line) => line.split('\t')[0]);
+    const small = expectPruned(json, read('train').slice(0, 2000), read('dev').slice(0, 400));
+    expect(Object.keys(small.model.vocab as object).length).toBeLessThan(10_000);
+  });
 });
 
 describe('byte-level BPE', () => {

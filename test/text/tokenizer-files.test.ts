@@ -5,7 +5,7 @@ import { UserError } from '../../cli/io/errors.ts';
 import { loadTokenizerJson, saveTokenizer } from '../../cli/text/tokenizer-files.ts';
 import { createTokenizer } from '../../runtime/text/tokenizer.ts';
 import { bertTokenizer, SMALL_TOKENS, type TokenizerFile } from '../runtime/text/small-tokenizer.ts';
-import { present, sharedFolder } from '../support/shared.ts';
+import { describeWith, own, shared, type TestData } from '../support/shared.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const root = temporaryFolder();
@@ -23,7 +23,7 @@ async function idsOf(folder: string, text: string, pair: string | null = null): 
   return [...createTokenizer(await loadTokenizerJson(folder)).encode(text, pair, 1000).ids];
 }
 
-const golden = JSON.parse(readFileSync(new URL('../runtime/text/golden.json', import.meta.url), 'utf8')) as {
+const golden = JSON.parse(readFileSync(new URL('../runtime/text/fixtures/golden.json', import.meta.url), 'utf8')) as {
   readonly groups: readonly {
     readonly tokenizer: TokenizerFile;
     readonly cases: readonly { text: string; ids: number[] }[];
@@ -31,49 +31,51 @@ const golden = JSON.parse(readFileSync(new URL('../runtime/text/golden.json', im
   }[];
 };
 
-const bertFolder = `${sharedFolder}/tokenizers/bert-base-uncased`;
+interface FolderCase {
+  readonly text: string;
+  readonly pair?: string;
+  readonly max_length?: number;
+  readonly ids: number[];
+  readonly attention_mask?: number[];
+}
 
-describe.skipIf(!present(bertFolder))('bert-base-uncased', () => {
-  const cases = readFileSync(`${bertFolder}/golden.jsonl`, 'utf8')
-    .trim()
-    .split('\n')
-    .map(
-      (line) =>
-        JSON.parse(line) as {
-          text: string;
-          pair?: string;
-          max_length?: number;
-          ids: number[];
-          attention_mask?: number[];
-        },
+/** Loads some of a folder's files, and compares what they give with its golden.jsonl. */
+async function expectGoldenIds(data: TestData, files: readonly string[]): Promise<void> {
+  const folder = folderOf({});
+  for (const file of files) cpSync(data.path(file), join(folder, file));
+  const tokenizer = createTokenizer(await loadTokenizerJson(folder));
+  const cases = readFileSync(data.path('golden.jsonl'), 'utf8').trim().split('\n');
+  expect(cases.length).toBeGreaterThan(500);
+  for (const line of cases) {
+    const { text, pair = null, max_length = 2 ** 24, ids, attention_mask } = JSON.parse(line) as FolderCase;
+    expect([...tokenizer.encode(text, pair, max_length).ids], JSON.stringify([text, pair])).toEqual(
+      ids.filter((_, i) => attention_mask?.[i] !== 0),
     );
+  }
+}
 
-  it.each([
-    ['vocab.txt alone', ['vocab.txt']],
-    ['vocab.txt and its settings', ['vocab.txt', 'tokenizer_config.json', 'special_tokens_map.json']],
-  ])('gives the golden ids from %s', async (_, files) => {
-    const folder = folderOf({});
-    for (const file of files) cpSync(`${bertFolder}/${file}`, join(folder, file));
-    const tokenizer = createTokenizer(await loadTokenizerJson(folder));
-    for (const { text, pair = null, max_length = 2 ** 24, ids, attention_mask } of cases) {
-      expect([...tokenizer.encode(text, pair, max_length).ids]).toEqual(
-        ids.filter((_, i) => attention_mask?.[i] !== 0),
-      );
-    }
-  });
+for (const data of [own(import.meta.url, 'fixtures/wordpiece'), shared('tokenizers/bert-base-uncased')])
+  describeWith([data], data.name, () => {
+    it.each([
+      ['vocab.txt alone', ['vocab.txt']],
+      ['vocab.txt and its settings', ['vocab.txt', 'tokenizer_config.json', 'special_tokens_map.json']],
+    ])('gives the golden ids from %s', (_, files) => expectGoldenIds(data, files));
 
-  it('gives from vocab.txt what tokenizer.json says', async () => {
-    const folder = folderOf({});
-    cpSync(`${bertFolder}/vocab.txt`, join(folder, 'vocab.txt'));
-    const { version: _, decoder: __, ...made } = (await loadTokenizerJson(folder)) as TokenizerFile;
-    const { version: ___, decoder: ____, ...given } = (await loadTokenizerJson(bertFolder)) as TokenizerFile;
-    // Older files name no type.
-    expect({ ...made, model: { ...made.model, type: null } }).toEqual({
-      ...given,
-      model: { ...given.model, type: null },
+    it('gives from vocab.txt what tokenizer.json says', async () => {
+      const folder = folderOf({});
+      cpSync(data.path('vocab.txt'), join(folder, 'vocab.txt'));
+      const { version: _, decoder: __, ...made } = (await loadTokenizerJson(folder)) as TokenizerFile;
+      const { version: ___, decoder: ____, ...given } = (await loadTokenizerJson(data.path())) as TokenizerFile;
+      // Older files name no type.
+      expect({ ...made, model: { ...made.model, type: null } }).toEqual({
+        ...given,
+        model: { ...given.model, type: null },
+      });
     });
   });
-});
+
+it('text/fixtures/bpe gives the golden ids from vocab.json and merges.txt', () =>
+  expectGoldenIds(own(import.meta.url, 'fixtures/bpe'), ['vocab.json', 'merges.txt', 'tokenizer_config.json']));
 
 describe('vocab.txt', () => {
   const vocab = SMALL_TOKENS.join('\n');

@@ -3,6 +3,7 @@ import { random, shuffled } from '../../../runtime/random.ts';
 import { batchCount, type Pass } from '../pass.ts';
 import type { EncodedSplit } from './encoded.ts';
 
+/** A batch of texts, padded to one length. */
 export interface TextBatch {
   /** (batchSize, tokens) i32, padded at the right with the tokenizer's padding. */
   readonly ids: Int32Array;
@@ -18,6 +19,7 @@ export interface TextBatch {
   readonly tokens: number;
 }
 
+/** `padId` is what ids are padded with. */
 export interface TextBatchOptions extends Pass {
   readonly padId: number;
 }

@@ -9,6 +9,7 @@ export interface TextColumns {
   readonly labelColumn?: string;
 }
 
+/** The columns that are read, by their names in the file; `pair` is null where a sample is one text. */
 export interface Columns {
   readonly text: string;
   readonly pair: string | null;

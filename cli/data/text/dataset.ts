@@ -18,6 +18,7 @@ import {
   tableSource,
 } from './source.ts';
 
+/** A sample. */
 export interface TextRow {
   readonly text: string;
   /** The second half, such as a hypothesis; null where there is none. */
@@ -26,12 +27,14 @@ export interface TextRow {
   readonly label: number;
 }
 
+/** The samples of one part, which are read from disk anew for each pass. */
 export interface TextRows {
   readonly size: number;
   /** Reads them, in the same order each time. */
   rows(): AsyncIterable<TextRow>;
 }
 
+/** Labelled texts in two parts. */
 export interface TextDataset {
   readonly kind: 'text';
   readonly name: string;
@@ -47,6 +50,7 @@ export interface TextDataset {
   readonly notices: readonly string[];
 }
 
+/** How texts are opened: as all data, and which columns to read. */
 export type TextDatasetOptions = DatasetOptions & TextColumns;
 
 /** More than that many are no classes: the column is another one. */
@@ -60,11 +64,13 @@ export async function openTexts(path: string, options: TextDatasetOptions): Prom
 
   const train = await scan(source, null, options, testSource === null ? 1 : 0.5);
   const labels = inOrder([...new Set(train.labels)], await source.order());
-  if (labels.length < 2)
+  if (labels.length < 2) {
+    const found = labels.length === 0 ? 'no rows' : `one label only (${short(labels[0])})`;
     throw new UserError(
-      `${path} has ${labels.length === 0 ? 'no rows' : `one label only (${short(labels[0])})`}: there is nothing to tell apart`,
+      `${path} has ${found}: there is nothing to tell apart`,
       'Expected rows of at least two labels.',
     );
+  }
   const rowsOf = (
     from: TextSource,
     size: number,
@@ -143,7 +149,8 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
     notices: [
       ...(guessed
         ? [
-            `The text is in ${[columns.text, ...(columns.pair === null ? [] : [columns.pair])].join(' and ')}, the label in ${columns.label}.`,
+            `The text is in ${columns.text}${columns.pair === null ? '' : ` and ${columns.pair}`}, ` +
+              `the label in ${columns.label}.`,
           ]
         : []),
       ...(test === null ? [] : [`Accuracy is told on ${namesOfFiles(test)}.`]),
@@ -207,7 +214,9 @@ async function* checked({ texts }: TextSource, known: ReadonlySet<string> | null
       yield {
         where: found.where,
         read: found.read,
-        problem: `the label ${JSON.stringify(short(found.label))} is not among the training data's (${[...known].slice(0, 5).map(short).join(', ')}${known.size > 5 ? ' ...' : ''})`,
+        problem:
+          `the label ${JSON.stringify(short(found.label))} is not among the training data's ` +
+          `(${[...known].slice(0, 5).map(short).join(', ')}${known.size > 5 ? ' ...' : ''})`,
       };
   }
 }

@@ -22,10 +22,14 @@ interface RawRecord extends RowPlace {
   readonly fields: readonly Uint8Array[] | null;
 }
 
+/**
+ * A CSV file; semicolons between its fields where its first line has no comma. Nothing is read before it is asked for.
+ */
 export function csvFile(path: string): TableFile {
   return delimitedFile(path, () => csvRecords(path));
 }
 
+/** A TSV file. Nothing is read before it is asked for. */
 export function tsvFile(path: string): TableFile {
   return delimitedFile(
     path,

@@ -7,6 +7,7 @@ import type { Encoding } from '../../../runtime/text/tokenizer.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
 import type { TextRow, TextRows } from './dataset.ts';
 
+/** The tokens of one part in a temporary file; text i is the i-th that was written. */
 export interface EncodedSplit {
   readonly size: number;
   /** How many texts were cut. */

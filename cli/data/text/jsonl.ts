@@ -7,6 +7,7 @@ import { decodeUtf8, type FileRow, type RowContent, type TableFile, TOO_LONG } f
 /** A row may lack what another has: so many tell the columns. */
 const ROWS_FOR_COLUMNS = 100;
 
+/** A file of JSON lines; its columns are all keys of its first rows. Nothing is read before it is asked for. */
 export function jsonlFile(path: string): TableFile {
   async function* rows(): AsyncGenerator<FileRow> {
     for await (const line of readLines(path)) {

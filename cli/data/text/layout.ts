@@ -81,7 +81,8 @@ async function tableParts(folder: string, names: readonly string[]): Promise<Tex
   if (names.length === 1 && test === null) return { kind: 'tables', train: await filesOf(names), test: null };
   throw new UserError(
     `${folder} has no training file (${names.slice(0, 4).join(', ')}${names.length > 4 ? ' ...' : ''})`,
-    'Name one train.jsonl (or .csv, .tsv, .parquet) and the other validation, dev or test; or give one file alone, of which a share is held out.',
+    'Name one train.jsonl (or .csv, .tsv, .parquet) and the other validation, dev or test; ' +
+      'or give one file alone, of which a share is held out.',
   );
 }
 

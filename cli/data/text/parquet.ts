@@ -14,8 +14,10 @@ export type ParquetRequest =
   | 'description'
   | { readonly rowStart: number; readonly rowEnd: number; readonly from: number; readonly columns: readonly string[] };
 
+/** What that process sends back, once for each request. */
 export type ParquetAnswer = ParquetDescription | { readonly rows: readonly Cells[] } | { readonly failure: string };
 
+/** What the file's footer says. */
 export interface ParquetDescription {
   readonly columns: readonly string[];
   readonly groups: readonly ParquetGroup[];
@@ -23,6 +25,7 @@ export interface ParquetDescription {
   readonly note: string | null;
 }
 
+/** One row group: how many rows it has, and how large its columns are. */
 export interface ParquetGroup {
   readonly rows: number;
   /** Unpacked, by column. */

@@ -5,8 +5,10 @@ import { messageOf, UserError } from '../../io/errors.ts';
 /** One row of a file: its cells by column, or what is wrong with it. */
 export type FileRow = RowPlace & RowContent;
 
+/** The cells that a row has, by column and as the format gives them, or in words why it can't be used. */
 export type RowContent = { readonly cells: Readonly<Record<string, unknown>> } | { readonly problem: string };
 
+/** Where a row stands. */
 export interface RowPlace {
   /** `line 7` of a text, `row 7` of a table without lines. */
   readonly place: string;
@@ -31,6 +33,7 @@ export interface TableFile {
 /** The longest row, as it is written: what is longer is refused before it is all in memory. */
 export const MAX_ROW_BYTES = 64 * 1024 ** 2;
 
+/** What is wrong with a row above `MAX_ROW_BYTES`, as a `problem`. */
 export const TOO_LONG = `longer than ${MAX_ROW_BYTES / 1024 ** 2} MiB`;
 
 const strict = new TextDecoder('utf-8', { fatal: true });
@@ -58,6 +61,7 @@ export async function sizeOf(path: string): Promise<number> {
   return size;
 }
 
+/** What is thrown where a file can't be read: a UserError that names it, or the error itself where it is one. */
 export function unreadable(path: string, error: unknown): UserError {
   return error instanceof UserError ? error : new UserError(`can't read ${path}: ${messageOf(error)}`);
 }

@@ -5,6 +5,7 @@ import { UserError } from '../../io/errors.ts';
 import type { Columns } from './columns.ts';
 import { decodeUtf8, MAX_ROW_BYTES, short, type TableFile, TOO_LONG, unreadable } from './rows.ts';
 
+/** Labelled texts of one part, in whatever form. */
 export interface TextSource {
   /** The labels in their order, where the source tells it; null for most. */
   readonly order: () => Promise<readonly string[] | null>;
@@ -15,6 +16,7 @@ export interface TextSource {
 /** `where` names file and row; `read` is how much of the source has been read, from 0 to 1. */
 export type Found = { readonly where: string; readonly read: number } & (LabelledText | { readonly problem: string });
 
+/** A sample whose label is still a name; `pair` is null where it is one text. */
 export interface LabelledText {
   readonly text: string;
   readonly pair: string | null;

@@ -11,6 +11,7 @@ import { checkSmoke, type SmokeTest, smokeTestOf } from '../smoke.ts';
 import { type CloudflareSettings, cloudflareProject } from './project.ts';
 import { ensureBucket, findWrangler, putObject, wranglerDeploy } from './wrangler.ts';
 
+/** What is deployed, and what deploying needs of its surroundings. */
 export interface CloudflareDeployment extends CloudflareSettings {
   /** Program to run as wrangler; looked for unless given. */
   readonly wrangler?: string;
@@ -22,6 +23,7 @@ export interface CloudflareDeployment extends CloudflareSettings {
   readonly patienceMs?: number;
 }
 
+/** What is there now. */
 export interface CloudflareDeployed {
   readonly name: string;
   readonly versionId: string | null;

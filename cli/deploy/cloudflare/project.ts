@@ -34,6 +34,7 @@ const LEAST_PIXELS = 500_000;
 /** Where the worker finds its artifact: among its modules, or in a bucket of R2, which accounts have to switch on. */
 export type WorkerArtifactPlace = 'module' | 'bucket';
 
+/** What the worker is called, and what it is told by its variables. Absent limits are the app's defaults. */
 export interface CloudflareSettings {
   readonly name: string;
   readonly access: Pick<AppOptions, 'tokenDigest' | 'ratePerMinute' | 'corsOrigins' | 'maxBodyBytes' | 'deadlineMs'>;
@@ -41,6 +42,7 @@ export interface CloudflareSettings {
   readonly place?: WorkerArtifactPlace;
 }
 
+/** A folder that wrangler deploys as it is. */
 export interface CloudflareProject {
   readonly files: DeployFiles;
   /** What has to be in R2 before the worker is deployed; `key` is the file's name, too. */

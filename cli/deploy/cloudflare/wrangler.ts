@@ -176,14 +176,16 @@ async function readEntries(file: string): Promise<readonly OutputEntry[]> {
 }
 
 const TOKEN_HINT =
-  'Set CLOUDFLARE_API_TOKEN to a token that may edit Workers scripts (with --artifact-in bucket also R2), or run wrangler login.';
+  'Set CLOUDFLARE_API_TOKEN to a token that may edit Workers scripts (with --artifact-in bucket also R2), ' +
+  'or run wrangler login.';
 const AGAIN = 'Run the same command again.';
 
 /** What to do about what wrangler says, the first that fits. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [
     /because of conflicts/,
-    'Somebody changed it in the dashboard or through the API: choose another --name, or write the project (--emit DIR) and run npx wrangler deploy there, which overwrites it.',
+    'Somebody changed it in the dashboard or through the API: choose another --name, or write the project ' +
+      '(--emit DIR) and run npx wrangler deploy there, which overwrites it.',
   ],
   [/CLOUDFLARE_ACCOUNT_ID|more than one account/i, 'Set CLOUDFLARE_ACCOUNT_ID to the account to deploy to.'],
   [

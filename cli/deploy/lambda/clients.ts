@@ -8,6 +8,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { UserError } from '../../io/errors.ts';
 import { atAws } from './errors.ts';
 
+/** Clients of one region, and whose account it is: 12 digits. */
 export interface AwsClients {
   readonly s3: S3Client;
   readonly cloudFormation: CloudFormationClient;

@@ -28,6 +28,7 @@ import {
 import { type Bucket, deleteUnder, ensureBucket, putOnce } from './upload.ts';
 import { publishVersion, smokeVersion } from './versions.ts';
 
+/** What is there after a command: versions are Lambda's numbers, as texts. */
 export interface Deployed {
   readonly name: string;
   readonly region: string;
@@ -180,9 +181,8 @@ async function sendFiles(
         signal,
         onProgress: (sent, total) => progress.update(sent, total, 'bytes'),
       });
-      progress.line(
-        `${done === 'sent' ? 'sent' : 'there already'}: ${bucket.name}/${key} (${(blob.bytes.length / 1e6).toFixed(2)} MB)`,
-      );
+      const size = `${(blob.bytes.length / 1e6).toFixed(2)} MB`;
+      progress.line(`${done === 'sent' ? 'sent' : 'there already'}: ${bucket.name}/${key} (${size})`);
     }
   } finally {
     progress.end();

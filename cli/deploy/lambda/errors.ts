@@ -28,10 +28,12 @@ const UNREACHABLE = new Set([
 ]);
 const AGAIN = 'Run the same command again: it goes on where this one stopped.';
 
+/** The HTTP status of a refusal by AWS; undefined where no answer came, or it is another error. */
 export function statusOf(error: unknown): number | undefined {
   return (error as Partial<AwsFailure>).$metadata?.httpStatusCode;
 }
 
+/** The error's code, as AWS documents it, such as `ResourceNotFoundException`; '' where it is no error. */
 export function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : '';
 }

@@ -13,12 +13,19 @@ import { type ArtifactPlace, createPackage, type Package, placeFor } from './pac
 import type { Parameters } from './stack.ts';
 import type { Bucket } from './upload.ts';
 
+/**
+ * Where a deployment is. The region is the profile's unless given, the bucket one of its own for account and region.
+ */
 export interface LambdaTarget {
   readonly name: string;
   readonly region?: string;
   readonly bucket?: string;
 }
 
+/**
+ * What is deployed there, and how. Absent limits are the app's defaults; `withoutToken` takes away one that an earlier
+ * deployment set.
+ */
 export interface LambdaSettings extends LambdaTarget {
   readonly architecture: 'arm64' | 'x86_64';
   readonly memoryMb: number;
@@ -55,8 +62,10 @@ export async function packageOf(
   return createPackage(await readFile(artifactPath), place ?? placeFor(artifact.fileBytes));
 }
 
+/** The CloudFormation template, JSON, as it was built. */
 export const readTemplate = (): Promise<string> => readFile(builtAsset('lambda/template.json'), 'utf8');
 
+/** Where the function's zip lies in the bucket; the digest is hexadecimal. */
 export const codeKey = (name: string, sha256: string): string => `${name}/code-${sha256}.zip`;
 /** The template lets the function read what begins like this. */
 export const modelKey = (name: string, sha256: string): string => `${name}/model-${sha256}.slim`;
@@ -103,21 +112,37 @@ export async function filesOfLambda(artifactPath: string, settings: LambdaSettin
   };
 }
 
+/** What a function URL makes of `GET /readyz`, as little of it as the function needs. */
+const READY = {
+  version: '2.0',
+  rawPath: '/readyz',
+  rawQueryString: '',
+  headers: {},
+  requestContext: { domainName: 'x', http: { method: 'GET', path: '/readyz' } },
+};
+
 /** The steps of `slim deploy`, with AWS's own command line. */
 function readme({ name }: LambdaSettings, bucket: string, { zip, artifact }: Package): string {
   const put = (file: string, key: string): string =>
     `aws s3api put-object --bucket ${bucket} --key ${key} --body ${file} --if-none-match '*'`;
-  const deploy = `aws cloudformation deploy --stack-name slim-${name} --template-file template.json --capabilities CAPABILITY_IAM --parameter-overrides`;
+  const puts = [
+    put('code.zip', codeKey(name, zip.sha256)),
+    ...(artifact ? [put('model.slim', modelKey(name, artifact.sha256))] : []),
+  ];
+  const deploy =
+    `aws cloudformation deploy --stack-name slim-${name} --template-file template.json ` +
+    '--capabilities CAPABILITY_IAM --parameter-overrides';
   return `# ${name}
 
-A compressed classifier for AWS Lambda. Written by \`slim deploy\`, which does the following by itself. ${bucket === 'BUCKET' ? 'BUCKET is a bucket of yours, here and in parameters.json.' : ''}
+A compressed classifier for AWS Lambda. Written by \`slim deploy\`, which does the following by itself. \
+${bucket === 'BUCKET' ? 'BUCKET is a bucket of yours, here and in parameters.json.' : ''}
 
 \`\`\`sh
-${[put('code.zip', codeKey(name, zip.sha256)), ...(artifact ? [put('model.slim', modelKey(name, artifact.sha256))] : [])].join('\n')}
+${puts.join('\n')}
 ${deploy} file://parameters.json
 aws lambda publish-version --function-name ${name}     # tells its number, VERSION
 aws lambda invoke --function-name ${name}:VERSION --cli-binary-format raw-in-base64-out \\
-  --payload '{"version":"2.0","rawPath":"/readyz","rawQueryString":"","headers":{},"requestContext":{"domainName":"x","http":{"method":"GET","path":"/readyz"}}}' /dev/stdout
+  --payload '${JSON.stringify(READY)}' /dev/stdout
 ${deploy} LiveVersion=VERSION
 aws cloudformation describe-stacks --stack-name slim-${name} --query 'Stacks[0].Outputs'
 \`\`\`

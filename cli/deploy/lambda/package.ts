@@ -10,6 +10,7 @@ import { builtAsset } from '../../io/assets.ts';
 /** Where the function finds its artifact. */
 export type ArtifactPlace = 'zip' | 's3';
 
+/** What goes to S3. */
 export interface Package {
   readonly zip: Blob256;
   /** The artifact, where it is too large for the zip. */
@@ -25,10 +26,12 @@ export interface Blob256 {
 /** Lambda's limit of what a zip holds is 250 MB; one above 50 MB starts slowly, because it is unpacked first. */
 const MAX_ZIPPED_ARTIFACT = 50_000_000;
 
+/** Where an artifact of that size goes unless the user says otherwise: into the zip up to 50 MB. */
 export function placeFor(artifactBytes: number): ArtifactPlace {
   return artifactBytes <= MAX_ZIPPED_ARTIFACT ? 'zip' : 's3';
 }
 
+/** Makes the zip of the built code, with the artifact in it where its place is the zip. */
 export async function createPackage(artifact: Uint8Array, place: ArtifactPlace): Promise<Package> {
   const folder = builtAsset('lambda/code/');
   const names = (await readdir(folder)).sort();
@@ -39,6 +42,7 @@ export async function createPackage(artifact: Uint8Array, place: ArtifactPlace):
   return { zip: blobOf(await zipOf(Object.fromEntries(files))), artifact: place === 's3' ? blobOf(artifact) : null };
 }
 
+/** Takes the bytes' digest; they are not copied. */
 export function blobOf(bytes: Uint8Array): Blob256 {
   return { bytes, sha256: createHash('sha256').update(bytes).digest('hex') };
 }

@@ -8,8 +8,10 @@ import { UserError } from '../../io/errors.ts';
 import { throwIfInterrupted } from '../../io/io.ts';
 import { atAws, nameOf, orNull } from './errors.ts';
 
+/** The stack's parameters, by the names that the template gives them; '' where one is not set. */
 export type Parameters = Readonly<Record<string, string>>;
 
+/** The stack that a function is about, by its name. Waiting ends with `Interrupted` where the signal is aborted. */
 export interface StackContext {
   readonly client: CloudFormationClient;
   readonly stack: string;
@@ -18,6 +20,10 @@ export interface StackContext {
   readonly onEvent?: (text: string) => void;
 }
 
+/**
+ * What would happen to one resource, in CloudFormation's words: `Add`, `Modify` or `Remove`, its name in the template
+ * and its type.
+ */
 export interface Change {
   readonly action: string;
   readonly resource: string;
@@ -38,12 +44,14 @@ export async function describeStack({ client, stack }: StackContext): Promise<St
 const isNoStack = (error: unknown): boolean =>
   nameOf(error) === 'ValidationError' && /does not exist/.test((error as Error).message);
 
+/** The values that a stack was last given. */
 export function parametersOf({ Parameters = [] }: Stack): Parameters {
   return Object.fromEntries(
     Parameters.map(({ ParameterKey, ParameterValue }) => [ParameterKey!, ParameterValue ?? '']),
   );
 }
 
+/** What a stack tells, such as its URL, by the names that the template gives it. */
 export function outputsOf({ Outputs = [] }: Stack): Readonly<Record<string, string>> {
   return Object.fromEntries(Outputs.map(({ OutputKey, OutputValue }) => [OutputKey!, OutputValue!]));
 }
@@ -132,7 +140,8 @@ async function settle(context: StackContext): Promise<Stack | null> {
     default:
       throw new UserError(
         `the stack ${context.stack} is in the state ${stack!.StackStatus}`,
-        'See what CloudFormation says of it: aws cloudformation describe-stack-events. Or begin anew: slim deploy --destroy NAME.',
+        'See what CloudFormation says of it: aws cloudformation describe-stack-events. ' +
+          'Or begin anew: slim deploy --destroy NAME.',
       );
   }
 }
@@ -266,8 +275,8 @@ async function reasonSince(context: StackContext, former: string | null): Promis
 }
 
 /**
- * Something to look at again and again: soon at first, every five seconds later, until half an hour has passed. @throws
- * Interrupted
+ * Something to look at again and again: soon at first, every five seconds later, until half an hour has passed.
+ * @throws Interrupted
  */
 async function* polls(signal: AbortSignal): AsyncGenerator<void> {
   const end = Date.now() + 30 * 60_000;

@@ -23,8 +23,8 @@ export interface UploadWatch {
 }
 
 /**
- * Makes the bucket where there is none, closed to the public. @throws UserError where it is somebody else's, or
- * elsewhere
+ * Makes the bucket where there is none, closed to the public.
+ * @throws UserError where it is somebody else's, or elsewhere
  */
 export async function ensureBucket(s3: S3Client, { name, account, region }: Bucket): Promise<'made' | 'there'> {
   const { CreateBucketCommand, HeadBucketCommand, PutPublicAccessBlockCommand } = await import('@aws-sdk/client-s3');

@@ -40,6 +40,7 @@ class OnnxTensor implements DeviceTensor {
   }
 }
 
+/** How onnxruntime computes. */
 export interface OnnxOptions {
   /** Threads inside an operation; all processors unless given. */
   readonly threads?: number;

@@ -9,6 +9,7 @@ import { AttributeType, ElementType, Model } from './schema.ts';
 const OPSET = 20;
 const IR_VERSION = 9;
 
+/** A ModelProto, and what a session of it has to be given. */
 export interface OnnxModel {
   readonly bytes: Uint8Array;
   /** The named inputs that the model takes. */

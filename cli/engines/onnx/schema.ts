@@ -63,6 +63,7 @@ const root = protobuf.Root.fromJSON({
   },
 });
 
+/** ModelProto, which encodes plain objects of the shape above. */
 export const Model = root.lookupType('Model');
 /** TensorProto.DataType */
 export const ElementType = { f32: 1, i8: 3, i32: 6, i64: 7 } as const;

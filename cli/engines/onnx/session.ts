@@ -6,6 +6,7 @@ import type { BringingIo } from '../../setup/packages.ts';
 import type { HostTensor } from '../engine.ts';
 import { loadOnnxruntime } from './native.ts';
 
+/** One of the two packages, loaded. */
 export interface OnnxRuntime {
   readonly api: typeof ort;
   readonly provider: 'cpu' | 'wasm';
@@ -13,12 +14,14 @@ export interface OnnxRuntime {
   readonly description: string;
 }
 
+/** A model that is ready to run. Who opened it closes it. */
 export interface OnnxSession {
   /** The outputs' values, by the names that they have in the model (`outputName`). */
   run(inputs: Readonly<Record<string, HostTensor>>): Promise<Readonly<Record<string, ort.Tensor['data']>>>;
   close(): Promise<void>;
 }
 
+/** A graph's dtypes as onnxruntime calls them. */
 export const ORT_TYPES = { f32: 'float32', i32: 'int32' } as const satisfies Record<DType, ort.Tensor.Type>;
 
 /** Options of every session of ours, on either runtime. */

@@ -6,6 +6,7 @@ import { reshape } from './reshape.ts';
 import { softmax } from './softmax.ts';
 import { transpose } from './transpose.ts';
 
+/** How rows divide into sequences, and columns into heads. */
 export interface AttentionSizes {
   readonly batch: number;
   /** Keys and values of a sequence. */
@@ -19,6 +20,7 @@ export interface AttentionSizes {
   readonly scale?: number;
 }
 
+/** The same with nothing left out. */
 export type AttentionAttributes = Attributes & Required<AttentionSizes>;
 
 const attentionOperation: Operation<AttentionAttributes> = {
@@ -62,8 +64,8 @@ const attentionOperation: Operation<AttentionAttributes> = {
 
 /**
  * Multi-head scaled dot-product attention (Vaswani et al. 2017): softmax(scale·QKᵀ + bias)·V per head, heads side by
- * side. query (B·Q, H·d), key (B·T, H·d), value (B·T, H·e); where all heads share one key and value (Shazeer 2019), key
- * (B·T, d), value (B·T, e). bias (B, 1, 1, T) or null, large and negative where a token is padding. → (B·Q, H·e)
+ * side. query (B·Q, H·d), key (B·T, H·d), value (B·T, H·e); where all heads share one key and value (Shazeer 2019),
+ * key (B·T, d), value (B·T, e). bias (B, 1, 1, T) or null, large and negative where a token is padding. → (B·Q, H·e)
  */
 export function attention(query: Node, key: Node, value: Node, bias: Node | null, sizes: AttentionSizes): Node {
   const {

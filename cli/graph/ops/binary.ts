@@ -33,7 +33,8 @@ function binary(rule: BinaryRule): (a: Node, b: Node) => Node {
       const shape = broadcastShape(a.shape, b.shape);
       if (!shape || a.dtype !== 'f32' || b.dtype !== 'f32') {
         throw new ShapeError(
-          `${rule.name}: expected two f32 tensors whose shapes broadcast, got ${describeType(a)} and ${describeType(b)}`,
+          `${rule.name}: expected two f32 tensors whose shapes broadcast, ` +
+            `got ${describeType(a)} and ${describeType(b)}`,
         );
       }
       return { dtype: 'f32', shape };
@@ -50,19 +51,23 @@ function binary(rule: BinaryRule): (a: Node, b: Node) => Node {
   return (a, b) => apply(operation, [a, b], {});
 }
 
+/** a + b, broadcast. f32 both; ShapeError where they don't fit. */
 export const add = binary({ name: 'add', onnx: 'Add', tfjs: 'add', gradient: (_a, _b, dy) => [dy, dy] });
+/** a - b, broadcast. f32 both; ShapeError where they don't fit. */
 export const subtract = binary({
   name: 'subtract',
   onnx: 'Sub',
   tfjs: 'sub',
   gradient: (_a, _b, dy) => [dy, negate(dy)],
 });
+/** a · b element by element, broadcast. f32 both; ShapeError where they don't fit. */
 export const multiply = binary({
   name: 'multiply',
   onnx: 'Mul',
   tfjs: 'mul',
   gradient: (a, b, dy) => [multiply(dy, b), multiply(dy, a)],
 });
+/** a / b element by element, broadcast. f32 both; ShapeError where they don't fit. */
 export const divide = binary({
   name: 'divide',
   onnx: 'Div',

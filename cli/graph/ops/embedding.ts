@@ -55,6 +55,7 @@ export function positionEmbedding(table: Node, batch: number, tokens: number): N
   return apply(positionEmbeddingOperation, [table], { batch, tokens });
 }
 
+/** s of s·B[ids]·A, and whose it is. */
 export interface LowRankEmbeddingAttributes extends Attributes {
   readonly scaling: number;
   /** The table's name among the model's layers. */

@@ -24,6 +24,7 @@ export function linear(x: Node, weight: Node, bias: Node | null, layer: string):
   return apply(linearOperation, bias ? [x, weight, bias] : [x, weight], { layer });
 }
 
+/** s of s·B(A x) + C, and whose it is. */
 export interface LowRankAttributes extends LayerAttributes {
   readonly scaling: number;
 }

@@ -25,9 +25,13 @@ function unary(rule: UnaryRule): (x: Node) => Node {
   return (x) => apply(operation, [x], {});
 }
 
+/** -x of an f32 tensor. */
 export const negate = unary({ name: 'negate', onnx: 'Neg', tfjs: 'neg', gradient: (_x, _y, dy) => negate(dy) });
+/** eˣ of an f32 tensor. */
 export const exp = unary({ name: 'exp', onnx: 'Exp', tfjs: 'exp', gradient: (_x, y, dy) => multiply(dy, y) });
+/** The natural logarithm of an f32 tensor; values are to be above 0. */
 export const log = unary({ name: 'log', onnx: 'Log', tfjs: 'log', gradient: (x, _y, dy) => divide(dy, x) });
+/** √x of an f32 tensor; its gradient is not finite at 0. */
 export const sqrt = unary({
   name: 'sqrt',
   onnx: 'Sqrt',
@@ -41,6 +45,7 @@ export const erf = unary({
   tfjs: 'erf',
   gradient: (x, _y, dy) => multiply(dy, scale(exp(negate(multiply(x, x))), 2 / Math.sqrt(Math.PI))),
 });
+/** tanh x of an f32 tensor. */
 export const tanh = unary({
   name: 'tanh',
   onnx: 'Tanh',

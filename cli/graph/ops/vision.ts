@@ -64,9 +64,9 @@ const tokensOperation: Operation = {
 };
 
 /**
- * Puts C class tokens before each picture's patches and adds the positions. patches (B·N, D), cls (C·D), position (N/C
- * + 1, C·D) → (B·(N + C), D). The positions lie as a table of all N + C would, C of them to a row: so one kernel serves
- * every C that divides N.
+ * Puts C class tokens before each picture's patches and adds the positions.
+ * patches (B·N, D), cls (C·D), position (N/C + 1, C·D) → (B·(N + C), D). The positions lie as a table of all N + C
+ * would, C of them to a row: so one kernel serves every C that divides N.
  */
 export function tokens(patches: Node, cls: Node, position: Node): Node {
   return apply(tokensOperation, [patches, cls, position], {});

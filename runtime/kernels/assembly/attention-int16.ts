@@ -9,7 +9,8 @@ import { tileFour16 } from './tile-int16';
  * the largest value's precision.
  */
 export function attentionInt16(
-  q: usize, k: usize, v: usize, out: usize, scratch: usize, queries: i32, tokens: i32, heads: i32, keyHeads: i32, keySize: i32, valueSize: i32, scale: f32,
+  q: usize, k: usize, v: usize, out: usize, scratch: usize,
+  queries: i32, tokens: i32, heads: i32, keyHeads: i32, keySize: i32, valueSize: i32, scale: f32,
 ): void {
   const padded = toPanels(tokens);
   const keyPairs = pairsOf(keySize);
@@ -42,7 +43,8 @@ export function attentionInt16(
       }
       tileFour16(query, queryStride, keys, factors, keyScales, scores, <usize>padded << 2, keyPairs, padded / PANEL);
       for (let r = 0; r < rows; r++) {
-        const factor = softmax(scores + (<usize>(r * padded) << 2), probabilities + (<usize>(r * padded) << 1), tokens, padded);
+        const at = <usize>(r * padded);
+        const factor = softmax(scores + (at << 2), probabilities + (at << 1), tokens, padded);
         store<f32>(factors + (<usize>r << 2), factor);
       }
       const target = out + (<usize>((t * heads + h) * valueSize) << 2);
@@ -53,7 +55,9 @@ export function attentionInt16(
         const panel = values + (<usize>(p * padded) << 4);
         tileFour16(probabilities, stride, panel, factors, valueScales + (<usize>p << 5), tile, 32, padded >> 1, 1);
         const bytes = <usize>min(PANEL, valueSize - p * PANEL) << 2;
-        for (let r = 0; r < rows; r++) memory.copy(target + <usize>r * outStride + (<usize>p << 5), tile + (<usize>r << 5), bytes);
+        for (let r = 0; r < rows; r++) {
+          memory.copy(target + <usize>r * outStride + (<usize>p << 5), tile + (<usize>r << 5), bytes);
+        }
       }
     }
   }
@@ -115,14 +119,20 @@ function inverseOf(most: f32, limit: f32): f32 {
 /**
  * keys (tokens / 8, pairs, 8, 2): eight keys side by side, what pads them 0 with scale 0. `row` is scratch for one key.
  */
-function packKeys(k: usize, keys: usize, scales: usize, row: usize, tokens: i32, columns: i32, size: i32, limit: f32): void {
+function packKeys(
+  k: usize, keys: usize, scales: usize, row: usize, tokens: i32, columns: i32, size: i32, limit: f32,
+): void {
   const pairs = pairsOf(size);
   const padded = toPanels(tokens);
   memory.fill(scales + (<usize>tokens << 2), 0, <usize>(padded - tokens) << 2);
   for (let t = 0; t < padded; t++) {
-    if (t < tokens) store<f32>(scales + (<usize>t << 2), quantizeRow16(k + (<usize>(t * columns) << 2), row, size, limit));
+    if (t < tokens) {
+      store<f32>(scales + (<usize>t << 2), quantizeRow16(k + (<usize>(t * columns) << 2), row, size, limit));
+    }
     const panel = keys + (<usize>((t & -PANEL) * pairs + (t & (PANEL - 1))) << 2);
-    for (let p = 0; p < pairs; p++) store<i32>(panel + (<usize>p << 5), t < tokens ? load<i32>(row + (<usize>p << 2)) : 0);
+    for (let p = 0; p < pairs; p++) {
+      store<i32>(panel + (<usize>p << 5), t < tokens ? load<i32>(row + (<usize>p << 2)) : 0);
+    }
   }
 }
 
@@ -143,8 +153,12 @@ function packValues(v: usize, values: usize, scales: usize, tokens: i32, columns
         inverseOf(f32x4.extract_lane(most, 2), 32767), inverseOf(f32x4.extract_lane(most, 3), 32767),
       );
       for (let t = 0; t < padded; t += 2, out += 32) {
-        const first = t < tokens ? rounded(loadPart(column + <usize>t * stride, left), factor, magic, magic) : i32x4.splat(0);
-        const second = t + 1 < tokens ? rounded(loadPart(column + <usize>(t + 1) * stride, left), factor, magic, magic) : i32x4.splat(0);
+        const first =
+          t < tokens ? rounded(loadPart(column + <usize>t * stride, left), factor, magic, magic) : i32x4.splat(0);
+        const second =
+          t + 1 < tokens
+            ? rounded(loadPart(column + <usize>(t + 1) * stride, left), factor, magic, magic)
+            : i32x4.splat(0);
         v128.store(out, v128.or(v128.and(first, i32x4.splat(0xffff)), i32x4.shl(second, 16)));
       }
     }
@@ -178,11 +192,15 @@ function softmax(x: usize, out: usize, count: i32, padded: i32): f32 {
   const ones = v128.shuffle<u8>(i32x4.splat(1), i32x4.splat(1), 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1);
   let whole = i32x4.splat(0);
   for (let at = x; at < end; at += REGISTER << 1, out += REGISTER) {
-    const p = i16x8.narrow_i32x4_s(rounded(v128.load(at), factor, magic, magic), rounded(v128.load(at, 16), factor, magic, magic));
+    const p = i16x8.narrow_i32x4_s(
+      rounded(v128.load(at), factor, magic, magic), rounded(v128.load(at, 16), factor, magic, magic),
+    );
     v128.store(out, p);
     whole = i32x4.add(whole, i32x4.dot_i16x8_s(p, ones));
   }
-  const pieces = i32x4.extract_lane(whole, 0) + i32x4.extract_lane(whole, 1) + (i32x4.extract_lane(whole, 2) + i32x4.extract_lane(whole, 3));
+  const pieces =
+    i32x4.extract_lane(whole, 0) + i32x4.extract_lane(whole, 1) +
+    (i32x4.extract_lane(whole, 2) + i32x4.extract_lane(whole, 3));
   // A score that is NaN makes the sum NaN, and so the whole row.
   return 1 / <f32>pieces + sum * 0;
 }

@@ -3,13 +3,13 @@ import { alignUp, BLOCK, maxF32, PANEL, REGISTER, sumF32, toPanels } from './lan
 import { tileRows } from './tile-f32';
 
 /**
- * out = softmax(scale · q · kᵀ) · v per head. q (queries, heads · keySize), k (tokens, keyHeads · keySize), v (tokens,
- * keyHeads · valueSize), out (queries, heads · valueSize), heads side by side; keyHeads is heads, or 1 where all share
- * keys and values. All f32.
+ * out = softmax(scale · q · kᵀ) · v per head. q (queries, heads · keySize), k (tokens, keyHeads · keySize),
+ * v (tokens, keyHeads · valueSize), out (queries, heads · valueSize), heads side by side; keyHeads is heads, or 1 where
+ * all share keys and values. All f32.
  */
 export function attention(
-  q: usize, k: usize, v: usize, out: usize, scratch: usize, queries: i32, tokens: i32, heads: i32, keyHeads: i32, keySize: i32,
-  valueSize: i32, scale: f32,
+  q: usize, k: usize, v: usize, out: usize, scratch: usize,
+  queries: i32, tokens: i32, heads: i32, keyHeads: i32, keySize: i32, valueSize: i32, scale: f32,
 ): void {
   const padded = toPanels(tokens);
   const start = scratch; // eight zeros

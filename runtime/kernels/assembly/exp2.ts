@@ -9,8 +9,8 @@ export const LOG2_E: f32 = 1.4426950408889634;
 // product, where adding to the exponent would make numbers of some NaNs. Plain multiplications and additions, so that
 // every host computes the same bits: they decide the integers of attention.
 const TABLE: usize = memory.data<f32>([
-  -126, 12583040, 6.638235645368695e-4, 4.837770946323872e-3, 2.7753565460443497e-2, 0.12011060118675232, 0.3465734720230103,
-  0.5000000596046448,
+  -126, 12583040, 6.638235645368695e-4, 4.837770946323872e-3,
+  2.7753565460443497e-2, 0.12011060118675232, 0.3465734720230103, 0.5000000596046448,
 ]);
 
 /** 2^x for x up to 126; 2^-126 below that. */
@@ -18,8 +18,8 @@ const TABLE: usize = memory.data<f32>([
 @inline
 export function exp2(x: v128): v128 {
   return exp2With(
-    x, constant(TABLE, 0), constant(TABLE, 1), constant(TABLE, 2), constant(TABLE, 3), constant(TABLE, 4), constant(TABLE, 5),
-    constant(TABLE, 6), constant(TABLE, 7),
+    x, constant(TABLE, 0), constant(TABLE, 1), constant(TABLE, 2), constant(TABLE, 3),
+    constant(TABLE, 4), constant(TABLE, 5), constant(TABLE, 6), constant(TABLE, 7),
   );
 }
 

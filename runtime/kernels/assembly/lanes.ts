@@ -1,11 +1,14 @@
-/** Bytes of a SIMD register, and how many f32 it holds. */
+/** Bytes of a SIMD register. */
 export const REGISTER: usize = 16;
+/** How many f32 a SIMD register holds. */
 export const LANES: i32 = 4;
 
-/** Rows that a kernel takes at a time, and outputs that a panel of packed weights holds: what fits the registers. */
+/** Rows that a kernel takes at a time: with a panel, what fits the registers. */
 export const BLOCK: i32 = 4;
+/** Outputs that a panel of packed weights holds. */
 export const PANEL: i32 = 8;
 
+/** Bytes, padded to whole registers. */
 // @ts-ignore: decorator
 @inline
 export function alignUp(bytes: usize): usize {
@@ -26,6 +29,7 @@ export function groupsOf(inputs: i32): i32 {
   return ((inputs + 7) & ~7) >> 2;
 }
 
+/** The sum of four lanes, in the order that decides its last bit: (0 + 1) + (2 + 3). */
 // @ts-ignore: decorator
 @inline
 export function sumF32(v: v128): f32 {
@@ -40,6 +44,7 @@ export function maxF32(v: v128): f32 {
   return f32x4.extract_lane(f32x4.pmax(pairs, v128.shuffle<f32>(pairs, pairs, 1, 0, 3, 2)), 0);
 }
 
+/** The smallest of four lanes, none of them NaN. */
 // @ts-ignore: decorator
 @inline
 export function minF32(v: v128): f32 {

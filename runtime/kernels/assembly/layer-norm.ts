@@ -3,11 +3,11 @@ import { quantizeRow, quantizedRowBytes } from './quantize';
 
 /**
  * y = gamma · (x - mean) / sqrt(variance + epsilon) + beta for each row of x (rows, columns); the variance is the
- * biased one. y goes to
- * `out` (or 0) as f32 and to `quantized` (or 0). scratch holds one row.
+ * biased one. y goes to `out` (or 0) as f32 and to `quantized` (or 0). scratch holds one row.
  */
 export function layerNorm(
-  x: usize, gamma: usize, beta: usize, out: usize, quantized: usize, scratch: usize, rows: i32, columns: i32, epsilon: f32,
+  x: usize, gamma: usize, beta: usize, out: usize, quantized: usize, scratch: usize,
+  rows: i32, columns: i32, epsilon: f32,
 ): void {
   const stride = <usize>columns << 2;
   for (let r = 0; r < rows; r++, x += stride) {

@@ -3,12 +3,13 @@ import { BLOCK, PANEL } from './lanes';
 import { tileRows } from './tile-f32';
 
 /**
- * out (rows, outputs) = activation(x · weightᵀ + bias) + residual; x (rows, inputs), bias (outputs) or 0, residual
- * (rows, outputs) or 0. The weight is packed in panels of eight outputs, (outputs / 8, inputs, 8), the last one padded.
- * scratch takes 160 bytes.
+ * out (rows, outputs) = activation(x · weightᵀ + bias) + residual; x (rows, inputs), bias (outputs) or 0,
+ * residual (rows, outputs) or 0. The weight is packed in panels of eight outputs, (outputs / 8, inputs, 8), the last
+ * one padded. scratch takes 160 bytes.
  */
 export function linear(
-  x: usize, weight: usize, bias: usize, residual: usize, out: usize, scratch: usize, rows: i32, inputs: i32, outputs: i32, activation: i32,
+  x: usize, weight: usize, bias: usize, residual: usize, out: usize, scratch: usize,
+  rows: i32, inputs: i32, outputs: i32, activation: i32,
 ): void {
   const xStride = <usize>inputs << 2;
   const outStride = <usize>outputs << 2;

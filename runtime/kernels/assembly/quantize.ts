@@ -7,6 +7,7 @@ import { rounded, roundingMagic } from './round';
 /** A row whose values lie closer together than this counts as zeros: its scale would not be a normal number. */
 const TINY: f32 = 1e-30;
 
+/** Bytes of a quantized row: its values, padded, and what stands behind them. */
 // @ts-ignore: decorator
 @inline
 export function quantizedRowBytes(columns: i32): usize {
@@ -78,7 +79,11 @@ function writeValues(x: usize, out: usize, columns: i32, inverse: f32, zero: i32
 // @ts-ignore: decorator
 @inline
 function sixteen(x: usize, factor: v128, magic: v128, offset: v128): v128 {
-  const low = i16x8.narrow_i32x4_s(rounded(v128.load(x), factor, magic, offset), rounded(v128.load(x, 16), factor, magic, offset));
-  const high = i16x8.narrow_i32x4_s(rounded(v128.load(x, 32), factor, magic, offset), rounded(v128.load(x, 48), factor, magic, offset));
+  const low = i16x8.narrow_i32x4_s(
+    rounded(v128.load(x), factor, magic, offset), rounded(v128.load(x, 16), factor, magic, offset),
+  );
+  const high = i16x8.narrow_i32x4_s(
+    rounded(v128.load(x, 32), factor, magic, offset), rounded(v128.load(x, 48), factor, magic, offset),
+  );
   return i8x16.max_s(i8x16.narrow_i16x8_s(low, high), i8x16.splat(0));
 }

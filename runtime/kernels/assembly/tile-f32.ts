@@ -9,7 +9,9 @@ export function tileRows(
   for (let r = 0; r < rows; r++, x += xStride, out += outStride) tileOne(x, panel, start, out, count);
 }
 
-function tileFour(x: usize, xStride: usize, panel: usize, start: usize, out: usize, outStride: usize, count: i32): void {
+function tileFour(
+  x: usize, xStride: usize, panel: usize, start: usize, out: usize, outStride: usize, count: i32,
+): void {
   let low0 = v128.load(start);
   let high0 = v128.load(start, 16);
   let low1 = low0;

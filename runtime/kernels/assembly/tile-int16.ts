@@ -3,7 +3,8 @@
  * follow each other; factors (4), one a row, and scales (8 · panels), one a column. `pairs` is even.
  */
 export function tileFour16(
-  x: usize, xStride: usize, panel: usize, factors: usize, scales: usize, out: usize, outStride: usize, pairs: i32, panels: i32,
+  x: usize, xStride: usize, panel: usize, factors: usize, scales: usize, out: usize, outStride: usize,
+  pairs: i32, panels: i32,
 ): void {
   const end = x + (<usize>pairs << 2);
   for (; panels > 0; panels--, scales += 32, out += 32) {

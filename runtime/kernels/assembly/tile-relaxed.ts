@@ -13,7 +13,8 @@ const ONES: usize = memory.data<i16>([1, 1, 1, 1, 1, 1, 1, 1]);
  * which follow each other as their columns do.
  */
 export function tileFourRelaxed<T>(
-  x: usize, stride: usize, trailer: usize, weight: usize, columns: usize, out: usize, outStride: usize, groups: i32, panels: i32,
+  x: usize, stride: usize, trailer: usize, weight: usize, columns: usize, out: usize, outStride: usize,
+  groups: i32, panels: i32,
 ): void {
   const ones = v128.load(ONES);
   const end = x + (<usize>groups << 2);
@@ -85,7 +86,9 @@ export function tileFourRelaxed<T>(
 }
 
 /** One row of x. */
-export function tileOneRelaxed<T>(x: usize, trailer: usize, weight: usize, columns: usize, out: usize, groups: i32): void {
+export function tileOneRelaxed<T>(
+  x: usize, trailer: usize, weight: usize, columns: usize, out: usize, groups: i32,
+): void {
   const ones = v128.load(ONES);
   const t = x + trailer;
   let low = startOf(t, v128.load(columns, 32));

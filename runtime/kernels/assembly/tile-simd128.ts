@@ -19,7 +19,8 @@ export function widen(x: usize, out: usize, rows: i32, inputs: i32): void {
  * `wide`.
  */
 export function tileTwoWide(
-  x: usize, stride: usize, trailer: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize, groups: i32,
+  x: usize, stride: usize, trailer: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize,
+  groups: i32,
 ): void {
   let a0 = i32x4.splat(0);
   let b0 = i32x4.splat(0);
@@ -51,7 +52,9 @@ export function tileTwoWide(
 }
 
 /** One row of x. */
-export function tileOneWide(x: usize, trailer: usize, wide: usize, weight: usize, columns: usize, out: usize, groups: i32): void {
+export function tileOneWide(
+  x: usize, trailer: usize, wide: usize, weight: usize, columns: usize, out: usize, groups: i32,
+): void {
   let a = i32x4.splat(0);
   let b = i32x4.splat(0);
   let c = i32x4.splat(0);

@@ -25,14 +25,17 @@ export function multiplyRows(
   multiplyPanels(x, wide, weight, columns, out, outStride, rows, inputs, whole);
   if (left == 0) return;
   const panelBytes = <usize>groupsOf(inputs) << 5;
-  multiplyPanels(x, wide, weight + <usize>whole * panelBytes, columns + <usize>whole * COLUMNS_BYTES, tile, 32, rows, inputs, 1);
+  weight += <usize>whole * panelBytes;
+  columns += <usize>whole * COLUMNS_BYTES;
+  multiplyPanels(x, wide, weight, columns, tile, 32, rows, inputs, 1);
   out += <usize>whole << 5;
   for (let r = 0; r < rows; r++) memory.copy(out + <usize>r * outStride, tile + (<usize>r << 5), <usize>left << 2);
 }
 
 /** `multiplyRows` for whole panels. */
 function multiplyPanels(
-  x: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize, rows: i32, inputs: i32, panels: i32,
+  x: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize,
+  rows: i32, inputs: i32, panels: i32,
 ): void {
   if (!ASC_FEATURE_RELAXED_SIMD) multiplyWide(x, wide, weight, columns, out, outStride, rows, inputs, panels);
   // Which way is faster is the processor's business: there is a build of each, and a host chooses
@@ -50,13 +53,15 @@ function multiplyRelaxed<T>(
   if (rows == BLOCK) return tileFourRelaxed<T>(x, stride, trailer, weight, columns, out, outStride, groups, panels);
   for (let r = 0; r < rows; r++, x += stride, out += outStride) {
     for (let p = 0; p < panels; p++) {
-      tileOneRelaxed<T>(x, trailer, weight + ((<usize>(p * groups)) << 5), columns + <usize>p * COLUMNS_BYTES, out + (<usize>p << 5), groups);
+      const panel = weight + ((<usize>(p * groups)) << 5);
+      tileOneRelaxed<T>(x, trailer, panel, columns + <usize>p * COLUMNS_BYTES, out + (<usize>p << 5), groups);
     }
   }
 }
 
 function multiplyWide(
-  x: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize, rows: i32, inputs: i32, panels: i32,
+  x: usize, wide: usize, weight: usize, columns: usize, out: usize, outStride: usize,
+  rows: i32, inputs: i32, panels: i32,
 ): void {
   const groups = groupsOf(inputs);
   const stride = quantizedRowBytes(inputs);
@@ -66,11 +71,15 @@ function multiplyWide(
     let r = 0;
     for (; r + 2 <= rows; r += 2) {
       tileTwoWide(
-        x + <usize>r * stride, stride, trailer, wide + <usize>r * wideStride, weight, columns, out + <usize>r * outStride, outStride, groups,
+        x + <usize>r * stride, stride, trailer, wide + <usize>r * wideStride,
+        weight, columns, out + <usize>r * outStride, outStride, groups,
       );
     }
     if (r < rows) {
-      tileOneWide(x + <usize>r * stride, trailer, wide + <usize>r * wideStride, weight, columns, out + <usize>r * outStride, groups);
+      tileOneWide(
+        x + <usize>r * stride, trailer, wide + <usize>r * wideStride,
+        weight, columns, out + <usize>r * outStride, groups,
+      );
     }
   }
 }
@@ -79,7 +88,9 @@ function multiplyWide(
  * Lays out what the epilogue needs of each panel, side by side: eight scales (f32), sums of weights (i32) and biases
  * (f32). scales (outputs), bias (outputs) or 0. What pads the last panel is 0.
  */
-export function prepareColumns(weight: usize, scales: usize, bias: usize, columns: usize, inputs: i32, outputs: i32): void {
+export function prepareColumns(
+  weight: usize, scales: usize, bias: usize, columns: usize, inputs: i32, outputs: i32,
+): void {
   const groups = groupsOf(inputs);
   for (let o = 0; o < outputs; o += PANEL, columns += COLUMNS_BYTES) {
     let low = i32x4.splat(0);

@@ -18,7 +18,9 @@ export function tokens(
  * and nothing is added. The table is f32, or int8 where scales (entries) is not 0. What lies beyond its entries is the
  * last of them: no id reads outside.
  */
-export function embedding(ids: usize, table: usize, scales: usize, residual: usize, out: usize, rows: i32, columns: i32, entries: i32): void {
+export function embedding(
+  ids: usize, table: usize, scales: usize, residual: usize, out: usize, rows: i32, columns: i32, entries: i32,
+): void {
   const bytes = <usize>(rows * columns) << 2;
   if (residual) memory.copy(out, residual, bytes);
   else memory.fill(out, 0, bytes);

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chromium as browserType } from 'playwright-core';
 import type { Host } from './host.ts';
-import { systemProgram } from './installed.ts';
+import { notInstalled, systemProgram } from './installed.ts';
 
 const file = systemProgram('chromium');
 
@@ -16,7 +16,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = { mjs: 'text/javascript'
 
 export const chromium: Host = {
   name: 'Chromium',
-  absent: file === null ? 'not installed: apt-get install chromium' : null,
+  absent: file === null ? notInstalled('apt-get install chromium') : null,
   builds: ['simd128', 'relaxed', 'relaxedPairs'],
   async run(folder, request) {
     const browser = await browserType.launch({

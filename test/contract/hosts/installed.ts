@@ -1,12 +1,21 @@
-/** Finds what hosts are installed: those of test/hosts, and programs of the system. */
+/**
+ * Finds what hosts are installed: those of test/hosts, and programs of the system. SLIM_HOSTS=none hides them all, so
+ * that a machine that has them runs the tests as one without.
+ */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
+
+const { SLIM_HOSTS } = process.env;
+if (![undefined, '', 'none'].includes(SLIM_HOSTS))
+  throw new Error(`SLIM_HOSTS: expected none, or nothing, got ${SLIM_HOSTS}`);
+const areHidden = SLIM_HOSTS === 'none';
 
 const { resolve } = createRequire(new URL('../../hosts/package.json', import.meta.url));
 
 /** A file of a package that `npm run hosts` installs, the first that is there of several; null where none is. */
 export function hostFile(...files: readonly string[]): string | null {
+  if (areHidden) return null;
   return (
     files
       .map((file) => {
@@ -22,6 +31,7 @@ export function hostFile(...files: readonly string[]): string | null {
 
 /** A program on the path; null where there is none. */
 export function systemProgram(name: string): string | null {
+  if (areHidden) return null;
   return (
     (process.env.PATH ?? '')
       .split(delimiter)
@@ -50,7 +60,10 @@ export const programs = {
   ),
 } as const;
 
-export const NOT_INSTALLED = 'not installed: npm run hosts';
+/** The reason that a host is absent, and what to do. */
+export const notInstalled = (remedy: string): string =>
+  areHidden ? 'hidden by SLIM_HOSTS=none' : `not installed: ${remedy}`;
+export const NOT_INSTALLED = notInstalled('npm run hosts');
 
 /** For titles of tests that may be skipped: the reason, or nothing. */
 export const skipNote = (absent: string | null): string => (absent === null ? '' : ` (skipped: ${absent})`);

@@ -40,7 +40,8 @@ async function runProgram(
     timeout: 30_000,
   });
   const exit = new Promise<number | null>((resolve, reject) => child.on('close', resolve).on('error', reject));
-  child.stdin.on('error', () => undefined).end(JSON.stringify(request)); // a program that ends early tells why on stderr
+  // A program that ends early tells why on stderr.
+  child.stdin.on('error', () => undefined).end(JSON.stringify(request));
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
   if (code !== 0) throw new Error(`${file} ended with ${code}: ${stderr}`);
   return JSON.parse(stdout) as HostAnswer;

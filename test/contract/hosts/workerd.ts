@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Host } from './host.ts';
-import { hostFile } from './installed.ts';
+import { hostFile, NOT_INSTALLED } from './installed.ts';
 import type { HostAnswer } from './program.ts';
 
 const file = hostFile(
@@ -16,7 +16,7 @@ const file = hostFile(
 
 export const workerd: Host = {
   name: 'workerd',
-  absent: file === null ? 'not installed: npm run hosts' : null,
+  absent: file === null ? NOT_INSTALLED : null,
   builds: ['simd128', 'relaxed', 'relaxedPairs'],
   async run(folder, request) {
     const worker = await startWorker(folder, ['worker.mjs', ...request.builds.map((build) => `${build}.wasm`)]);

@@ -19,7 +19,7 @@ import {
 } from '../../../cli/data/text/dataset.ts';
 import { readLines } from '../../../cli/data/text/lines.ts';
 import { parquetFile } from '../../../cli/data/text/parquet.ts';
-import { present, sharedFolder } from '../../support/shared.ts';
+import { itWith, shared } from '../../support/shared.ts';
 import { folderOf } from '../picture-files.ts';
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
@@ -725,18 +725,18 @@ describe('readLines', () => {
   });
 });
 
-const sst2 = `${sharedFolder}/data/sst2`;
-const imdb = `${sharedFolder}/data/imdb`;
-describe.skipIf(![sst2, imdb].every(present))('real data', () => {
-  it('SST-2', async () => {
-    const { labels, train, test } = await open(sst2);
+describe('real data', () => {
+  const sst2 = shared('data/sst2');
+  itWith([sst2], 'SST-2', async () => {
+    const { labels, train, test } = await open(sst2.path());
     expect([labels, train.size, test.size]).toEqual([['0', '1'], 6920, 872]);
     expect((await all(test))[0]).toEqual({ text: 'one long string of cliches', pair: null, label: 0 });
     expect((await all(train)).filter(({ label }) => label === 1)).toHaveLength(3610);
   });
 
-  it('IMDb', async () => {
-    const { labels, train, test } = await open(imdb);
+  const imdb = shared('data/imdb');
+  itWith([imdb], 'IMDb', async () => {
+    const { labels, train, test } = await open(imdb.path());
     expect([labels, train.size, test.size]).toEqual([expect.any(Array), 7000, 4000]);
     expect((await all(test)).filter(({ label }) => label === 1)).toHaveLength(2000);
   });

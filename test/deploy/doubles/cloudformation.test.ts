@@ -169,7 +169,10 @@ describe('a new stack', () => {
     [
       'code that is not there',
       { CodeKey: 'none' },
-      'Resource handler returned message: "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist. (Service: Lambda, Status Code: 400, Request ID: slim-test)" (RequestToken: slim-test, HandlerErrorCode: InvalidRequest)',
+      'Resource handler returned message: "Error occurred while GetObject. S3 Error Code: NoSuchKey. ' +
+        'S3 Error Message: The specified key does not exist. ' +
+        '(Service: Lambda, Status Code: 400, Request ID: slim-test)" ' +
+        '(RequestToken: slim-test, HandlerErrorCode: InvalidRequest)',
     ],
     [
       'too little memory',

@@ -30,7 +30,16 @@ afterAll(() => aws.close());
 
 /** A handler that answers with a number of its own. */
 function moduleFor(number: number): string {
-  return `export const handler = async (event) => ({ statusCode: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ number: ${number}, path: event.rawPath, version: process.env.AWS_LAMBDA_FUNCTION_VERSION, token: process.env.SLIM_TOKEN }) });`;
+  return `export const handler = async (event) => ({
+    statusCode: 200,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      number: ${number},
+      path: event.rawPath,
+      version: process.env.AWS_LAMBDA_FUNCTION_VERSION,
+      token: process.env.SLIM_TOKEN,
+    }),
+  });`;
 }
 
 async function upload(Key: string, module: string): Promise<void> {

@@ -26,7 +26,14 @@ describe.skipIf(lambdaAbsent !== null)(`an execution environment${reason}`, () =
     const runtime = await lambda(
       `export const handler = async (event, context) => {
         console.log('asked for', event.name);
-        return { event, request: context.awsRequestId.length, left: context.getRemainingTimeInMillis() > 0, arn: context.invokedFunctionArn, env: process.env, node: process.versions.node };
+        return {
+          event,
+          request: context.awsRequestId.length,
+          left: context.getRemainingTimeInMillis() > 0,
+          arn: context.invokedFunctionArn,
+          env: process.env,
+          node: process.versions.node,
+        };
       };`,
       { memory: 256, environment: { SLIM_MODEL: 'a.slim' }, functionName: 'slim-cats', version: '3' },
     );
@@ -48,14 +55,22 @@ describe.skipIf(lambdaAbsent !== null)(`an execution environment${reason}`, () =
       },
     });
     expect(JSON.parse(payload).env.HOME).toBeUndefined();
-    expect(log).toMatch(
-      /^START RequestId: (\S+) Version: 3\n.*\tINFO\tasked for ä\nEND RequestId: \1\nREPORT RequestId: \1\t.*Memory Size: 256 MB\tMax Memory Used: [1-9]\d* MB/,
-    );
+    const [start, asked, end, report] = log.split('\n');
+    const [, requestId] = /^START RequestId: (\S+) Version: 3$/.exec(start)!;
+    expect(asked).toMatch(/\tINFO\tasked for ä$/);
+    expect(end).toBe(`END RequestId: ${requestId}`);
+    expect(report.startsWith(`REPORT RequestId: ${requestId}\t`)).toBe(true);
+    expect(report).toMatch(/Memory Size: 256 MB\tMax Memory Used: [1-9]\d* MB/);
   });
 
   it('answers one invocation after the other, in one process', async () => {
     const runtime = await lambda(
-      'let running = 0, count = 0; export const handler = async () => { running++; await new Promise((r) => setTimeout(r, 5)); return [running--, ++count]; };',
+      `let running = 0, count = 0;
+      export const handler = async () => {
+        running++;
+        await new Promise((r) => setTimeout(r, 5));
+        return [running--, ++count];
+      };`,
     );
     const answers = await Promise.all([1, 2, 3].map(() => runtime.invoke({})));
     expect(answers.map(({ payload }) => payload)).toEqual(['[1,1]', '[1,2]', '[1,3]']);
@@ -63,7 +78,11 @@ describe.skipIf(lambdaAbsent !== null)(`an execution environment${reason}`, () =
 
   it('tells what a handler throws, and goes on', async () => {
     const runtime = await lambda(
-      `let count = 0; export const handler = async () => { if (count++ === 0) throw new TypeError('no model'); return count; };`,
+      `let count = 0;
+      export const handler = async () => {
+        if (count++ === 0) throw new TypeError('no model');
+        return count;
+      };`,
     );
     const { payload, error } = await runtime.invoke({});
     expect(error).toBe('Unhandled');
@@ -130,7 +149,12 @@ describe.skipIf(lambdaAbsent !== null)(`an execution environment${reason}`, () =
     ],
   ] as const)('%s, and starts anew', async ([, statement, errorType, reason]) => {
     const runtime = await lambda(
-      `let count = 0; export const handler = async (event) => { count++; if (event.fail) { ${statement} } return count; };`,
+      `let count = 0;
+      export const handler = async (event) => {
+        count++;
+        if (event.fail) { ${statement} }
+        return count;
+      };`,
       { timeoutMs: 2_000 },
     );
     expect((await runtime.invoke({})).payload).toBe('1');
@@ -161,8 +185,11 @@ describe.skipIf(lambdaAbsent !== null)(`its function URL${reason}`, () => {
     const runtime = await lambda(
       `export const handler = async (event) => {
         if (event.rawPath === '/throw') throw new Error('no');
-        if (event.rawPath === '/bytes') return { statusCode: 200, headers: { 'Content-Type': 'image/png' }, body: Buffer.from([0, 255, 137]).toString('base64'), isBase64Encoded: true };
-        if (event.rawPath === '/cookies') return { statusCode: 201, headers: { 'x-count': 2 }, cookies: ['a=1; Secure', 'b=2'], body: 'ok' };
+        const body = Buffer.from([0, 255, 137]).toString('base64');
+        if (event.rawPath === '/bytes')
+          return { statusCode: 200, headers: { 'Content-Type': 'image/png' }, body, isBase64Encoded: true };
+        if (event.rawPath === '/cookies')
+          return { statusCode: 201, headers: { 'x-count': 2 }, cookies: ['a=1; Secure', 'b=2'], body: 'ok' };
         return event;
       };`,
     );

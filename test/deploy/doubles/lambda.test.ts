@@ -243,7 +243,10 @@ describe.skipIf(lambdaAbsent !== null)(`invocations${skipped}`, () => {
       `
       import s3 from ${JSON.stringify(sdk)};
       const client = new s3.S3Client({ forcePathStyle: true });
-      export const handler = async (Key) => (await client.send(new s3.GetObjectCommand({ Bucket: ${JSON.stringify(BUCKET)}, Key }))).Body.transformToString();
+      export const handler = async (Key) => {
+        const { Body } = await client.send(new s3.GetObjectCommand({ Bucket: ${JSON.stringify(BUCKET)}, Key }));
+        return Body.transformToString();
+      };
     `,
     );
     for (const key of ['cats/model-1', 'dogs/model-1'])

@@ -1,20 +1,19 @@
 /** The stand-in for S3 under the checks that were made for S3 servers, with the SDK as client. */
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, symlinkSync } from 'node:fs';
+import { copyFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { expect } from 'vitest';
 import { administrator, startAws } from '../../support/aws/aws.ts';
-import { sharedFolder } from '../../support/shared.ts';
+import { itWith, shared } from '../../support/shared.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-const checks = join(sharedFolder, 'emulators', 's3conf.mjs');
-const absent = existsSync(checks) ? '' : ` (skipped: ${checks} is not there)`;
+const checks = shared('emulators/s3conf.mjs');
 const folder = temporaryFolder();
 
-it.skipIf(absent !== '')(`passes them all${absent}`, async () => {
-  copyFileSync(checks, join(folder, 's3conf.mjs'));
+itWith([checks], 'passes them all', async () => {
+  copyFileSync(checks.path(), join(folder, 's3conf.mjs'));
   symlinkSync(fileURLToPath(new URL('../../../node_modules', import.meta.url)), join(folder, 'node_modules')); // where it finds the SDK
   const aws = await startAws();
   const child = spawn(

@@ -21,8 +21,8 @@ import { kernelsModule } from '../kernels-module.ts';
 import { ATTACKS } from './attacks.ts';
 
 /**
- * The same artifacts every time, unless asked for others: `SLIM_FUZZ_SEED=$RANDOM SLIM_FUZZ_RUNS=1000000 npx vitest
- * ...`.
+ * The same artifacts every time, unless asked for others:
+ * `SLIM_FUZZ_SEED=$RANDOM SLIM_FUZZ_RUNS=1000000 npx vitest ...`.
  */
 const SEED = Number(process.env.SLIM_FUZZ_SEED ?? 20_26);
 const RUNS = Number(process.env.SLIM_FUZZ_RUNS ?? 20_000);

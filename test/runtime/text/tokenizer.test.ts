@@ -4,7 +4,7 @@ import { Tokenizer as Library } from '@huggingface/tokenizers';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createTokenizer, type Encoding } from '../../../runtime/text/tokenizer.ts';
-import { present, sharedFolder } from '../../support/shared.ts';
+import { describeWith, own, shared, type TestData } from '../../support/shared.ts';
 import { bertTokenizer, SMALL_TOKENS, type TokenizerFile } from './small-tokenizer.ts';
 
 const WHOLE = 2 ** 24;
@@ -16,7 +16,7 @@ interface GoldenCase {
   readonly types?: readonly number[];
 }
 
-const golden = JSON.parse(readFileSync(new URL('golden.json', import.meta.url), 'utf8')) as {
+const golden = JSON.parse(readFileSync(new URL('fixtures/golden.json', import.meta.url), 'utf8')) as {
   readonly groups: readonly {
     readonly tokenizer: TokenizerFile;
     readonly cases: readonly GoldenCase[];
@@ -116,42 +116,50 @@ describe('truncation', () => {
   });
 });
 
-const bertFolder = `${sharedFolder}/tokenizers/bert-base-uncased`;
+interface FolderCase extends GoldenCase {
+  readonly src: string;
+  readonly max_length?: number;
+  readonly attention_mask?: readonly number[];
+  readonly type_ids?: readonly number[];
+}
+const fixture = (name: string): TestData => own(import.meta.url, `../../text/fixtures/${name}`);
+const FOLDERS = [
+  { data: fixture('wordpiece'), count: 585, vocabSize: 700, typeCount: 2, padId: 0, specials: { single: 2, pair: 3 } },
+  { data: fixture('bpe'), count: 585, vocabSize: 801, typeCount: 1, padId: 1, specials: { single: 2, pair: 4 } },
+  {
+    data: shared('tokenizers/bert-base-uncased'),
+    count: 1442,
+    vocabSize: 30522,
+    typeCount: 2,
+    padId: 0,
+    specials: { single: 2, pair: 3 },
+  },
+];
 
-describe.skipIf(!present(bertFolder))('bert-base-uncased', () => {
-  interface SharedCase extends GoldenCase {
-    readonly src: string;
-    readonly max_length?: number;
-    readonly attention_mask?: readonly number[];
-    readonly type_ids?: readonly number[];
-  }
-  const cases = readFileSync(`${bertFolder}/golden.jsonl`, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as SharedCase);
-  const read = (name: string): TokenizerFile =>
-    JSON.parse(readFileSync(`${bertFolder}/${name}`, 'utf8')) as TokenizerFile;
-
-  it.each(['tokenizer.json', 'tokenizer.with_padding_truncation.json'])(
-    '%s gives all 1,442 golden ids and types, whole, cut and without padding',
-    (name) => {
-      const tokenizer = createTokenizer(read(name));
-      expect(cases).toHaveLength(1442);
-      expect([tokenizer.vocabSize, tokenizer.padId, tokenizer.typeCount, tokenizer.specials]).toEqual([
-        30522,
-        0,
-        2,
-        { single: 2, pair: 3 },
-      ]);
-      for (const { src, text, pair = null, max_length = WHOLE, ids, type_ids, attention_mask } of cases) {
-        const real = <T>(values: readonly T[]): T[] => values.filter((_, i) => attention_mask?.[i] !== 0);
-        const encoding = tokenizer.encode(text, pair, max_length);
-        expect([...encoding.ids], src).toEqual(real(ids));
-        if (type_ids !== undefined) expect([...encoding.types], src).toEqual(real(type_ids));
-      }
-    },
-  );
-});
+for (const { data, count, ...expected } of FOLDERS)
+  describeWith([data], data.name, () => {
+    it.each(['tokenizer.json', 'tokenizer.with_padding_truncation.json'])(
+      '%s gives all golden ids and types, whole, cut and without padding',
+      (name) => {
+        const cases = readFileSync(data.path('golden.jsonl'), 'utf8')
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line) as FolderCase);
+        expect(cases).toHaveLength(count);
+        const { vocabSize, typeCount, padId, specials, ...tokenizer } = createTokenizer(
+          JSON.parse(readFileSync(data.path(name), 'utf8')),
+        );
+        expect({ vocabSize, typeCount, padId, specials }).toEqual(expected);
+        for (const { src, text, pair = null, max_length = WHOLE, ids, type_ids, attention_mask } of cases) {
+          const real = <T>(values: readonly T[]): T[] => values.filter((_, i) => attention_mask?.[i] !== 0);
+          const encoding = tokenizer.encode(text, pair, max_length);
+          const where = `${src}: ${JSON.stringify([text, pair])}`;
+          expect([...encoding.ids], where).toEqual(real(ids));
+          if (type_ids !== undefined) expect([...encoding.types], where).toEqual(real(type_ids));
+        }
+      },
+    );
+  });
 
 describe('long texts', () => {
   const tokenizer = createTokenizer(bertTokenizer());

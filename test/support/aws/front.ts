@@ -78,6 +78,7 @@ function authorize(identity: Identity, { permission }: Call, { errorCodes }: Ser
   throw new AwsError(
     403,
     errorCodes.accessDenied,
-    `User: ${identity.arn} is not authorized to perform: ${action} on resource: ${resource} because no identity-based policy allows the ${action} action`,
+    `User: ${identity.arn} is not authorized to perform: ${action} on resource: ${resource} ` +
+      `because no identity-based policy allows the ${action} action`,
   );
 }

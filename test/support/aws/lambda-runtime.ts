@@ -148,8 +148,9 @@ function lambdaVariables({ folder, handler, memory, functionName, version }: Set
 
 function reportOf(requestId: string, durationMs: number, memory: number, peakMb: number): string {
   return (
-    `END RequestId: ${requestId}\nREPORT RequestId: ${requestId}\tDuration: ${durationMs.toFixed(2)} ms\tBilled Duration: ${Math.ceil(durationMs)} ms\t` +
-    `Memory Size: ${memory} MB\tMax Memory Used: ${peakMb} MB\t\n`
+    `END RequestId: ${requestId}\n` +
+    `REPORT RequestId: ${requestId}\tDuration: ${durationMs.toFixed(2)} ms\t` +
+    `Billed Duration: ${Math.ceil(durationMs)} ms\tMemory Size: ${memory} MB\tMax Memory Used: ${peakMb} MB\t\n`
   );
 }
 

@@ -73,7 +73,8 @@ export function verifySignature(
     throw new AwsError(
       403,
       'SignatureDoesNotMatch',
-      'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
+      'The request signature we calculated does not match the signature you provided. ' +
+        'Check your key and signing method.',
     );
   }
 }

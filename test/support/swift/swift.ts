@@ -6,14 +6,14 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { systemProgram } from '../../contract/hosts/installed.ts';
+import { notInstalled, systemProgram } from '../../contract/hosts/installed.ts';
 import { ACCESS_KEY, SECRET_KEY, SERVERS, type Server, writeConfiguration } from './configuration.ts';
 
 const missing = SERVERS.filter((server) => systemProgram(`swift-${server}-server`) === null);
 
 /** Why it can't run here; null where it can. */
 export const swiftAbsent =
-  missing.length > 0 ? `not installed: ${missing.map((server) => `swift-${server}`).join(', ')}` : null;
+  missing.length > 0 ? notInstalled(`apt-get install ${missing.map((server) => `swift-${server}`).join(' ')}`) : null;
 
 export interface Swift {
   readonly endpoint: string;

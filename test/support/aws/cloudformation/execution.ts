@@ -172,7 +172,8 @@ async function rollBack(
   setStatus(
     stack,
     `${prefix}ROLLBACK_IN_PROGRESS`,
-    `The following resource(s) failed to ${verb.toLowerCase()}: [${failed}]. ${verb === 'CREATE' ? 'Rollback requested by user.' : ''}`,
+    `The following resource(s) failed to ${verb.toLowerCase()}: [${failed}]. ` +
+      `${verb === 'CREATE' ? 'Rollback requested by user.' : ''}`,
   );
   for (const resource of [...before.values()].reverse())
     await restore(stack, resource, resource.logicalId === failed, workshop);

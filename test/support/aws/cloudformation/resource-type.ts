@@ -41,5 +41,9 @@ export function generatedName({ stackName, logicalId }: Place): string {
 /** Why something failed, as CloudFormation tells it. */
 export function failureReason({ service }: ResourceType, { message, status }: AwsError): string {
   const code = status === 404 ? 'NotFound' : status === 409 ? 'AlreadyExists' : 'InvalidRequest';
-  return `Resource handler returned message: "${message} (Service: ${service}, Status Code: ${status}, Request ID: slim-test)" (RequestToken: slim-test, HandlerErrorCode: ${code})`;
+  return (
+    `Resource handler returned message: "${message} ` +
+    `(Service: ${service}, Status Code: ${status}, Request ID: slim-test)" ` +
+    `(RequestToken: slim-test, HandlerErrorCode: ${code})`
+  );
 }

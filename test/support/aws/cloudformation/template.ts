@@ -70,7 +70,8 @@ function checkNames(template: Template): void {
       .filter((name) => !(name in Resources || name in Parameters || name.startsWith('AWS::')));
     if (unknown.length > 0)
       throw validationError(
-        `Template format error: Unresolved resource dependencies [${[...new Set(unknown)].join(', ')}] in the ${part} block of the template`,
+        `Template format error: Unresolved resource dependencies [${[...new Set(unknown)].join(', ')}] ` +
+          `in the ${part} block of the template`,
       );
   }
   for (const { Condition } of [...Object.values(Resources), ...Object.values(Outputs)]) {

@@ -103,12 +103,15 @@ function checkedVariables(variables: Readonly<Record<string, string | number>>):
   );
   if (reserved.length > 0)
     throw invalidParameter(
-      `Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: ${reserved.join(', ')}`,
+      'Lambda was unable to configure your environment variables because the environment variables you have provided ' +
+        'contains reserved keys that are currently not supported for modification. ' +
+        `Reserved keys used in this request: ${reserved.join(', ')}`,
     );
   const text = Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, String(value)]));
   if (Buffer.byteLength(JSON.stringify(text)) > MAX_ENVIRONMENT_BYTES) {
     throw invalidParameter(
-      'Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit.',
+      'Lambda was unable to configure your environment variables because the environment variables you have provided ' +
+        'exceeded the 4KB limit.',
     );
   }
   return text;

@@ -94,7 +94,8 @@ export function publishVersion(target: LambdaFunction, codeSha256: string | unde
     throw new AwsError(
       400,
       'InvalidParameterValueException',
-      `CodeSHA256 (${codeSha256}) is different from current CodeSHA256 in $LATEST (${latest.code.sha256}). Please try again with the CodeSHA256 in $LATEST.`,
+      `CodeSHA256 (${codeSha256}) is different from current CodeSHA256 in $LATEST (${latest.code.sha256}). ` +
+        'Please try again with the CodeSHA256 in $LATEST.',
     );
   }
   if (latest.state === 'Pending') throw conflict(`The function is currently in the following state: ${latest.state}`);

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { hostFile } from '../../../contract/hosts/installed.ts';
+import { hostFile, NOT_INSTALLED } from '../../../contract/hosts/installed.ts';
 import { deferred } from './promises.ts';
 import { type Invocation, serveRuntimeApi } from './runtime-api.ts';
 
@@ -11,7 +11,7 @@ const runtimeClient = hostFile('aws-lambda-ric');
 const rapidClient = fileURLToPath(new URL('./rapid-client.cjs', import.meta.url));
 
 /** Why no Lambda can run here; null where one can. */
-export const lambdaAbsent = node === null || runtimeClient === null ? 'not installed: npm run hosts' : null;
+export const lambdaAbsent = node === null || runtimeClient === null ? NOT_INSTALLED : null;
 
 export interface ProcessOptions {
   /** The function's code, unzipped. */

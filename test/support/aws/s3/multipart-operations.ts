@@ -137,7 +137,8 @@ function namedParts({ parts }: MultipartUpload, body: string): Part[] {
       throw new AwsError(
         400,
         'InvalidPart',
-        "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+        'One or more of the specified parts could not be found. The part may not have been uploaded, ' +
+          "or the specified entity tag may not match the part's entity tag.",
       );
     }
     return part;
@@ -190,7 +191,8 @@ function uploadOf({ bucket, key, request }: S3Call): MultipartUpload {
     throw new AwsError(
       404,
       'NoSuchUpload',
-      'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
+      'The specified upload does not exist. The upload ID may be invalid, ' +
+        'or the upload may have been aborted or completed.',
     );
   }
   return upload;

@@ -43,7 +43,8 @@ export function urlType({ functions, environments, identityOf }: UrlTypeOptions)
         throw new AwsError(
           409,
           'ResourceConflictException',
-          `Failed to create function url config for [functionArn = ${target.arn}:${Qualifier}]. Error message:  FunctionUrlConfig exists for this Lambda function`,
+          `Failed to create function url config for [functionArn = ${target.arn}:${Qualifier}]. ` +
+            'Error message:  FunctionUrlConfig exists for this Lambda function',
         );
       const served = await serveFunctionUrl({
         target,

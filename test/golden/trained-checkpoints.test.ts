@@ -1,14 +1,10 @@
-/** Real checkpoints through the real path, against what Hugging Face transformers and PyTorch make of them. */
+/** Trained checkpoints through the real path, against what Hugging Face transformers and PyTorch make of them. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { batches } from '../../cli/data/batches.ts';
 import { openPictures } from '../../cli/data/dataset.ts';
 import { readPicture } from '../../cli/data/picture-source.ts';
-import { type Engine, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
-import { gradients } from '../../cli/graph/grad.ts';
-import type { Node } from '../../cli/graph/graph.ts';
-import { crossEntropy } from '../../cli/graph/ops/cross-entropy.ts';
-import { input } from '../../cli/graph/ops/leaf.ts';
+import { type Engine, evaluate, floats, type HostTensor } from '../../cli/engines/engine.ts';
 import { tensorsOf } from '../../cli/models/layers.ts';
 import { denseParts } from '../../cli/pclora/linear.ts';
 import { type Checkpoint, loadCheckpoint } from '../../cli/pretrained/checkpoint.ts';
@@ -16,10 +12,9 @@ import { imagePreprocessOf } from '../../cli/pretrained/preprocessing.ts';
 import { argmax } from '../../cli/train/evaluate.ts';
 import { prepareImage } from '../../runtime/preprocess/normalize.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
-import { checkpointNames } from '../support/checkpoint-names.ts';
 import { expectClose } from '../support/compare.ts';
 import { onnxEngine } from '../support/engines.ts';
-import { goldenFolder, present, sharedFolder } from '../support/shared.ts';
+import { describeWith, shared } from '../support/shared.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -27,8 +22,6 @@ beforeAll(async () => {
 });
 afterAll(() => engine.dispose());
 
-const tensorNodes = ({ model }: Checkpoint): Map<string, Node> =>
-  new Map(tensorsOf(model.layers).map(({ name, shape }) => [name, input(name, shape)]));
 const tensorFeeds = ({ model, tensors }: Checkpoint): Record<string, HostTensor> =>
   Object.fromEntries(tensorsOf(model.layers).map(({ name, shape }) => [name, floats(tensors.get(name)!, shape)]));
 
@@ -48,75 +41,14 @@ function classTokens({ data, shape: [rows, width] }: HostTensor, batch: number):
   ]);
 }
 
-const random = `${goldenFolder}/hf/vit-random-hf`;
-describe.skipIf(!present(random))('a random ViT of transformers', () => {
-  const BATCH = 3;
-  // Read when a test runs: vitest walks this body also where the folder is absent.
-  let reference: ReturnType<typeof JSON.parse>;
-  let pixels: Float32Array;
-  beforeAll(() => {
-    reference = JSON.parse(readFileSync(`${random}/reference.json`, 'utf8'));
-    pixels = Float32Array.from(reference.pixel_values.flat(3));
-  });
-
-  it('gives its logits and hidden states', async () => {
-    const results = await forward(await loadCheckpoint(random, { seed: 0 }), pixels, BATCH);
-    expectClose(results.logits.data, reference.logits.flat(), 1e-5, 'logits');
-    // hidden_states[0] is the embedding, hidden_states[i + 1] block i's output.
-    const [, ...blocks] = reference.hidden_states_token0;
-    blocks.forEach((block: number[][], i: number) =>
-      expectClose(classTokens(results[`block.${i}`], BATCH).flat(), block.flat(), 1e-5, `block ${i}`),
-    );
-  });
-
-  it('gives its loss, and the gradient of every tensor', async () => {
-    const checkpoint = await loadCheckpoint(random, { seed: 0 });
-    const { model } = checkpoint;
-    const tensors = tensorNodes(checkpoint);
-    const { logits } = model.forward(model.batchInputs(BATCH), BATCH, denseParts(tensorsOf(model.layers), tensors));
-    const loss = crossEntropy(logits, input('labels', [BATCH], 'i32'));
-    const byTensor = gradients(loss, [...tensors.values()]);
-    const outputs = { loss, ...Object.fromEntries([...tensors.keys()].map((name, i) => [name, byTensor[i]])) };
-    const labels = integers(Int32Array.from(reference.labels), [BATCH]);
-    const results = await evaluate(
-      engine,
-      { outputs },
-      { ...tensorFeeds(checkpoint), pixels: floats(pixels, [BATCH, 3, 16, 16]), labels },
-    );
-
-    expectClose(results.loss.data, [reference.loss], 1e-6, 'loss');
-    const theirs = checkpointNames(checkpoint);
-    expect([...theirs.values()].sort()).toEqual(Object.keys(reference.grads).sort());
-    for (const name of tensors.keys()) {
-      const { norm, first4 } = reference.grads[theirs.get(name)!];
-      const gradient = [...results[name].data];
-      if (name.endsWith('.key.bias')) {
-        // Softmax ignores what a key's bias adds to a row: the true gradient is 0, and both sides hold rounding.
-        expect(norm).toBeLessThan(1e-6);
-        expect(Math.hypot(...gradient), name).toBeLessThan(1e-6);
-      } else {
-        expectClose([Math.hypot(...gradient)], [norm], 1e-5, `norm of ${name}'s gradient`);
-        // To the largest entry that a gradient of this norm is sure to have.
-        const typical = norm / Math.sqrt(gradient.length);
-        expectClose(
-          gradient.slice(0, 4).map((g) => g / typical),
-          first4.map((g: number) => g / typical),
-          1e-4,
-          `${name}'s gradient`,
-        );
-      }
-    }
-  });
-});
-
-const cifarModel = `${sharedFolder}/models/vit-cifar10-128d`;
-const cifarData = `${sharedFolder}/data/cifar10`;
-const cifarGolden = `${goldenFolder}/hf/vit-cifar10-128d-hf.json`;
-describe.skipIf(![cifarModel, cifarData, cifarGolden].every(present))('a ViT trained on CIFAR-10', () => {
+const cifarModel = shared('models/vit-cifar10-128d');
+const cifarData = shared('data/cifar10');
+const cifarGolden = shared('golden/hf/vit-cifar10-128d-hf.json');
+describeWith([cifarModel, cifarData, cifarGolden], 'a ViT trained on CIFAR-10', () => {
   it('gives the logits of the first 64 test pictures, prepared by the data pipeline', async () => {
-    const golden = JSON.parse(readFileSync(cifarGolden, 'utf8'));
-    const { test } = await openPictures(cifarData, { seed: 0 });
-    const checkpoint = await loadCheckpoint(cifarModel, { seed: 0 });
+    const golden = JSON.parse(readFileSync(cifarGolden.path(), 'utf8'));
+    const { test } = await openPictures(cifarData.path(), { seed: 0 });
+    const checkpoint = await loadCheckpoint(cifarModel.path(), { seed: 0 });
     expect(Array.from({ length: 64 }, (_, i) => test.label(i))).toEqual(golden.first64_labels);
     for await (const { pixels, size } of batches(
       { ...test, size: 64 },
@@ -198,9 +130,9 @@ const PHOTOGRAPHS: readonly Photograph[] = [
   },
 ];
 
-const imagenetModel = `${sharedFolder}/models/vit-tiny-imagenet`;
-const photographs = `${sharedFolder}/data/ants-bees/val`;
-describe.skipIf(![imagenetModel, photographs].every(present))('a ViT trained on ImageNet', () => {
+const imagenetModel = shared('models/vit-tiny-imagenet');
+const photographs = shared('data/ants-bees/val');
+describeWith([imagenetModel, photographs], 'a ViT trained on ImageNet', () => {
   const spec: ImagePreprocess = {
     size: { height: 224, width: 224 },
     resize: { mode: 'shortest-edge', edge: 248 },
@@ -211,8 +143,8 @@ describe.skipIf(![imagenetModel, photographs].every(present))('a ViT trained on 
   };
 
   it.each(PHOTOGRAPHS)('sees what it should in $file', async ({ file, top5, first8, classToken }) => {
-    const checkpoint = await loadCheckpoint(imagenetModel, { seed: 0 });
-    const pixels = prepareImage(await readPicture(`${photographs}/${file}`), spec);
+    const checkpoint = await loadCheckpoint(imagenetModel.path(), { seed: 0 });
+    const pixels = prepareImage(await readPicture(photographs.path(file)), spec);
     const results = await forward(checkpoint, pixels, 1);
     const logits = results.logits.data as Float32Array;
     const order = [...logits.keys()].sort((a, b) => logits[b] - logits[a]).slice(0, 5);
