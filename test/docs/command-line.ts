@@ -25,7 +25,7 @@ export async function parsed(args: readonly string[]): Promise<{ command: string
 /** Why code in a text names no command or flag that there is; null where it does, or is about something else. */
 export function wrongIn(code: string): string | null {
   const words = code.split(' ');
-  if (words[0] === 'slim') return wrongAfter(program, words.slice(1));
+  if (words[0] === 'slim') return wrongAfter(program, words.slice(words[1] === 'help' ? 2 : 1));
   if (!words[0].startsWith('--')) return null;
   const wrong = words.filter((word) => word.startsWith('--')).find((flag) => !allFlags.has(nameOf(flag)));
   return wrong === undefined ? null : `no command has ${wrong}`;

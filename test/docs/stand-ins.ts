@@ -22,6 +22,7 @@ const STAND_INS: Readonly<Record<string, Write>> = {
       .jpeg()
       .toFile(join(folder, 'rex.jpg')),
   'pets.slim': (folder) => writePictureArtifact(folder, 'low-rank', 'pets.slim'),
+  'pets2.slim': (folder) => writePictureArtifact(folder, 'dense', 'pets2.slim'),
   'demo.slim': (folder) => writePictureArtifact(folder, 'low-rank', 'demo.slim'),
   'reviews.slim': (folder) => writeTextArtifact(folder, 'reviews.slim'),
   'reviews.csv': async (folder) => {
