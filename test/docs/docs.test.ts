@@ -69,14 +69,15 @@ describe.each([...documents])('%s', (path, { fences, spans, links }) => {
   });
 
   const json = fences.filter((fence) => kindOf(fence) === 'json');
-  it.runIf(json.length > 0)('shows JSON that is some', () => {
-    for (const { code, line } of json) expect(() => JSON.parse(code), `${path}:${line}`).not.toThrow();
-  });
+  for (const { code, line } of json) it(`${path}:${line} is JSON`, () => void JSON.parse(code));
 
   const programs = fences.filter((fence) => ['ts', 'js'].includes(fence.language));
-  it.runIf(programs.length > 0)('shows programs that compile', () => {
-    expect(mistakesIn(Object.fromEntries(programs.map(({ code, line }) => [`${path} at ${line}`, code])))).toEqual([]);
-  });
+  if (programs.length > 0)
+    it('shows programs that compile', () => {
+      expect(mistakesIn(Object.fromEntries(programs.map(({ code, line }) => [`${path} at ${line}`, code])))).toEqual(
+        [],
+      );
+    });
 
   const shell = fences.filter(({ language }) => language === 'sh');
   if (shell.length > 0) describe('commands', () => checkCommands(path, shell));

@@ -122,9 +122,11 @@ case " $* " in
   ' serve '*) arguments+=(--port "$DOCS_PORT") ;;
   ' deploy '*' --emit '*) ;;
   ' deploy '*' --to cloudflare '*)
-    ${cloudflareAbsent === null ? `arguments+=(--wrangler '${wrangler}'); node+=(--import '${fileURLToPath(new URL('workers-dev.mjs', import.meta.url))}')` : 'exit 0'} ;;
+    ${cloudflareAbsent === null ? 'true' : 'exit 0'}
+    arguments+=(--wrangler '${wrangler}')
+    node+=(--import '${fileURLToPath(new URL('workers-dev.mjs', import.meta.url))}') ;;
   ' deploy '*)
-    ${lambdaAbsent === null ? ';;' : 'exit 0 ;;'}
+    ${lambdaAbsent === null ? 'true' : 'exit 0'} ;;
 esac
 exec "\${node[@]}" '${projectFile('cli/bin.mjs')}' "\${arguments[@]}"
 `;
