@@ -42,6 +42,18 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`;
 
 /** Runs the command line and returns the exit code. Never throws. */
 export async function main(args: readonly string[], io: Io): Promise<number> {
+  const program = createProgram(io);
+  try {
+    if (args.length === 0) program.help();
+    await program.parseAsync(args, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    return reportError(error, io);
+  }
+}
+
+/** All commands with their flags. What is wrong with a line that it parses, it throws as CommanderError. */
+export function createProgram(io: Io): Command {
   const program = new Command('slim').description(DESCRIPTION).version(VERSION).addHelpText('after', EPILOGUE);
   const commands = [
     finetuneCommand,
@@ -59,13 +71,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   ];
   for (const command of commands) program.addCommand(command(io));
   strict(program, io);
-  try {
-    if (args.length === 0) program.help();
-    await program.parseAsync(args, { from: 'user' });
-    return EXIT.ok;
-  } catch (error) {
-    return reportError(error, io);
-  }
+  return program;
 }
 
 function strict(command: Command, io: Io): void {

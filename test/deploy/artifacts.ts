@@ -8,17 +8,21 @@ import { description, preprocessing, smallVit } from '../compress/small-vit.ts';
 import { smallTextArtifact } from '../runtime/text/small-tokenizer.ts';
 
 /** A model for pictures: all low-rank ones have the same weights, dense ones others. */
-export async function writePictureArtifact(folder: string, kind: 'low-rank' | 'dense' = 'low-rank'): Promise<string> {
+export async function writePictureArtifact(
+  folder: string,
+  kind: 'low-rank' | 'dense' = 'low-rank',
+  name = `${kind}.slim`,
+): Promise<string> {
   const { logits, values } = smallVit(kind);
   return write(
     folder,
-    `${kind}.slim`,
+    name,
     await pack(logits, quantizeTensors(storedTensors(logits, values), logits), { ...description, preprocessing }),
   );
 }
 
-export async function writeTextArtifact(folder: string): Promise<string> {
-  return write(folder, 'text.slim', await smallTextArtifact());
+export async function writeTextArtifact(folder: string, name = 'text.slim'): Promise<string> {
+  return write(folder, name, await smallTextArtifact());
 }
 
 function write(folder: string, name: string, bytes: Uint8Array): string {

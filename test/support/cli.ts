@@ -5,11 +5,16 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { main } from '../../cli/main.ts';
 import { tensorsOf } from '../../cli/models/layers.ts';
+import type { Architecture, ModelConfig } from '../../cli/pretrained/architecture.ts';
+import { bertArchitecture } from '../../cli/pretrained/bert-checkpoint.ts';
 import { saveCheckpoint } from '../../cli/pretrained/checkpoint.ts';
 import { initialTensors } from '../../cli/pretrained/initial.ts';
+import type { Preprocessing } from '../../cli/pretrained/preprocessing.ts';
 import { vitArchitecture } from '../../cli/pretrained/vit-checkpoint.ts';
+import { trainWordPiece } from '../../cli/text/train-wordpiece.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
+import { createTokenizer } from '../../runtime/text/tokenizer.ts';
 
 export interface Outcome {
   readonly code: number;
@@ -62,45 +67,79 @@ export function workFolder(): { path(...names: string[]): string; remove(): void
 
 export const TINY_LABELS = ['dark', 'grey', 'light'];
 
-/** A random ViT of 16×16 pictures as a Hugging Face folder: 2 blocks, 16 wide. A step takes a few milliseconds. */
-export async function writeTinyModel(folder: string, labels: readonly string[] = TINY_LABELS): Promise<void> {
+export interface TinySizes {
+  /** Height and width of its pictures. */
+  readonly pixels?: number;
+  readonly width?: number;
+}
+
+/** A random ViT as a Hugging Face folder: 2 blocks, 2 heads, 4 patches. Of 16 pixels and 16 wide, a step takes a few milliseconds. */
+export async function writeTinyModel(
+  folder: string,
+  labels: readonly string[] = TINY_LABELS,
+  { pixels = 16, width = 16 }: TinySizes = {},
+): Promise<void> {
   const config = {
     variant: 'vit' as const,
-    imageSize: { height: 16, width: 16 },
-    patchSize: 8,
+    imageSize: { height: pixels, width: pixels },
+    patchSize: pixels / 2,
     channels: 3,
-    hiddenSize: 16,
+    hiddenSize: width,
     layers: 2,
     heads: 2,
-    intermediateSize: 32,
+    intermediateSize: 2 * width,
     layerNormEpsilon: 1e-6,
     initializerRange: 0.2,
     labels,
   };
-  const model = vitArchitecture.create(config);
+  await saveRandom(vitArchitecture, config, { kind: 'image', image: defaultImagePreprocess(config.imageSize) }, folder);
+}
+
+/** A random BERT as a Hugging Face folder: 2 blocks, 128 wide, with a vocabulary learnt from these texts. */
+export async function writeTinyBert(folder: string, texts: readonly string[]): Promise<void> {
+  const tokenizer = await trainWordPiece(texts, { vocabSize: 1000, lowercase: true });
+  const config = {
+    variant: 'bert' as const,
+    vocabSize: createTokenizer(tokenizer).vocabSize,
+    maxPositions: 512,
+    typeVocabSize: 2,
+    hiddenSize: 128,
+    layers: 2,
+    heads: 2,
+    intermediateSize: 256,
+    layerNormEpsilon: 1e-12,
+    initializerRange: 0.02,
+    tokens: 512,
+    headDropout: 0.1,
+    labels: ['LABEL_0', 'LABEL_1'],
+  };
+  await saveRandom(bertArchitecture, config, { kind: 'text', tokenizer, maxTokens: 512, types: true }, folder);
+}
+
+async function saveRandom<C extends ModelConfig>(
+  architecture: Architecture<C>,
+  config: C,
+  preprocessing: Preprocessing,
+  folder: string,
+): Promise<void> {
+  const model = architecture.create(config);
   const tensors = initialTensors(tensorsOf(model.layers), config.initializerRange, random(7));
   mkdirSync(folder, { recursive: true });
-  await saveCheckpoint(
-    folder,
-    {
-      architecture: vitArchitecture,
-      config,
-      model,
-      preprocessing: { kind: 'image', image: defaultImagePreprocess(config.imageSize) },
-    },
-    tensors,
-  );
+  await saveCheckpoint(folder, { architecture: architecture as Architecture, config, model, preprocessing }, tensors);
 }
 
 /**
  * An image folder whose classes differ in brightness, and overlap: what is learnt is neither nothing nor everything.
  */
-export async function writePictures(folder: string, { train = 16, val = 12 } = {}): Promise<void> {
+export async function writePictures(
+  folder: string,
+  { train = 16, val = 12, labels = TINY_LABELS }: { train?: number; val?: number; labels?: readonly string[] } = {},
+): Promise<void> {
   for (const [split, count] of [
     ['train', train],
     ['val', val],
   ] as const) {
-    for (const [label, name] of TINY_LABELS.entries()) {
+    for (const [label, name] of labels.entries()) {
       mkdirSync(join(folder, split, name), { recursive: true });
       for (let i = 0; i < count; i++)
         writeFileSync(
@@ -111,7 +150,8 @@ export async function writePictures(folder: string, { train = 16, val = 12 } = {
   }
 }
 
-function grey(mean: number, source: ReturnType<typeof random>): Promise<Buffer> {
+/** A picture of 16×16 pixels about that bright, as PNG. */
+export function grey(mean: number, source: ReturnType<typeof random>): Promise<Buffer> {
   const brightness = mean + 28 * source.normal();
   const pixels = Buffer.from(
     Array.from({ length: 16 * 16 * 3 }, () =>
