@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
-import { programs } from '../contract/hosts/installed.ts';
+import { NOT_INSTALLED, programs, skipNote } from '../contract/hosts/installed.ts';
 import { smallTextArtifact } from '../runtime/text/small-tokenizer.ts';
 import { projectFolder } from '../support/imports.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -172,9 +172,12 @@ describe.each(NODES)('on %s', (name, node) => {
   });
 });
 
-it.skipIf(programs.node18 === null)('says that Node 18 is too old', () => {
-  const refused = (): string => run(user, 'npx', ['slim', '--version'], programs.node18!);
-  expect(refused).toThrow(
-    /error: Node 18\.20\.8 is too old: slim needs 20\.19 or later\nhint: Install a current one from .*\n/,
-  );
-});
+it.skipIf(programs.node18 === null)(
+  `says that Node 18 is too old${skipNote(programs.node18 === null ? NOT_INSTALLED : null)}`,
+  () => {
+    const refused = (): string => run(user, 'npx', ['slim', '--version'], programs.node18!);
+    expect(refused).toThrow(
+      /error: Node 18\.20\.8 is too old: slim needs 20\.19 or later\nhint: Install a current one from .*\n/,
+    );
+  },
+);
