@@ -1,6 +1,8 @@
 // Makes dist/packages/SET/: for each set of packages that Slim brings on first use, a package.json and the part of
-// package-lock.json that it needs, so that what comes is, hash for hash, what the tests ran with.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+// package-lock.json that it needs, so that what comes is, hash for hash, what the tests ran with; and how many files
+// and bytes that is, which tells whether all has come.
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 /** The sets of cli/setup/packages.ts, which a test holds to this. */
 export const PACKAGE_SETS = {
@@ -14,15 +16,17 @@ export function writePackageLocks() {
   for (const [set, names] of Object.entries(PACKAGE_SETS)) {
     const name = `slim-${set}`;
     const dependencies = Object.fromEntries(names.map((name) => [name, packages[`node_modules/${name}`].version]));
+    const locked = lockedFor(names, packages);
     const lock = {
       name,
       lockfileVersion: 3,
       requires: true,
-      packages: { '': { name, dependencies }, ...lockedFor(names, packages) },
+      packages: { '': { name, dependencies }, ...locked },
     };
     mkdirSync(`dist/packages/${set}`, { recursive: true });
     writeJson(`dist/packages/${set}/package.json`, { name, private: true, dependencies });
     writeJson(`dist/packages/${set}/package-lock.json`, lock);
+    writeJson(`dist/packages/${set}/content.json`, contentOf(Object.keys(locked)));
   }
 }
 
@@ -51,6 +55,16 @@ function placeOf(name, from, packages) {
     if (candidate in packages) return candidate;
     if (place === '') return null;
   }
+}
+
+/** The files in these packages' folders, and their bytes. A package within another has a place of its own. */
+function contentOf(places) {
+  const sizes = places.flatMap((place) =>
+    readdirSync(place, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && !join(entry.parentPath, '/').includes('/node_modules/', place.length))
+      .map(({ parentPath, name }) => statSync(join(parentPath, name)).size),
+  );
+  return { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
 function writeJson(path, value) {

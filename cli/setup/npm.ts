@@ -1,0 +1,98 @@
+/** `npm ci` in a folder of Slim's, whatever npm was told of the folder that the user works in. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { UserError } from '../io/errors.ts';
+
+/** The files of the lock as they are, here and nowhere else: flags win over what any .npmrc says. */
+const ARGUMENTS = [
+  'ci',
+  ...['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=warn'],
+  ...['--no-dry-run', '--no-package-lock-only', '--location=project', '--no-workspaces', '--install-strategy=hoisted'],
+];
+
+/** Settings of the user's project, which npm hands on to the programs that it starts, in either case. */
+const NOT_OURS =
+  /^npm_config_(global|location|prefix|local_prefix|workspaces?|include_workspace_root|dry_run|package_lock(_only)?|install_strategy|omit|include|production|only)$/i;
+
+/** npm gets so long to end after it was asked to. */
+const PATIENCE_MS = 5000;
+
+/**
+ * Installs what the package-lock.json of a folder says, without install scripts. Resolves and rejects once npm has ended.
+ * @throws Error with what npm complained of; UserError where there is no npm
+ */
+export function npmCi(folder: string, signal: AbortSignal): Promise<void> {
+  const { file, args } = npmProgram();
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_OURS.test(name)));
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, [...args, ...ARGUMENTS], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'], env });
+    const release = endWith(child, signal);
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (said.length < 100_000) said += text;
+    });
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      release();
+      reject(error.code === 'ENOENT' ? noNpm() : error);
+    });
+    child.on('close', (code) => {
+      release();
+      const full = /\b(ENOSPC|EDQUOT)\b/.exec(said)?.[1];
+      if (full !== undefined) reject(Object.assign(new Error(`${full}: no room left`), { code: full }));
+      else if (code === 0) resolve();
+      else reject(new Error(complaintOf(said) || `npm ended with ${code}`));
+    });
+  });
+}
+
+/** Ends a process where the signal says so, and where this one ends. Returns what takes that back. */
+function endWith(child: ChildProcess, signal: AbortSignal): () => void {
+  let patience: NodeJS.Timeout | undefined;
+  const kill = (): void => void child.kill('SIGKILL');
+  const stop = (): void => {
+    child.kill('SIGTERM');
+    patience = setTimeout(kill, PATIENCE_MS);
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  process.once('exit', kill);
+  if (signal.aborted) stop();
+  return () => {
+    clearTimeout(patience);
+    signal.removeEventListener('abort', stop);
+    process.removeListener('exit', kill);
+  };
+}
+
+/** The first lines of what npm complains of, without its prefix and the way to its log. */
+function complaintOf(said: string): string {
+  return said
+    .split('\n')
+    .filter((line) => /^npm (error|ERR!)/.test(line))
+    .map((line) => line.replace(/^npm (error|ERR!) ?/, '').trim())
+    .filter((line) => line !== '' && !/complete log|_logs/.test(line))
+    .slice(0, 4)
+    .join('; ');
+}
+
+/**
+ * npm as a script for this very Node: that which slim was started by, else that beside Node, for on Windows `npm` is no
+ * program. Else what is called so on the path.
+ */
+function npmProgram(): { file: string; args: readonly string[] } {
+  const node = dirname(process.execPath);
+  const scripts = [
+    process.env.npm_execpath ?? '',
+    join(node, '../lib/node_modules/npm/bin/npm-cli.js'),
+    join(node, 'node_modules/npm/bin/npm-cli.js'),
+  ];
+  const script = scripts.find((path) => isAbsolute(path) && basename(path) === 'npm-cli.js' && existsSync(path));
+  return script === undefined ? { file: 'npm', args: [] } : { file: process.execPath, args: [script] };
+}
+
+function noNpm(): UserError {
+  return new UserError(
+    'npm is not here, neither beside Node nor on the PATH',
+    'Install npm, which comes with Node from nodejs.org; or install what is missing beside slim by other means.',
+  );
+}
