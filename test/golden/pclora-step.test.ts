@@ -19,6 +19,7 @@ import { readSafetensors } from '../../runtime/artifact/safetensors.ts';
 import { checkpointNames } from '../support/checkpoint-names.ts';
 import { expectClose } from '../support/compare.ts';
 import { goldenFolder, present } from '../support/shared.ts';
+import { createTestXlaEngine, withoutXla } from '../support/xla.ts';
 
 const BATCH = 3;
 
@@ -123,6 +124,7 @@ const vanishes = (name: string): boolean => name.endsWith('.key.loraC');
 const ENGINES = [
   ['onnx', () => Promise.resolve(createOnnxEngine({ threads: 1 }))],
   ['tfjs', () => createTfjsEngine()],
+  ...(withoutXla ? [] : [['xla', () => createTestXlaEngine()] as const]),
 ] as const;
 
 for (const [name, load] of Object.entries({ 'tiny-vit': vit, 'tiny-bert': bert })) {

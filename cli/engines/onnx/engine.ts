@@ -49,6 +49,8 @@ export interface OnnxOptions {
  */
 export function createOnnxEngine({ threads = availableParallelism() }: OnnxOptions = {}): Engine {
   return {
+    name: 'onnx',
+    precision: 'f32',
     description: `onnxruntime ${ort.env.versions.common} (cpu, ${threads} thread${threads === 1 ? '' : 's'})`,
     upload: ({ dtype, shape, data }: HostTensor) =>
       new OnnxTensor(new ort.Tensor(ORT_TYPES[dtype], data, shape), dtype),

@@ -68,6 +68,8 @@ export async function createTfjsEngine({ gpu = true } = {}): Promise<Engine> {
   const upload = ({ dtype, shape, data }: HostTensor): TfjsDeviceTensor =>
     new TfjsDeviceTensor(tf.tensor(data, [...shape], TFJS_TYPES[dtype]), dtype);
   return {
+    name: 'tfjs',
+    precision: 'f32',
     description,
     upload,
     compile: async (graph, { constants = {} } = {}) =>
