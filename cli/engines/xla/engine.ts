@@ -4,6 +4,7 @@
  */
 import { cpus } from 'node:os';
 import { type DType, elementCount, type Graph, type Shape } from '../../graph/graph.ts';
+import { UserError } from '../../io/errors.ts';
 import {
   type CompileOptions,
   type DeviceTensor,
@@ -26,12 +27,15 @@ import {
   type ExecutableHandle,
 } from './pjrt/client.ts';
 import { compileOptions } from './pjrt/compile-options.ts';
-import { loadPlugin, PjrtError } from './pjrt/plugin.ts';
+import { loadPlugin, PjrtError, type Plugin } from './pjrt/plugin.ts';
+import type { Platform } from './plugins.ts';
 import { type ProgramCache, programKey } from './program-cache.ts';
 
 export interface XlaOptions {
   /** The plugin's file. */
   readonly plugin: string;
+  /** What it should compute on; null where any will do. */
+  readonly platform?: Platform | null;
   /** What products take; bf16 on devices that multiply it faster, f32 elsewhere, unless given. */
   readonly precision?: Precision;
   /** Where compiled programs are kept; null compiles anew each time. */
@@ -44,9 +48,19 @@ export interface XlaOptions {
 const GPU_MEMORY: Readonly<Record<string, CreateOption>> = { preallocate: false, memory_fraction: 0.9 };
 
 /** Opens a plugin, on its first device. UserError where it can't be used here. */
-export async function createXlaEngine({ plugin: path, precision: asked, cache }: XlaOptions): Promise<Engine> {
+export async function createXlaEngine({
+  plugin: path,
+  platform,
+  precision: asked,
+  cache,
+}: XlaOptions): Promise<Engine> {
   const plugin = loadPlugin(path);
-  const client = await createClient(plugin, /cuda|rocm/.test(path) ? GPU_MEMORY : {});
+  const client = await openClient(plugin, platform === 'cuda' || platform === 'rocm' ? GPU_MEMORY : {});
+  if (platform && client.platform !== platform)
+    throw new UserError(
+      `${path} computes on ${client.platform}, not on ${platform}`,
+      'SLIM_PJRT_PLUGIN names it: leave that out, or name another.',
+    );
   const device = client.devices[0];
   if (!device) throw new EngineError(`xla: the plugin ${path} has no device`);
   const precision = asked ?? defaultPrecision(client, device);
@@ -60,6 +74,18 @@ export async function createXlaEngine({ plugin: path, precision: asked, cache }:
     compile: (graph, options = {}) => compile(xla, graph, options),
     dispose: () => client.destroy(),
   };
+}
+
+async function openClient(plugin: Plugin, options: Readonly<Record<string, CreateOption>>): Promise<Client> {
+  try {
+    return await createClient(plugin, options);
+  } catch (error) {
+    if (!(error instanceof PjrtError)) throw error;
+    throw new UserError(
+      `${plugin.path} does not start here: ${error.message}`,
+      'Is there a device of its kind, with a driver that is new enough, and memory that others leave?',
+    );
+  }
 }
 
 interface Xla {

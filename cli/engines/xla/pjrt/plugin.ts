@@ -71,6 +71,7 @@ let configured = false;
 function configureOnce(): void {
   if (configured) return;
   configured = true;
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // XLA writes to stderr by itself: errors may, notes not.
   koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
 }
 
