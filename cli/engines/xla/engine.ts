@@ -17,7 +17,7 @@ import {
   type Program,
 } from '../engine.ts';
 import type { Precision } from '../precision.ts';
-import { lowerToStableHlo } from './lower.ts';
+import { lowerInSlices } from './lower.ts';
 import {
   type BufferHandle,
   type Client,
@@ -152,7 +152,7 @@ function upload({ client, device }: Xla, { dtype, shape, data }: HostTensor): Xl
 
 async function compile(xla: Xla, graph: Graph, { constants = {}, donated }: CompileOptions): Promise<Program> {
   const { client, precision } = xla;
-  const { text, inputs, outputs } = lowerToStableHlo(graph, { precision, donated });
+  const { text, inputs, outputs } = await lowerInSlices(graph, { precision, donated });
   const executable = await named(executableOf(xla, text), null);
   const neededBytes = client.memoryOf(executable);
   const own = new Map(Object.entries(constants).map(([name, tensor]) => [name, upload(xla, tensor)]));

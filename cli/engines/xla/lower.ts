@@ -26,7 +26,32 @@ export interface StableHloModule {
  * written as its expansion. Names of inputs and outputs are no part of the text: graphs that compute the same compile to
  * one program.
  */
-export function lowerToStableHlo(graph: Graph, { precision, donated = {} }: LowerOptions): StableHloModule {
+export function lowerToStableHlo(graph: Graph, options: LowerOptions): StableHloModule {
+  const lowering = lower(graph, options);
+  for (;;) {
+    const { done, value } = lowering.next();
+    if (done) return value;
+  }
+}
+
+/** How long the event loop may wait. A training step of ViT-B takes some 200 ms to write. */
+const SLICE_MS = 20;
+
+/** The same, a slice at a time, so that Node's event loop goes on. */
+export async function lowerInSlices(graph: Graph, options: LowerOptions): Promise<StableHloModule> {
+  const lowering = lower(graph, options);
+  let began = performance.now();
+  for (;;) {
+    const { done, value } = lowering.next();
+    if (done) return value;
+    if (performance.now() - began < SLICE_MS) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    began = performance.now();
+  }
+}
+
+/** Yields after each node. */
+function* lower(graph: Graph, { precision, donated = {} }: LowerOptions): Generator<void, StableHloModule> {
   const order = topological(Object.values(graph.outputs), loweredInputs);
   const inputs = distinctInputs(
     'xla',
@@ -38,6 +63,7 @@ export function lowerToStableHlo(graph: Graph, { precision, donated = {} }: Lowe
   for (const node of order) {
     const name = inputName(node);
     values.set(node, name === null ? lowerNode(writer, node, values) : argument(node, positions.get(name)!));
+    yield;
   }
   const outputs = Object.keys(graph.outputs);
   const results = Object.values(graph.outputs).map((node) => values.get(node)!);
