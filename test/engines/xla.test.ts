@@ -117,6 +117,9 @@ describe.skipIf(withoutXla)('the xla engine', () => {
     const other = await createTestXlaEngine();
     const compiling = other.compile({ outputs: { y: softmax(input('x', [64, 64])) } });
     await other.dispose();
-    await expect(compiling).resolves.toBeDefined();
+    const program = await compiling;
+    await expect(program.run({})).rejects.toThrow('xla: input x is missing');
+    await program.dispose();
+    await expect(other.compile({ outputs: { y: input('x', [3]) } })).rejects.toThrow('the engine is closed');
   });
 });

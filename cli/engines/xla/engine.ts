@@ -71,7 +71,7 @@ export async function createXlaEngine({
     precision,
     description: `xla (${descriptionOf(client, device)}, PJRT ${major}.${minor}, ${precision} products)`,
     upload: (tensor) => upload(xla, tensor),
-    compile: (graph, options = {}) => compile(xla, graph, options),
+    compile: (graph, options = {}) => client.holding(() => compile(xla, graph, options)),
     dispose: () => client.destroy(),
   };
 }
@@ -120,7 +120,7 @@ class XlaTensor implements DeviceTensor {
   async read(): Promise<Float32Array | Int32Array> {
     const count = elementCount(this.shape);
     const values = this.dtype === 'f32' ? new Float32Array(count) : new Int32Array(count);
-    await this.using(() => named(this.client.download(this.buffer, values), null));
+    await this.client.holding(() => this.using(() => named(this.client.download(this.buffer, values), null)));
     return values;
   }
 
@@ -167,7 +167,7 @@ async function compile(xla: Xla, graph: Graph, { constants = {}, donated }: Comp
       const run = (): Promise<BufferHandle[][]> =>
         client.execute(executable, [tensors.map(({ buffer }) => buffer)], outputs.length);
       const held = [...new Set(tensors)].reduce((call, tensor) => () => tensor.using(call), run);
-      const [buffers] = await named(held(), neededBytes);
+      const [buffers] = await client.holding(() => named(held(), neededBytes));
       return Object.fromEntries(outputs.map((name, i) => [name, new XlaTensor(client, buffers[i], types[i])]));
     },
     async dispose() {

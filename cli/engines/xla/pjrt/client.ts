@@ -3,6 +3,7 @@
  * Node's thread.
  */
 import type { DType, Shape } from '../../../graph/graph.ts';
+import { EngineError } from '../../engine.ts';
 import {
   BufferType,
   EXECUTE_OPTIONS,
@@ -63,7 +64,9 @@ export interface Client {
   destroyExecutable(executable: ExecutableHandle): void;
   /** Null where the plugin doesn't tell. */
   memoryUse(device: Device): MemoryUse | null;
-  /** Waits for what is under way. */
+  /** Does a job that uses the client, which lives until the job is over. Rejects once the client is being destroyed. */
+  holding<T>(job: () => Promise<T>): Promise<T>;
+  /** Waits for what holds it. Buffers and programs go with it. */
   destroy(): Promise<void>;
 }
 
@@ -77,7 +80,15 @@ export async function createClient(
     num_options: Object.keys(options).length,
   });
   const client = created.pointer('client');
-  const wait = createWaiter(plugin);
+  const jobs = new Set<Promise<unknown>>();
+  const tracked = <T>(job: Promise<T>): Promise<T> => {
+    const settled: Promise<unknown> = job.catch(() => undefined).finally(() => jobs.delete(settled));
+    jobs.add(settled);
+    return job;
+  };
+  let state: 'open' | 'closing' | 'destroyed' = 'open';
+  const waitFor = createWaiter(plugin);
+  const wait: typeof waitFor = (event, held) => tracked(waitFor(event, held));
   const name = plugin.call('PJRT_Client_PlatformName', { client });
   const version = plugin.call('PJRT_Client_PlatformVersion', { client });
   return {
@@ -177,8 +188,12 @@ export async function createClient(
       await wait(copying.pointer('event'), target);
     },
 
-    destroyBuffer: (buffer) => void plugin.call('PJRT_Buffer_Destroy', { buffer }),
-    destroyExecutable: (executable) => void plugin.call('PJRT_LoadedExecutable_Destroy', { executable }),
+    destroyBuffer(buffer) {
+      if (state !== 'destroyed') plugin.call('PJRT_Buffer_Destroy', { buffer });
+    },
+    destroyExecutable(executable) {
+      if (state !== 'destroyed') plugin.call('PJRT_LoadedExecutable_Destroy', { executable });
+    },
 
     memoryUse: ({ handle }) =>
       optional(() => {
@@ -189,8 +204,15 @@ export async function createClient(
         };
       }),
 
+    async holding(job) {
+      if (state !== 'open') throw new EngineError('xla: the engine is closed');
+      return tracked(job());
+    },
     async destroy() {
-      await plugin.idle();
+      if (state !== 'open') return;
+      state = 'closing';
+      while (jobs.size > 0) await Promise.all(jobs);
+      state = 'destroyed';
       plugin.call('PJRT_Client_Destroy', { client });
     },
   };

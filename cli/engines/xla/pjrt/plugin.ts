@@ -48,8 +48,6 @@ export interface Plugin {
   call<F extends FunctionName>(name: F, args: Given<F>): Struct<Args<F>>;
   /** Calls on a thread of Node's pool: for what computes or waits. */
   callAsync<F extends FunctionName>(name: F, args: Given<F>): Promise<Struct<Args<F>>>;
-  /** Resolves once no call is under way on another thread. */
-  idle(): Promise<void>;
   /** Calls a `void (*)(void*)` that a struct gave, to free what another field of it points to. */
   callDeleter(deleter: bigint, argument: bigint): void;
 }
@@ -115,18 +113,15 @@ export function loadPlugin(path: string): Plugin {
     if (error) throw errorOf(name, error);
     return struct;
   };
-  const running = new Set<Promise<unknown>>();
   const callAsync: Plugin['callAsync'] = async (name, args) => {
     const struct = structOf(name, args); // lives until the call is over, and with it what it points to
     const work = native(name);
-    const calling = underway(
+    const error = await underway(
       () =>
         new Promise<bigint | null>((resolve, reject) =>
           work.async(struct.bytes, (failure, result) => (failure ? reject(failure) : resolve(result))),
         ),
     );
-    running.add(calling);
-    const error = await calling.finally(() => running.delete(calling));
     if (error) throw errorOf(name, error);
     return struct;
   };
@@ -142,9 +137,6 @@ export function loadPlugin(path: string): Plugin {
     attributes: readAttributes(attributes.pointer('attributes'), attributes.number('num_attributes')),
     call,
     callAsync,
-    async idle() {
-      while (running.size > 0) await Promise.allSettled(running);
-    },
     callDeleter: (deleter, argument) => void koffi.call(deleter, freeing, argument),
   };
 }
