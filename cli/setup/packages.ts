@@ -13,10 +13,10 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import manifest from '../../package.json' with { type: 'json' };
 import { builtAsset } from '../io/assets.ts';
+import { cacheFolder } from '../io/cache-folder.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import { errorCode, exists, writeError } from '../io/files.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
-import { cacheFolder } from './cache.ts';
 
 /** What is brought together, by the name that `slim setup` has for it: the packages, and about how much comes. */
 export const PACKAGE_SETS = {

@@ -1,4 +1,4 @@
-/** One suite, two engines: each against float64 formulas and finite differences, and both against each other. */
+/** One suite, three engines: each against float64 formulas and finite differences, and all against each other. */
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,11 +12,13 @@ import { random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
 import { onnxEngine, tfjsEngine } from '../support/engines.ts';
 import { centralDifferences, type Tensor, tensor } from '../support/reference.ts';
+import { createTestXlaEngine, withoutXla } from '../support/xla.ts';
 import { CASES, type Case, type Drawn, HELPERS } from './operations.ts';
 
 const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
   onnx: onnxEngine,
   tfjs: tfjsEngine,
+  ...(withoutXla ? {} : { xla: () => createTestXlaEngine() }),
 };
 const engines = new Map<string, Engine>();
 beforeAll(async () => {
@@ -104,11 +106,11 @@ describe.each(Object.keys(ENGINES))('%s against float64', (engine) => {
   });
 });
 
-describe('onnx against tfjs', () => {
+describe.each(Object.keys(ENGINES).filter((engine) => engine !== 'onnx'))('onnx against %s', (other) => {
   it.each(titled)('%s', async (_, given) => {
     const prepared = prepare(given);
-    const [onnx, tfjs] = await Promise.all(Object.keys(ENGINES).map((engine) => resultOf(engine, given, prepared)));
-    for (const name of Object.keys(prepared.outputs)) expectClose(onnx[name].data, tfjs[name].data, 1e-4, name);
+    const [expected, actual] = await Promise.all(['onnx', other].map((engine) => resultOf(engine, given, prepared)));
+    for (const name of Object.keys(prepared.outputs)) expectClose(expected[name].data, actual[name].data, 1e-4, name);
   });
 });
 
@@ -197,6 +199,19 @@ describe.each(Object.keys(ENGINES))('%s as an engine', (name) => {
       ]);
     }
     for (const program of programs) await program.dispose();
+  });
+
+  it('takes the memory of what is donated, or leaves it', async () => {
+    const program = await engine().compile({ outputs: { x: add(x, x), y: scale(x, 3) } }, { donated: { x: 'x' } });
+    let state = { x: engine().upload(vector(1, 2, 3)) };
+    for (let step = 0; step < 3; step++) {
+      const results = await program.run(state);
+      expect([...(await results.y.read())]).toEqual([1, 2, 3].map((value) => 3 * 2 ** step * value));
+      state.x.dispose();
+      state = { x: results.x };
+    }
+    expect([...(await state.x.read())]).toEqual([8, 16, 24]);
+    await program.dispose();
   });
 
   it('names an input that is missing', async () => {

@@ -18,6 +18,7 @@ import { checkpointNames } from '../support/checkpoint-names.ts';
 import { expectClose } from '../support/compare.ts';
 import { onnxEngine, tfjsEngine } from '../support/engines.ts';
 import { describeWith, own, shared, type TestData } from '../support/shared.ts';
+import { createTestXlaEngine, withoutXla } from '../support/xla.ts';
 
 const BATCH = 3;
 
@@ -121,6 +122,7 @@ const vanishes = (name: string): boolean => name.endsWith('.key.loraC');
 const ENGINES = [
   ['onnx', onnxEngine],
   ['tfjs', tfjsEngine],
+  ...(withoutXla ? [] : [['xla', () => createTestXlaEngine()] as const]),
 ] as const;
 
 const SUBJECTS: readonly (readonly [TestData, typeof vit])[] = [

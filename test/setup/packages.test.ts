@@ -3,7 +3,6 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symli
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { expectBuild } from '../../cli/engines/onnx/native.ts';
-import { cacheFolder } from '../../cli/setup/cache.ts';
 import { PACKAGE_SETS } from '../../cli/setup/packages.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import lock from '../../package-lock.json' with { type: 'json' };
@@ -174,17 +173,5 @@ describe('platforms without onnxruntime', () => {
     );
     for (const name of names) expect(() => expectBuild({ name, musl: false })).not.toThrow();
     expect(names).toHaveLength(5);
-  });
-});
-
-describe('cacheFolder', () => {
-  it.each([
-    [{ SLIM_CACHE: '/c', XDG_CACHE_HOME: '/x' }, 'linux', /^\/c$/],
-    [{ XDG_CACHE_HOME: '/x' }, 'linux', /^\/x\/slim$/],
-    [{}, 'linux', /\/\.cache\/slim$/],
-    [{}, 'darwin', /\/Library\/Caches\/slim$/],
-    [{ LOCALAPPDATA: '/l' }, 'win32', /^\/l\/slim$/],
-  ] as const)('%o on %s', (environment, platform, expected) => {
-    expect(cacheFolder(environment, platform)).toMatch(expected);
   });
 });
