@@ -5,7 +5,9 @@
 import type { DType, Graph, Shape } from '../graph/graph.ts';
 import type { Precision } from './precision.ts';
 
+/** What --engine takes. */
 export const ENGINES = ['onnx', 'xla', 'tfjs'] as const;
+/** One of them. */
 export type EngineName = (typeof ENGINES)[number];
 
 /**

@@ -8,4 +8,5 @@
  * - bf16: operands rounded to 7 bits of mantissa, added up in f32.
  */
 export const PRECISIONS = ['f32', 'tf32', 'bf16'] as const;
+/** One of them. */
 export type Precision = (typeof PRECISIONS)[number];

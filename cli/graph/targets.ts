@@ -41,6 +41,7 @@ export interface OnnxWriter {
 /** What a value of a StableHLO function may be made of; `bf16` and `i1` stand between a graph's own values only. */
 export type HloType = 'f32' | 'i32' | 'bf16' | 'i1';
 
+/** The type of a value of a StableHLO function. */
 export interface HloTensorType {
   readonly dtype: HloType;
   readonly shape: readonly number[];
@@ -57,6 +58,7 @@ export type HloAttribute = number | readonly number[] | string;
 /** How a reduction or a scatter joins two values. */
 export type HloCombiner = 'stablehlo.add' | 'stablehlo.maximum';
 
+/** Writes operations into a StableHLO function. */
 export interface StableHloWriter {
   /**
    * Adds an operation of one result, as MLIR's generic form spells it: `stablehlo.reshape`. Attributes and their names:

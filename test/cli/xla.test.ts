@@ -1,6 +1,7 @@
 /** slim train on xla: beside onnx, stopped and resumed, and what a run records. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { skipNote } from '../contract/hosts/installed.ts';
 import { readMetrics, readRecord, slim, slimJson, untimed, workFolder, writeTinyModel } from '../support/cli.ts';
 import { withoutXla } from '../support/xla.ts';
 
@@ -16,7 +17,7 @@ const train = [
 ];
 const onXla = [...train, '--engine', 'xla'];
 
-describe.skipIf(withoutXla)('slim train --engine xla', { timeout: 240_000 }, () => {
+describe.skipIf(withoutXla !== null)(`slim train --engine xla${skipNote(withoutXla)}`, { timeout: 240_000 }, () => {
   beforeAll(async () => {
     await writeTinyModel(
       work.path('model'),

@@ -6,6 +6,7 @@ import { createEngine } from '../../cli/engines/create.ts';
 import { findPlugin, namedPlugin, pluginFolder } from '../../cli/engines/xla/plugins.ts';
 import { cacheFolder } from '../../cli/io/cache-folder.ts';
 import type { UserError } from '../../cli/io/errors.ts';
+import { skipNote } from '../contract/hosts/installed.ts';
 import { engineIo } from '../support/engines.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { cpuPlugin, withoutXla } from '../support/xla.ts';
@@ -119,17 +120,20 @@ describe('createEngine', () => {
     expect((await refusal({ device: 'auto', engine: 'xla' })).hint).toBe('slim setup xla-cpu brings it.');
   });
 
-  it.skipIf(withoutXla)('takes the plugin that is named for xla, and checks what it computes on', async () => {
-    process.env.SLIM_PJRT_PLUGIN = cpuPlugin;
-    for (const device of ['auto', 'cpu'] as const) {
-      const engine = await createEngine({ device, engine: 'xla', precision: 'bf16' }, engineIo);
-      expect([engine.name, engine.precision]).toEqual(['xla', 'bf16']);
-      expect(engine.description).toMatch(/^xla \(cpu, PJRT 0\.\d+, bf16 products\)$/);
-      await engine.dispose();
-    }
-    expect((await createEngine({ device: 'auto' }, engineIo)).name, 'the CPU has a better engine').toBe('onnx');
-    expect((await refusal({ device: 'cuda' })).message).toBe(
-      `--device cuda: SLIM_PJRT_PLUGIN names ${cpuPlugin}, which computes on cpu`,
-    );
-  });
+  it.skipIf(withoutXla !== null)(
+    `takes the plugin that is named for xla, and checks what it computes on${skipNote(withoutXla)}`,
+    async () => {
+      process.env.SLIM_PJRT_PLUGIN = cpuPlugin!;
+      for (const device of ['auto', 'cpu'] as const) {
+        const engine = await createEngine({ device, engine: 'xla', precision: 'bf16' }, engineIo);
+        expect([engine.name, engine.precision]).toEqual(['xla', 'bf16']);
+        expect(engine.description).toMatch(/^xla \(cpu, PJRT 0\.\d+, bf16 products\)$/);
+        await engine.dispose();
+      }
+      expect((await createEngine({ device: 'auto' }, engineIo)).name, 'the CPU has a better engine').toBe('onnx');
+      expect((await refusal({ device: 'cuda' })).message).toBe(
+        `--device cuda: SLIM_PJRT_PLUGIN names ${cpuPlugin}, which computes on cpu`,
+      );
+    },
+  );
 });

@@ -8,6 +8,7 @@ import { checkedVersion, loadPlugin, PjrtError } from '../../cli/engines/xla/pjr
 import { Struct, sizeOf, structArray } from '../../cli/engines/xla/pjrt/struct.ts';
 import { UserError } from '../../cli/io/errors.ts';
 import { writeFileAtomic } from '../../cli/io/files.ts';
+import { skipNote } from '../contract/hosts/installed.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { cpuPlugin, withoutXla } from '../support/xla.ts';
 
@@ -90,7 +91,7 @@ const ADD = `module @add {
   }
 }`;
 
-describe.skipIf(withoutXla)('a client', () => {
+describe.skipIf(withoutXla !== null)(`a client${skipNote(withoutXla)}`, () => {
   let client: Client;
   const upload = (...values: number[]) =>
     client.upload(Float32Array.from(values), 'f32', [values.length], client.devices[0]);
@@ -144,7 +145,9 @@ describe.skipIf(withoutXla)('a client', () => {
     const layers = Array.from(
       { length: 40 },
       (_, i) => `%x${i + 1} = "stablehlo.tanh"(%y${i}) : (tensor<64x64xf32>) -> tensor<64x64xf32>
-      %y${i + 1} = "stablehlo.dot_general"(%x${i + 1}, %x0) {dot_dimension_numbers = #stablehlo.dot<lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [0]>} : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>`,
+      %y${i + 1} = "stablehlo.dot_general"(%x${i + 1}, %x0)
+        {dot_dimension_numbers = #stablehlo.dot<lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [0]>} :
+        (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>`,
     );
     const module = `module @deep { func.func public @main(%x0: tensor<64x64xf32>) -> (tensor<64x64xf32>) {
       %y0 = "stablehlo.negate"(%x0) : (tensor<64x64xf32>) -> tensor<64x64xf32>

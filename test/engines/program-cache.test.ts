@@ -6,6 +6,7 @@ import { type Engine, floats } from '../../cli/engines/engine.ts';
 import { createProgramCache, programKey } from '../../cli/engines/xla/program-cache.ts';
 import { gelu } from '../../cli/graph/ops/gelu.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
+import { skipNote } from '../contract/hosts/installed.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { createTestXlaEngine, withoutXla } from '../support/xla.ts';
 
@@ -75,7 +76,7 @@ describe('a program cache', () => {
   });
 });
 
-describe.skipIf(withoutXla)('the xla engine with a cache', () => {
+describe.skipIf(withoutXla !== null)(`the xla engine with a cache${skipNote(withoutXla)}`, () => {
   const graph = { outputs: { y: gelu(input('x', [4])) } };
 
   async function compute(engine: Engine): Promise<number[]> {

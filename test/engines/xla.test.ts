@@ -11,6 +11,7 @@ import { linear } from '../../cli/graph/ops/linear.ts';
 import { sumOfAll } from '../../cli/graph/ops/reduce.ts';
 import { softmax } from '../../cli/graph/ops/softmax.ts';
 import { random } from '../../runtime/random.ts';
+import { skipNote } from '../contract/hosts/installed.ts';
 import { relativeError } from '../support/compare.ts';
 import { createTestXlaEngine, withoutXla } from '../support/xla.ts';
 
@@ -56,7 +57,7 @@ describe('a module', () => {
   });
 });
 
-describe.skipIf(withoutXla)('the xla engine', () => {
+describe.skipIf(withoutXla !== null)(`the xla engine${skipNote(withoutXla)}`, () => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await createTestXlaEngine();

@@ -31,6 +31,7 @@ import { loadPlugin, PjrtError, type Plugin } from './pjrt/plugin.ts';
 import type { Platform } from './plugins.ts';
 import { type ProgramCache, programKey } from './program-cache.ts';
 
+/** Which plugin, and how it computes. */
 export interface XlaOptions {
   /** The plugin's file. */
   readonly plugin: string;

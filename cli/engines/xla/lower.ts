@@ -7,12 +7,14 @@ import { distinctInputs } from '../inputs.ts';
 import type { Precision } from '../precision.ts';
 import { ModuleWriter, tensorType } from './writer.ts';
 
+/** How a graph is written. */
 export interface LowerOptions {
   readonly precision: Precision;
   /** Inputs whose memory an output takes over: input → output, of one type. */
   readonly donated?: Readonly<Record<string, string>>;
 }
 
+/** A module, and how its function's arguments and results are named in the graph. */
 export interface StableHloModule {
   readonly text: string;
   /** The inputs' names, in the order of the function's arguments. */

@@ -7,6 +7,7 @@ import { UserError } from '../../io/errors.ts';
 
 /** What PJRT calls its platforms. */
 export const PLATFORMS = ['cuda', 'rocm', 'tpu', 'cpu'] as const;
+/** One of them. */
 export type Platform = (typeof PLATFORMS)[number];
 
 interface PluginPlace {
@@ -42,6 +43,7 @@ const PLACES: Readonly<Record<Platform, PluginPlace>> = {
   },
 };
 
+/** A plugin's file, and what it computes on. */
 export interface FoundPlugin {
   readonly path: string;
   /** Null where SLIM_PJRT_PLUGIN names a file that doesn't tell. */
@@ -85,7 +87,8 @@ export function requirePlugin(platform: Platform, flag: string): FoundPlugin {
   if (found) return found;
   const { wheel, setup } = PLACES[platform];
   throw new UserError(
-    `${flag}: no PJRT plugin for ${platform} is here: neither in ${pluginFolder(platform)} nor in Python's site-packages (wheel ${wheel}), and SLIM_PJRT_PLUGIN names none`,
+    `${flag}: no PJRT plugin for ${platform} is here: neither in ${pluginFolder(platform)} nor in Python's ` +
+      `site-packages (wheel ${wheel}), and SLIM_PJRT_PLUGIN names none`,
     `slim setup ${setup} brings it.`,
   );
 }

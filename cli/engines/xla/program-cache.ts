@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { UserError } from '../../io/errors.ts';
 import { errorCode, temporaryOf, writeFileAtomic } from '../../io/files.ts';
 
+/** Compiled programs by what they depend on. */
 export interface ProgramCache {
   /** What was put under a key; null where there is nothing, or nothing whole any more. */
   get(key: string): Promise<Uint8Array | null>;
@@ -30,6 +31,10 @@ export function programKey(facts: readonly (string | Uint8Array)[]): string {
   return hash.digest('hex');
 }
 
+/**
+ * A cache in a folder, which is made when a first program comes. Several processes may share it.
+ * @param limitBytes what all programs may take together
+ */
 export function createProgramCache(folder: string, limitBytes = DEFAULT_LIMIT_BYTES): ProgramCache {
   const pathOf = (key: string): string => join(folder, `${key}${EXTENSION}`);
   const remove = (key: string): Promise<void> => rm(pathOf(key), { force: true });

@@ -28,10 +28,12 @@ const PRODUCTS = {
   bf16: { operands: 'bf16', results: 'bf16', precision: 'DEFAULT' },
 } as const satisfies Readonly<Record<Precision, unknown>>;
 
+/** A type as MLIR writes it: `tensor<2x3xf32>`. */
 export function tensorType({ dtype, shape }: HloTensorType): string {
   return `tensor<${[...shape, dtype].join('x')}>`;
 }
 
+/** Collects the lines of one function; an operation that was written already is not written again. */
 export class ModuleWriter implements StableHloWriter {
   readonly lines: string[] = [];
   private readonly precision: Precision;

@@ -6,6 +6,7 @@
 
 /** How a field lies in memory: `pointer`, `size` (size_t) and `int64` take 8 bytes, `int32` (also enums) 4, `bool` 1. */
 export type FieldKind = 'pointer' | 'size' | 'int64' | 'int32' | 'float' | 'bool';
+/** The fields of a struct, in their order. */
 export type Layout = Readonly<Record<string, FieldKind>>;
 
 /** PJRT_API_MAJOR: another one is another interface. */
@@ -181,7 +182,9 @@ export const FUNCTIONS = {
   },
 } as const satisfies Readonly<Record<string, { readonly slot: number; readonly args: Layout }>>;
 
+/** A function that Slim calls. */
 export type FunctionName = keyof typeof FUNCTIONS;
+/** The layout of a function's struct, behind the header. */
 export type Args<F extends FunctionName> = (typeof FUNCTIONS)[F]['args'];
 
 /** PJRT_Program: a module of `format` mlir is StableHLO, as text or bytecode. */
@@ -240,4 +243,5 @@ export const ERROR_CODES = [
   'DATA_LOSS',
   'UNAUTHENTICATED',
 ] as const;
+/** One of them. */
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -17,10 +17,13 @@ import { type Memory, readBytes, readPointers, readText, Struct, structArray, ty
 
 /** Handles of the plugin: a number of one kind can't stand for another. */
 type Handle<K extends string> = bigint & { readonly handle?: K };
+/** A PJRT_Buffer. */
 export type BufferHandle = Handle<'buffer'>;
+/** A PJRT_LoadedExecutable. */
 export type ExecutableHandle = Handle<'executable'>;
 type EventHandle = Handle<'event'>;
 
+/** What a client computes on. */
 export interface Device {
   readonly handle: Handle<'device'>;
   /** The vendor's name of it: `NVIDIA H100 80GB HBM3`. */
@@ -29,6 +32,7 @@ export interface Device {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
+/** A device's memory, in bytes. */
 export interface MemoryUse {
   readonly usedBytes: number;
   /** What may be used; null where the plugin doesn't tell. */
@@ -38,6 +42,9 @@ export interface MemoryUse {
 /** A text, a flag, a whole number (bigint) or a float. */
 export type CreateOption = string | boolean | bigint | number;
 
+/**
+ * An open plugin. What it refuses or can't do it throws, or rejects with, as PjrtError.
+ */
 export interface Client {
   readonly plugin: Plugin;
   /** `cpu`, `cuda`, `rocm`, `tpu`. */

@@ -30,6 +30,7 @@ export class PjrtError extends EngineError {
   }
 }
 
+/** Of the PJRT C API. */
 export interface ApiVersion {
   readonly major: number;
   readonly minor: number;
@@ -37,6 +38,7 @@ export interface ApiVersion {
 
 type Given<F extends FunctionName> = { readonly [K in keyof Args<F>]?: Value };
 
+/** A plugin that was loaded: its functions, whose errors are thrown as PjrtError. */
 export interface Plugin {
   readonly path: string;
   /** Tells the file from another one at the same place: its size and when it was written. */
@@ -173,7 +175,8 @@ export function checkedVersion(path: string, version: ApiVersion): ApiVersion {
   const { major, minor } = version;
   if (major !== API_MAJOR || minor < OLDEST_MINOR)
     throw new UserError(
-      `the plugin ${path} speaks version ${major}.${minor} of the PJRT C API; slim speaks ${API_MAJOR}.${OLDEST_MINOR} and later of ${API_MAJOR}`,
+      `the plugin ${path} speaks version ${major}.${minor} of the PJRT C API; ` +
+        `slim speaks ${API_MAJOR}.${OLDEST_MINOR} and later of ${API_MAJOR}`,
       'Bring one that fits: slim setup, or another SLIM_PJRT_PLUGIN.',
     );
   return version;

@@ -138,6 +138,7 @@ export function readBytes(address: bigint, size: number): Uint8Array<ArrayBuffer
   return size === 0 ? new Uint8Array() : new Uint8Array(koffi.view(address, size)).slice();
 }
 
+/** Foreign memory as a text of UTF-8. */
 export function readText(address: bigint, size: number): string {
   return new TextDecoder().decode(readBytes(address, size));
 }
