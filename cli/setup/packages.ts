@@ -56,10 +56,14 @@ export async function installedIn(set: PackageSet): Promise<string | null> {
   return (await exists(setFolder(set))) ? setFolder(set) : null;
 }
 
+/** The version of a set: that of its first package. */
+export function packageVersion(set: PackageSet): string {
+  return versionOf(PACKAGE_SETS[set].packages[0]);
+}
+
 /** Named by versions: another version of Slim brings its own. */
 function setFolder(set: PackageSet): string {
-  const [name] = PACKAGE_SETS[set].packages;
-  return join(resolve(cacheFolder()), 'packages', `${set}-${versionOf(name)}`);
+  return join(resolve(cacheFolder()), 'packages', `${set}-${packageVersion(set)}`);
 }
 
 /** Whether all are there, in the versions that Slim takes; one of another version is as good as none. */

@@ -9,7 +9,8 @@ import { notInstalled, pjrtPlugin } from '../contract/hosts/installed.ts';
 export const cpuPlugin = pjrtPlugin;
 
 /** Why a test of xla is skipped; null where it runs. */
-export const withoutXla = cpuPlugin === null ? notInstalled('let SLIM_PJRT_PLUGIN name a PJRT plugin') : null;
+export const withoutXla =
+  cpuPlugin === null ? notInstalled('slim setup xla-cpu, and its path in SLIM_PJRT_PLUGIN') : null;
 // Half the time of compiling, which is most of a test's; read when a plugin is loaded.
 process.env.XLA_FLAGS ??= '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true';
 

@@ -55,13 +55,8 @@ export async function createXlaEngine({
   precision: asked,
   cache,
 }: XlaOptions): Promise<Engine> {
-  const plugin = loadPlugin(path);
-  const client = await openClient(plugin, platform === 'cuda' || platform === 'rocm' ? GPU_MEMORY : {});
-  if (platform && client.platform !== platform)
-    throw new UserError(
-      `${path} computes on ${client.platform}, not on ${platform}`,
-      'SLIM_PJRT_PLUGIN names it: leave that out, or name another.',
-    );
+  const client = await openPlatform(path, platform ?? null);
+  const { plugin } = client;
   const device = client.devices[0];
   if (!device) throw new EngineError(`xla: the plugin ${path} has no device`);
   const precision = asked ?? defaultPrecision(client, device);
@@ -75,6 +70,40 @@ export async function createXlaEngine({
     compile: (graph, options = {}) => client.holding(() => compile(xla, graph, options)),
     dispose: () => client.destroy(),
   };
+}
+
+/** What a plugin tells of itself and of its devices. */
+export interface PluginReport {
+  readonly version: string;
+  readonly devices: readonly { readonly name: string; readonly memoryBytes: number | null }[];
+}
+
+/** Opens a plugin to see what it has. UserError where it can't be used here, or computes on another platform. */
+export async function describePlugin(path: string, platform: Platform): Promise<PluginReport> {
+  const client = await openPlatform(path, platform);
+  try {
+    const { major, minor } = client.plugin.version;
+    return {
+      version: `PJRT ${major}.${minor}`,
+      devices: client.devices.map((device) => ({
+        name: device.kind,
+        memoryBytes: client.memoryUse(device)?.limitBytes ?? null,
+      })),
+    };
+  } finally {
+    await client.destroy();
+  }
+}
+
+/** A plugin's client, on the platform that it should compute on; null: on any. */
+async function openPlatform(path: string, platform: Platform | null): Promise<Client> {
+  const client = await openClient(loadPlugin(path), platform === 'cuda' || platform === 'rocm' ? GPU_MEMORY : {});
+  if (platform === null || client.platform === platform) return client;
+  await client.destroy();
+  throw new UserError(
+    `${path} computes on ${client.platform}, not on ${platform}`,
+    'SLIM_PJRT_PLUGIN names it: leave that out, or name another.',
+  );
 }
 
 async function openClient(plugin: Plugin, options: Readonly<Record<string, CreateOption>>): Promise<Client> {

@@ -61,8 +61,8 @@ export const programs = {
 } as const;
 
 /**
- * The PJRT plugin for the CPU that SLIM_PJRT_PLUGIN names: .ci/run brings one (the wheel lammps-jax-pjrt-cpu). Null where
- * there is none.
+ * The PJRT plugin for the CPU that SLIM_PJRT_PLUGIN names: .ci/run brings one (slim setup xla-cpu). Null where there
+ * is none.
  */
 export const pjrtPlugin = (areHidden ? undefined : process.env.SLIM_PJRT_PLUGIN) || null;
 
