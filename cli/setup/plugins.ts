@@ -33,7 +33,7 @@ interface Wheels {
 
 /**
  * All that is brought, in its exact version. The plugin of CUDA finds NVIDIA's libraries in the wheels beside it: those
- * that jax-cuda13-plugin[with-cuda] and jax-cuda12-plugin[with-cuda] of the same version ask for, from one release of
+ * that jax-cuda13-plugin[with-cuda] and jax-cuda12-plugin[with-cuda] of the same version ask for, looked for at `../../nvidia` (its RPATH), from one release of
  * the CUDA toolkit each, 13.0 and 12.9: the driver need be no newer than that.
  */
 export const WHEELS = {
@@ -75,8 +75,8 @@ export const WHEELS = {
     download: '3 GB',
   },
   // Needs ROCm 7 itself, which no wheel brings.
-  rocm: { wheels: ['jax-rocm7-pjrt==0.11.2'], download: '150 MB' },
-  tpu: { wheels: ['libtpu==0.0.52'], download: '200 MB' },
+  rocm: { wheels: ['jax-rocm7-pjrt==0.11.2'], download: '140 MB' },
+  tpu: { wheels: ['libtpu==0.0.52'], download: '137 MB' },
   'xla-cpu': { wheels: ['lammps-jax-pjrt-cpu==0.11.2'], download: '63 MB' },
 } as const satisfies Record<string, Wheels>;
 
