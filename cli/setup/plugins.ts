@@ -32,9 +32,9 @@ interface Wheels {
 }
 
 /**
- * All that is brought, in its exact version. The plugin of CUDA finds NVIDIA's libraries in the wheels beside it: those
- * that jax-cuda13-plugin[with-cuda] and jax-cuda12-plugin[with-cuda] of the same version ask for, looked for at `../../nvidia` (its RPATH), from one release of
- * the CUDA toolkit each, 13.0 and 12.9: the driver need be no newer than that.
+ * All that is brought, in its exact version. The plugin of CUDA looks for NVIDIA's libraries in the wheels beside it (its
+ * RPATH): those that jax-cuda13-plugin[with-cuda] and jax-cuda12-plugin[with-cuda] of the same version ask for. They are
+ * of one release of the CUDA toolkit each, 13.0 and 12.9.
  */
 export const WHEELS = {
   cuda13: {
