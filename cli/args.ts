@@ -1,7 +1,9 @@
 /** Flags that several commands share, what their values may be, and the config file beneath them. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Dataset, openDataset } from './data/dataset.ts';
-import { DEVICES, ENGINES } from './engines/create.ts';
+import { DEVICES } from './engines/create.ts';
+import { ENGINES } from './engines/engine.ts';
+import { PRECISIONS } from './engines/precision.ts';
 import { messageOf, usageError } from './io/errors.ts';
 import { readJson } from './io/files.ts';
 import { type Io, throwIfInterrupted } from './io/io.ts';
@@ -198,9 +200,18 @@ export async function openData(
 export function addEngineOptions(command: Command): Command {
   return command
     .optionsGroup('Engine:')
-    .addOption(new Option('--engine <name>', 'what computes').choices(ENGINES).default('onnx'))
     .addOption(
-      new Option('--device <name>', 'auto takes a GPU where the engine has one').choices(DEVICES).default('auto'),
+      new Option('--device <name>', 'where to compute; auto takes the best that is here')
+        .choices(DEVICES)
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--engine <name>', 'what computes').choices(ENGINES).default(undefined, 'onnx on a CPU, else xla'),
+    )
+    .addOption(
+      new Option('--precision <type>', 'what products of matrices take; all else is f32')
+        .choices(PRECISIONS)
+        .default(undefined, 'bf16 where the device is made for it, else f32'),
     )
     .addOption(
       new Option('--threads <n>', 'threads of the onnx engine')

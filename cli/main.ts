@@ -6,6 +6,7 @@ import { optionDescription } from './args.ts';
 import { benchCommand } from './commands/bench.ts';
 import { demoCommand } from './commands/demo.ts';
 import { deployCommand } from './commands/deploy.ts';
+import { devicesCommand } from './commands/devices.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { finetuneCommand } from './commands/finetune.ts';
 import { inspectCommand } from './commands/inspect.ts';
@@ -68,6 +69,7 @@ export function createProgram(io: Io): Command {
     benchCommand,
     demoCommand,
     setupCommand,
+    devicesCommand,
   ];
   for (const command of commands) program.addCommand(command(io));
   strict(program, io);

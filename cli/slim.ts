@@ -25,3 +25,5 @@ process.stderr.on('error', () => undefined);
 process.on('uncaughtException', (error) => process.exit(reportError(error, io)));
 
 process.exitCode = await main(process.argv.slice(2), io);
+// What was interrupted may still compute on other threads, which nobody waits for.
+if (process.exitCode === EXIT.interrupted) process.exit();

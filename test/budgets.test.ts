@@ -47,7 +47,10 @@ describe.each([
   });
 
   it('holds no codec, and of packages only what it needs', () => {
-    const places = [...bytesInOutput.keys()].filter((place) => !place.startsWith('runtime/'));
+    // An entry that only names what others export adds no byte.
+    const places = [...bytesInOutput].flatMap(([place, size]) =>
+      size === 0 || place.startsWith('runtime/') ? [] : [place],
+    );
     expect(places.sort()).toEqual(packages);
   });
 });

@@ -6,7 +6,7 @@ import type { Model } from '../models/model.ts';
 import { type AdapterOptions, adapterTensors, initialName } from '../pclora/linear.ts';
 import { initialTensors } from '../pretrained/initial.ts';
 import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../train/optimizer.ts';
-import { compressStep, STATE } from '../train/step.ts';
+import { compressStep, DONATED, STATE } from '../train/step.ts';
 import { packVector, tensorNamed, uploadTensors } from '../train/trained-tensors.ts';
 import { randomInputs } from './random-inputs.ts';
 import { type Summary, summarize } from './summary.ts';
@@ -56,7 +56,7 @@ export async function benchTrainStep(
     const compiling = performance.now();
     const program = await engine.compile(
       compressStep({ model, batch, layout, optimizer: ADAMW_DEFAULTS, adapters, alpha: 0.2 }, phase),
-      { constants },
+      { constants, donated: DONATED },
     );
     const compileMs = performance.now() - compiling;
     const vector = (values: Float32Array): DeviceTensor => engine.upload(floats(values, [layout.size]));

@@ -154,7 +154,7 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
   return withTrainingSamples(data, checkpoint.preprocessing, flags, io, async ({ train, test }) => {
     const options = loopOptions(flags, train.size);
     const engine = await createEngine(flags, io);
-    const configuration = resolvedConfiguration(flags, checkpoint.preprocessing);
+    const configuration = resolvedConfiguration(flags, checkpoint.preprocessing, engine);
     const run = await startRun(
       'finetune',
       places.out,

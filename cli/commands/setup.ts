@@ -2,28 +2,48 @@ import { Argument, type Command } from 'commander';
 import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
 import type { Io } from '../io/io.ts';
 import { installedIn, PACKAGE_SETS, type PackageSet, requireFrom } from '../setup/packages.ts';
+import { PLUGIN_SETS, type PluginSet, setUpPlugin } from '../setup/plugins.ts';
 import { printResult } from './result.ts';
 
 interface SetupFlags {
   readonly json: boolean;
 }
 
-/** `slim setup`: brings ahead of time what commands otherwise bring when they first need it, such as for an image. */
+/**
+ * `slim setup`: brings ahead of time what commands otherwise bring when they first need it, such as for an image; and
+ * what lets other devices than the CPU compute, which nothing brings unasked.
+ */
 export function setupCommand(io: Io): Command {
   const command = createCommand(
     'setup',
-    'bring what training needs ahead of time',
-    `Brings what is too large to come with slim into its cache (SLIM_CACHE, else slim in the system's folder for caches),
-where the commands that need it would bring it on first use: onnxruntime for finetune, train, evaluate, quantize,
-bench and demo; tfjs for --engine tfjs. Serving, predicting and deploying need neither. By npm, without install
-scripts; just the versions, and the very bytes, that this slim was tested with.`,
-    ['slim setup onnxruntime'],
-  ).addArgument(new Argument('<what>', 'what to bring').choices(Object.keys(PACKAGE_SETS)));
+    'bring what training needs: onnxruntime, or what GPUs need',
+    `Brings what is too large to come with slim into its cache (SLIM_CACHE, else slim in the system's folder for caches).
+
+onnxruntime and tfjs by npm, without install scripts; just the versions, and the very bytes, that this slim was tested
+with. Commands that need them bring them on first use: onnxruntime for finetune, train, evaluate, quantize, bench and
+demo; tfjs for --engine tfjs. Serving, predicting and deploying need neither.
+
+cuda, rocm, tpu and xla-cpu by Python's pip: the PJRT plugin that the xla engine computes with, for --device cuda, rocm
+and tpu, and for --engine xla on a CPU. cuda takes the CUDA libraries that fit the driver along, rocm needs ROCm 7
+installed. In the end the plugin has to compute a product here. A plugin that came with a JAX is found without setup.`,
+    ['slim setup onnxruntime', 'slim setup cuda'],
+  ).addArgument(
+    new Argument('<what>', 'what to bring').choices([...Object.keys(PACKAGE_SETS), ...Object.keys(PLUGIN_SETS)]),
+  );
   addResultOptions(command);
-  return command.action(async (set: PackageSet) => {
+  return command.action(async (what: PackageSet | PluginSet) => {
     const { json } = await resolveFlags<SetupFlags>(command);
-    await requireFrom(set, io);
-    const folder = await installedIn(set);
-    printResult(io, json, { packages: PACKAGE_SETS[set].packages, folder }, `${set} is in ${folder}`);
+    if (isPlugin(what)) {
+      const { path, folder, description } = await setUpPlugin(what, io);
+      printResult(io, json, { plugin: path, folder, computes: description }, `${what} is in ${folder}: ${description}`);
+      return;
+    }
+    await requireFrom(what, io);
+    const folder = await installedIn(what);
+    printResult(io, json, { packages: PACKAGE_SETS[what].packages, folder }, `${what} is in ${folder}`);
   });
+}
+
+function isPlugin(what: PackageSet | PluginSet): what is PluginSet {
+  return what in PLUGIN_SETS;
 }

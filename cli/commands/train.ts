@@ -24,7 +24,7 @@ import type { TextRow, TextRows } from '../data/text/dataset.ts';
 import { createEngine } from '../engines/create.ts';
 import type { Engine } from '../engines/engine.ts';
 import { UserError, usageError } from '../io/errors.ts';
-import { type Io, throwIfInterrupted } from '../io/io.ts';
+import { type Io, throwIfInterrupted, untilInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import { blockLinears, tensorsOf, WORD_EMBEDDING } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
@@ -206,7 +206,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       init: flags.init,
     };
     const engine = await createEngine(flags, io);
-    const configuration = resolvedConfiguration(flags, teacher.preprocessing);
+    const configuration = resolvedConfiguration(flags, teacher.preprocessing, engine);
     const run = await startRun(
       'compress',
       places.out,
@@ -321,9 +321,10 @@ async function evaluateDense(
 ): Promise<Evaluation> {
   const specs = tensorsOf(model.layers);
   const forward = compileForward(engine, model, denseParts(specs));
-  const evaluation = await evaluateForward(engine, forward, uploadTensors(engine, specs, tensors), test, {
-    onBatch: () => throwIfInterrupted(signal),
-  });
+  const uploaded = uploadTensors(engine, specs, tensors);
+  const onBatch = (): void => throwIfInterrupted(signal);
+  const evaluation = await untilInterrupted(signal, evaluateForward(engine, forward, uploaded, test, { onBatch }));
+  for (const tensor of Object.values(uploaded)) tensor.dispose();
   await forward.dispose();
   return evaluation;
 }

@@ -8,6 +8,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { batchCount } from '../data/pass.ts';
 import { type PreparedSamples, prepareSamples } from '../data/prepare.ts';
 import type { EngineChoice } from '../engines/create.ts';
+import type { Engine } from '../engines/engine.ts';
 import { Interrupted, usageError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
@@ -119,9 +120,15 @@ export async function withTrainingSamples<R>(
 const DEFAULT_AUGMENT = 'flip';
 
 /** What a run records of its flags, with what was left to it filled in. */
-export function resolvedConfiguration(flags: TrainingFlags, preprocessing: Preprocessing): Record<string, unknown> {
+export function resolvedConfiguration(
+  flags: TrainingFlags,
+  preprocessing: Preprocessing,
+  { name: engine, precision }: Pick<Engine, 'name' | 'precision'>,
+): Record<string, unknown> {
   return configurationOf({
     ...flags,
+    engine,
+    precision,
     ...(preprocessing.kind === 'text'
       ? { maxTokens: preprocessing.maxTokens }
       : { augment: flags.augment ?? DEFAULT_AUGMENT }),

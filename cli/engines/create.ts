@@ -1,31 +1,128 @@
+/** From the flags to an engine: which one computes, on what, and with which products. */
+import { join } from 'node:path';
+import { cacheFolder } from '../io/cache-folder.ts';
+import { messageOf, usageError } from '../io/errors.ts';
 import type { BringingIo } from '../setup/packages.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, EngineName } from './engine.ts';
+import type { Precision } from './precision.ts';
+import {
+  type FoundPlugin,
+  findPlugin,
+  hasHardware,
+  namedPlugin,
+  type Platform,
+  requirePlugin,
+  setupCommand,
+} from './xla/plugins.ts';
 
-/** What --engine takes: onnxruntime-node, or TensorFlow.js. */
-export const ENGINES = ['onnx', 'tfjs'] as const;
 /** What --device takes. */
-export const DEVICES = ['auto', 'cpu'] as const;
+export const DEVICES = ['auto', 'cpu', 'cuda', 'rocm', 'tpu'] as const;
+/** One of them. */
+export type DeviceName = (typeof DEVICES)[number];
 
 /** Which engine, and on what; `threads` is onnx's alone, all processors unless given. */
 export interface EngineChoice {
-  readonly engine: (typeof ENGINES)[number];
-  /** onnx runs on the CPU under both; tfjs takes the best backend that is installed under `auto`. */
-  readonly device: (typeof DEVICES)[number];
+  /** The device's unless given: onnx on the CPU, xla on cuda, rocm and tpu. */
+  readonly engine?: EngineName;
+  /** `auto`: the best that is there and that the engine knows. */
+  readonly device: DeviceName;
+  /** The device's unless given: bf16 where it multiplies that faster, else f32. */
+  readonly precision?: Precision;
   readonly threads?: number;
 }
 
-/** The chosen engine, loaded only where it is asked for: onnxruntime takes a tenth of a second, tfjs a whole one. */
-export async function createEngine({ engine, device, threads }: EngineChoice, io: BringingIo): Promise<Engine> {
+/** The platforms that are worth more than a CPU, the best first. */
+const ACCELERATORS = ['cuda', 'rocm', 'tpu'] as const satisfies readonly Platform[];
+
+/**
+ * The chosen engine, loaded only where it is asked for: onnxruntime takes a tenth of a second, tfjs a whole one.
+ * @throws UserError when what was named is not here: nothing else computes in its stead
+ */
+export async function createEngine(choice: EngineChoice, io: BringingIo): Promise<Engine> {
+  const { engine, device } = choice;
+  if (engine === undefined) return createFor(choice, io);
   switch (engine) {
-    case 'onnx': {
-      const { createOnnxEngine } = await import('./onnx/engine.ts');
-      return createOnnxEngine({ threads }, io);
-    }
+    case 'onnx':
+      expectOnCpu(choice, engine);
+      return createOnnx(choice, io);
     case 'tfjs': {
+      expectOnCpu(choice, engine);
       const { createTfjsEngine } = await import('./tfjs/engine.ts');
       return createTfjsEngine({ gpu: device === 'auto' }, io);
     }
+    case 'xla':
+      return createXla(choice, device === 'auto' ? anyPlugin() : requirePlugin(device, `--device ${device}`));
     default:
       return engine satisfies never;
   }
+}
+
+/** The engine that a device has. */
+async function createFor(choice: EngineChoice, io: BringingIo): Promise<Engine> {
+  const { device } = choice;
+  if (device === 'cpu') return createOnnx(choice, io);
+  if (device !== 'auto') return createXla(choice, requirePlugin(device, `--device ${device}`));
+  const plugin = acceleratorPlugin();
+  if (!plugin) {
+    const engine = await createOnnx(choice, io);
+    const idle = ACCELERATORS.find((platform) => hasHardware(platform));
+    return idle ? toldOf(engine, `${setupCommand(idle)} lets the ${idle} device compute`) : engine;
+  }
+  try {
+    return await createXla(choice, plugin);
+  } catch (error) {
+    if (choice.precision !== undefined) throw error;
+    return toldOf(await createOnnx(choice, io), `not on ${plugin.platform}: ${messageOf(error)}`);
+  }
+}
+
+/** The same engine, whose description also says why it isn't another. */
+function toldOf(engine: Engine, why: string): Engine {
+  return { ...engine, description: `${engine.description}; ${why}` };
+}
+
+/** A plugin of an accelerator that seems to be here. The CPU has a better engine than xla. */
+function acceleratorPlugin(): FoundPlugin | null {
+  const named = namedPlugin();
+  if (named) return ACCELERATORS.some((platform) => platform === named.platform) ? named : null;
+  for (const platform of ACCELERATORS) {
+    const found = hasHardware(platform) ? findPlugin(platform) : null;
+    if (found) return found;
+  }
+  return null;
+}
+
+function anyPlugin(): FoundPlugin {
+  return namedPlugin() ?? acceleratorPlugin() ?? requirePlugin('cpu', '--engine xla');
+}
+
+async function createOnnx(choice: EngineChoice, io: BringingIo): Promise<Engine> {
+  expectF32(choice, 'onnx');
+  const { createOnnxEngine } = await import('./onnx/engine.ts');
+  return createOnnxEngine({ threads: choice.threads }, io);
+}
+
+async function createXla({ device, precision }: EngineChoice, { path, platform }: FoundPlugin): Promise<Engine> {
+  const { createXlaEngine } = await import('./xla/engine.ts');
+  const { createProgramCache } = await import('./xla/program-cache.ts');
+  const cache = createProgramCache(join(cacheFolder(), 'programs'));
+  const expected = device === 'auto' ? platform : device;
+  return createXlaEngine({ plugin: path, platform: expected, precision, cache });
+}
+
+function expectOnCpu(choice: EngineChoice, engine: EngineName): void {
+  expectF32(choice, engine);
+  if (choice.device !== 'auto' && choice.device !== 'cpu')
+    throw usageError(
+      `--engine ${engine} does not compute on ${choice.device}`,
+      `Leave out --engine: on ${choice.device} it is xla.`,
+    );
+}
+
+function expectF32({ precision = 'f32' }: EngineChoice, engine: EngineName): void {
+  if (precision !== 'f32')
+    throw usageError(
+      `--precision ${precision}: the ${engine} engine computes in f32`,
+      'Products of tf32 and bf16 are for --engine xla, which is what computes on GPUs and TPUs.',
+    );
 }

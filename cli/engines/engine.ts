@@ -1,7 +1,14 @@
 /**
- * What runs a graph. Two implementations, ./onnx and ./tfjs, are each other's oracle: one contract suite holds both.
+ * What runs a graph. Three implementations, ./onnx, ./xla and ./tfjs, are each other's oracle: one contract suite holds
+ * all.
  */
 import type { DType, Graph, Shape } from '../graph/graph.ts';
+import type { Precision } from './precision.ts';
+
+/** What --engine takes. */
+export const ENGINES = ['onnx', 'xla', 'tfjs'] as const;
+/** One of them. */
+export type EngineName = (typeof ENGINES)[number];
 
 /**
  * Values in JavaScript, row by row: a Float32Array for f32, an Int32Array for i32, as long as the shape says. An engine
@@ -49,10 +56,18 @@ export interface CompileOptions {
    * of 3.6, for 7 % more processor time.
    */
   readonly takesTurns?: boolean;
+  /**
+   * Inputs whose memory an output of the same shape may take over, input → output: a state that is updated in place. A
+   * run leaves nothing in such an input, and all that may be done with it is to dispose of it. Engines may copy instead.
+   */
+  readonly donated?: Readonly<Record<string, string>>;
 }
 
 /** Where graphs run. Programs and tensors are its own: no other engine takes them. */
 export interface Engine {
+  readonly name: EngineName;
+  /** What products of matrices take. */
+  readonly precision: Precision;
   /** What computes, for people: `onnxruntime 1.30.0 (cpu, 2 threads)`. */
   readonly description: string;
   upload(tensor: HostTensor): DeviceTensor;
@@ -65,7 +80,19 @@ export interface Engine {
  * spell, a backend that does not start.
  */
 export class EngineError extends Error {
-  override readonly name = 'EngineError';
+  override readonly name: string = 'EngineError';
+}
+
+/** The device has no room for a tensor or a run. */
+export class OutOfMemoryError extends EngineError {
+  override readonly name = 'OutOfMemoryError';
+  /** What was wanted: of a run, all that it holds at one time. Null where the engine can't tell. */
+  readonly neededBytes: number | null;
+
+  constructor(message: string, neededBytes: number | null) {
+    super(message);
+    this.neededBytes = neededBytes;
+  }
 }
 
 /** An f32 tensor of these values, which are not copied. */

@@ -9,7 +9,7 @@
  * fused kernel; a target without one walks `expansionOf(node)` instead. The expansion is made once per node, so that a
  * forward pass and a gradient that both walk it share its values.
  */
-import type { OnnxWriter, Tfjs, TfjsTensor } from './targets.ts';
+import type { HloValue, OnnxWriter, StableHloWriter, Tfjs, TfjsTensor } from './targets.ts';
 
 /** What a value's elements are: f32, or i32 for ids and labels. */
 export type DType = 'f32' | 'i32';
@@ -47,6 +47,8 @@ export interface Operation<A extends Attributes = Attributes> {
   macs?(node: Node<A>): number;
   /** Writes ONNX nodes and returns the name of the value. */
   onnx?(writer: OnnxWriter, inputs: readonly string[], node: Node<A>): string;
+  /** Writes StableHLO operations and returns the value. */
+  stablehlo?(hlo: StableHloWriter, inputs: readonly HloValue[], node: Node<A>): HloValue;
   /** Calls tfjs. */
   tfjs?(tf: Tfjs, inputs: readonly TfjsTensor[], node: Node<A>): TfjsTensor;
 }

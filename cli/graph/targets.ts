@@ -37,3 +37,56 @@ export interface OnnxWriter {
   integers(values: readonly number[]): string;
   float(value: number): OnnxFloat;
 }
+
+/** What a value of a StableHLO function may be made of; `bf16` and `i1` stand between a graph's own values only. */
+export type HloType = 'f32' | 'i32' | 'bf16' | 'i1';
+
+/** The type of a value of a StableHLO function. */
+export interface HloTensorType {
+  readonly dtype: HloType;
+  readonly shape: readonly number[];
+}
+
+/** A value of a StableHLO function. */
+export interface HloValue extends HloTensorType {
+  readonly name: string;
+}
+
+/** An attribute: an integer, a list of them, or text of MLIR. */
+export type HloAttribute = number | readonly number[] | string;
+
+/** How a reduction or a scatter joins two values. */
+export type HloCombiner = 'stablehlo.add' | 'stablehlo.maximum';
+
+/** Writes operations into a StableHLO function. */
+export interface StableHloWriter {
+  /**
+   * Adds an operation of one result, as MLIR's generic form spells it: `stablehlo.reshape`. Attributes and their names:
+   * openxla/stablehlo, docs/spec.md.
+   */
+  op(
+    operation: string,
+    operands: readonly HloValue[],
+    result: HloTensorType,
+    attributes?: Readonly<Record<string, HloAttribute>>,
+    combiner?: HloCombiner,
+  ): HloValue;
+  /** An operation element by element, of operands whose shapes broadcast. */
+  elementwise(operation: string, ...operands: readonly HloValue[]): HloValue;
+  constant(values: Float32Array, shape: readonly number[]): HloValue;
+  scalar(value: number): HloValue;
+  broadcast(x: HloValue, shape: readonly number[]): HloValue;
+  convert(x: HloValue, dtype: HloType): HloValue;
+  /** Each of `axes` is kept, with size 1. */
+  reduce(combiner: HloCombiner, x: HloValue, axes: readonly number[]): HloValue;
+  /**
+   * A product over one axis of each operand, in the engine's precision. The first `batched` axes are the operands' in
+   * common; the result has these, then what is left of a, then of b. `sums` says that the product adds up what the
+   * batch's rows give, as for a gradient of weights: it then keeps all bits also where products are of bf16.
+   */
+  product(
+    a: HloValue,
+    b: HloValue,
+    axes: { readonly a: number; readonly b: number; readonly batched?: number; readonly sums?: boolean },
+  ): HloValue;
+}

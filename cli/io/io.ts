@@ -10,6 +10,22 @@ export interface Io {
   readonly signal: AbortSignal;
 }
 
+/** What a promise gives, unless the user interrupts: whatever it waits for then goes on unheard. @throws Interrupted */
+export async function untilInterrupted<T>(signal: AbortSignal, working: Promise<T>): Promise<T> {
+  working.catch(() => undefined); // Heard below, or by nobody.
+  throwIfInterrupted(signal);
+  let stop = (): void => undefined;
+  const interrupted = new Promise<never>((_, reject) => {
+    stop = () => reject(new Interrupted('interrupted'));
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([working, interrupted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
 /** Ends a job that has nothing to save, once the user interrupts it. @throws Interrupted */
 export function throwIfInterrupted({ aborted }: AbortSignal): void {
   if (aborted) throw new Interrupted('interrupted');

@@ -11,20 +11,21 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import manifest from '../../package.json' with { type: 'json' };
 import { builtAsset, builtFolder } from '../io/assets.ts';
+import { cacheFolder } from '../io/cache-folder.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import { errorCode } from '../io/files.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
-import { cacheFolder } from './cache.ts';
 import { openToOthers } from './folders.ts';
 import { npmCi } from './npm.ts';
 
-type Peer = keyof typeof manifest.peerDependencies;
+/** Slim's own development has them all, in the versions that its tests ran with. */
+type Name = keyof typeof manifest.devDependencies;
 
 /** What is brought together, by the name that `slim setup` has for it: the packages, and about how much comes. */
 export const PACKAGE_SETS = {
   onnxruntime: { packages: ['onnxruntime-node'], download: '110 MB' },
   tfjs: { packages: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'], download: '50 MB' },
-} as const satisfies Record<string, { packages: readonly Peer[]; download: string }>;
+} as const satisfies Record<string, { packages: readonly Name[]; download: string }>;
 
 /** The name of a set. */
 export type PackageSet = keyof typeof PACKAGE_SETS;
@@ -32,8 +33,8 @@ export type PackageSet = keyof typeof PACKAGE_SETS;
 /** Where bringing is told of, and what ends it. */
 export type BringingIo = Pick<Io, 'stderr' | 'signal'>;
 
-/** The version that Slim was built and tested with, the only one that it takes. */
-const versionOf = (name: Peer): string => manifest.peerDependencies[name];
+/** The only version that it takes. */
+const versionOf = (name: Name): string => manifest.devDependencies[name];
 
 /**
  * A `require` that finds the packages of a set: beside Slim where they are installed there, else in the cache, into
@@ -56,10 +57,14 @@ export async function installedIn(set: PackageSet): Promise<string | null> {
   return (await stateOf(set, setFolder(set))) === 'whole' ? setFolder(set) : null;
 }
 
+/** The version of a set: that of its first package. */
+export function packageVersion(set: PackageSet): string {
+  return versionOf(PACKAGE_SETS[set].packages[0]);
+}
+
 /** Named by versions: another version of Slim brings its own. */
 function setFolder(set: PackageSet): string {
-  const [name] = PACKAGE_SETS[set].packages;
-  return join(resolve(cacheFolder()), 'packages', `${set}-${versionOf(name)}`);
+  return join(resolve(cacheFolder()), 'packages', `${set}-${packageVersion(set)}`);
 }
 
 /** Whether all are there, in the versions that Slim takes; one of another version is as good as none. */

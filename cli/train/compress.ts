@@ -13,7 +13,7 @@ import { compileForward, evaluateForward } from './evaluate.ts';
 import { type LoopContext, type LoopOptions, type LoopResult, trainLoop } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
 import { createPrograms, type Programs } from './programs.ts';
-import { type CompressOptions, compressStep } from './step.ts';
+import { type CompressOptions, compressStep, DONATED } from './step.ts';
 import { packVector, tensorNamed, unpackVector, uploadTensors } from './trained-tensors.ts';
 
 /** Kinds of layers that train beside the adapters, unless frozen. */
@@ -128,6 +128,7 @@ function createPhases(engine: Engine, options: Omit<CompressOptions, 'tokens'>) 
           programs: createPrograms((length) =>
             engine.compile(compressStep({ ...options, tokens: length ?? undefined }, phase), {
               takesTurns: length !== null,
+              donated: DONATED,
             }),
           ),
         };

@@ -4,6 +4,7 @@ import type { Samples } from '../data/samples.ts';
 import type { Engine, Inputs } from '../engines/engine.ts';
 import { UserError } from '../io/errors.ts';
 import type { Model, Parts } from '../models/model.ts';
+import { withinMemory } from './memory.ts';
 import { createPrograms, type Programs } from './programs.ts';
 
 /** Large enough for full speed, small enough for memory: measured flat from 32 on for a 128-wide ViT. */
@@ -43,7 +44,21 @@ export async function evaluateForward(
   samples: Samples,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { classOf, onBatch } = options;
+  return withinMemory(
+    engine,
+    `evaluating ${EVALUATION_BATCH} samples at a time`,
+    'Use a device with more memory, or --device cpu; of texts, lower --max-tokens.',
+    () => countCorrect(engine, forward, tensors, samples, options),
+  );
+}
+
+async function countCorrect(
+  engine: Engine,
+  forward: Programs,
+  tensors: Inputs,
+  samples: Samples,
+  { classOf, onBatch }: EvaluateOptions,
+): Promise<Evaluation> {
   const total = batchCount(samples.size, { batchSize: EVALUATION_BATCH });
   let correct = 0;
   let done = 0;

@@ -9,7 +9,7 @@ import { compileForward, evaluateForward } from './evaluate.ts';
 import { type LoopContext, type LoopOptions, type LoopResult, trainLoop } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
 import { createPrograms } from './programs.ts';
-import { finetuneStep } from './step.ts';
+import { DONATED, finetuneStep } from './step.ts';
 import { packVector, unpackVector } from './trained-tensors.ts';
 
 /** Trains every tensor of the checkpoint. */
@@ -32,7 +32,7 @@ export async function finetune(
         layout,
         optimizer: options.optimizer,
       }),
-      { takesTurns: tokens !== null },
+      { takesTurns: tokens !== null, donated: DONATED },
     ),
   );
   const trained = sliceTensors(input('parameters', [layout.size]), layout);

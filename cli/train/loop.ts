@@ -14,11 +14,13 @@ import {
 } from '../engines/engine.ts';
 import { Interrupted, UserError } from '../io/errors.ts';
 import { exists } from '../io/files.ts';
+import { untilInterrupted } from '../io/io.ts';
 import type { Progress } from '../io/progress.ts';
 import type { Dropout } from '../models/model.ts';
 import { type Best, loadState, saveState, type TrainState } from './checkpoint.ts';
 import type { Evaluation } from './evaluate.ts';
 import { learningRateAt } from './learning-rate.ts';
+import { withinMemory } from './memory.ts';
 import { type AdamwOptions, adamwScalars } from './optimizer.ts';
 import type { RunDirectory } from './run-directory.ts';
 import { STATE } from './step.ts';
@@ -81,20 +83,48 @@ const LOG_EVERY = 20;
 const DROPOUT_STREAM = 0x6472_6f70;
 
 /**
+ * How many steps are handed to the device before the numbers of the first are waited for: it then never waits for a
+ * host that only prints.
+ */
+const STEPS_AHEAD = 2;
+
+/**
  * Trains for `totalSteps` optimizer steps.
- * @throws UserError when a loss, a gradient or a weight is no longer finite: the checkpoint then is the last good one
+ * @throws UserError when a loss, a gradient or a weight is no longer finite: the checkpoint then is the last good one;
+ *   and when the device has no room for a step
  * @throws Interrupted when the signal stopped it: the checkpoint then is where it stopped
  */
 export async function trainLoop(objective: Objective, options: LoopOptions, context: LoopContext): Promise<LoopResult> {
+  return withinMemory(
+    context.engine,
+    `training with --batch-size ${options.batchSize}`,
+    'Lower --batch-size; of texts, --max-tokens.',
+    () => loop(objective, options, context),
+  );
+}
+
+async function loop(objective: Objective, options: LoopOptions, context: LoopContext): Promise<LoopResult> {
   const { engine, run, progress, signal } = context;
   const { totalSteps, evaluateEvery } = options;
   let state = await startingState(objective.start(), options, context);
   let device = uploadState(engine, state);
   let evaluation: Evaluation | null = null;
   const log = bufferedLog(run);
+  const ahead = stepsAhead(async ({ step, epoch, lambda, learningRate, values, msPerStep }) => {
+    expectFinite(values, step, run);
+    await log.add({ step, epoch, lambda, learningRate, ...values, msPerStep });
+    progress.update(step + 1, totalSteps, `epoch ${epoch + 1}${told(lambda, values)}  ${msPerStep.toFixed(0)} ms/step`);
+  });
+  const checkpoint = async (next: TrainState): Promise<void> => {
+    state = next;
+    // The log first: what a checkpoint holds is in it, also where the process is killed in between.
+    await log.flush();
+    await saveCheckpoint(state, context);
+  };
+  const interrupted = (done: number): Interrupted =>
+    new Interrupted(`interrupted at step ${done} of ${totalSteps}: the same command with --resume goes on`);
   try {
     for await (const { batch, epoch, step } of trainingBatches(context, options, state.step)) {
-      const started = performance.now();
       const learningRate = learningRateAt(step, {
         peak: options.learningRate,
         warmupSteps: options.warmupSteps,
@@ -105,42 +135,40 @@ export async function trainLoop(objective: Objective, options: LoopOptions, cont
         ...adamwScalars(step, learningRate, options.optimizer),
         ...(lambda === null ? {} : { lambda }),
       });
-      const program = await objective.programAt(step, batch.tokens);
+      const program = await unlessInterrupted(signal, objective.programAt(step, batch.tokens));
+      if (!program) {
+        await ahead.all();
+        await checkpoint({ step, ...(await downloadWeights(device, step, run)), best: state.best });
+        throw interrupted(step);
+      }
+      const started = performance.now();
       const masks = dropoutMasks(objective.dropouts, options, step);
       const outputs = await runStep(engine, program, { ...objective.frozen, ...device }, batch, {
         ...masks,
         ...scalars,
       });
-      const values = await readScalars(outputs, [...objective.losses, 'gradientNorm']);
-      const msPerStep = performance.now() - started;
-      expectFinite(values, step, run);
-
       disposeAll(device);
       device = Object.fromEntries(STATE.map((name) => [name, outputs[name]]));
-      const done = step + 1;
-      await log.add({ step, epoch, lambda, learningRate, ...values, msPerStep });
-      const fading = lambda === null ? '' : `  λ ${lambda.toFixed(3)}`;
-      const told = `${fading}  loss ${values.loss.toFixed(4)}`;
-      progress.update(done, totalSteps, `epoch ${epoch + 1}${told}  ${msPerStep.toFixed(0)} ms/step`);
+      const reading = readScalars(outputs, [...objective.losses, 'gradientNorm']);
+      await ahead.add({ step, epoch, lambda, learningRate, started }, reading);
 
+      const done = step + 1;
       const evaluates = done % evaluateEvery === 0 || done === totalSteps;
       if (evaluates || signal.aborted) {
+        await ahead.all();
         const weights = await downloadWeights(device, done, run);
         let { best } = state;
         if (evaluates) {
           evaluation = await objective.evaluate(device.parameters);
           await log.add({ step, epoch, lambda, ...evaluation });
-          progress.line(`step ${done}/${totalSteps}${told}  accuracy ${(100 * evaluation.accuracy).toFixed(2)} %`);
+          const line = `step ${done}/${totalSteps}${told(lambda, await reading)}`;
+          progress.line(`${line}  accuracy ${(100 * evaluation.accuracy).toFixed(2)} %`);
           if (options.select === 'best' && evaluation.accuracy >= (best?.evaluation.accuracy ?? 0))
             best = { parameters: weights.parameters.slice(), evaluation };
         }
-        state = { step: done, ...weights, best };
-        // The log first: what a checkpoint holds is in it, also where the process is killed in between.
-        await log.flush();
-        await saveCheckpoint(state, context);
+        await checkpoint({ step: done, ...weights, best });
       }
-      if (signal.aborted && done < totalSteps)
-        throw new Interrupted(`interrupted at step ${done} of ${totalSteps}: the same command with --resume goes on`);
+      if (signal.aborted && done < totalSteps) throw interrupted(done);
     }
   } finally {
     progress.end();
@@ -152,6 +180,61 @@ export async function trainLoop(objective: Objective, options: LoopOptions, cont
   };
   disposeAll(device);
   return { ...kept, steps: state.step };
+}
+
+/** What a progress line says of a step. */
+function told(lambda: number | null, { loss }: Readonly<Record<string, number>>): string {
+  return `${lambda === null ? '' : `  λ ${lambda.toFixed(3)}`}  loss ${loss.toFixed(4)}`;
+}
+
+interface Step {
+  readonly step: number;
+  readonly epoch: number;
+  readonly lambda: number | null;
+  readonly learningRate: number;
+}
+
+interface FinishedStep extends Step {
+  readonly values: Readonly<Record<string, number>>;
+  /** From its start, or from the end of the step before where that came later. */
+  readonly msPerStep: number;
+}
+
+/** Tells of steps in their order, each once its numbers are here, and lets at most `STEPS_AHEAD` of them be awaited. */
+function stepsAhead(tell: (step: FinishedStep) => Promise<void>) {
+  const waiting: (() => Promise<void>)[] = [];
+  let lastEnd = 0;
+  async function tellOldest(): Promise<void> {
+    await waiting.shift()?.();
+  }
+  return {
+    async add(step: Step & { readonly started: number }, reading: Promise<Record<string, number>>): Promise<void> {
+      const { started, ...facts } = step;
+      const finished = reading.then((values) => ({ values, end: performance.now() }));
+      // Whoever tells of the step hears of its failure, and that may be later.
+      finished.catch(() => undefined);
+      waiting.push(async () => {
+        const { values, end } = await finished;
+        const msPerStep = end - Math.max(started, lastEnd);
+        lastEnd = end;
+        await tell({ ...facts, values, msPerStep });
+      });
+      if (waiting.length > STEPS_AHEAD) await tellOldest();
+    },
+    async all(): Promise<void> {
+      while (waiting.length > 0) await tellOldest();
+    },
+  };
+}
+
+/** What a promise gives; null once the user interrupts. */
+async function unlessInterrupted<T>(signal: AbortSignal, working: Promise<T>): Promise<T | null> {
+  try {
+    return await untilInterrupted(signal, working);
+  } catch (error) {
+    if (error instanceof Interrupted) return null;
+    throw error;
+  }
 }
 
 /**

@@ -20,6 +20,9 @@ type BatchInputs = Readonly<Record<string, Node>>;
  */
 export const STATE = ['parameters', 'moment1', 'moment2'] as const;
 
+/** A step's state is updated in place where the engine can: what a step was given is gone after it. */
+export const DONATED: Readonly<Record<string, string>> = Object.fromEntries(STATE.map((name) => [name, name]));
+
 /** What a step is compiled for. */
 export interface StepOptions {
   readonly model: Model;

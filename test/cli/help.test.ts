@@ -21,6 +21,7 @@ const COMMANDS = [
   'bench train-step',
   'demo',
   'setup',
+  'devices',
 ];
 
 describe('help', () => {

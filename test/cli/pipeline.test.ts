@@ -166,6 +166,7 @@ describe('slim train', () => {
           augment: 'flip',
           select: 'last',
           engine: 'onnx',
+          precision: 'f32',
           device: 'auto',
           clipNorm: 1,
           weightDecay: 0,

@@ -1,7 +1,7 @@
-/** One suite, two engines: each against float64 formulas and finite differences, and both against each other. */
+/** One suite, three engines: each against float64 formulas and finite differences, and all against each other. */
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Engine, EngineError, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import type { Node } from '../../cli/graph/graph.ts';
@@ -10,17 +10,13 @@ import { constant, input } from '../../cli/graph/ops/leaf.ts';
 import { sumOfAll } from '../../cli/graph/ops/reduce.ts';
 import { random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
-import { onnxEngine, tfjsEngine } from '../support/engines.ts';
+import { describeOn, TEST_ENGINES } from '../support/engines.ts';
 import { centralDifferences, type Tensor, tensor } from '../support/reference.ts';
 import { CASES, type Case, type Drawn, HELPERS } from './operations.ts';
 
-const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
-  onnx: onnxEngine,
-  tfjs: tfjsEngine,
-};
 const engines = new Map<string, Engine>();
 beforeAll(async () => {
-  for (const [name, create] of Object.entries(ENGINES)) engines.set(name, await create());
+  for (const { name, create, absent } of TEST_ENGINES) if (absent === null) engines.set(name, await create());
 });
 afterAll(async () => {
   for (const engine of engines.values()) await engine.dispose();
@@ -91,26 +87,30 @@ function resultOf(engine: string, given: Case, { outputs, feeds }: Prepared): Pr
 
 const titled = CASES.map((given) => [`${given.operation} ${given.what}`, given] as const);
 
-describe.each(Object.keys(ENGINES))('%s against float64', (engine) => {
-  it.each(titled)('%s', async (_, given) => {
-    const prepared = prepare(given);
-    const actual = await resultOf(engine, given, prepared);
-    for (const [name, expected] of Object.entries(prepared.expected)) {
-      expect(prepared.outputs[name].shape, `${name}: inferred shape`).toEqual(expected.shape);
-      expect(actual[name].shape, `${name}: computed shape`).toEqual(expected.shape);
-      expect(actual[name].dtype).toBe(prepared.outputs[name].dtype);
-      expectClose(actual[name].data, expected.data, 1e-5, name);
-    }
+for (const engine of TEST_ENGINES)
+  describeOn(engine, `${engine.name} against float64`, () => {
+    it.each(titled)('%s', async (_, given) => {
+      const prepared = prepare(given);
+      const actual = await resultOf(engine.name, given, prepared);
+      for (const [name, expected] of Object.entries(prepared.expected)) {
+        expect(prepared.outputs[name].shape, `${name}: inferred shape`).toEqual(expected.shape);
+        expect(actual[name].shape, `${name}: computed shape`).toEqual(expected.shape);
+        expect(actual[name].dtype).toBe(prepared.outputs[name].dtype);
+        expectClose(actual[name].data, expected.data, 1e-5, name);
+      }
+    });
   });
-});
 
-describe('onnx against tfjs', () => {
-  it.each(titled)('%s', async (_, given) => {
-    const prepared = prepare(given);
-    const [onnx, tfjs] = await Promise.all(Object.keys(ENGINES).map((engine) => resultOf(engine, given, prepared)));
-    for (const name of Object.keys(prepared.outputs)) expectClose(onnx[name].data, tfjs[name].data, 1e-4, name);
+for (const other of TEST_ENGINES.filter(({ name }) => name !== 'onnx'))
+  describeOn(other, `onnx against ${other.name}`, () => {
+    it.each(titled)('%s', async (_, given) => {
+      const prepared = prepare(given);
+      const [expected, actual] = await Promise.all(
+        ['onnx', other.name].map((engine) => resultOf(engine, given, prepared)),
+      );
+      for (const name of Object.keys(prepared.outputs)) expectClose(expected[name].data, actual[name].data, 1e-4, name);
+    });
   });
-});
 
 it('has a case for every function in cli/graph/ops', async () => {
   const folder = fileURLToPath(new URL('../../cli/graph/ops/', import.meta.url));
@@ -131,79 +131,97 @@ it('has a case for every function in cli/graph/ops', async () => {
   ).toEqual([]);
 });
 
-describe.each(Object.keys(ENGINES))('%s as an engine', (name) => {
-  const engine = (): Engine => engines.get(name)!;
-  const vector = (...values: number[]): HostTensor => floats(Float32Array.from(values), [values.length]);
-  const x = input('x', [3]);
+for (const tested of TEST_ENGINES)
+  describeOn(tested, `${tested.name} as an engine`, () => {
+    const engine = (): Engine => engines.get(tested.name)!;
+    const vector = (...values: number[]): HostTensor => floats(Float32Array.from(values), [values.length]);
+    const x = input('x', [3]);
 
-  it('runs one program again and again, and leaves earlier results alone', async () => {
-    const program = await engine().compile({ outputs: { y: scale(x, 2) } });
-    const first = await program.run({ x: engine().upload(vector(1, 2, 3)) });
-    const second = await program.run({ x: engine().upload(vector(4, 5, 6)) });
-    expect([...(await first.y.read())]).toEqual([2, 4, 6]);
-    expect([...(await second.y.read())]).toEqual([8, 10, 12]);
-    await program.dispose();
-  });
+    it('runs one program again and again, and leaves earlier results alone', async () => {
+      const program = await engine().compile({ outputs: { y: scale(x, 2) } });
+      const first = await program.run({ x: engine().upload(vector(1, 2, 3)) });
+      const second = await program.run({ x: engine().upload(vector(4, 5, 6)) });
+      expect([...(await first.y.read())]).toEqual([2, 4, 6]);
+      expect([...(await second.y.read())]).toEqual([8, 10, 12]);
+      await program.dispose();
+    });
 
-  it('takes its own outputs as inputs', async () => {
-    const program = await engine().compile({ outputs: { x: add(x, x) } });
-    let state = { x: engine().upload(vector(1, 2, 3)) };
-    for (let step = 0; step < 3; step++) state = { x: (await program.run(state)).x };
-    expect([...(await state.x.read())]).toEqual([8, 16, 24]);
-    await program.dispose();
-  });
+    it('takes its own outputs as inputs', async () => {
+      const program = await engine().compile({ outputs: { x: add(x, x) } });
+      let state = { x: engine().upload(vector(1, 2, 3)) };
+      for (let step = 0; step < 3; step++) state = { x: (await program.run(state)).x };
+      expect([...(await state.x.read())]).toEqual([8, 16, 24]);
+      await program.dispose();
+    });
 
-  it('gives one value under two names, and an input as an output, each with a life of its own', async () => {
-    const doubled = add(x, x);
-    const program = await engine().compile({ outputs: { a: doubled, b: doubled, x } });
-    const given = engine().upload(vector(1, 2, 3));
-    const { a, b, x: same } = await program.run({ x: given });
-    a.dispose();
-    given.dispose();
-    expect([...(await b.read())]).toEqual([2, 4, 6]);
-    expect([...(await same.read())]).toEqual([1, 2, 3]);
-    await program.dispose();
-  });
+    it('gives one value under two names, and an input as an output, each with a life of its own', async () => {
+      const doubled = add(x, x);
+      const program = await engine().compile({ outputs: { a: doubled, b: doubled, x } });
+      const given = engine().upload(vector(1, 2, 3));
+      const { a, b, x: same } = await program.run({ x: given });
+      a.dispose();
+      given.dispose();
+      expect([...(await b.read())]).toEqual([2, 4, 6]);
+      expect([...(await same.read())]).toEqual([1, 2, 3]);
+      await program.dispose();
+    });
 
-  it('ignores inputs that the graph does not take', async () => {
-    const results = await evaluate(engine(), { outputs: { y: scale(x, 3) } }, { x: vector(1, 2, 3), other: vector(1) });
-    expect([...results.y.data]).toEqual([3, 6, 9]);
-  });
+    it('ignores inputs that the graph does not take', async () => {
+      const results = await evaluate(
+        engine(),
+        { outputs: { y: scale(x, 3) } },
+        { x: vector(1, 2, 3), other: vector(1) },
+      );
+      expect([...results.y.data]).toEqual([3, 6, 9]);
+    });
 
-  it('takes inputs as constants when it compiles', async () => {
-    const y = input('y', [3]);
-    const program = await engine().compile(
-      { outputs: { z: add(multiply(x, y), y) } },
-      { constants: { y: vector(10, 20, 30) } },
-    );
-    const { z } = await program.run({ x: engine().upload(vector(1, 2, 3)) });
-    expect([...(await z.read())]).toEqual([20, 60, 120]);
-    await program.dispose();
-  });
+    it('takes inputs as constants when it compiles', async () => {
+      const y = input('y', [3]);
+      const program = await engine().compile(
+        { outputs: { z: add(multiply(x, y), y) } },
+        { constants: { y: vector(10, 20, 30) } },
+      );
+      const { z } = await program.run({ x: engine().upload(vector(1, 2, 3)) });
+      expect([...(await z.read())]).toEqual([20, 60, 120]);
+      await program.dispose();
+    });
 
-  it('runs programs that take turns, again and again', async () => {
-    const y = input('y', [3]);
-    const programs = [
-      await engine().compile({ outputs: { z: add(x, y) } }, { takesTurns: true }),
-      await engine().compile({ outputs: { z: multiply(x, y) } }, { takesTurns: true }),
-    ];
-    for (const factor of [1, 10]) {
-      const given = { x: engine().upload(vector(1, 2, 3)), y: engine().upload(vector(factor, factor, factor)) };
-      const results = [];
-      for (const program of programs) results.push([...(await (await program.run(given)).z.read())]);
-      expect(results).toEqual([
-        [1 + factor, 2 + factor, 3 + factor],
-        [factor, 2 * factor, 3 * factor],
-      ]);
-    }
-    for (const program of programs) await program.dispose();
-  });
+    it('runs programs that take turns, again and again', async () => {
+      const y = input('y', [3]);
+      const programs = [
+        await engine().compile({ outputs: { z: add(x, y) } }, { takesTurns: true }),
+        await engine().compile({ outputs: { z: multiply(x, y) } }, { takesTurns: true }),
+      ];
+      for (const factor of [1, 10]) {
+        const given = { x: engine().upload(vector(1, 2, 3)), y: engine().upload(vector(factor, factor, factor)) };
+        const results = [];
+        for (const program of programs) results.push([...(await (await program.run(given)).z.read())]);
+        expect(results).toEqual([
+          [1 + factor, 2 + factor, 3 + factor],
+          [factor, 2 * factor, 3 * factor],
+        ]);
+      }
+      for (const program of programs) await program.dispose();
+    });
 
-  it('names an input that is missing', async () => {
-    const program = await engine().compile({ outputs: { y: scale(x, 2) } });
-    const running = program.run({ other: engine().upload(vector(1, 2, 3)) });
-    await expect(running).rejects.toThrow(EngineError);
-    await expect(running).rejects.toThrow(`${name}: input x is missing`);
-    await program.dispose();
+    it('takes the memory of what is donated, or leaves it', async () => {
+      const program = await engine().compile({ outputs: { x: add(x, x), y: scale(x, 3) } }, { donated: { x: 'x' } });
+      let state = { x: engine().upload(vector(1, 2, 3)) };
+      for (let step = 0; step < 3; step++) {
+        const results = await program.run(state);
+        expect([...(await results.y.read())]).toEqual([1, 2, 3].map((value) => 3 * 2 ** step * value));
+        state.x.dispose();
+        state = { x: results.x };
+      }
+      expect([...(await state.x.read())]).toEqual([8, 16, 24]);
+      await program.dispose();
+    });
+
+    it('names an input that is missing', async () => {
+      const program = await engine().compile({ outputs: { y: scale(x, 2) } });
+      const running = program.run({ other: engine().upload(vector(1, 2, 3)) });
+      await expect(running).rejects.toThrow(EngineError);
+      await expect(running).rejects.toThrow(`${tested.name}: input x is missing`);
+      await program.dispose();
+    });
   });
-});

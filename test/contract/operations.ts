@@ -13,7 +13,7 @@ import { gelu } from '../../cli/graph/ops/gelu.ts';
 import { gemm } from '../../cli/graph/ops/gemm.ts';
 import { inverseStd, layerNorm, standardize } from '../../cli/graph/ops/layer-norm.ts';
 import { constant, input, scalar } from '../../cli/graph/ops/leaf.ts';
-import { linear, lowRankLinear } from '../../cli/graph/ops/linear.ts';
+import { linear, lowRankLinear, updatedLinear } from '../../cli/graph/ops/linear.ts';
 import { matmul } from '../../cli/graph/ops/matmul.ts';
 import { mean, meanOfAll, sum, sumOfAll, sumTo } from '../../cli/graph/ops/reduce.ts';
 import { relu } from '../../cli/graph/ops/relu.ts';
@@ -480,6 +480,24 @@ const products: Case[] = [
       build: (x, a, b, c) => lowRankLinear(x, a, b, c, scaling, 'layer'),
       entry: ([i, j], x, a, b, c) =>
         scaling * sumOver(r, (k) => at(b, j, k) * sumOver(width, (n) => at(a, k, n) * at(x, i, n))) + at(c, j),
+    }),
+  ),
+  ...(
+    [
+      [1, 3, 1, 5, 1],
+      [3, 17, 5, 3, 0.5],
+      [5, 5, 3, 17, 2],
+    ] as const
+  ).map(
+    ([rows, width, r, out, scaling]): Case => ({
+      operation: 'updatedLinear',
+      what: `${rows} rows, ${width} to ${out}, r = ${r}, s = ${scaling}`,
+      inputs: [[rows, width], [out, width], [out], [r, width], [out, r]].map((shape) => ({ shape })),
+      shape: [rows, out],
+      build: (x, f, bias, a, b) => updatedLinear(x, f, bias, a, b, scaling, 'layer'),
+      entry: ([i, j], x, f, bias, a, b) =>
+        sumOver(width, (n) => at(x, i, n) * (at(f, j, n) + scaling * sumOver(r, (k) => at(b, j, k) * at(a, k, n)))) +
+        at(bias, j),
     }),
   ),
 ];

@@ -16,7 +16,7 @@ import { compressLosses, compressStep, STATE } from '../../cli/train/step.ts';
 import { readSafetensors } from '../../runtime/artifact/safetensors.ts';
 import { checkpointNames } from '../support/checkpoint-names.ts';
 import { expectClose } from '../support/compare.ts';
-import { onnxEngine, tfjsEngine } from '../support/engines.ts';
+import { describeOn, TEST_ENGINES } from '../support/engines.ts';
 import { describeWith, own, shared, type TestData } from '../support/shared.ts';
 
 const BATCH = 3;
@@ -118,11 +118,6 @@ function readGolden(path: string): Golden {
 /** A key's bias adds the same to all scores of a row, which softmax ignores: its gradient is 0 but for rounding. */
 const vanishes = (name: string): boolean => name.endsWith('.key.loraC');
 
-const ENGINES = [
-  ['onnx', onnxEngine],
-  ['tfjs', tfjsEngine],
-] as const;
-
 const SUBJECTS: readonly (readonly [TestData, typeof vit])[] = [
   [own(import.meta.url, 'fixtures/tiny-vit'), vit],
   [own(import.meta.url, 'fixtures/tiny-bert'), bert],
@@ -130,8 +125,10 @@ const SUBJECTS: readonly (readonly [TestData, typeof vit])[] = [
   [shared('golden/tiny-bert'), bert],
 ];
 for (const [data, load] of SUBJECTS)
-  for (const [engine, createEngine] of ENGINES)
-    describeWith([data], `${data.name} on ${engine}`, () => compareWithPyTorch(data, load, createEngine));
+  describeWith([data], data.name, () => {
+    for (const engine of TEST_ENGINES)
+      describeOn(engine, `on ${engine.name}`, () => compareWithPyTorch(data, load, engine.create));
+  });
 
 function compareWithPyTorch(data: TestData, load: typeof vit, createEngine: () => Promise<Engine>): void {
   let golden: ReturnType<typeof JSON.parse>;

@@ -1,12 +1,23 @@
 /** Packages that come on first use. A stand-in plays npm: what the real one brings, `npm run test:package` sees. */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { expectBuild } from '../../cli/engines/onnx/native.ts';
-import { cacheFolder } from '../../cli/setup/cache.ts';
 import { PACKAGE_SETS } from '../../cli/setup/packages.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import lock from '../../package-lock.json' with { type: 'json' };
+import { smallTextArtifact } from '../runtime/text/small-tokenizer.ts';
 import { projectFolder } from '../support/imports.ts';
 import { type Running, startCommand } from '../support/process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -14,7 +25,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const folder = temporaryFolder();
 const cache = join(folder, 'cache');
 const calls = join(folder, 'calls');
-const version = manifest.peerDependencies['onnxruntime-node'];
+const version = manifest.devDependencies['onnxruntime-node'];
 const name = `onnxruntime-${version}`;
 
 /** Slim as it is installed: its build and its dependencies, without what comes on first use. */
@@ -27,13 +38,21 @@ for (const dependency of Object.keys(manifest.dependencies)) {
   symlinkSync(join(projectFolder, 'node_modules', dependency), join(installation, 'node_modules', dependency));
 }
 
+/** What the stand-in leaves is all that the build counted. */
+const PACKAGE = `{ "version": "${version}" }`;
+const content = join(installation, 'dist/packages/onnxruntime/content.json');
+const expectContent = (...files: string[]): void =>
+  writeFileSync(content, JSON.stringify({ files: files.length, bytes: files.join('').length }));
+
 /** Writes what `npm ci` would leave; says how it was called. */
 const BRINGS = `
   import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
   appendFileSync(${JSON.stringify(calls)}, process.argv.slice(2).join(' ') + '\\n');
   const place = 'node_modules/onnxruntime-node';
   mkdirSync(place, { recursive: true });
-  writeFileSync(place + '/package.json', '{ "version": "${version}" }');
+  mkdirSync('node_modules/.bin', { recursive: true });
+  writeFileSync('node_modules/.package-lock.json', 'of npm itself');
+  writeFileSync(place + '/package.json', '${PACKAGE}');
 `;
 
 function start(npm: string, ...args: string[]): Running {
@@ -49,6 +68,7 @@ const inCache = (): string[] => (existsSync(join(cache, 'packages')) ? readdirSy
 
 beforeEach(() => {
   for (const path of [cache, calls]) rmSync(path, { recursive: true, force: true });
+  expectContent(PACKAGE);
 });
 
 describe('slim setup onnxruntime', () => {
@@ -61,7 +81,8 @@ describe('slim setup onnxruntime', () => {
     expect(stderr).toBe(
       `bringing onnxruntime-node ${version} (about 110 MB, once) into ${join(cache, 'packages', name)}\n`,
     );
-    expect(readFileSync(calls, 'utf8')).toBe('ci --ignore-scripts --no-audit --no-fund --loglevel=error\n');
+    expect(readFileSync(calls, 'utf8')).toMatch(/^ci --ignore-scripts .*--no-workspaces/);
+    expect(statSync(join(cache, 'packages', name)).mode & 0o777).toBe(0o777 & ~process.umask());
     expect(inCache()).toEqual([name]);
     const again = await start(BRINGS, 'setup', 'onnxruntime').exit;
     expect([again.code, again.stderr, again.stdout]).toEqual([
@@ -93,38 +114,101 @@ describe('slim setup onnxruntime', () => {
     expect(inCache()).toEqual([]);
   });
 
-  it('ends with Ctrl-C, and leaves nothing', async () => {
-    const running = start('setInterval(() => undefined, 1000); console.error("started");', 'setup', 'onnxruntime');
+  it('ends with Ctrl-C, and leaves nothing, whatever npm still does', async () => {
+    const npm = `${BRINGS}
+      process.on('SIGTERM', () => undefined);
+      setInterval(() => writeFileSync(place + '/' + Math.random(), 'x'), 1);
+      console.error('npm warn started');`;
+    const running = start(npm, 'setup', 'onnxruntime');
     await running.saw(/bringing/);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await vi.waitFor(() => expect(existsSync(calls)).toBe(true), { timeout: 20_000 });
     running.child.kill('SIGINT');
     const { code } = await running.exit;
     expect([code, inCache()]).toEqual([130, []]);
   });
+
+  it.each([
+    ['leaves nothing', 'process.exit(0);'],
+    ['leaves half of it', BRINGS.replace(PACKAGE, PACKAGE.slice(0, 9))],
+  ])('does not believe an npm that ends with 0 and %s', async (_, npm) => {
+    const { code, stderr } = await start(npm, 'setup', 'onnxruntime').exit;
+    expect(code).toBe(1);
+    expect(stderr).toContain('npm says that it is done, but files are missing or cut short\nhint: Is the disk full?');
+    expect(inCache()).toEqual([]);
+  });
+
+  it('brings again what is not whole any more, and clears what a killed run has left', async () => {
+    await start(BRINGS, 'setup', 'onnxruntime').exit;
+    writeFileSync(join(cache, 'packages', name, 'node_modules/onnxruntime-node/package.json'), '{}');
+    const old = join(cache, 'packages', `${name}.ABcd12`);
+    mkdirSync(old);
+    utimesSync(old, 0, 0);
+    const { code, stderr } = await start(BRINGS, 'setup', 'onnxruntime').exit;
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^\S+ is not whole\nbringing onnxruntime-node/);
+    expect(inCache()).toEqual([name]);
+    expect((await start('process.exit(9)', 'setup', 'onnxruntime').exit).code).toBe(0);
+  });
+
+  it('a file in the place of its folder gives way', async () => {
+    mkdirSync(join(cache, 'packages'), { recursive: true });
+    writeFileSync(join(cache, 'packages', name), '');
+    expect((await start(BRINGS, 'setup', 'onnxruntime').exit).code).toBe(0);
+    expect(inCache()).toEqual([name]);
+  });
+
+  it('says what to do where nothing may be written', async () => {
+    writeFileSync(cache, 'a file');
+    const { code, stderr } = await start(BRINGS, 'setup', 'onnxruntime').exit;
+    expect(code).toBe(1);
+    expect(stderr).toContain('hint: Set SLIM_CACHE to a folder that you may write.');
+  });
 });
 
 it('what needs it brings it: a run trains with what npm brought', async () => {
-  const broken = `${BRINGS} writeFileSync(place + '/index.js', 'throw new Error("the stand-in was loaded")');`;
+  const main = 'throw new Error("the stand-in was loaded")';
+  expectContent(PACKAGE, main);
+  const broken = `${BRINGS} writeFileSync(place + '/index.js', '${main}');`;
   const { stderr } = await start(broken, 'bench', 'train-step', '--model', 'vit-pico', '--steps', '1').exit;
   expect(stderr).toContain('bringing onnxruntime-node');
   expect(stderr).toContain('the stand-in was loaded');
 });
 
-it('predicting, serving and inspecting need none of it', async () => {
-  const { code, stdout } = await start('process.exit(9)', 'predict', '--help').exit;
-  expect([code, stdout.split('\n')[0]]).toEqual([0, 'Usage: slim predict [options] <artifact> [input]']);
+describe('what serves needs none of it', () => {
+  const none = 'process.exit(9);';
+  const artifact = join(folder, 'texts.slim');
+  beforeAll(async () => writeFileSync(artifact, await smallTextArtifact()));
+
+  it.each([
+    ['predict', '--text', 'hug the pug'],
+    ['inspect'],
+    ['deploy', '--to', 'node', '--name', 'pug', '--emit', join(folder, 'emitted')],
+  ])('slim %s', async (command, ...args) => {
+    const { code, stderr } = await start(none, command, artifact, ...args).exit;
+    expect([code, inCache(), stderr.includes('bringing')]).toEqual([0, [], false]);
+  });
+
+  it('slim serve', async () => {
+    const server = start(none, 'serve', artifact, '--port', '0', '--workers', '1');
+    const [, url] = await server.saw(/listening on (\S+)/);
+    const answer = await fetch(`${url}/v1/predict`, {
+      method: 'POST',
+      body: 'hug the pug',
+      headers: { 'content-type': 'text/plain' },
+    });
+    server.child.kill('SIGTERM');
+    expect([answer.status, (await server.exit).code, inCache()]).toEqual([200, 0, []]);
+  });
 });
 
 describe('the sets', () => {
   const read = (set: string, file: string) =>
     JSON.parse(readFileSync(`${projectFolder}dist/packages/${set}/${file}`, 'utf8'));
 
-  it('are what the build writes locks for, in the versions of the tests', () => {
+  it('are what the build writes locks for', () => {
     expect(readdirSync(`${projectFolder}dist/packages`).sort()).toEqual(Object.keys(PACKAGE_SETS).sort());
     for (const [set, { packages }] of Object.entries(PACKAGE_SETS))
       expect(Object.keys(read(set, 'package.json').dependencies)).toEqual([...packages]);
-    const dev: Record<string, string> = manifest.devDependencies;
-    for (const [peer, version] of Object.entries(manifest.peerDependencies)) expect(dev[peer]).toBe(version);
   });
 
   it.each(Object.keys(PACKAGE_SETS))('%s: its lock has the hash of every package that it needs', (set) => {
@@ -174,17 +258,5 @@ describe('platforms without onnxruntime', () => {
     );
     for (const name of names) expect(() => expectBuild({ name, musl: false })).not.toThrow();
     expect(names).toHaveLength(5);
-  });
-});
-
-describe('cacheFolder', () => {
-  it.each([
-    [{ SLIM_CACHE: '/c', XDG_CACHE_HOME: '/x' }, 'linux', /^\/c$/],
-    [{ XDG_CACHE_HOME: '/x' }, 'linux', /^\/x\/slim$/],
-    [{}, 'linux', /\/\.cache\/slim$/],
-    [{}, 'darwin', /\/Library\/Caches\/slim$/],
-    [{ LOCALAPPDATA: '/l' }, 'win32', /^\/l\/slim$/],
-  ] as const)('%o on %s', (environment, platform, expected) => {
-    expect(cacheFolder(environment, platform)).toMatch(expected);
   });
 });

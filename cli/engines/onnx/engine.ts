@@ -57,6 +57,8 @@ export async function createOnnxEngine(
 ): Promise<Engine> {
   const api = await loadOnnxruntime(io);
   return {
+    name: 'onnx',
+    precision: 'f32',
     description: `onnxruntime ${api.env.versions.common} (cpu, ${threads} thread${threads === 1 ? '' : 's'})`,
     upload: ({ dtype, shape, data }: HostTensor) =>
       new OnnxTensor(new api.Tensor(ORT_TYPES[dtype], data, shape), dtype),

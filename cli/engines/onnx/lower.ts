@@ -3,6 +3,7 @@ import { describeType, expansionOf, type Graph, type Node, type Shape, topologic
 import { inputName } from '../../graph/ops/leaf.ts';
 import type { OnnxAttribute, OnnxWriter } from '../../graph/targets.ts';
 import { EngineError, type HostTensor } from '../engine.ts';
+import { distinctInputs } from '../inputs.ts';
 import { AttributeType, ElementType, Model } from './schema.ts';
 
 /** LayerNormalization came with 17, ReduceSum's axes as input with 18, Gelu with 20. */
@@ -41,6 +42,7 @@ export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, Hos
     writer.output(names.get(node)!, outputName(name));
     return valueInfo(outputName(name), node);
   });
+  const distinct = [...distinctInputs('onnx', inputs).values()];
   const model = {
     irVersion: IR_VERSION,
     producerName: 'slim',
@@ -49,11 +51,11 @@ export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, Hos
       name: 'slim',
       node: writer.nodesWritten(),
       initializer: writer.initializers,
-      input: distinctInputs(inputs).map((node) => valueInfo(inputName(node)!, node)),
+      input: distinct.map((node) => valueInfo(inputName(node)!, node)),
       output: outputs,
     },
   };
-  return { bytes: Model.encode(model).finish(), inputs: distinctInputs(inputs) };
+  return { bytes: Model.encode(model).finish(), inputs: distinct };
 }
 
 /** ONNX has one name space for inputs and outputs; a training step takes `parameters` and gives `parameters`. */
@@ -78,20 +80,6 @@ function lowerNode(writer: OnnxWriter, node: Node, names: ReadonlyMap<Node, stri
   if (!expansion)
     throw new EngineError(`onnx: operation ${node.operation.name} has neither an ONNX spelling nor an expansion`);
   return names.get(expansion)!;
-}
-
-/** The same name may stand for several nodes, if they agree on dtype and shape. */
-function distinctInputs(inputs: readonly Node[]): Node[] {
-  const byName = new Map<string, Node>();
-  for (const node of inputs) {
-    const name = inputName(node)!;
-    const known = byName.get(name);
-    if (known && describeType(known) !== describeType(node)) {
-      throw new EngineError(`onnx: input ${name} is both ${describeType(known)} and ${describeType(node)}`);
-    }
-    byName.set(name, node);
-  }
-  return [...byName.values()];
 }
 
 function valueInfo(name: string, { dtype, shape }: Node): object {

@@ -70,6 +70,8 @@ export async function createTfjsEngine({ gpu }: { gpu: boolean }, io: BringingIo
   const upload = ({ dtype, shape, data }: HostTensor): TfjsDeviceTensor =>
     new TfjsDeviceTensor(tf.tensor(data, [...shape], TFJS_TYPES[dtype]), dtype);
   return {
+    name: 'tfjs',
+    precision: 'f32',
     description,
     upload,
     compile: async (graph, { constants = {} } = {}) =>

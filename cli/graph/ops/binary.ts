@@ -18,6 +18,7 @@ export function broadcastShape(a: Shape, b: Shape): Shape | null {
 }
 
 interface BinaryRule {
+  /** StableHLO's name too. */
   readonly name: string;
   readonly onnx: string;
   readonly tfjs: 'add' | 'sub' | 'mul' | 'div' | 'minimum';
@@ -46,6 +47,7 @@ function binary(rule: BinaryRule): (a: Node, b: Node) => Node {
         }
       : undefined,
     onnx: (writer, inputs) => writer.node(rule.onnx, inputs),
+    stablehlo: (hlo, [a, b]) => hlo.elementwise(`stablehlo.${rule.name}`, a, b),
     tfjs: (tf, [a, b]) => tf[rule.tfjs](a, b),
   };
   return (a, b) => apply(operation, [a, b], {});

@@ -20,6 +20,7 @@ const broadcastOperation: Operation<BroadcastAttributes> = {
   },
   gradient: ({ inputs: [x] }, dy) => [sumTo(dy, x.shape)],
   onnx: (writer, [x], { attributes }) => writer.node('Expand', [x, writer.integers(attributes.shape)]),
+  stablehlo: (hlo, [x], { attributes }) => hlo.broadcast(x, attributes.shape),
   tfjs: (tf, [x], { attributes }) => tf.broadcastTo(x, [...attributes.shape]),
 };
 

@@ -33,6 +33,7 @@ const concatOperation: Operation<ConcatAttributes> = {
     });
   },
   onnx: (writer, inputs, { attributes }) => writer.node('Concat', inputs, { axis: attributes.axis }),
+  stablehlo: (hlo, inputs, node) => hlo.op('stablehlo.concatenate', inputs, node, { dimension: node.attributes.axis }),
   tfjs: (tf, inputs, { attributes }) => tf.concat([...inputs], attributes.axis),
 };
 

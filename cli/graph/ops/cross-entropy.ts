@@ -1,4 +1,5 @@
 import { type Attributes, apply, expectShapes, type Node, type Operation } from '../graph.ts';
+import type { HloValue, StableHloWriter } from '../targets.ts';
 import { multiply, scale } from './binary.ts';
 import { meanOfAll } from './reduce.ts';
 import { logSoftmax } from './softmax.ts';
@@ -21,10 +22,21 @@ const oneHotOperation: Operation<OneHotAttributes> = {
       writer.floats(Float32Array.of(0, 1), [2]),
     ]);
   },
+  stablehlo(hlo, [labels], { shape }) {
+    const axis = shape.length - 1;
+    const classes = hlo.op('stablehlo.iota', [], { dtype: 'i32', shape }, { iota_dimension: axis });
+    const column = hlo.op('stablehlo.reshape', [labels], { dtype: 'i32', shape: [...labels.shape, 1] });
+    return hlo.convert(equal(hlo, hlo.broadcast(column, shape), classes), 'f32');
+  },
   // tf.oneHot refuses a single class.
   tfjs: (tf, [labels], { attributes }) =>
     tf.cast(tf.equal(tf.expandDims(labels, -1), tf.range(0, attributes.classes, 1, 'int32')), 'float32'),
 };
+
+function equal(hlo: StableHloWriter, a: HloValue, b: HloValue): HloValue {
+  const comparison = { comparison_direction: '#stablehlo<comparison_direction EQ>' };
+  return hlo.op('stablehlo.compare', [a, b], { dtype: 'i1', shape: a.shape }, comparison);
+}
 
 /** labels (…) → (…, classes), 1 at the label. */
 export function oneHot(labels: Node, classes: number): Node {

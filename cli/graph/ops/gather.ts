@@ -15,6 +15,15 @@ const gatherOperation: Operation = {
   },
   gradient: ({ inputs: [table, ids] }, dy) => [scatterAdd(dy, ids, table.shape[0]), null],
   onnx: (writer, inputs) => writer.node('Gather', inputs, { axis: 0 }),
+  stablehlo(hlo, [table, ids], node) {
+    // A row of the table for each id: axis 1 of the result is the row's, axis 0 counts the ids.
+    const numbers =
+      '#stablehlo.gather<offset_dims = [1], collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>';
+    return hlo.op('stablehlo.gather', [table, ids], node, {
+      dimension_numbers: numbers,
+      slice_sizes: [1, table.shape[1]],
+    });
+  },
   tfjs: (tf, [table, ids]) => tf.gather(table, ids as ReturnType<typeof tf.tensor1d>),
 };
 
@@ -42,6 +51,12 @@ const scatterAddOperation: Operation<ScatterAttributes> = {
     const column = writer.node('Reshape', [ids, writer.integers([inputs[1].shape[0], 1])]);
     const places = writer.node('Expand', [column, writer.integers(inputs[0].shape)]);
     return writer.node('ScatterElements', [zeros, places, x], { axis: 0, reduction: 'add' });
+  },
+  stablehlo(hlo, [x, ids], node) {
+    const zeros = hlo.broadcast(hlo.scalar(0), node.shape);
+    const numbers =
+      '#stablehlo.scatter<update_window_dims = [1], inserted_window_dims = [0], scatter_dims_to_operand_dims = [0], index_vector_dim = 1>';
+    return hlo.op('stablehlo.scatter', [zeros, ids, x], node, { scatter_dimension_numbers: numbers }, 'stablehlo.add');
   },
   tfjs: (tf, [x, ids], { shape }) => tf.scatterND(tf.expandDims(ids, -1), x, [...shape]),
 };

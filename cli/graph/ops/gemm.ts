@@ -42,6 +42,12 @@ const gemmOperation: Operation<GemmAttributes> = {
   onnx(writer, inputs, { attributes: { transA, transB, alpha } }) {
     return writer.node('Gemm', inputs, { transA: Number(transA), transB: Number(transB), alpha: writer.float(alpha) });
   },
+  stablehlo(hlo, [a, b, c], { attributes: { transA, transB, alpha } }) {
+    // With A transposed the sum runs over rows of a batch: a gradient of weights.
+    const product = hlo.product(a, b, { a: transA ? 0 : 1, b: transB ? 1 : 0, sums: transA });
+    const scaled = alpha === 1 ? product : hlo.elementwise('stablehlo.multiply', product, hlo.scalar(alpha));
+    return c ? hlo.elementwise('stablehlo.add', scaled, c) : scaled;
+  },
   tfjs(tf, [a, b, c], { attributes: { transA, transB, alpha } }) {
     const product = tf.matMul(a, b, transA, transB);
     const scaled = alpha === 1 ? product : tf.mul(product, alpha);

@@ -4,7 +4,7 @@
  * here.
  */
 import { type Attributes, apply, expectShapes, type Node, type Operation, type Shape } from '../graph.ts';
-import type { OnnxWriter, Tfjs, TfjsTensor } from '../targets.ts';
+import type { HloValue, OnnxWriter, StableHloWriter, Tfjs, TfjsTensor } from '../targets.ts';
 import { add, divide, multiply, subtract } from './binary.ts';
 import { scalar } from './leaf.ts';
 import { mean, sumTo } from './reduce.ts';
@@ -24,6 +24,17 @@ function onnxStatistics(writer: OnnxWriter, x: string, node: Node<NormAttributes
     const ones = writer.floats(new Float32Array(width).fill(1), [width]);
     return writer.nodes('LayerNormalization', [x, ones], { axis: -1, epsilon: writer.float(epsilon) }, 3);
   });
+}
+
+/** XLA fuses both passes, and computes what two operations ask for once. */
+function hloStatistics(hlo: StableHloWriter, x: HloValue, epsilon: number): { centred: HloValue; invStd: HloValue } {
+  const axis = lastAxis(x);
+  const meanOf = (value: HloValue): HloValue =>
+    hlo.elementwise('stablehlo.multiply', hlo.reduce('stablehlo.add', value, [axis]), hlo.scalar(1 / x.shape[axis]));
+  const centred = hlo.elementwise('stablehlo.subtract', x, meanOf(x));
+  const variance = meanOf(hlo.elementwise('stablehlo.multiply', centred, centred));
+  const shifted = hlo.elementwise('stablehlo.add', variance, hlo.scalar(epsilon));
+  return { centred, invStd: hlo.elementwise('stablehlo.rsqrt', shifted) };
 }
 
 function tfjsStatistics(tf: Tfjs, x: TfjsTensor, epsilon: number): { centred: TfjsTensor; invStd: TfjsTensor } {
@@ -47,6 +58,10 @@ const standardizeOperation: Operation<NormAttributes> = {
   },
   gradient: ({ inputs: [x], attributes: { epsilon } }, dy) => [gradientOfStandardized(x, epsilon, dy)],
   onnx: (writer, [x], node) => onnxStatistics(writer, x, node)[0],
+  stablehlo(hlo, [x], { attributes: { epsilon } }) {
+    const { centred, invStd } = hloStatistics(hlo, x, epsilon);
+    return hlo.elementwise('stablehlo.multiply', centred, invStd);
+  },
   tfjs(tf, [x], { attributes: { epsilon } }) {
     const { centred, invStd } = tfjsStatistics(tf, x, epsilon);
     return tf.mul(centred, invStd);
@@ -67,6 +82,7 @@ const inverseStdOperation: Operation<NormAttributes> = {
     return divide(scalar(1), sqrt(add(mean(multiply(centred, centred), [axis]), scalar(epsilon))));
   },
   onnx: (writer, [x], node) => onnxStatistics(writer, x, node)[2],
+  stablehlo: (hlo, [x], { attributes: { epsilon } }) => hloStatistics(hlo, x, epsilon).invStd,
   tfjs: (tf, [x], { attributes: { epsilon } }) => tfjsStatistics(tf, x, epsilon).invStd,
 };
 

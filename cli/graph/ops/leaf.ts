@@ -46,6 +46,7 @@ const constantOperation: Operation<ConstantAttributes> = {
     return { dtype: 'f32', shape };
   },
   onnx: (writer, _, { attributes }) => writer.floats(attributes.values, attributes.shape),
+  stablehlo: (hlo, _, { attributes }) => hlo.constant(attributes.values, attributes.shape),
   tfjs: (tf, _, { attributes }) => tf.tensor(attributes.values, [...attributes.shape], 'float32'),
 };
 

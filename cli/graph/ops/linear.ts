@@ -1,6 +1,7 @@
 /** The dense linear layer and the one that PC-LoRA leaves. Weights lie as in PyTorch: (out, in). */
-import { type Attributes, apply, expectShapes, type Node, type Operation } from '../graph.ts';
+import { type Attributes, apply, expansionOf, expectShapes, type Node, type Operation } from '../graph.ts';
 import { gemm } from './gemm.ts';
+import { sumTo } from './reduce.ts';
 
 interface LayerAttributes extends Attributes {
   /** The layer's name in the model's table; costs and plans are told by layer. */
@@ -49,4 +50,56 @@ const lowRankOperation: Operation<LowRankAttributes> = {
 /** y = s·B(A x) + C: what is left of a layer when λ is 0 (PC-LoRA, arXiv 2406.09117). x (rows, in) → (rows, out). */
 export function lowRankLinear(x: Node, loraA: Node, loraB: Node, loraC: Node, scaling: number, layer: string): Node {
   return apply(lowRankOperation, [x, loraA, loraB, loraC], { scaling, layer });
+}
+
+const updatedLinearOperation: Operation<LowRankAttributes> = {
+  name: 'updatedLinear',
+  infer(inputs) {
+    const [x, frozen, bias, loraA, loraB] = inputs;
+    const fits =
+      [x, frozen, loraA, loraB].every(({ shape }) => shape.length === 2) &&
+      x.shape[1] === frozen.shape[1] &&
+      loraA.shape[1] === frozen.shape[1] &&
+      loraB.shape[0] === frozen.shape[0] &&
+      loraA.shape[0] === loraB.shape[1] &&
+      bias.shape.length === 1 &&
+      bias.shape[0] === frozen.shape[0];
+    const expected = 'x (rows, in), frozen (out, in), bias (out), loraA (r, in), loraB (out, r)';
+    expectShapes(fits, 'updatedLinear', expected, inputs);
+    return { dtype: 'f32', shape: [x.shape[0], frozen.shape[0]] };
+  },
+  expand([x, frozen, bias, loraA, loraB], { scaling }) {
+    const weight = gemm(loraB, loraA, frozen, { alpha: scaling }); // (out, in)
+    return gemm(x, weight, bias, { transB: true });
+  },
+  gradient(node, dy) {
+    const [x, , bias, loraA, loraB] = node.inputs;
+    const { scaling } = node.attributes;
+    const [, weight] = expansionOf(node)!.inputs;
+    const down = gemm(x, loraA, null, { transB: true, alpha: scaling }); // (rows, r)
+    const up = gemm(dy, loraB, null, { alpha: scaling }); // (rows, r)
+    return [
+      gemm(dy, weight, null),
+      gemm(dy, x, null, { transA: true }),
+      sumTo(dy, bias.shape),
+      gemm(up, x, null, { transA: true }),
+      gemm(dy, down, null, { transA: true }),
+    ];
+  },
+};
+
+/**
+ * y = x·(F + s·B·A)ᵀ + b: a frozen weight with its low-rank update, as one product over the rows. The gradients of A and
+ * B pass through r columns, not through the weight's. x (rows, in), frozen (out, in) → (rows, out).
+ */
+export function updatedLinear(
+  x: Node,
+  frozen: Node,
+  bias: Node,
+  loraA: Node,
+  loraB: Node,
+  scaling: number,
+  layer: string,
+): Node {
+  return apply(updatedLinearOperation, [x, frozen, bias, loraA, loraB], { scaling, layer });
 }

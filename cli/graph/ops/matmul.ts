@@ -28,6 +28,10 @@ const matmulOperation: Operation<MatmulAttributes> = {
       transB ? writer.node('Transpose', [b], { perm: lastSwapped(inputs[1].shape.length) }) : b,
     ]);
   },
+  stablehlo(hlo, [a, b], { attributes: { transB } }) {
+    const rank = a.shape.length;
+    return hlo.product(a, b, { a: rank - 1, b: transB ? rank - 1 : rank - 2, batched: rank - 2 });
+  },
   tfjs: (tf, [a, b], { attributes: { transB } }) => tf.matMul(a, b, false, transB),
 };
 

@@ -41,6 +41,11 @@ function reduction(
       return [broadcastTo(scale(dy, gradientScale(count)), x.shape)];
     },
     onnx: (writer, [x], { attributes }) => writer.node(onnx, [x, writer.integers(attributes.axes)], { keepdims: 1 }),
+    stablehlo(hlo, [x], { attributes: { axes } }) {
+      const summed = hlo.reduce('stablehlo.add', x, axes);
+      const factor = name === 'mean' ? 1 / axes.reduce((product, axis) => product * x.shape[axis], 1) : 1;
+      return factor === 1 ? summed : hlo.elementwise('stablehlo.multiply', summed, hlo.scalar(factor));
+    },
     tfjs: (tf, [x], { attributes }) => tf[tfjs](x, [...attributes.axes], true),
   };
 }

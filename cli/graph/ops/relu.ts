@@ -7,6 +7,11 @@ const isPositiveOperation: Operation = {
   name: 'isPositive',
   infer: ([x]) => ({ dtype: 'f32', shape: x.shape }),
   onnx: (writer, [x, zero]) => writer.node('Cast', [writer.node('Greater', [x, zero])], { to: 1 }), // TensorProto.FLOAT
+  stablehlo(hlo, [x, zero]) {
+    const comparison = { comparison_direction: '#stablehlo<comparison_direction GT>' };
+    const zeros = hlo.broadcast(zero, x.shape);
+    return hlo.convert(hlo.op('stablehlo.compare', [x, zeros], { dtype: 'i1', shape: x.shape }, comparison), 'f32');
+  },
   tfjs: (tf, [x, zero]) => tf.cast(tf.greater(x, zero), 'float32'),
 };
 
@@ -18,6 +23,7 @@ const reluOperation: Operation = {
   },
   gradient: ({ inputs: [x] }, dy) => [multiply(dy, apply(isPositiveOperation, [x, scalar(0)], {}))],
   onnx: (writer, inputs) => writer.node('Relu', inputs),
+  stablehlo: (hlo, [x]) => hlo.elementwise('stablehlo.maximum', x, hlo.scalar(0)),
   tfjs: (tf, [x]) => tf.relu(x),
 };
 

@@ -27,6 +27,7 @@ const reshapeOperation: Operation<ReshapeAttributes> = {
   },
   gradient: ({ inputs: [x] }, dy) => [reshape(dy, x.shape)],
   onnx: (writer, [x], { attributes }) => writer.node('Reshape', [x, writer.integers(attributes.shape)]),
+  stablehlo: (hlo, [x], node) => hlo.op('stablehlo.reshape', [x], node),
   tfjs: (tf, [x], { attributes }) => tf.reshape(x, [...attributes.shape]),
 };
 

@@ -26,6 +26,14 @@ const sliceOperation: Operation<SliceAttributes> = {
       writer.integers([axis]),
     ]);
   },
+  stablehlo(hlo, [x], node) {
+    const { axis, start, size } = node.attributes;
+    return hlo.op('stablehlo.slice', [x], node, {
+      start_indices: x.shape.map((_, i) => (i === axis ? start : 0)),
+      limit_indices: x.shape.map((extent, i) => (i === axis ? start + size : extent)),
+      strides: x.shape.map(() => 1),
+    });
+  },
   tfjs(tf, [x], { shape, attributes: { axis, start } }) {
     return tf.slice(
       x,
@@ -64,6 +72,15 @@ const padOperation: Operation<PadAttributes> = {
   onnx(writer, [x], { shape, attributes: { axis, before, after } }) {
     const at = (count: number): number[] => shape.map((_, i) => (i === axis ? count : 0));
     return writer.node('Pad', [x, writer.integers([...at(before), ...at(after)])]);
+  },
+  stablehlo(hlo, [x], node) {
+    const { axis, before, after } = node.attributes;
+    const at = (count: number): number[] => x.shape.map((_, i) => (i === axis ? count : 0));
+    return hlo.op('stablehlo.pad', [x, hlo.scalar(0)], node, {
+      edge_padding_low: at(before),
+      edge_padding_high: at(after),
+      interior_padding: at(0),
+    });
   },
   tfjs(tf, [x], { shape, attributes: { axis, before, after } }) {
     return tf.pad(

@@ -1,13 +1,23 @@
 /** Softmax and its logarithm over the last axis. */
 import { apply, expectShapes, type Node, type Operation } from '../graph.ts';
+import type { HloValue, StableHloWriter } from '../targets.ts';
 import { multiply, subtract } from './binary.ts';
 import { sum } from './reduce.ts';
 import { exp } from './unary.ts';
+
+/** x less its largest entry, so that e^x can't overflow, with its sum of exponentials. */
+function hloExponentials(hlo: StableHloWriter, x: HloValue): { shifted: HloValue; exp: HloValue; sum: HloValue } {
+  const axes = [x.shape.length - 1];
+  const shifted = hlo.elementwise('stablehlo.subtract', x, hlo.reduce('stablehlo.maximum', x, axes));
+  const exp = hlo.elementwise('stablehlo.exponential', shifted);
+  return { shifted, exp, sum: hlo.reduce('stablehlo.add', exp, axes) };
+}
 
 function overLastAxis(
   name: string,
   onnx: string,
   tfjs: 'softmax' | 'logSoftmax',
+  stablehlo: (hlo: StableHloWriter, x: HloValue) => HloValue,
   gradient: (y: Node, dy: Node, axis: number) => Node,
 ): (x: Node) => Node {
   const operation: Operation = {
@@ -23,17 +33,32 @@ function overLastAxis(
     },
     gradient: (y, dy) => [gradient(y, dy, y.shape.length - 1)],
     onnx: (writer, inputs) => writer.node(onnx, inputs, { axis: -1 }),
+    stablehlo: (hlo, [x]) => stablehlo(hlo, x),
     tfjs: (tf, [x]) => tf[tfjs](x),
   };
   return (x) => apply(operation, [x], {});
 }
 
 /** y = e^x / Σ e^x;  dx = y · (dy - Σ y·dy) */
-export const softmax = overLastAxis('softmax', 'Softmax', 'softmax', (y, dy, axis) =>
-  multiply(y, subtract(dy, sum(multiply(y, dy), [axis]))),
+export const softmax = overLastAxis(
+  'softmax',
+  'Softmax',
+  'softmax',
+  (hlo, x) => {
+    const { exp, sum } = hloExponentials(hlo, x);
+    return hlo.elementwise('stablehlo.divide', exp, sum);
+  },
+  (y, dy, axis) => multiply(y, subtract(dy, sum(multiply(y, dy), [axis]))),
 );
 
 /** y = x - log Σ e^x;  dx = dy - e^y · Σ dy */
-export const logSoftmax = overLastAxis('logSoftmax', 'LogSoftmax', 'logSoftmax', (y, dy, axis) =>
-  subtract(dy, multiply(exp(y), sum(dy, [axis]))),
+export const logSoftmax = overLastAxis(
+  'logSoftmax',
+  'LogSoftmax',
+  'logSoftmax',
+  (hlo, x) => {
+    const { shifted, sum } = hloExponentials(hlo, x);
+    return hlo.elementwise('stablehlo.subtract', shifted, hlo.elementwise('stablehlo.log', sum));
+  },
+  (y, dy, axis) => subtract(dy, multiply(exp(y), sum(dy, [axis]))),
 );

@@ -26,6 +26,7 @@ const transposeOperation: Operation<TransposeAttributes> = {
     ];
   },
   onnx: (writer, inputs, { attributes }) => writer.node('Transpose', inputs, { perm: attributes.permutation }),
+  stablehlo: (hlo, [x], node) => hlo.op('stablehlo.transpose', [x], node, { permutation: node.attributes.permutation }),
   tfjs: (tf, [x], { attributes }) => tf.transpose(x, [...attributes.permutation]),
 };
 

@@ -6,6 +6,7 @@ import { scalar } from './leaf.ts';
 interface UnaryRule {
   readonly name: string;
   readonly onnx: string;
+  readonly stablehlo: string;
   readonly tfjs: 'neg' | 'exp' | 'log' | 'sqrt' | 'erf' | 'tanh';
   /** dx from x, y = f(x) and dy. */
   readonly gradient: (x: Node, y: Node, dy: Node) => Node;
@@ -20,21 +21,41 @@ function unary(rule: UnaryRule): (x: Node) => Node {
     },
     gradient: (node, dy) => [rule.gradient(node.inputs[0], node, dy)],
     onnx: (writer, inputs) => writer.node(rule.onnx, inputs),
+    stablehlo: (hlo, [x]) => hlo.elementwise(rule.stablehlo, x),
     tfjs: (tf, [x]) => tf[rule.tfjs](x),
   };
   return (x) => apply(operation, [x], {});
 }
 
 /** -x of an f32 tensor. */
-export const negate = unary({ name: 'negate', onnx: 'Neg', tfjs: 'neg', gradient: (_x, _y, dy) => negate(dy) });
+export const negate = unary({
+  name: 'negate',
+  onnx: 'Neg',
+  stablehlo: 'stablehlo.negate',
+  tfjs: 'neg',
+  gradient: (_x, _y, dy) => negate(dy),
+});
 /** eˣ of an f32 tensor. */
-export const exp = unary({ name: 'exp', onnx: 'Exp', tfjs: 'exp', gradient: (_x, y, dy) => multiply(dy, y) });
+export const exp = unary({
+  name: 'exp',
+  onnx: 'Exp',
+  stablehlo: 'stablehlo.exponential',
+  tfjs: 'exp',
+  gradient: (_x, y, dy) => multiply(dy, y),
+});
 /** The natural logarithm of an f32 tensor; values are to be above 0. */
-export const log = unary({ name: 'log', onnx: 'Log', tfjs: 'log', gradient: (x, _y, dy) => divide(dy, x) });
+export const log = unary({
+  name: 'log',
+  onnx: 'Log',
+  stablehlo: 'stablehlo.log',
+  tfjs: 'log',
+  gradient: (x, _y, dy) => divide(dy, x),
+});
 /** √x of an f32 tensor; its gradient is not finite at 0. */
 export const sqrt = unary({
   name: 'sqrt',
   onnx: 'Sqrt',
+  stablehlo: 'stablehlo.sqrt',
   tfjs: 'sqrt',
   gradient: (_x, y, dy) => divide(scale(dy, 0.5), y),
 });
@@ -42,6 +63,7 @@ export const sqrt = unary({
 export const erf = unary({
   name: 'erf',
   onnx: 'Erf',
+  stablehlo: 'chlo.erf',
   tfjs: 'erf',
   gradient: (x, _y, dy) => multiply(dy, scale(exp(negate(multiply(x, x))), 2 / Math.sqrt(Math.PI))),
 });
@@ -49,6 +71,7 @@ export const erf = unary({
 export const tanh = unary({
   name: 'tanh',
   onnx: 'Tanh',
+  stablehlo: 'stablehlo.tanh',
   tfjs: 'tanh',
   gradient: (_x, y, dy) => multiply(dy, subtract(scalar(1), multiply(y, y))),
 });

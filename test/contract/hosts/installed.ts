@@ -1,6 +1,6 @@
 /**
- * Finds what hosts are installed: those of test/hosts, and programs of the system. SLIM_HOSTS=none hides them all, so
- * that a machine that has them runs the tests as one without.
+ * Finds what is installed that tests can do without: the hosts of test/hosts, programs of the system, a PJRT plugin.
+ * SLIM_HOSTS=none hides them all, so that a machine that has them runs the tests as one without.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -59,6 +59,12 @@ export const programs = {
     '@deno/darwin-x64/deno',
   ),
 } as const;
+
+/**
+ * The PJRT plugin for the CPU that SLIM_PJRT_PLUGIN names: .ci/run brings one (slim setup xla-cpu). Null where there
+ * is none.
+ */
+export const pjrtPlugin = (areHidden ? undefined : process.env.SLIM_PJRT_PLUGIN) || null;
 
 /** The reason that a host is absent, and what to do. */
 export const notInstalled = (remedy: string): string =>

@@ -1,0 +1,71 @@
+/** What could compute on this machine: every engine and device, or why not and what brings it. */
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { messageOf, UserError } from '../io/errors.ts';
+import { installedIn, type PackageSet, packageVersion } from '../setup/packages.ts';
+import type { EngineName } from './engine.ts';
+import { describePlugin } from './xla/engine.ts';
+import { findPlugin, hasHardware, namedPlugin, PLATFORMS, type Platform, setupCommand } from './xla/plugins.ts';
+
+/** A device of an engine, or one that is not to be had and why. */
+export interface DeviceReport {
+  readonly engine: EngineName;
+  /** What --device calls it. */
+  readonly device: Platform;
+  /** The vendor's name; null where there is none. */
+  readonly name: string | null;
+  /** What may be used of its memory; null where that is not told. */
+  readonly memoryBytes: number | null;
+  /** Of what computes: `onnxruntime 1.30.0`, `PJRT 0.105`. */
+  readonly version: string | null;
+  /** Why it can't compute; null where it can. */
+  readonly problem: string | null;
+  /** What to do about that; empty where nothing helps. */
+  readonly remedy: string;
+}
+
+/** All of them, those of the CPU's own engines first. Opens every plugin that is found where its hardware is. */
+export async function listDevices(): Promise<DeviceReport[]> {
+  const reports = [await ofPackage('onnx', 'onnxruntime'), await ofPackage('tfjs', 'tfjs')];
+  for (const platform of PLATFORMS) reports.push(...(await ofPlatform(platform)));
+  return reports;
+}
+
+async function ofPackage(engine: EngineName, set: PackageSet): Promise<DeviceReport> {
+  const isThere = (await installedIn(set)) !== null;
+  return {
+    engine,
+    device: 'cpu',
+    name: `${cpus()[0]?.model.trim() || process.arch}, ${availableParallelism()} threads`,
+    memoryBytes: totalmem(),
+    version: `${set} ${packageVersion(set)}`,
+    problem: isThere ? null : `${set} is not here yet: the first command that needs it brings it`,
+    remedy: isThere ? '' : `slim setup ${set} brings it now.`,
+  };
+}
+
+async function ofPlatform(platform: Platform): Promise<DeviceReport[]> {
+  const absent = { engine: 'xla', device: platform, name: null, memoryBytes: null, version: null } as const;
+  const named = namedPlugin();
+  const isNamed = named !== null && (named.platform ?? platform) === platform;
+  const plugin = isNamed ? named : findPlugin(platform);
+  if (!isNamed && platform !== 'cpu' && !hasHardware(platform)) {
+    const problem = `no driver for ${platform} has found a device`;
+    return [{ ...absent, problem, remedy: plugin ? '' : `With one: ${setupCommand(platform)}.` }];
+  }
+  if (plugin === null)
+    return [{ ...absent, problem: 'no plugin is here', remedy: `${setupCommand(platform)} brings it.` }];
+  try {
+    const { version, devices } = await describePlugin(plugin.path, platform);
+    return devices.map(({ name, memoryBytes }) => ({
+      ...absent,
+      name,
+      memoryBytes,
+      version,
+      problem: null,
+      remedy: '',
+    }));
+  } catch (error) {
+    const remedy = error instanceof UserError ? error.hint : '';
+    return [{ ...absent, problem: messageOf(error), remedy }];
+  }
+}

@@ -1,0 +1,157 @@
+/** Writes the body of a StableHLO function as text, one operation a line. */
+import { broadcastShape } from '../../graph/ops/binary.ts';
+import type {
+  HloAttribute,
+  HloCombiner,
+  HloTensorType,
+  HloType,
+  HloValue,
+  StableHloWriter,
+} from '../../graph/targets.ts';
+import type { Precision } from '../precision.ts';
+
+type Shape = readonly number[];
+
+/** What each reduction begins with. */
+const NEUTRAL: Readonly<Record<HloCombiner, string>> = {
+  'stablehlo.add': '0.0',
+  'stablehlo.maximum': '0xFF800000', // -∞
+};
+
+/**
+ * How products are computed. XLA's HIGHEST computes f32 products in f32; its DEFAULT lets a GPU round their operands to
+ * tf32. Products of bf16 add up in f32 and are rounded once, unless they are sums over the batch.
+ */
+const PRODUCTS = {
+  f32: { operands: 'f32', results: 'f32', precision: 'HIGHEST' },
+  tf32: { operands: 'f32', results: 'f32', precision: 'DEFAULT' },
+  bf16: { operands: 'bf16', results: 'bf16', precision: 'DEFAULT' },
+} as const satisfies Readonly<Record<Precision, unknown>>;
+
+/** A type as MLIR writes it: `tensor<2x3xf32>`. */
+export function tensorType({ dtype, shape }: HloTensorType): string {
+  return `tensor<${[...shape, dtype].join('x')}>`;
+}
+
+/** Collects the lines of one function; an operation that was written already is not written again. */
+export class ModuleWriter implements StableHloWriter {
+  readonly lines: string[] = [];
+  private readonly precision: Precision;
+  /** What an operation gave, by its text: asked for again, it is the same value. */
+  private readonly written = new Map<string, HloValue>();
+
+  constructor(precision: Precision) {
+    this.precision = precision;
+  }
+
+  op(
+    operation: string,
+    operands: readonly HloValue[],
+    { dtype, shape }: HloTensorType,
+    attributes: Readonly<Record<string, HloAttribute>> = {},
+    combiner?: HloCombiner,
+  ): HloValue {
+    const values = operands.map(({ name }) => name).join(', ');
+    const region = combiner ? ` ${combinerRegion(combiner, dtype)}` : '';
+    const given = Object.entries(attributes).map(([name, value]) => `${name} = ${attributeText(value)}`);
+    const dictionary = given.length === 0 ? '' : ` {${given.join(', ')}}`;
+    const types = `(${operands.map(tensorType).join(', ')}) -> ${tensorType({ dtype, shape })}`;
+    const text = `"${operation}"(${values})${region}${dictionary} : ${types}`;
+    const known = this.written.get(text);
+    if (known) return known;
+    const value = { name: `%${this.lines.length}`, dtype, shape };
+    this.lines.push(`${value.name} = ${text}`);
+    this.written.set(text, value);
+    return value;
+  }
+
+  elementwise(operation: string, ...operands: readonly HloValue[]): HloValue {
+    const shape = operands.map((x) => x.shape).reduce((a, b) => broadcastShape(a, b)!);
+    return this.op(
+      operation,
+      operands.map((x) => this.broadcast(x, shape)),
+      { dtype: operands[0].dtype, shape },
+    );
+  }
+
+  constant(values: Float32Array, shape: Shape): HloValue {
+    const type = { dtype: 'f32', shape } as const;
+    const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+    const bits = values.length === 1 ? `0x${hexNumber(values[0])}` : `"0x${bytes.toString('hex').toUpperCase()}"`;
+    return this.op('stablehlo.constant', [], type, { value: `dense<${bits}> : ${tensorType(type)}` });
+  }
+
+  scalar(value: number): HloValue {
+    return this.constant(Float32Array.of(value), []);
+  }
+
+  broadcast(x: HloValue, shape: Shape): HloValue {
+    const missing = shape.length - x.shape.length;
+    if (missing === 0 && x.shape.every((size, i) => size === shape[i])) return x;
+    const type = { dtype: x.dtype, shape };
+    return this.op('stablehlo.broadcast_in_dim', [x], type, {
+      broadcast_dimensions: x.shape.map((_, i) => i + missing),
+    });
+  }
+
+  convert(x: HloValue, dtype: HloType): HloValue {
+    return x.dtype === dtype ? x : this.op('stablehlo.convert', [x], { dtype, shape: x.shape });
+  }
+
+  reduce(combiner: HloCombiner, x: HloValue, axes: Shape): HloValue {
+    const { dtype } = x;
+    const start = this.op(
+      'stablehlo.constant',
+      [],
+      { dtype, shape: [] },
+      { value: `dense<${NEUTRAL[combiner]}> : ${tensorType({ dtype, shape: [] })}` },
+    );
+    const left = x.shape.filter((_, i) => !axes.includes(i));
+    const reduced = this.op('stablehlo.reduce', [x, start], { dtype, shape: left }, { dimensions: axes }, combiner);
+    const kept = x.shape.map((size, i) => (axes.includes(i) ? 1 : size));
+    return this.op('stablehlo.reshape', [reduced], { dtype, shape: kept });
+  }
+
+  product(
+    a: HloValue,
+    b: HloValue,
+    axes: { readonly a: number; readonly b: number; readonly batched?: number; readonly sums?: boolean },
+  ): HloValue {
+    const { operands, results, precision } = PRODUCTS[this.precision];
+    const { batched = 0, sums = false } = axes;
+    const leading = Array.from({ length: batched }, (_, i) => i).join(', ');
+    const left = (x: HloValue, axis: number): Shape => x.shape.filter((_, i) => i >= batched && i !== axis);
+    const shape = [...a.shape.slice(0, batched), ...left(a, axes.a), ...left(b, axes.b)];
+    const numbers = [
+      `lhs_batching_dimensions = [${leading}], rhs_batching_dimensions = [${leading}]`,
+      `lhs_contracting_dimensions = [${axes.a}], rhs_contracting_dimensions = [${axes.b}]`,
+    ];
+    const each = `#stablehlo<precision ${precision}>`;
+    const product = this.op(
+      'stablehlo.dot_general',
+      [this.convert(a, operands), this.convert(b, operands)],
+      { dtype: sums ? 'f32' : results, shape },
+      { dot_dimension_numbers: `#stablehlo.dot<${numbers.join(', ')}>`, precision_config: `[${each}, ${each}]` },
+    );
+    return this.convert(product, 'f32');
+  }
+}
+
+function attributeText(value: HloAttribute): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number') return `${value} : i64`;
+  return value.length === 0 ? 'array<i64>' : `array<i64: ${value.join(', ')}>`;
+}
+
+/** The region of a reduction or scatter: a function of two scalars. */
+function combinerRegion(combiner: HloCombiner, dtype: HloType): string {
+  const type = tensorType({ dtype, shape: [] });
+  const combined = `%combined = "${combiner}"(%left, %right) : (${type}, ${type}) -> ${type}`;
+  return `({ ^bb0(%left: ${type}, %right: ${type}): ${combined} "stablehlo.return"(%combined) : (${type}) -> () })`;
+}
+
+/** The bits of a float32 as MLIR writes them: exact, also for infinities and NaN. */
+function hexNumber(value: number): string {
+  const bits = new Uint32Array(Float32Array.of(value).buffer)[0];
+  return bits.toString(16).toUpperCase().padStart(8, '0');
+}

@@ -1,0 +1,70 @@
+/** slim devices: what could compute here, or why not. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
+import type { DeviceReport } from '../../cli/engines/devices.ts';
+import { hasHardware, pluginFolder } from '../../cli/engines/xla/plugins.ts';
+import manifest from '../../package.json' with { type: 'json' };
+import { skipNote } from '../contract/hosts/installed.ts';
+import { slim, slimJson, workFolder } from '../support/cli.ts';
+import { cpuPlugin, withoutXla } from '../support/xla.ts';
+
+const work = workFolder();
+const environment = { ...process.env };
+beforeEach(() => {
+  Object.assign(process.env, { SLIM_CACHE: work.path('cache'), PATH: '', HOME: work.path() });
+  for (const name of ['SLIM_PJRT_PLUGIN', 'VIRTUAL_ENV', 'CONDA_PREFIX']) delete process.env[name];
+});
+afterEach(() => {
+  Object.assign(process.env, environment);
+});
+afterAll(() => work.remove());
+
+const devices = async (): Promise<DeviceReport[]> => (await slimJson(['devices'])).devices as unknown as DeviceReport[];
+
+it('lists the engines of the CPU, with name, memory and version', async () => {
+  const [onnx, tfjs] = await devices();
+  expect(onnx).toEqual({
+    engine: 'onnx',
+    device: 'cpu',
+    name: expect.stringMatching(/, \d+ threads$/),
+    memoryBytes: expect.any(Number),
+    version: `onnxruntime ${manifest.devDependencies['onnxruntime-node']}`,
+    problem: null,
+    remedy: '',
+  });
+  expect([tfjs.engine, tfjs.version]).toEqual(['tfjs', `tfjs ${manifest.devDependencies['@tensorflow/tfjs']}`]);
+});
+
+it('says of what is not here why, and what brings it', async () => {
+  const absent = (await devices()).filter(({ engine, device }) => engine === 'xla' && !hasHardware(device));
+  expect(absent.map(({ device, problem, remedy }) => [device, problem, remedy])).toEqual([
+    ...(['cuda', 'rocm', 'tpu'] as const)
+      .filter((device) => !hasHardware(device))
+      .map((device) => [device, `no driver for ${device} has found a device`, `With one: slim setup ${device}.`]),
+    ['cpu', 'no plugin is here', 'slim setup xla-cpu brings it.'],
+  ]);
+  const { stdout } = await slim(['devices']);
+  expect(stdout).toContain('\nxla   cpu   -  no plugin is here. slim setup xla-cpu brings it.\n');
+});
+
+it('says of a plugin that does not load why', async () => {
+  const path = join(pluginFolder('cpu'), 'lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so');
+  mkdirSync(join(path, '..'), { recursive: true });
+  writeFileSync(path, 'nothing');
+  const last = (await devices()).at(-1)!;
+  expect([last.device, last.name, last.problem]).toEqual([
+    'cpu',
+    null,
+    expect.stringContaining(`${path} is no PJRT plugin`),
+  ]);
+});
+
+it.skipIf(withoutXla !== null)(`opens the plugins that are here${skipNote(withoutXla)}`, async () => {
+  process.env.SLIM_PJRT_PLUGIN = cpuPlugin!;
+  const found = (await devices()).filter(({ engine, device }) => engine === 'xla' && device === 'cpu');
+  expect(found.length).toBeGreaterThan(0);
+  for (const { name, version, problem } of found)
+    expect([name, version, problem]).toEqual(['cpu', expect.stringMatching(/^PJRT 0\.\d+$/), null]);
+  expect((await slim(['devices'])).stdout).toMatch(/\nxla {3}cpu {3}(\d+ × )?cpu, (.*, )?PJRT 0\.\d+\n$/);
+});
