@@ -19,7 +19,11 @@ if (isOlder(process.versions.node, needed)) {
     'Run npm ci && npm run build in its folder.',
   );
 } else {
-  import(built.href);
+  import(built.href).catch((error) => {
+    // Packages, or pieces of the build, that are not there; what slim itself throws is told by slim.
+    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    refuse(error.message.split('\n')[0], 'Install slim again; in its repository run npm ci && npm run build.');
+  });
 }
 
 /** Compares versions number by number. */

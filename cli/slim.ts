@@ -6,7 +6,8 @@ import { EXIT, main, reportError } from './main.ts';
 const interrupt = new AbortController();
 const io = { stdout: process.stdout, stderr: process.stderr, signal: interrupt.signal };
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+// A terminal that was closed (SIGHUP) is a user who has gone.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     // The first asks the job to save and end; the second does not wait.
     if (interrupt.signal.aborted) process.exit(EXIT.interrupted);

@@ -1,7 +1,8 @@
 // Builds into dist/: the command line and its workers, the smallest web API, WebAssembly, the page, and what
 // `slim deploy` puts on each kind of host. Quiet when all is well; a few seconds.
+import './project-folder.mjs';
+
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { buildEdge } from './edge-bundle.mjs';
 import { buildLambda } from './lambda-bundle.mjs';
@@ -12,7 +13,6 @@ import { buildServers } from './server-bundles.mjs';
 import { buildKernels, copyCodecs } from './wasm.mjs';
 import { buildWorkers } from './worker-bundles.mjs';
 
-process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
 
 const { metafile } = await build({

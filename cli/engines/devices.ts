@@ -3,7 +3,6 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { messageOf, UserError } from '../io/errors.ts';
 import { installedIn, type PackageSet, packageVersion } from '../setup/packages.ts';
 import type { EngineName } from './engine.ts';
-import { describePlugin } from './xla/engine.ts';
 import { findPlugin, hasHardware, namedPlugin, PLATFORMS, type Platform, setupCommand } from './xla/plugins.ts';
 
 /** A device of an engine, or one that is not to be had and why. */
@@ -55,6 +54,7 @@ async function ofPlatform(platform: Platform): Promise<DeviceReport[]> {
   if (plugin === null)
     return [{ ...absent, problem: 'no plugin is here', remedy: `${setupCommand(platform)} brings it.` }];
   try {
+    const { describePlugin } = await import('./xla/engine.ts'); // brings koffi along
     const { version, devices } = await describePlugin(plugin.path, platform);
     return devices.map(({ name, memoryBytes }) => ({
       ...absent,

@@ -20,7 +20,9 @@ export async function openArtifact(path: string): Promise<Artifact> {
     if (error instanceof ArtifactError)
       throw new UserError(
         `${path} is no valid artifact: ${error.message}`,
-        'Make it again with slim pack RUN --out NAME.slim.',
+        error.code === 'header' || error.code === 'truncated'
+          ? 'Is it the right file? A .slim file is made by slim pack RUN --out NAME.slim.'
+          : 'Make it again with slim pack RUN --out NAME.slim.',
       );
     throw new UserError(`can't read ${path}: ${messageOf(error)}`);
   }

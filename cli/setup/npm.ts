@@ -12,8 +12,13 @@ const ARGUMENTS = [
 ];
 
 /** Settings of the user's project, which npm hands on to the programs that it starts, in either case. */
-const NOT_OURS =
-  /^npm_config_(global|location|prefix|local_prefix|workspaces?|include_workspace_root|dry_run|package_lock(_only)?|install_strategy|omit|include|production|only)$/i;
+const NOT_OURS = new RegExp(
+  `^npm_config_(${[
+    ...['global', 'location', 'prefix', 'local_prefix', 'workspaces?', 'include_workspace_root', 'dry_run'],
+    ...['package_lock', 'package_lock_only', 'install_strategy', 'omit', 'include', 'production', 'only'],
+  ].join('|')})$`,
+  'i',
+);
 
 /** npm gets so long to end after it was asked to. */
 const PATIENCE_MS = 5000;

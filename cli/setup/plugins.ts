@@ -8,7 +8,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { evaluate, floats } from '../engines/engine.ts';
-import { createXlaEngine } from '../engines/xla/engine.ts';
 import { findPlugin, type Platform, pluginFolder } from '../engines/xla/plugins.ts';
 import { input } from '../graph/ops/leaf.ts';
 import { matmul } from '../graph/ops/matmul.ts';
@@ -253,6 +252,7 @@ function pipComplaint(said: string): string {
 
 /** Has a plugin multiply two matrices. Returns what computed. */
 async function checkProduct(path: string, platform: Platform): Promise<string> {
+  const { createXlaEngine } = await import('../engines/xla/engine.ts'); // brings koffi along
   const engine = await createXlaEngine({ plugin: path, platform, cache: null });
   try {
     const [a, b] = [input('a', [2, 3]), input('b', [3, 2])];

@@ -5,8 +5,9 @@
  */
 import type { Artifact } from '../../runtime/artifact/artifact.ts';
 import { ISOLATE, pictureLimits } from '../../runtime/hosts/memory.ts';
+import type { ModelInput } from '../../runtime/hosts/model-input.ts';
 import { optionsFrom } from '../../runtime/hosts/settings.ts';
-import { createTaskClassifier, type ModelInput } from '../../runtime/hosts/task-classifier.ts';
+import { createTaskClassifier } from '../../runtime/hosts/task-classifier.ts';
 import { type App, createApp } from '../../runtime/http/app.ts';
 import type { Classifier } from '../../runtime/http/classifier.ts';
 import { jsquashDecoders } from '../../runtime/preprocess/jsquash-decoders.ts';

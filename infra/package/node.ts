@@ -2,9 +2,9 @@
 import { loadArtifact } from '../../runtime/hosts/node.ts';
 import { createNodeClassifier, type NodeClassifier } from '../../runtime/hosts/node-classifier.ts';
 
+export type { ModelInput } from '../../runtime/hosts/model-input.ts';
 export type { NodeClassifier } from '../../runtime/hosts/node-classifier.ts';
 export { type FetchApp, type ListenOptions, type RunningServer, serve } from '../../runtime/hosts/node-server.ts';
-export type { ModelInput } from '../../runtime/hosts/task-classifier.ts';
 export type { Answer, ModelInfo, Prediction } from '../../runtime/http/classifier.ts';
 export type { TextInput } from '../../runtime/http/text-input.ts';
 

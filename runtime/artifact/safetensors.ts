@@ -75,7 +75,10 @@ export function safetensorsPrefixBytes(prefix: Uint8Array): number {
   expectBytes(LENGTH_BYTES, prefix.length);
   const length = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   if (length > MAX_HEADER_BYTES) {
-    throw new ArtifactError('header', `expected a header of at most ${MAX_HEADER_BYTES} bytes, got ${length}`);
+    throw new ArtifactError(
+      'header',
+      `no safetensors file: expected a header of at most ${MAX_HEADER_BYTES} bytes, got ${length}`,
+    );
   }
   return LENGTH_BYTES + Number(length);
 }

@@ -12,7 +12,7 @@ import { modelInfo } from '../http/inference.ts';
 import { pictureInput } from '../http/picture-input.ts';
 import { textInput } from '../http/text-input.ts';
 import { PreprocessError, type PreprocessErrorCode } from '../preprocess/error.ts';
-import type { ModelInput } from './task-classifier.ts';
+import type { ModelInput } from './model-input.ts';
 
 /**
  * Answers each input on the next thread that is free. An input whose signal is aborted while it waits is dropped; a

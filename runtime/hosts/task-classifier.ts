@@ -3,11 +3,8 @@ import { createEngine } from '../engine/engine.ts';
 import type { Classifier } from '../http/classifier.ts';
 import { createPictureClassifier } from '../http/picture-classifier.ts';
 import { createTextClassifier } from '../http/text-classifier.ts';
-import type { TextInput } from '../http/text-input.ts';
 import { type Decoders, decodePicture, type PictureLimits } from '../preprocess/decode.ts';
-
-/** An encoded picture, or a text. A classifier takes of them what its input reader makes. */
-export type ModelInput = Uint8Array | TextInput;
+import type { ModelInput } from './model-input.ts';
 
 /**
  * The classifier that an artifact is, on this thread. Pictures beyond the limits are refused before they are decoded.

@@ -59,12 +59,15 @@ export interface RequestFacts {
 }
 
 interface Env {
-  Bindings: RequestFacts | undefined;
+  Bindings: RequestFacts;
   Variables: { requestId: string; error?: Error };
 }
 
 /** `fetch(request, { client })` answers a request; rejects for none. */
 export type App = Hono<Env>;
+
+/** What setTimeout takes for longer fires at once: 24.8 days. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Bodies of so many of the largest size may be received at a time. */
 const BODIES = 64;
@@ -74,6 +77,7 @@ const BODIES = 64;
  * `/readyz` · `/metrics` · `/openapi.json` · `/` (the page). Errors are problem details (RFC 9457).
  * While the model is still loading, what needs it is refused with 503. A host whose model fails to load has to end by
  * itself.
+ * @throws RangeError naming an option that is out of range
  */
 export function createApp<Input>(model: Classifier<Input> | Promise<Classifier<Input>>, options: AppOptions = {}): App {
   const {
@@ -84,6 +88,13 @@ export function createApp<Input>(model: Classifier<Input> | Promise<Classifier<I
     page,
     gauges = () => [],
   } = options;
+  for (const [name, value, most] of [
+    ['maxBodyBytes', maxBodyBytes, Number.MAX_SAFE_INTEGER],
+    ['maxPending', maxPending, Number.MAX_SAFE_INTEGER],
+    ['deadlineMs', deadlineMs, LONGEST_TIMER_MS],
+    ['ratePerMinute', options.ratePerMinute ?? 1, Number.MAX_SAFE_INTEGER],
+  ] as const)
+    if (!(value >= 1 && value <= most)) throw new RangeError(`${name}: expected 1 to ${most}, got ${value}`);
   const admission = createAdmission({ maxPending, deadlineMs });
   const bodies = createBodyBudget(BODIES * maxBodyBytes);
   const metrics = new Metrics();
@@ -192,16 +203,20 @@ function observed(app: App, metrics: Metrics, { log }: AppOptions): MiddlewareHa
     const route = routesOf(app).some((known) => known.path === path) ? path : 'other';
     metrics.countRequest(route, status, durationMs / 1000);
     const error = c.get('error');
-    log?.({
-      time: new Date().toISOString(),
-      level: error ? 'error' : 'info',
-      requestId: c.get('requestId'),
-      method,
-      route,
-      status,
-      durationMs: Math.round(durationMs * 100) / 100,
-      ...(error && { error: error.stack ?? error.message }),
-    });
+    try {
+      log?.({
+        time: new Date().toISOString(),
+        level: error ? 'error' : 'info',
+        requestId: c.get('requestId'),
+        method,
+        route,
+        status,
+        durationMs: Math.round(durationMs * 100) / 100,
+        ...(error && { error: error.stack ?? error.message }),
+      });
+    } catch {
+      // A log that fails is no reason to refuse an answer, and there is nobody else to tell.
+    }
   };
 }
 

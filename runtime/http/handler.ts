@@ -11,7 +11,7 @@ import { Problem, problemOf, problemResponse } from './problem.ts';
 export interface HandlerOptions {
   /** Bodies above this are refused, and never kept whole; 4 MiB unless given. */
   readonly maxBodyBytes?: number;
-  /** Told of failures that the client only sees as "500". */
+  /** Told of failures that the client only sees as "500". May not throw. */
   readonly onFailure?: (error: Error) => void;
 }
 

@@ -79,6 +79,7 @@ describe('the tarball', () => {
       'cli/',
       'dist/',
       ...['bun', 'deno', 'edge-worker', 'lambda', 'lib', 'node', 'packages', 'types'].map((name) => `dist/${name}/`),
+      'infra/package/',
     ]);
     expect(files.filter((file) => !file.includes('/'))).toEqual(['LICENSE', 'README.md', 'package.json']);
     expect(files.filter((file) => /\btest|\.map$|\.meta\.json$|(?<!\.d)\.ts$/.test(file))).toEqual([]);
@@ -132,8 +133,8 @@ function reachedFrom(file: string, seen = new Set<string>()): string[] {
   );
 }
 
-it.each(['nodenext', 'bundler'])('its types are right for moduleResolution %s', (resolution) => {
-  expect(run(user, 'npx', ['tsc', '--project', `tsconfig.${resolution}.json`])).toBe('');
+it.each(['nodenext', 'bundler', 'node'])('its types are right with tsconfig.%s.json', (kind) => {
+  expect(run(user, 'npx', ['tsc', '--project', `tsconfig.${kind}.json`])).toBe('');
 });
 
 describe.each(NODES)('on %s', (name, node) => {
