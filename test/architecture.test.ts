@@ -194,14 +194,15 @@ describe('packages', () => {
   });
 
   it('are the dependencies of package.json, all of them used', () => {
-    const { dependencies } = JSON.parse(readFileSync(`${projectFolder}package.json`, 'utf8')) as {
+    const { dependencies, optionalDependencies } = JSON.parse(readFileSync(`${projectFolder}package.json`, 'utf8')) as {
       dependencies: Record<string, string>;
+      optionalDependencies: Record<string, string>;
     };
     const imported = [...imports.values()]
       .flat()
       .filter(isPackage)
       .map(({ specifier }) => packageOf(specifier));
-    const known = [...Object.keys(dependencies), ...OPTIONAL].sort();
+    const known = [...Object.keys(dependencies), ...Object.keys(optionalDependencies), ...OPTIONAL].sort();
     expect([...new Set(imported)].sort()).toEqual(known);
     expect(Object.keys(PLACES).sort()).toEqual(known);
   });
