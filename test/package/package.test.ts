@@ -7,6 +7,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, wr
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
+import ts from 'typescript';
 import { beforeAll, describe, expect, it } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import { NOT_INSTALLED, programs, skipNote } from '../contract/hosts/installed.ts';
@@ -119,9 +120,7 @@ function namesIn(tree: Tree['dependencies'] = {}): Set<string> {
 }
 
 function importsOf(file: string): string[] {
-  return [...readFileSync(file, 'utf8').matchAll(/(?:^|[\s;}])(?:import|export)\b[^'"();]*?["']([^'"]+)["']/g)].map(
-    ([, specifier]) => specifier,
-  );
+  return ts.preProcessFile(readFileSync(file, 'utf8'), true).importedFiles.map(({ fileName }) => fileName);
 }
 
 /** The packages that a module and its pieces import. */
@@ -162,7 +161,7 @@ describe.each(NODES)('on %s', (name, node) => {
     expect(artifact).toMatchObject({
       task: 'image-classification',
       precision: 'int8',
-      refused: 'truncated',
+      refused: 'header',
       broken: 'unsupported-format',
     });
     const predict = (...args: string[]): unknown =>
