@@ -4,7 +4,7 @@ import './project-folder.mjs';
 
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
-import { buildEdge } from './edge-bundle.mjs';
+import { buildEdge, EDGE_ENTRIES } from './edge-bundle.mjs';
 import { buildLambda } from './lambda-bundle.mjs';
 import { buildLibrary } from './library.mjs';
 import { writePackageLocks } from './package-locks.mjs';
@@ -44,7 +44,7 @@ for (const name of readdirSync('dist')) {
   if (/\.mjs(\.map)?$/.test(name) && !(`dist/${name}` in metafile.outputs)) rmSync(`dist/${name}`);
 }
 
-for (const name of ['edge', 'edge-text']) {
+for (const name of EDGE_ENTRIES) {
   const { metafile } = await buildEdge(`infra/package/${name}.ts`, `dist/${name}.mjs`);
   writeFileSync(`dist/${name}.meta.json`, JSON.stringify(metafile)); // what it is made of: esbuild.github.io/analyze
 }

@@ -1,18 +1,21 @@
 // What the npm package exports to those who embed the runtime: dist/lib/, a module an entry of infra/package/, and
 // dist/types/, the declarations of all that they show.
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import { build } from 'esbuild';
 import ts from 'typescript';
+import { EDGE_ENTRIES } from './edge-bundle.mjs';
 
-/** Two entries are modules of their own (edge-bundle.mjs), for hosts that take just one. */
-const ENTRIES = ['app', 'artifact', 'decoders', 'node'];
-const EDGE_ENTRIES = ['edge', 'edge-text'];
+/** Every file of the folder is an entry. */
+const ENTRIES = readdirSync('infra/package')
+  .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+  .map((name) => `infra/package/${name}`);
 
 /** Writes dist/lib and dist/types. Throws where a declaration can't be made. */
 export async function buildLibrary() {
   for (const folder of ['dist/lib', 'dist/types']) rmSync(folder, { recursive: true, force: true });
   await build({
-    entryPoints: ENTRIES.map((name) => `infra/package/${name}.ts`),
+    entryPoints: ENTRIES.filter((path) => !EDGE_ENTRIES.includes(basename(path, '.ts'))),
     outdir: 'dist/lib',
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -27,7 +30,7 @@ export async function buildLibrary() {
     charset: 'utf8',
     logLevel: 'warning',
   });
-  writeDeclarations([...ENTRIES, ...EDGE_ENTRIES].map((name) => `infra/package/${name}.ts`));
+  writeDeclarations(ENTRIES);
 }
 
 /** Declarations of the entries and of what they reach. Their imports end in .js, as every resolution takes them. */

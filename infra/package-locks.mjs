@@ -4,16 +4,10 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The sets of cli/setup/packages.ts, which a test holds to this. */
-export const PACKAGE_SETS = {
-  onnxruntime: ['onnxruntime-node'],
-  tfjs: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'],
-};
-
 /** Writes them; package-lock.json is this project's own. */
 export function writePackageLocks() {
-  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
-  for (const [set, names] of Object.entries(PACKAGE_SETS)) {
+  const { packages } = readJson('package-lock.json');
+  for (const [set, { packages: names }] of Object.entries(readJson('cli/setup/package-sets.json'))) {
     const name = `slim-${set}`;
     const dependencies = Object.fromEntries(names.map((name) => [name, packages[`node_modules/${name}`].version]));
     const locked = lockedFor(names, packages);
@@ -65,6 +59,10 @@ function contentOf(places) {
       .map(({ parentPath, name }) => statSync(join(parentPath, name)).size),
   );
   return { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+}
+
+function readJson(path) {
+  return JSON.parse(readFileSync(path, 'utf8'));
 }
 
 function writeJson(path, value) {

@@ -1,7 +1,7 @@
 import { Argument, type Command } from 'commander';
 import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
 import type { Io } from '../io/io.ts';
-import { installedIn, PACKAGE_SETS, type PackageSet, requireFrom } from '../setup/packages.ts';
+import { PACKAGE_SETS, type PackageSet, requirePackages } from '../setup/packages.ts';
 import { PLUGIN_SETS, type PluginSet, setUpPlugin } from '../setup/plugins.ts';
 import { printResult } from './result.ts';
 
@@ -38,8 +38,7 @@ installed. In the end the plugin has to compute a product here. A plugin that ca
       printResult(io, json, { plugin: path, folder, computes: description }, `${what} is in ${folder}: ${description}`);
       return;
     }
-    await requireFrom(what, io);
-    const folder = await installedIn(what);
+    const { folder } = await requirePackages(what, io);
     printResult(io, json, { packages: PACKAGE_SETS[what].packages, folder }, `${what} is in ${folder}`);
   });
 }

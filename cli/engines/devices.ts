@@ -1,7 +1,7 @@
 /** What could compute on this machine: every engine and device, or why not and what brings it. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { messageOf, UserError } from '../io/errors.ts';
-import { installedIn, type PackageSet, packageVersion } from '../setup/packages.ts';
+import { findPackages, type PackageSet, packageVersion } from '../setup/packages.ts';
 import type { EngineName } from './engine.ts';
 import { findPlugin, hasHardware, namedPlugin, PLATFORMS, type Platform, setupCommand } from './xla/plugins.ts';
 
@@ -30,7 +30,7 @@ export async function listDevices(): Promise<DeviceReport[]> {
 }
 
 async function ofPackage(engine: EngineName, set: PackageSet): Promise<DeviceReport> {
-  const isThere = (await installedIn(set)) !== null;
+  const isThere = (await findPackages(set)) !== null;
   return {
     engine,
     device: 'cpu',

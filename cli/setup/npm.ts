@@ -1,8 +1,9 @@
 /** `npm ci` in a folder of Slim's, whatever npm was told of the folder that the user works in. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { UserError } from '../io/errors.ts';
+import { errorCode } from '../io/files.ts';
+import { runProgram } from './program.ts';
 
 /** The files of the lock as they are, here and nowhere else: flags win over what any .npmrc says. */
 const ARGUMENTS = [
@@ -20,53 +21,21 @@ const NOT_OURS = new RegExp(
   'i',
 );
 
-/** npm gets so long to end after it was asked to. */
-const PATIENCE_MS = 5000;
-
 /**
- * Installs what the package-lock.json of a folder says, without install scripts. Resolves and rejects once npm has ended.
- * @throws Error with what npm complained of; UserError where there is no npm
+ * Installs what the package-lock.json of a folder says, without install scripts. npm may end well and leave files out.
+ * @throws Error with what npm complained of, its code ENOSPC or EDQUOT where there was no room; UserError where there is
+ * no npm
  */
-export function npmCi(folder: string, signal: AbortSignal): Promise<void> {
+export async function npmCi(folder: string, signal: AbortSignal): Promise<void> {
   const { file, args } = npmProgram();
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_OURS.test(name)));
-  return new Promise((resolve, reject) => {
-    const child = spawn(file, [...args, ...ARGUMENTS], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'], env });
-    const release = endWith(child, signal);
-    let said = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      if (said.length < 100_000) said += text;
-    });
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      release();
-      reject(error.code === 'ENOENT' ? noNpm() : error);
-    });
-    child.on('close', (code) => {
-      release();
-      const full = /\b(ENOSPC|EDQUOT)\b/.exec(said)?.[1];
-      if (full !== undefined) reject(Object.assign(new Error(`${full}: no room left`), { code: full }));
-      else if (code === 0) resolve();
-      else reject(new Error(complaintOf(said) || `npm ended with ${code}`));
-    });
+  const call = { file, args: [...args, ...ARGUMENTS], cwd: folder, env };
+  const { code, stderr } = await runProgram(call, signal).catch((error: unknown) => {
+    throw errorCode(error) === 'ENOENT' ? noNpm() : error;
   });
-}
-
-/** Ends a process where the signal says so, and where this one ends. Returns what takes that back. */
-function endWith(child: ChildProcess, signal: AbortSignal): () => void {
-  let patience: NodeJS.Timeout | undefined;
-  const kill = (): void => void child.kill('SIGKILL');
-  const stop = (): void => {
-    child.kill('SIGTERM');
-    patience = setTimeout(kill, PATIENCE_MS);
-  };
-  signal.addEventListener('abort', stop, { once: true });
-  process.once('exit', kill);
-  if (signal.aborted) stop();
-  return () => {
-    clearTimeout(patience);
-    signal.removeEventListener('abort', stop);
-    process.removeListener('exit', kill);
-  };
+  const full = /\b(ENOSPC|EDQUOT)\b/.exec(stderr)?.[1];
+  if (full !== undefined) throw Object.assign(new Error(`${full}: no room left`), { code: full });
+  if (code !== 0) throw new Error(complaintOf(stderr) || `npm ended with ${code}`);
 }
 
 /** The first lines of what npm complains of, without its prefix and the way to its log. */

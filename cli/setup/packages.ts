@@ -5,61 +5,68 @@
  * Slim it is brought on first use, or by `slim setup`, into Slim's cache: by npm, without install scripts, and just the
  * files whose hashes stand in a lock file that comes with Slim.
  */
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, readdir, readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import manifest from '../../package.json' with { type: 'json' };
 import { builtAsset, builtFolder } from '../io/assets.ts';
 import { cacheFolder } from '../io/cache-folder.ts';
 import { messageOf, UserError } from '../io/errors.ts';
-import { errorCode } from '../io/files.ts';
+import { errorCode, exists } from '../io/files.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
-import { openToOthers } from './folders.ts';
 import { npmCi } from './npm.ts';
+import sets from './package-sets.json' with { type: 'json' };
+import { CACHE_HINTS, makeWhole } from './whole-folder.ts';
 
-/** Slim's own development has them all, in the versions that its tests ran with. */
-type Name = keyof typeof manifest.devDependencies;
+/** The name of a set of packages that are brought together, as `slim setup` calls it. */
+export type PackageSet = keyof typeof sets;
 
-/** What is brought together, by the name that `slim setup` has for it: the packages, and about how much comes. */
-export const PACKAGE_SETS = {
-  onnxruntime: { packages: ['onnxruntime-node'], download: '110 MB' },
-  tfjs: { packages: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'], download: '50 MB' },
-} as const satisfies Record<string, { packages: readonly Name[]; download: string }>;
-
-/** The name of a set. */
-export type PackageSet = keyof typeof PACKAGE_SETS;
+/** What is brought together, and about how much comes. The build writes a lock file for each. */
+export const PACKAGE_SETS: Readonly<
+  Record<PackageSet, { readonly packages: readonly string[]; readonly download: string }>
+> = sets;
 
 /** Where bringing is told of, and what ends it. */
 export type BringingIo = Pick<Io, 'stderr' | 'signal'>;
 
-/** The only version that it takes. */
-const versionOf = (name: Name): string => manifest.devDependencies[name];
-
-/**
- * A `require` that finds the packages of a set: beside Slim where they are installed there, else in the cache, into
- * which they are brought where it has none, or none that is whole.
- * @throws UserError where they can't be brought; Interrupted
- */
-export async function requireFrom(set: PackageSet, io: BringingIo): Promise<NodeJS.Require> {
-  const beside = createRequire(import.meta.url);
-  if (isInstalled(set, beside)) return beside;
-  const folder = setFolder(set);
-  const found = await stateOf(set, folder);
-  if (found === 'damaged') io.stderr.write(`${folder} is not whole\n`);
-  if (found !== 'whole') await bring(set, folder, io);
-  return createRequire(join(folder, 'package.json'));
+/** The packages of a set, where they were found. */
+export interface FoundPackages {
+  readonly folder: string;
+  readonly require: NodeJS.Require;
 }
 
-/** The folder that holds the packages of a set: Slim's own, or the cache's; null where neither does. */
-export async function installedIn(set: PackageSet): Promise<string | null> {
-  if (isInstalled(set, createRequire(import.meta.url))) return dirname(fileURLToPath(builtFolder()));
-  return (await stateOf(set, setFolder(set))) === 'whole' ? setFolder(set) : null;
+/** Slim's own development has them all; in the versions that its tests ran with, the only ones that it takes. */
+const versions: Readonly<Record<string, string>> = manifest.devDependencies;
+
+/** `NAME@VERSION`, as npm takes it, of each package of a set. */
+const specifiers = (set: PackageSet): string[] => PACKAGE_SETS[set].packages.map((name) => `${name}@${versions[name]}`);
+
+/**
+ * The packages of a set: beside Slim where they are installed there, else in the cache, into which they are brought
+ * where it has none, or none that is whole.
+ * @throws UserError where they can't be brought; Interrupted
+ */
+export async function requirePackages(set: PackageSet, io: BringingIo): Promise<FoundPackages> {
+  const found = await findPackages(set);
+  if (found !== null) return found;
+  const folder = setFolder(set);
+  if (await exists(folder)) io.stderr.write(`${folder} is not whole\n`);
+  await bring(set, folder, io);
+  return foundIn(folder);
+}
+
+/** The packages of a set, where they are all there; null where they would have to be brought. */
+export async function findPackages(set: PackageSet): Promise<FoundPackages | null> {
+  const beside = createRequire(import.meta.url);
+  if (isInstalled(set, beside)) return { folder: dirname(fileURLToPath(builtFolder())), require: beside };
+  const folder = setFolder(set);
+  return (await isWhole(set, folder)) ? foundIn(folder) : null;
 }
 
 /** The version of a set: that of its first package. */
 export function packageVersion(set: PackageSet): string {
-  return versionOf(PACKAGE_SETS[set].packages[0]);
+  return versions[PACKAGE_SETS[set].packages[0]];
 }
 
 /** Named by versions: another version of Slim brings its own. */
@@ -67,11 +74,15 @@ function setFolder(set: PackageSet): string {
   return join(resolve(cacheFolder()), 'packages', `${set}-${packageVersion(set)}`);
 }
 
+function foundIn(folder: string): FoundPackages {
+  return { folder, require: createRequire(join(folder, 'package.json')) };
+}
+
 /** Whether all are there, in the versions that Slim takes; one of another version is as good as none. */
 function isInstalled(set: PackageSet, require: NodeJS.Require): boolean {
   return PACKAGE_SETS[set].packages.every((name) => {
     try {
-      return (require(`${name}/package.json`) as { version: string }).version === versionOf(name);
+      return (require(`${name}/package.json`) as { version: string }).version === versions[name];
     } catch {
       return false; // Not there. One that is there but broken is an error when it is loaded.
     }
@@ -85,15 +96,11 @@ interface Content {
 }
 
 /** npm may leave half of a package without a word (a full disk), and a library that was cut short ends the process. */
-async function stateOf(set: PackageSet, folder: string): Promise<'absent' | 'damaged' | 'whole'> {
-  try {
-    await stat(folder);
-  } catch {
-    return 'absent';
-  }
+async function isWhole(set: PackageSet, folder: string): Promise<boolean> {
+  if (!(await exists(folder))) return false;
   const expected = JSON.parse(await readFile(builtAsset(`packages/${set}/content.json`), 'utf8')) as Content;
   const { files, bytes } = await contentOf(join(folder, 'node_modules'));
-  return files === expected.files && bytes === expected.bytes ? 'whole' : 'damaged';
+  return files === expected.files && bytes === expected.bytes;
 }
 
 async function contentOf(folder: string): Promise<Content> {
@@ -106,75 +113,26 @@ async function contentOf(folder: string): Promise<Content> {
   return { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
-/** Into a folder of its own first, so that a set is whole or absent, whoever else brings it at the same time. */
 async function bring(set: PackageSet, folder: string, { stderr, signal }: BringingIo): Promise<void> {
-  const { packages, download } = PACKAGE_SETS[set];
-  const what = packages.map((name) => `${name} ${versionOf(name)}`).join(', ');
-  let temporary: string | undefined;
+  const what = specifiers(set).join(', ');
+  stderr.write(`bringing ${what} (about ${PACKAGE_SETS[set].download}, once) into ${folder}\n`);
   try {
-    await mkdir(dirname(folder), { recursive: true });
-    await removeLeftovers(folder);
-    stderr.write(`bringing ${what} (about ${download}, once) into ${folder}\n`);
-    temporary = await mkdtemp(`${folder}.`);
-    for (const name of ['package.json', 'package-lock.json'])
-      await copyFile(builtAsset(`packages/${set}/${name}`), join(temporary, name));
-    await npmCi(temporary, signal);
-    if ((await stateOf(set, temporary)) !== 'whole')
-      throw new UserError('npm says that it is done, but files are missing or cut short', ROOM);
-    await openToOthers(temporary);
-    await replace(temporary, folder, async () => (await stateOf(set, folder)) === 'whole');
+    await makeWhole(folder, {
+      isWhole: (made) => isWhole(set, made),
+      async fill(made) {
+        for (const name of ['package.json', 'package-lock.json'])
+          await copyFile(builtAsset(`packages/${set}/${name}`), join(made, name));
+        await npmCi(made, signal);
+      },
+    });
   } catch (error) {
     throwIfInterrupted(signal);
-    const specifiers = packages.map((name) => `${name}@${versionOf(name)}`).join(' ');
+    const own = error instanceof UserError ? error.hint : CACHE_HINTS[errorCode(error)];
     throw new UserError(
       `can't bring ${what}: ${messageOf(error)}`,
-      error instanceof UserError && error.hint !== ''
-        ? error.hint
-        : (HINTS[errorCode(error)] ??
-            `Check the network and run slim setup ${set}; or install it beside slim: ` +
-              `npm install --ignore-scripts ${specifiers}`),
+      own ??
+        `Check the network and run slim setup ${set}; or install it beside slim: ` +
+          `npm install --ignore-scripts ${specifiers(set).join(' ')}`,
     );
-  } finally {
-    if (temporary !== undefined) await removed(temporary);
   }
-}
-
-const ROOM = 'Is the disk full? Free some space, or set SLIM_CACHE to a folder on another.';
-const PLACE = 'Set SLIM_CACHE to a folder that you may write.';
-const HINTS: Readonly<Record<string, string>> = {
-  ENOSPC: ROOM,
-  EDQUOT: ROOM,
-  EACCES: PLACE,
-  EPERM: PLACE,
-  EROFS: PLACE,
-  ENOTDIR: PLACE,
-  EEXIST: PLACE,
-};
-
-/** Puts a folder where another may be: one that is not whole goes, one that somebody else was faster with stays. */
-async function replace(from: string, to: string, isWhole: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await rename(from, to);
-    } catch (error) {
-      if (tries === 3 || !['ENOTEMPTY', 'EEXIST', 'EPERM', 'ENOTDIR'].includes(errorCode(error))) throw error;
-      if (await isWhole()) return;
-      await removed(to);
-    }
-  }
-}
-
-/** What a process that was killed has left: after an hour nobody works on it any more. */
-async function removeLeftovers(folder: string): Promise<void> {
-  const stale = Date.now() - 3_600_000;
-  for (const name of await readdir(dirname(folder))) {
-    const path = join(dirname(folder), name);
-    const isTemporary = name.startsWith(`${basename(folder)}.`) && name.length === basename(folder).length + 7;
-    if (isTemporary && (await stat(path)).mtimeMs < stale) await removed(path);
-  }
-}
-
-/** What can't be removed now is a leftover, removed some other time: the user has to hear of the job, not of this. */
-async function removed(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }).catch(() => undefined);
 }

@@ -3,19 +3,20 @@
  * Slim's cache: exact versions, binaries only, so that nothing of them runs while they are brought. Python itself is
  * only needed for that.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { evaluate, floats } from '../engines/engine.ts';
 import { findPlugin, type Platform, pluginFolder } from '../engines/xla/plugins.ts';
 import { input } from '../graph/ops/leaf.ts';
 import { matmul } from '../graph/ops/matmul.ts';
 import { messageOf, UserError } from '../io/errors.ts';
-import { errorCode, writeError } from '../io/files.ts';
+import { errorCode } from '../io/files.ts';
 import { throwIfInterrupted, untilInterrupted } from '../io/io.ts';
-import { openToOthers } from './folders.ts';
 import type { BringingIo } from './packages.ts';
+import { runProgram } from './program.ts';
+import { CACHE_HINTS, makeWhole } from './whole-folder.ts';
 
 /** What `slim setup` calls a platform's plugin. */
 export const PLUGIN_SETS = { cuda: 'cuda', rocm: 'rocm', tpu: 'tpu', 'xla-cpu': 'cpu' } as const satisfies Record<
@@ -153,52 +154,43 @@ async function contentsOf(folder: string): Promise<string | null> {
   }
 }
 
-/** Into a folder of its own first, so that a plugin is whole or absent. One of another version gives way. */
 async function bring(set: PluginSet, { wheels, download }: Wheels, folder: string, io: BringingIo): Promise<void> {
-  const { stderr, signal } = io;
   const more = wheels.length > 1 ? ` and ${wheels.length - 1} wheels of NVIDIA's` : '';
   const what = `${wheels[0].replace('==', ' ')}${more}`;
-  stderr.write(`bringing ${what} (about ${download}, once) into ${folder}\n`);
-  let temporary: string | undefined;
+  io.stderr.write(`bringing ${what} (about ${download}, once) into ${folder}\n`);
   try {
-    await mkdir(dirname(folder), { recursive: true });
-    temporary = await mkdtemp(`${folder}.`);
-    const [whole, scratch] = ['whole', 'scratch'].map((name) => join(temporary!, name));
-    await mkdir(scratch);
-    await pipInstall(wheels, whole, scratch, io);
-    await writeFile(join(whole, CONTENTS), contents(wheels));
-    await openToOthers(whole);
-    await rename(folder, join(temporary, 'old')).catch((error: unknown) => {
-      if (errorCode(error) !== 'ENOENT') throw error;
+    await makeWhole(folder, {
+      isWhole: async (made) => (await contentsOf(made)) === contents(wheels),
+      async fill(made) {
+        // Wheels of gigabytes are unpacked beside the target, not in a /tmp that may be small.
+        const scratch = join(made, 'scratch');
+        await mkdir(scratch);
+        await pipInstall(wheels, made, scratch, io);
+        await rm(scratch, { recursive: true, force: true });
+        await writeFile(join(made, CONTENTS), contents(wheels));
+      },
     });
-    await rename(whole, folder);
   } catch (error) {
-    throwIfInterrupted(signal);
-    // Somebody else was faster.
-    if (['ENOTEMPTY', 'EEXIST'].includes(errorCode(error)) && (await contentsOf(folder)) === contents(wheels)) return;
-    if (errorCode(error) !== '' && !(error instanceof UserError)) throw writeError(folder, error);
-    throw bringingError(set, what, messageOf(error));
-  } finally {
-    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+    throwIfInterrupted(io.signal);
+    throw new UserError(
+      `can't bring ${what}: ${messageOf(error)}`,
+      CACHE_HINTS[errorCode(error)] ?? remedyFor(set, messageOf(error)),
+    );
   }
 }
 
-/** What was said, and what to do about it. */
-function bringingError(set: PluginSet, what: string, said: string): UserError {
+/** What to do about what pip said. */
+function remedyFor(set: PluginSet, said: string): string {
   const again = `then run slim setup ${set} again`;
-  const remedy = /no python3/.test(said)
-    ? `Install Python 3 with pip (sudo apt-get install python3-pip), ${again}.`
-    : /No module named pip/.test(said)
-      ? `Install pip (sudo apt-get install python3-pip), ${again}.`
-      : /No space left/i.test(said)
-        ? `Make room, or set SLIM_CACHE to a folder with more of it, ${again}.`
-        : /No matching distribution/.test(said)
-          ? 'The wheels are made for Linux, most of them for x86-64 alone; and pip sees them only where it reaches an index.'
-          : `Check the network, ${again}; or bring it on another machine and name its file with SLIM_PJRT_PLUGIN.`;
-  return new UserError(`can't bring ${what}: ${said}`, remedy);
+  if (/no python3/.test(said)) return `Install Python 3 with pip (sudo apt-get install python3-pip), ${again}.`;
+  if (/No module named pip/.test(said)) return `Install pip (sudo apt-get install python3-pip), ${again}.`;
+  if (/No space left/i.test(said)) return `Make room, or set SLIM_CACHE to a folder with more of it, ${again}.`;
+  if (/No matching distribution/.test(said))
+    return 'The wheels are made for Linux, most of them for x86-64 alone; and pip sees them only where it reaches an index.';
+  return `Check the network, ${again}; or bring it on another machine and name its file with SLIM_PJRT_PLUGIN.`;
 }
 
-/** Rejects with what pip said last, once it has ended: it writes nothing after that. */
+/** @throws Error with what pip complained of, or that there is no Python */
 async function pipInstall(
   wheels: readonly string[],
   target: string,
@@ -208,38 +200,19 @@ async function pipInstall(
   throwIfInterrupted(signal);
   // --no-deps: the list is whole, and the one place that says what comes.
   const flags = ['--no-deps', '--only-binary=:all:', '--no-cache-dir', '--no-input', '--disable-pip-version-check'];
-  await new Promise<void>((resolve, reject) => {
-    const child = spawn(
-      'python3',
-      ['-m', 'pip', 'install', ...flags, '--progress-bar=off', '--target', target, ...wheels],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        signal,
-        killSignal: 'SIGINT',
-        // Wheels of gigabytes are unpacked beside the target, not in a /tmp that may be small; and --user, which somebody
-        // may have set for all installations, does not go with --target.
-        env: { ...process.env, TMPDIR: scratch, PIP_USER: '0' },
-      },
-    );
-    let said = '';
-    let line = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      const lines = (line + text).split('\n');
-      line = lines.pop()!;
-      for (const told of lines) if (/^ *Downloading /.test(told)) stderr.write(`${told.trim()}\n`);
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-4000);
-    });
-    child.on('error', (error) => {
-      if (signal.aborted) return; // and closes soon
-      reject(errorCode(error) === 'ENOENT' ? new UserError('no python3 is on the PATH') : error);
-    });
-    child.on('close', (code) => {
-      if (code === 0) resolve();
-      else reject(new UserError(pipComplaint(said) || `pip ended with ${code}`));
-    });
+  const call = {
+    file: 'python3',
+    args: ['-m', 'pip', 'install', ...flags, '--progress-bar=off', '--target', target, ...wheels],
+    // --user, which somebody may have set for all installations, does not go with --target.
+    env: { ...process.env, TMPDIR: scratch, PIP_USER: '0' },
+    onLine(line: string) {
+      if (/^ *Downloading /.test(line)) stderr.write(`${line.trim()}\n`);
+    },
+  };
+  const { code, stderr: said } = await runProgram(call, signal).catch((error: unknown) => {
+    throw errorCode(error) === 'ENOENT' ? new Error('no python3 is on the PATH') : error;
   });
+  if (code !== 0) throw new Error(pipComplaint(said) || `pip ended with ${code}`);
 }
 
 /** What pip calls errors, or else its last lines. */

@@ -88,13 +88,7 @@ export function createApp<Input>(model: Classifier<Input> | Promise<Classifier<I
     page,
     gauges = () => [],
   } = options;
-  for (const [name, value, most] of [
-    ['maxBodyBytes', maxBodyBytes, Number.MAX_SAFE_INTEGER],
-    ['maxPending', maxPending, Number.MAX_SAFE_INTEGER],
-    ['deadlineMs', deadlineMs, LONGEST_TIMER_MS],
-    ['ratePerMinute', options.ratePerMinute ?? 1, Number.MAX_SAFE_INTEGER],
-  ] as const)
-    if (!(value >= 1 && value <= most)) throw new RangeError(`${name}: expected 1 to ${most}, got ${value}`);
+  expectInRange({ maxBodyBytes, maxPending, deadlineMs, ratePerMinute: options.ratePerMinute ?? 1 });
   const admission = createAdmission({ maxPending, deadlineMs });
   const bodies = createBodyBudget(BODIES * maxBodyBytes);
   const metrics = new Metrics();
@@ -173,6 +167,13 @@ export function createApp<Input>(model: Classifier<Input> | Promise<Classifier<I
     ),
   );
   return app;
+}
+
+function expectInRange(numbers: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    const most = name === 'deadlineMs' ? LONGEST_TIMER_MS : Number.MAX_SAFE_INTEGER;
+    if (!(value >= 1 && value <= most)) throw new RangeError(`${name}: expected 1 to ${most}, got ${value}`);
+  }
 }
 
 /** The model, once it is there. Throws Problem 503 before. */

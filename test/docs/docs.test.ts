@@ -41,9 +41,6 @@ const SHORT: Readonly<Record<string, readonly string[]>> = {
   'bench serve': ['--duration', '1', '--warm-up', '0', '--connections', '2'],
 };
 
-/** Flags of other programs that are written alone. */
-const FOREIGN = new Set<string>([]);
-
 describe.each([...documents])('%s', (path, { fences, spans, links }) => {
   it('marks its blocks as what can be checked', () => {
     expect(fences.filter((fence) => !KINDS.includes(kindOf(fence))).map(({ line }) => `${path}:${line}`)).toEqual([]);
@@ -54,12 +51,10 @@ describe.each([...documents])('%s', (path, { fences, spans, links }) => {
   });
 
   it('names commands and flags that exist', () => {
-    const wrong = spans
-      .filter(({ text }) => !FOREIGN.has(text))
-      .flatMap(({ text, line }) => {
-        const why = wrongIn(text);
-        return why === null ? [] : [`${path}:${line}: ${why}`];
-      });
+    const wrong = spans.flatMap(({ text, line }) => {
+      const why = wrongIn(text);
+      return why === null ? [] : [`${path}:${line}: ${why}`];
+    });
     expect(wrong).toEqual([]);
   });
 

@@ -79,7 +79,7 @@ describe('slim setup onnxruntime', () => {
       { version: 1, packages: ['onnxruntime-node'], folder: join(cache, 'packages', name) },
     ]);
     expect(stderr).toBe(
-      `bringing onnxruntime-node ${version} (about 110 MB, once) into ${join(cache, 'packages', name)}\n`,
+      `bringing onnxruntime-node@${version} (about 110 MB, once) into ${join(cache, 'packages', name)}\n`,
     );
     expect(readFileSync(calls, 'utf8')).toMatch(/^ci --ignore-scripts .*--no-workspaces/);
     expect(statSync(join(cache, 'packages', name)).mode & 0o777).toBe(0o777 & ~process.umask());
@@ -106,7 +106,7 @@ describe('slim setup onnxruntime', () => {
     const { code, stderr } = await start(npm, 'setup', 'onnxruntime').exit;
     expect(code).toBe(1);
     expect(stderr.split('\n').slice(1)).toEqual([
-      `error: can't bring onnxruntime-node 1.30.0: code ENOTFOUND; network is down`,
+      `error: can't bring onnxruntime-node@1.30.0: code ENOTFOUND; network is down`,
       'hint: Check the network and run slim setup onnxruntime; or install it beside slim: ' +
         'npm install --ignore-scripts onnxruntime-node@1.30.0',
       '',
@@ -133,7 +133,7 @@ describe('slim setup onnxruntime', () => {
   ])('does not believe an npm that ends with 0 and %s', async (_, npm) => {
     const { code, stderr } = await start(npm, 'setup', 'onnxruntime').exit;
     expect(code).toBe(1);
-    expect(stderr).toContain('npm says that it is done, but files are missing or cut short\nhint: Is the disk full?');
+    expect(stderr).toContain('not all of it has come, or files were cut short\nhint: Is the disk full?');
     expect(inCache()).toEqual([]);
   });
 

@@ -1,9 +1,9 @@
 /** One graph becomes one ONNX model. */
-import { describeType, expansionOf, type Graph, type Node, type Shape, topological } from '../../graph/graph.ts';
+import { describeType, type Graph, type Node, type Shape, topological } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
 import type { OnnxAttribute, OnnxWriter } from '../../graph/targets.ts';
 import { EngineError, type HostTensor } from '../engine.ts';
-import { distinctInputs } from '../inputs.ts';
+import { distinctInputs, loweredInputs, lowerNode } from '../lowering.ts';
 import { AttributeType, ElementType, Model } from './schema.ts';
 
 /** LayerNormalization came with 17, ReduceSum's axes as input with 18, Gelu with 20. */
@@ -22,7 +22,7 @@ export interface OnnxModel {
  * `constants` become initializers.
  */
 export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, HostTensor>> = {}): OnnxModel {
-  const order = topological(Object.values(graph.outputs), loweredInputs);
+  const order = topological(Object.values(graph.outputs), loweredInputs('onnx'));
   const writer = new ModelWriter();
   const names = new Map<Node, string>();
   const inputs: Node[] = [];
@@ -35,7 +35,10 @@ export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, Hos
       inputs.push(node);
       names.set(node, name);
     } else {
-      names.set(node, lowerNode(writer, node, names));
+      names.set(
+        node,
+        lowerNode('onnx', node, names, (inputs) => node.operation.onnx!(writer, inputs, node)),
+      );
     }
   }
   const outputs = Object.entries(graph.outputs).map(([name, node]) => {
@@ -61,25 +64,6 @@ export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, Hos
 /** ONNX has one name space for inputs and outputs; a training step takes `parameters` and gives `parameters`. */
 export function outputName(name: string): string {
   return `=${name}`;
-}
-
-function loweredInputs(node: Node): readonly Node[] {
-  if (node.operation.onnx) return node.inputs;
-  const expansion = expansionOf(node);
-  return expansion ? [expansion] : node.inputs;
-}
-
-function lowerNode(writer: OnnxWriter, node: Node, names: ReadonlyMap<Node, string>): string {
-  if (node.operation.onnx)
-    return node.operation.onnx(
-      writer,
-      node.inputs.map((x) => names.get(x)!),
-      node,
-    );
-  const expansion = expansionOf(node);
-  if (!expansion)
-    throw new EngineError(`onnx: operation ${node.operation.name} has neither an ONNX spelling nor an expansion`);
-  return names.get(expansion)!;
 }
 
 function valueInfo(name: string, { dtype, shape }: Node): object {

@@ -1,6 +1,6 @@
 import type * as ort from 'onnxruntime-node';
-import { UserError } from '../../io/errors.ts';
-import { type BringingIo, requireFrom } from '../../setup/packages.ts';
+import { messageOf, UserError } from '../../io/errors.ts';
+import { type BringingIo, requirePackages } from '../../setup/packages.ts';
 
 /** Where onnxruntime-node 1.30 has a binary. */
 const BUILDS = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'win32-x64', 'win32-arm64'];
@@ -17,7 +17,15 @@ export interface Platform {
  */
 export async function loadOnnxruntime(io: BringingIo): Promise<typeof ort> {
   expectBuild(thisPlatform());
-  return (await requireFrom('onnxruntime', io))('onnxruntime-node') as typeof ort;
+  const { folder, require } = await requirePackages('onnxruntime', io);
+  try {
+    return require('onnxruntime-node') as typeof ort;
+  } catch (error) {
+    throw new UserError(
+      `onnxruntime in ${folder} does not load: ${messageOf(error)}`,
+      'Remove it; the next command brings it again.',
+    );
+  }
 }
 
 /** @throws UserError where onnxruntime has no build for this platform: saying where it has, and what works here. */
@@ -43,6 +51,7 @@ function thisPlatform(): Platform {
 
 /** Node's report names the C library that it was linked with, where that is glibc. */
 function usesGlibc(): boolean {
+  Object.assign(process.report, { excludeNetwork: true }); // its names may take seconds to look up
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime !== undefined;
 }

@@ -4,10 +4,10 @@
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { type DType, expansionOf, type Graph, type Node, topological } from '../../graph/graph.ts';
+import { type DType, type Graph, type Node, topological } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
 import type { Tfjs, TfjsTensor } from '../../graph/targets.ts';
-import { type BringingIo, requireFrom } from '../../setup/packages.ts';
+import { type BringingIo, requirePackages } from '../../setup/packages.ts';
 import {
   type DeviceTensor,
   type Engine,
@@ -17,6 +17,7 @@ import {
   type Outputs,
   type Program,
 } from '../engine.ts';
+import { loweredInputs, lowerNode } from '../lowering.ts';
 
 const TFJS_TYPES = { f32: 'float32', i32: 'int32' } as const satisfies Record<DType, string>;
 
@@ -55,7 +56,7 @@ async function loadTfjs(gpu: boolean, io: BringingIo): Promise<{ tf: Tfjs; descr
     await tf.ready();
     return { tf, description: `tfjs ${tf.version.tfjs} (${name})` };
   }
-  const brought = await requireFrom('tfjs', io);
+  const { require: brought } = await requirePackages('tfjs', io);
   const tf = brought('@tensorflow/tfjs') as Tfjs;
   const { setWasmPaths } = brought('@tensorflow/tfjs-backend-wasm') as typeof import('@tensorflow/tfjs-backend-wasm');
   setWasmPaths(join(dirname(brought.resolve('@tensorflow/tfjs-backend-wasm')), '/'));
@@ -84,12 +85,7 @@ export async function createTfjsEngine({ gpu }: { gpu: boolean }, io: BringingIo
   };
 }
 
-/** What a node is computed from: its inputs, or its expansion where tfjs has no such operation. */
-function interpretedInputs(node: Node): readonly Node[] {
-  if (node.operation.tfjs) return node.inputs;
-  const expansion = expansionOf(node);
-  return expansion ? [expansion] : node.inputs;
-}
+const interpretedInputs = loweredInputs('tfjs');
 
 function interpret(tf: Tfjs, graph: Graph, constants: Inputs): Program {
   const outputs = Object.entries(graph.outputs);
@@ -129,9 +125,8 @@ function compute(tf: Tfjs, node: Node, values: ReadonlyMap<Node, TfjsTensor>, gi
     if (!(tensor instanceof TfjsDeviceTensor)) throw new EngineError(`tfjs: input ${name} is missing`);
     return tf.clone(tensor.tensor);
   }
-  const inputs = interpretedInputs(node).map((x) => values.get(x)!);
   const { tfjs } = node.operation;
-  if (tfjs) return tf.tidy(() => tfjs(tf, inputs, node));
-  if (expansionOf(node)) return tf.clone(inputs[0]);
-  throw new EngineError(`tfjs: operation ${node.operation.name} has neither a tfjs spelling nor an expansion`);
+  const value = lowerNode('tfjs', node, values, (inputs) => tf.tidy(() => tfjs!(tf, inputs, node)));
+  // The value of an expansion has a life of its own.
+  return tfjs ? value : tf.clone(value);
 }

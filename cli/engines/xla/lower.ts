@@ -1,9 +1,8 @@
 /** One graph becomes one StableHLO module. */
-import { expansionOf, type Graph, type Node, topological } from '../../graph/graph.ts';
+import { type Graph, type Node, topological } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
 import type { HloValue } from '../../graph/targets.ts';
-import { EngineError } from '../engine.ts';
-import { distinctInputs } from '../inputs.ts';
+import { distinctInputs, loweredInputs, lowerNode } from '../lowering.ts';
 import type { Precision } from '../precision.ts';
 import { ModuleWriter, tensorType } from './writer.ts';
 
@@ -54,7 +53,7 @@ export async function lowerInSlices(graph: Graph, options: LowerOptions): Promis
 
 /** Yields after each node. */
 function* lower(graph: Graph, { precision, donated = {} }: LowerOptions): Generator<void, StableHloModule> {
-  const order = topological(Object.values(graph.outputs), loweredInputs);
+  const order = topological(Object.values(graph.outputs), loweredInputs('stablehlo'));
   const inputs = distinctInputs(
     'xla',
     order.filter((node) => inputName(node) !== null),
@@ -64,7 +63,12 @@ function* lower(graph: Graph, { precision, donated = {} }: LowerOptions): Genera
   const values = new Map<Node, HloValue>();
   for (const node of order) {
     const name = inputName(node);
-    values.set(node, name === null ? lowerNode(writer, node, values) : argument(node, positions.get(name)!));
+    values.set(
+      node,
+      name === null
+        ? lowerNode('stablehlo', node, values, (inputs) => node.operation.stablehlo!(writer, inputs, node))
+        : argument(node, positions.get(name)!),
+    );
     yield;
   }
   const outputs = Object.keys(graph.outputs);
@@ -92,23 +96,4 @@ function argument({ dtype, shape }: Node, position: number): HloValue {
 /** How XLA is told that an output takes over an argument's memory. */
 function aliasOf(output: string | undefined, outputs: readonly string[]): string {
   return output === undefined ? '' : ` {tf.aliasing_output = ${outputs.indexOf(output)} : i32}`;
-}
-
-function loweredInputs(node: Node): readonly Node[] {
-  if (node.operation.stablehlo) return node.inputs;
-  const expansion = expansionOf(node);
-  return expansion ? [expansion] : node.inputs;
-}
-
-function lowerNode(writer: ModuleWriter, node: Node, values: ReadonlyMap<Node, HloValue>): HloValue {
-  if (node.operation.stablehlo)
-    return node.operation.stablehlo(
-      writer,
-      node.inputs.map((x) => values.get(x)!),
-      node,
-    );
-  const expansion = expansionOf(node);
-  if (!expansion)
-    throw new EngineError(`xla: operation ${node.operation.name} has neither a StableHLO spelling nor an expansion`);
-  return values.get(expansion)!;
 }
