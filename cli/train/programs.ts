@@ -11,13 +11,17 @@ export function createPrograms(compile: (tokens: number | null) => Promise<Progr
   const programs = new Map<number | null, Promise<Program>>();
   return {
     at(tokens) {
-      const known = programs.get(tokens) ?? compile(tokens);
-      programs.set(tokens, known);
-      return known;
+      const known = programs.get(tokens);
+      if (known) return known;
+      const program = compile(tokens);
+      programs.set(tokens, program);
+      program.catch(() => programs.delete(tokens)); // what failed may be tried again, and there is nothing to end
+      return program;
     },
     async dispose() {
-      for (const program of programs.values()) await (await program).dispose();
+      const made = await Promise.allSettled(programs.values());
       programs.clear();
+      for (const one of made) if (one.status === 'fulfilled') await one.value.dispose();
     },
   };
 }

@@ -88,7 +88,10 @@ export function createApp<Input>(model: Classifier<Input> | Promise<Classifier<I
     page,
     gauges = () => [],
   } = options;
-  expectInRange({ maxBodyBytes, maxPending, deadlineMs, ratePerMinute: options.ratePerMinute ?? 1 });
+  expectFromOne('maxBodyBytes', maxBodyBytes);
+  expectFromOne('maxPending', maxPending);
+  expectFromOne('deadlineMs', deadlineMs, LONGEST_TIMER_MS);
+  expectFromOne('ratePerMinute', options.ratePerMinute ?? 1);
   const admission = createAdmission({ maxPending, deadlineMs });
   const bodies = createBodyBudget(BODIES * maxBodyBytes);
   const metrics = new Metrics();
@@ -169,11 +172,8 @@ export function createApp<Input>(model: Classifier<Input> | Promise<Classifier<I
   return app;
 }
 
-function expectInRange(numbers: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(numbers)) {
-    const most = name === 'deadlineMs' ? LONGEST_TIMER_MS : Number.MAX_SAFE_INTEGER;
-    if (!(value >= 1 && value <= most)) throw new RangeError(`${name}: expected 1 to ${most}, got ${value}`);
-  }
+function expectFromOne(name: string, value: number, most = Number.MAX_SAFE_INTEGER): void {
+  if (!(value >= 1 && value <= most)) throw new RangeError(`${name}: expected 1 to ${most}, got ${value}`);
 }
 
 /** The model, once it is there. Throws Problem 503 before. */

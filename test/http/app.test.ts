@@ -306,6 +306,15 @@ describe('POST /v1/predict of texts', () => {
 });
 
 describe('failures', () => {
+  it('of the log cost no answer', async () => {
+    const { ask } = client({
+      log() {
+        throw new Error('the disk of the log is full');
+      },
+    });
+    expect((await ask('/healthz')).status).toBe(200);
+  });
+
   it('stay inside: the client gets 500, the log the reason', async () => {
     const log: LogEntry[] = [];
     const { post } = client({ log: (entry) => log.push(entry) });
@@ -581,5 +590,17 @@ describe("Hugging Face's answers at POST /", () => {
       [{ label: 'x', score: 1 }],
       [{ label: 'y', score: 1 }],
     ]);
+  });
+});
+
+describe('options out of range', () => {
+  it.each<[AppOptions, string]>([
+    [{ deadlineMs: Infinity }, 'deadlineMs: expected 1 to 2147483647, got Infinity'],
+    [{ deadlineMs: 0 }, 'deadlineMs: expected 1 to 2147483647, got 0'],
+    [{ maxPending: 0 }, 'maxPending: expected 1 to 9007199254740991, got 0'],
+    [{ maxBodyBytes: Number.NaN }, 'maxBodyBytes: expected 1 to 9007199254740991, got NaN'],
+    [{ ratePerMinute: 0.5 }, 'ratePerMinute: expected 1 to 9007199254740991, got 0.5'],
+  ])('%o', (options, message) => {
+    expect(() => createApp(pictures, options)).toThrow(new RangeError(message));
   });
 });
