@@ -64,12 +64,24 @@ export function plain(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
+/** Waits until the page knows the model: before that, it does not listen to what is chosen, dropped or typed. */
+export async function formOf(page: Page): Promise<void> {
+  await page.locator('#try').waitFor();
+}
+
+/** Gives a picture to the page's file field, which is there for Playwright long before it is for a visitor. */
+export async function choosePicture(page: Page, picture: Parameters<Locator['setInputFiles']>[0]): Promise<void> {
+  await formOf(page);
+  await page.getByLabel(/^Choose/).setInputFiles(picture);
+}
+
 /** Opens a file field with the keyboard and chooses a file. */
 export async function chooseByKeyboard(
   page: Page,
   field: Locator,
   chosen: Parameters<FileChooser['setFiles']>[0],
 ): Promise<void> {
+  await formOf(page);
   // Long before the key: a chooser that opens before Chromium knows that somebody waits is never told of.
   const chooser = page.waitForEvent('filechooser');
   await tabTo(page, field);

@@ -9,6 +9,8 @@ import {
   absent,
   alertOf,
   chooseByKeyboard,
+  choosePicture,
+  formOf,
   launch,
   plain,
   predictionsOf,
@@ -82,11 +84,14 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
     last = await visit(browser, server.url, options);
     return last.page;
   }
-  const openPictures = (predict: StandIn['predict'] = ANSWER, options?: BrowserContextOptions): Promise<Page> =>
-    open({ body: PICTURE_MODEL }, predict, options);
+  async function openPictures(predict: StandIn['predict'] = ANSWER, options?: BrowserContextOptions): Promise<Page> {
+    const page = await open({ body: PICTURE_MODEL }, predict, options);
+    await formOf(page);
+    return page;
+  }
   const openTexts = (predict: StandIn['predict'] = TEXT_ANSWER): Promise<Page> => open({ body: TEXT_MODEL }, predict);
   const choose = (page: Page, picture: { name: string; mimeType: string; buffer: Buffer } = PICTURE): Promise<void> =>
-    page.getByLabel(/^Choose/).setInputFiles(picture);
+    choosePicture(page, picture);
   const predictions = (): Asked[] => server.asked.filter(({ url }) => url.startsWith('/v1/predict'));
 
   afterEach(async () => {

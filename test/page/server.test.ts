@@ -6,7 +6,17 @@ import type { ModelInfo } from '../../runtime/http/classifier.ts';
 import { smallTextArtifact } from '../runtime/text/small-tokenizer.ts';
 import { slimJson, workFolder, writePictures, writeTinyModel } from '../support/cli.ts';
 import { type Running, start } from '../support/process.ts';
-import { absent, alertOf, chooseByKeyboard, launch, plain, predictionsOf, type Visit, visit } from './browser.ts';
+import {
+  absent,
+  alertOf,
+  chooseByKeyboard,
+  choosePicture,
+  launch,
+  plain,
+  predictionsOf,
+  type Visit,
+  visit,
+} from './browser.ts';
 
 const work = workFolder();
 const picture = work.path('pictures/val/light/0.png');
@@ -116,9 +126,11 @@ describe.skipIf(absent !== null)(`the page of slim serve${absent === null ? '' :
 
   it('says why a picture can not be read', async () => {
     const page = await open(await serve('pictures.slim'));
-    await page
-      .getByLabel('Choose a picture')
-      .setInputFiles({ name: 'half.png', mimeType: 'image/png', buffer: readFileSync(picture).subarray(0, 200) });
+    await choosePicture(page, {
+      name: 'half.png',
+      mimeType: 'image/png',
+      buffer: readFileSync(picture).subarray(0, 200),
+    });
     expect(await alertOf(page)).toMatch(/^This picture can’t be read: a png that /);
   });
 
@@ -155,14 +167,13 @@ describe.skipIf(absent !== null)(`the page of slim serve${absent === null ? '' :
     await page.getByText('This token is not accepted.').waitFor();
     await page.getByLabel('Access token').fill(TOKEN);
     await page.getByRole('button', { name: 'Use token' }).click(); // 3: the model
-    const choose = page.getByLabel(/^Choose/);
-    await choose.setInputFiles({ name: 'large.png', mimeType: 'image/png', buffer: Buffer.alloc(4096) }); // 4: too large
+    await choosePicture(page, { name: 'large.png', mimeType: 'image/png', buffer: Buffer.alloc(4096) }); // 4: too large
     expect(await alertOf(page)).toBe(
       'This picture is larger than the server takes: the body is larger than 2048 bytes.',
     );
     // 5: too often, also where a slow browser has left time for the bucket to fill again.
     while ((await fetch(`${url}/v1/model`)).status !== 429);
-    await choose.setInputFiles(picture);
+    await choosePicture(page, picture);
     await page.getByText(/^That was too many requests in a short time\. Try again in \d+ seconds?\.$/).waitFor();
   });
 
