@@ -5,6 +5,7 @@ import { tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { type AdapterOptions, adapterTensors, initialName } from '../pclora/linear.ts';
 import { initialTensors } from '../pretrained/initial.ts';
+import { STEPS_AHEAD } from '../train/loop.ts';
 import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../train/optimizer.ts';
 import { compressStep, DONATED, STATE } from '../train/step.ts';
 import { packVector, tensorNamed, uploadTensors } from '../train/trained-tensors.ts';
@@ -23,12 +24,16 @@ export interface TrainStepOptions {
   readonly onStep?: (done: number, total: number) => void;
 }
 
-/** Milliseconds of a step of one phase, and of compiling its program. */
+/** Milliseconds of a step of one phase, and of compiling its program, or of reading it where one was kept. */
 export interface PhaseTiming extends Summary {
   readonly compileMs: number;
+  readonly samplesPerSecond: number;
 }
 
-/** Times both programs of a compression one after the other, as a run has them. */
+/**
+ * Times both programs of a compression one after the other, as a run has them: with as many steps handed to the device
+ * before the first one's loss is read as the training loop has, but the same batch, which is there already.
+ */
 export async function benchTrainStep(
   engine: Engine,
   options: TrainStepOptions,
@@ -66,25 +71,45 @@ export async function benchTrainStep(
       moment2: vector(new Float32Array(layout.size)),
     };
     const times: number[] = [];
+    const waiting: Promise<number>[] = [];
+    let lastEnd = 0;
+    /** A step's time is from its start, or from the end of the step before where that came later. */
+    async function finished(started: number, loss: DeviceTensor): Promise<number> {
+      await loss.read();
+      loss.dispose();
+      const end = performance.now();
+      const ms = end - Math.max(started, lastEnd);
+      lastEnd = end;
+      return ms;
+    }
+    const oldest = async (): Promise<void> => void times.push(await waiting.shift()!);
     for (let step = 0; step <= options.steps; step++) {
       const started = performance.now();
       const scalars = Object.entries(adamwScalars(step, 1e-4, ADAMW_DEFAULTS)).map(
         ([name, value]) => [name, engine.upload(floats(Float32Array.of(value), []))] as const,
       );
       const outputs = await program.run({ ...fixed, ...state, ...Object.fromEntries(scalars) });
-      await outputs.loss.read();
-      if (step > 0) times.push(performance.now() - started);
-      for (const tensor of Object.values(state)) tensor.dispose();
+      for (const tensor of [...Object.values(state), ...scalars.map(([, scalar]) => scalar)]) tensor.dispose();
       state = Object.fromEntries(STATE.map((name) => [name, outputs[name]]));
+      for (const name of OTHER_OUTPUTS) outputs[name].dispose();
+      const finishing = finished(started, outputs.loss);
+      finishing.catch(() => undefined); // heard of by whoever waits for it, and that may be later
+      waiting.push(finishing);
+      if (waiting.length > STEPS_AHEAD || step === 0) await oldest();
       options.onStep?.(step, options.steps);
     }
+    while (waiting.length > 0) await oldest();
     for (const tensor of Object.values(state)) tensor.dispose();
     await program.dispose();
-    return { compileMs, ...summarize(times) };
+    const summary = summarize(times.slice(1)); // not the first, in which memory is taken and kernels are loaded
+    return { compileMs, samplesPerSecond: (1000 * batch) / summary.medianMs, ...summary };
   }
 
   return { fading: await time('fading'), adapters: await time('adapters'), trainedParameters: layout.size };
 }
+
+/** What a step gives beside its state and its loss. */
+const OTHER_OUTPUTS = ['task', 'feature', 'gradientNorm'] as const;
 
 function randomBatch(engine: Engine, model: Model, batch: number): Record<string, DeviceTensor> {
   const source = random(1);

@@ -1,10 +1,11 @@
 import { type Command, Option } from 'commander';
 import { addEngineOptions, addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
-import { benchTrainStep } from '../bench/train-step.ts';
+import { benchTrainStep, type PhaseTiming } from '../bench/train-step.ts';
 import { createEngine, type EngineChoice } from '../engines/create.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import { INITS, type Init } from '../pclora/linear.ts';
+import { withinMemory } from '../train/memory.ts';
 import { addModelOptions, type ModelFlags, modelOf, ranksOf } from './bench-model.ts';
 import { formatBytes, percent, printResult, table } from './result.ts';
 
@@ -21,7 +22,7 @@ export function trainStepCommand(io: Io): Command {
     'train-step',
     'milliseconds and memory of a PC-LoRA training step',
     `Runs whole training steps (both forward passes, losses, gradients, clipping, AdamW) on random weights: with λ > 0,
-and at λ = 0.`,
+and at λ = 0. As in a run, the device has the next steps before the losses of the last are read.`,
     ['slim bench train-step --model vit-b16 --rank 32 --batch-size 4 --json'],
   )
     .addOption(new Option('--batch-size <n>', 'samples a step').argParser(integer(1, 65536)).default(4))
@@ -44,22 +45,26 @@ and at λ = 0.`,
       fading,
       adapters: adaptersOnly,
       trainedParameters,
-    } = await benchTrainStep(engine, {
-      model,
-      adapters,
-      batch: flags.batchSize,
-      steps: flags.steps,
-      packWeights: flags.packWeights ?? false,
-      onStep: (done, total) => {
-        throwIfInterrupted(io.signal);
-        progress.update(done, total, engine.description);
-      },
-    });
+    } = await withinMemory(engine, `training with --batch-size ${flags.batchSize}`, 'Lower --batch-size.', () =>
+      benchTrainStep(engine, {
+        model,
+        adapters,
+        batch: flags.batchSize,
+        steps: flags.steps,
+        packWeights: flags.packWeights ?? false,
+        onStep: (done, total) => {
+          throwIfInterrupted(io.signal);
+          progress.update(done, total, engine.description);
+        },
+      }),
+    );
     progress.end();
     const peakRssBytes = process.resourceUsage().maxRSS * 1024;
+    const peakDeviceBytes = engine.memoryUse?.()?.peakBytes ?? null;
     const result = {
       model: flags.model,
       engine: engine.description,
+      precision: engine.precision,
       rank: flags.rank,
       batchSize: flags.batchSize,
       packedWeights: flags.packWeights ?? false,
@@ -70,16 +75,21 @@ and at λ = 0.`,
       msPerStepAdaptersOnly: adaptersOnly.medianMs,
       ratio: adaptersOnly.medianMs / fading.medianMs,
       peakRssBytes,
+      peakDeviceBytes,
       phases: { fading, adaptersOnly },
     };
-    const row = (name: string, { medianMs, p95Ms, minMs, compileMs }: typeof fading): string[] => [
+    const row = (name: string, { medianMs, p95Ms, minMs, compileMs, samplesPerSecond }: PhaseTiming): string[] => [
       name,
-      ...[medianMs, p95Ms, minMs, compileMs].map((ms) => ms.toFixed(0)),
+      ...[medianMs, p95Ms, minMs].map((ms) => ms.toFixed(ms < 100 ? 1 : 0)),
+      compileMs.toFixed(0),
+      samplesPerSecond.toFixed(samplesPerSecond < 100 ? 1 : 0),
     ];
     const text = [
       `${flags.model}, rank ${flags.rank}, batch ${flags.batchSize}, on ${engine.description}`,
-      table([['ms', 'median', 'p95', 'min', 'compile'], row('λ > 0', fading), row('λ = 0', adaptersOnly)]),
-      `λ = 0 takes ${percent(result.ratio, 0)} of λ > 0; peak memory ${formatBytes(peakRssBytes)}`,
+      table([['ms', 'median', 'p95', 'min', 'compile', 'samples/s'], row('λ > 0', fading), row('λ = 0', adaptersOnly)]),
+      `λ = 0 takes ${percent(result.ratio, 0)} of λ > 0; peak memory ${formatBytes(peakRssBytes)}${
+        peakDeviceBytes === null ? '' : `, of the device ${formatBytes(peakDeviceBytes)}`
+      }`,
     ];
     printResult(io, flags.json, result, text.join('\n'));
   });

@@ -63,6 +63,15 @@ export interface CompileOptions {
   readonly donated?: Readonly<Record<string, string>>;
 }
 
+/** A device's memory, in bytes; null where it is not told. */
+export interface MemoryUse {
+  readonly usedBytes: number;
+  /** The most that was used at one time. */
+  readonly peakBytes: number | null;
+  /** What may be used. */
+  readonly limitBytes: number | null;
+}
+
 /** Where graphs run. Programs and tensors are its own: no other engine takes them. */
 export interface Engine {
   readonly name: EngineName;
@@ -72,6 +81,8 @@ export interface Engine {
   readonly description: string;
   upload(tensor: HostTensor): DeviceTensor;
   compile(graph: Graph, options?: CompileOptions): Promise<Program>;
+  /** Of an engine whose device has memory of its own, and tells of it; null where it doesn't. */
+  memoryUse?(): MemoryUse | null;
   dispose(): Promise<void>;
 }
 

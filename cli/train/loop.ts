@@ -86,7 +86,7 @@ const DROPOUT_STREAM = 0x6472_6f70;
  * How many steps are handed to the device before the numbers of the first are waited for: it then never waits for a
  * host that only prints.
  */
-const STEPS_AHEAD = 2;
+export const STEPS_AHEAD = 2;
 
 /**
  * Trains for `totalSteps` optimizer steps.

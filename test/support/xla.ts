@@ -1,23 +1,26 @@
-/** The CPU plugin that the xla engine is tested on. */
+/** The plugin that the xla engine is tested on: one for the CPU in CI, a GPU's on a machine that has one. */
 import type { Engine } from '../../cli/engines/engine.ts';
 import type { Precision } from '../../cli/engines/precision.ts';
 import { createXlaEngine } from '../../cli/engines/xla/engine.ts';
+import { namedPlugin } from '../../cli/engines/xla/plugins.ts';
 import type { ProgramCache } from '../../cli/engines/xla/program-cache.ts';
 import { notInstalled, pjrtPlugin } from '../contract/hosts/installed.ts';
 
 /** Its file; null where there is none. */
 export const cpuPlugin = pjrtPlugin;
+const platform = namedPlugin()?.platform ?? null;
 
 /** Why a test of xla is skipped; null where it runs. */
 export const withoutXla =
   cpuPlugin === null ? notInstalled('slim setup xla-cpu, and its path in SLIM_PJRT_PLUGIN') : null;
-// Half the time of compiling, which is most of a test's; read when a plugin is loaded.
-process.env.XLA_FLAGS ??= '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true';
+// Half the time of compiling, which is most of a test's; read when a plugin is loaded. A GPU is tested as it is used.
+if (platform === 'cpu' || platform === null)
+  process.env.XLA_FLAGS ??= '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true';
 
 /** The engine on that plugin. Programs are compiled anew, unless a cache is given. */
 export function createTestXlaEngine(
   options: { readonly precision?: Precision; readonly cache?: ProgramCache } = {},
 ): Promise<Engine> {
   if (cpuPlugin === null) throw new Error(withoutXla!);
-  return createXlaEngine({ plugin: cpuPlugin, precision: options.precision, cache: options.cache ?? null });
+  return createXlaEngine({ plugin: cpuPlugin, platform, precision: options.precision, cache: options.cache ?? null });
 }

@@ -68,6 +68,7 @@ export async function createXlaEngine({
     description: `xla (${descriptionOf(client, device)}, PJRT ${major}.${minor}, ${precision} products)`,
     upload: (tensor) => upload(xla, tensor),
     compile: (graph, options = {}) => client.holding(() => compile(xla, graph, options)),
+    memoryUse: () => client.memoryUse(device),
     dispose: () => client.destroy(),
   };
 }

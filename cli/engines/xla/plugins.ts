@@ -1,5 +1,5 @@
 /** Where PJRT plugins are found. They come as Python wheels, whose files lie alike wherever they were installed. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { cacheFolder } from '../../io/cache-folder.ts';
@@ -120,6 +120,7 @@ function sitePackages(): string[] {
   const prefixes = [
     ...[process.env.VIRTUAL_ENV, process.env.CONDA_PREFIX].flatMap((prefix) => (prefix ? [prefix] : [])),
     ...onPath.map((folder) => dirname(folder)),
+    ...onPath.map((folder) => dirname(dirname(realpathSync(join(folder, 'python3'))))), // /usr/local/bin often links
     '/usr/local',
     join(homedir(), '.local'),
   ];

@@ -3,7 +3,7 @@
  * Node's thread.
  */
 import type { DType, Shape } from '../../../graph/graph.ts';
-import { EngineError } from '../../engine.ts';
+import { EngineError, type MemoryUse } from '../../engine.ts';
 import {
   BufferType,
   EXECUTE_OPTIONS,
@@ -30,13 +30,6 @@ export interface Device {
   readonly kind: string;
   /** Facts such as `compute_capability` of a CUDA device. */
   readonly attributes: Readonly<Record<string, string>>;
-}
-
-/** A device's memory, in bytes. */
-export interface MemoryUse {
-  readonly usedBytes: number;
-  /** What may be used; null where the plugin doesn't tell. */
-  readonly limitBytes: number | null;
 }
 
 /** A text, a flag, a whole number (bigint) or a float. */
@@ -207,6 +200,7 @@ export async function createClient(
         const stats = plugin.call('PJRT_Device_MemoryStats', { device: handle });
         return {
           usedBytes: stats.number('bytes_in_use'),
+          peakBytes: stats.number('peak_bytes_in_use_is_set') ? stats.number('peak_bytes_in_use') : null,
           limitBytes: stats.number('bytes_limit_is_set') ? stats.number('bytes_limit') : null,
         };
       }),
