@@ -37,7 +37,7 @@ export async function benchAgreement(
 ): Promise<Agreement> {
   const artifact = await readArtifact(await packTrained(quantize(trained)));
   const runtime = createRuntime(artifact, await builtKernels());
-  const forward = compileForward(engine, trained.model, partsOf(trained));
+  const forward = compileForward(engine, trained, partsOf(trained));
   const weights = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
   const classes = trained.config.labels.length;
   const total = splits.reduce((sum, { size }) => sum + batchCount(size, { batchSize: EVALUATION_BATCH }), 0);

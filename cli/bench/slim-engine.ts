@@ -16,7 +16,10 @@ export async function openSlim(variant: Variant, dtype: 'f32' | 'int8'): Promise
   const bytes = await packVariant(variant, dtype);
   const [artifact, kernels] = [await readArtifact(bytes), await builtKernels()];
   const engine = createEngine(artifact, kernels);
-  const values = Object.fromEntries(Object.entries(inputs).map(([name, { data }]) => [name, data]));
+  // An artifact takes no bytes.
+  const values = Object.fromEntries(
+    Object.entries(inputs).map(([name, { data }]) => [name, data as Float32Array | Int32Array]),
+  );
   return {
     bytes: bytes.length,
     run: () => engine.infer(values),

@@ -7,7 +7,7 @@ import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
 import { summarize } from '../bench/summary.ts';
 import { openPictures, type Split } from '../data/dataset.ts';
 import { createEngine } from '../engines/create.ts';
-import { floats } from '../engines/engine.ts';
+import { bytes } from '../engines/engine.ts';
 import { openArtifact } from '../io/artifact.ts';
 import { builtKernels } from '../io/assets.ts';
 import { Interrupted, UserError } from '../io/errors.ts';
@@ -224,13 +224,13 @@ async function askServer(
 async function onnxLatency(folder: string, io: Io): Promise<number> {
   const trained = await loadTrainedModel(folder);
   const engine = await createEngine({ engine: 'onnx', device: 'cpu', threads: 1 }, io);
-  const forward = compileForward(engine, trained.model, partsOf(trained), 1);
+  const forward = compileForward(engine, trained, partsOf(trained), 1);
   const program = await forward.at(null);
   const tensors = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
-  const { shape } = trained.model.batchInputs(1).pixels;
-  const pixels = engine.upload(floats(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape));
+  const [B, C, H, W] = trained.model.batchInputs(1).pixels.shape;
+  const pictures = engine.upload(bytes(new Uint8Array(B * H * W * C), [B, H, W, C]));
   const latency = await medianLatency(async () => {
-    const { logits } = await program.run({ ...tensors, pixels });
+    const { logits } = await program.run({ ...tensors, pictures });
     await logits.read();
   });
   await forward.dispose();

@@ -127,7 +127,7 @@ export async function evaluateOn(
       });
     const trained = model as TrainedModel;
     const engine = await createEngine(choice, io);
-    const forward = compileForward(engine, trained.model, partsOf(trained));
+    const forward = compileForward(engine, trained, partsOf(trained));
     const tensors = uploadTensors(
       engine,
       weightSpecs(trained.model, trained.compression),

@@ -313,14 +313,10 @@ async function loadTeacher(name: string, data: Dataset, { offline, maxTokens }: 
   throw new UserError(why, `Fine-tune it first: slim finetune --model ${name} --data ...`);
 }
 
-async function evaluateDense(
-  engine: Engine,
-  { model, tensors }: Checkpoint,
-  test: Samples,
-  { signal }: Io,
-): Promise<Evaluation> {
+async function evaluateDense(engine: Engine, teacher: Checkpoint, test: Samples, { signal }: Io): Promise<Evaluation> {
+  const { model, tensors } = teacher;
   const specs = tensorsOf(model.layers);
-  const forward = compileForward(engine, model, denseParts(specs));
+  const forward = compileForward(engine, teacher, denseParts(specs));
   const uploaded = uploadTensors(engine, specs, tensors);
   const onBatch = (): void => throwIfInterrupted(signal);
   const evaluation = await untilInterrupted(signal, evaluateForward(engine, forward, uploaded, test, { onBatch }));

@@ -165,7 +165,7 @@ class Planner {
       tokens: varies ? (inputs.find(({ dtype }) => dtype === 'i32') as Node).shape[1] : null,
       inputs: inputs.map((node) => ({
         name: inputName(node) as string,
-        dtype: DTYPES[node.dtype],
+        dtype: dtypeOf(node),
         offset: place(this.#float(node)),
         shape: node.shape,
       })),
@@ -365,7 +365,18 @@ class Planner {
   }
 }
 
-const DTYPES = { f32: 'F32', i32: 'I32' } as const satisfies Record<Node['dtype'], PlanInput['dtype']>;
+function dtypeOf(node: Node): PlanInput['dtype'] {
+  switch (node.dtype) {
+    case 'f32':
+      return 'F32';
+    case 'i32':
+      return 'I32';
+    case 'u8':
+      throw unsupported(node, 'an input of bytes'); // the runtime prepares pictures itself
+    default:
+      return node.dtype satisfies never;
+  }
+}
 
 function isLinear({ operation }: Node): boolean {
   return operation.name === 'linear' || operation.name === 'lowRankLinear';

@@ -17,10 +17,10 @@ export interface BatchOptions extends Pass {
   readonly workers?: number;
 }
 
-/** A batch of pictures, normalized, with their classes. */
+/** A batch of pictures in the network's size, with their classes. */
 export interface Batch {
-  /** (batchSize, 3, H, W). Graphs have static shapes, so a last, smaller batch is filled up with zeros. */
-  readonly pixels: Float32Array;
+  /** (batchSize, H, W, 3). Graphs have static shapes, so a last, smaller batch is filled up with black. */
+  readonly pictures: Uint8Array;
   /** (batchSize): 0 in rows past `size`. */
   readonly labels: Int32Array;
   /** How many rows are samples. */
@@ -69,11 +69,11 @@ async function makeBatch(
   prepare: (job: BatchJob) => Promise<PreparedBatch>,
 ): Promise<Batch> {
   const sources = indices.map((i) => split.source(i));
-  const { pixels, decoded } = await prepare({ sources, indices, batchSize, spec, augment, seed, epoch });
+  const { pictures, decoded } = await prepare({ sources, indices, batchSize, spec, augment, seed, epoch });
   for (const { row, picture } of decoded) split.keep?.(indices[row], picture);
   const labels = new Int32Array(batchSize);
   labels.set(indices.map((i) => split.label(i)));
-  return { pixels, labels, size: indices.length };
+  return { pictures, labels, size: indices.length };
 }
 
 /**

@@ -10,7 +10,7 @@ if (port === null) throw new Error('picture-worker runs as a worker thread only'
 port.on('message', async ({ id, job }: WorkerRequest) => {
   try {
     const result = await prepareBatch(job);
-    port.postMessage({ id, result } satisfies WorkerAnswer, [result.pixels.buffer as ArrayBuffer]);
+    port.postMessage({ id, result } satisfies WorkerAnswer, [result.pictures.buffer as ArrayBuffer]);
   } catch (error) {
     // Classes don't survive the way between threads: what makes a UserError does.
     const { message, hint } = error instanceof UserError ? error : { message: String(error), hint: null };

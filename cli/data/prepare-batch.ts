@@ -1,4 +1,4 @@
-import { inputLength, normalizePicture } from '../../runtime/preprocess/normalize.ts';
+import { inputLength } from '../../runtime/preprocess/normalize.ts';
 import type { Picture } from '../../runtime/preprocess/picture.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
@@ -22,24 +22,24 @@ export interface BatchJob {
 
 /** What becomes of a `BatchJob`. */
 export interface PreparedBatch {
-  /** (batchSize, 3, H, W); rows past the last source are zero. */
-  readonly pixels: Float32Array;
+  /** (batchSize, H, W, 3); rows past the last source are black. */
+  readonly pictures: Uint8Array;
   /** Pictures that were decoded on the way, in shared memory, by their place in `sources`. */
   readonly decoded: readonly { readonly row: number; readonly picture: Picture }[];
 }
 
-/** Decodes, augments, fits and normalises the pictures of one batch. The result depends on the job alone. */
+/** Decodes, augments and fits the pictures of one batch. The result depends on the job alone. */
 export async function prepareBatch(job: BatchJob): Promise<PreparedBatch> {
   const rowLength = inputLength(job.spec);
-  const pixels = new Float32Array(job.batchSize * rowLength);
+  const pictures = new Uint8Array(job.batchSize * rowLength);
   const decoded: { row: number; picture: Picture }[] = [];
   for (const [row, source] of job.sources.entries()) {
     const picture = source.kind === 'decoded' ? source.picture : shared(await loadPicture(source));
     if (source.kind === 'file') decoded.push({ row, picture });
     const augmented = augmentPicture(picture, job.augment, job.spec, random(job.seed, job.epoch, job.indices[row]));
-    normalizePicture(augmented, job.spec, pixels, row * rowLength);
+    pictures.set(augmented.data, row * rowLength);
   }
-  return { pixels, decoded };
+  return { pictures, decoded };
 }
 
 function shared({ width, height, data }: Picture): Picture {

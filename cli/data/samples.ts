@@ -2,8 +2,9 @@
  * What training, evaluation and benches read: labelled samples as batches of a model's inputs, whether pictures or
  * texts.
  */
+import { inputLength, normalizePicture } from '../../runtime/preprocess/normalize.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
-import { floats, type HostTensor, integers } from '../engines/engine.ts';
+import { bytes, floats, type HostTensor, integers } from '../engines/engine.ts';
 import { type Augment, noAugment } from './augment.ts';
 import { batches as pictureBatches } from './batches.ts';
 import type { Pass } from './pass.ts';
@@ -21,8 +22,8 @@ export interface Samples {
 /** A batch of either kind, as graphs take it. */
 export interface Batch {
   /**
-   * By the model's names: `pixels`, or `ids`, `types` and `mask`. The first axis of each is the batch; a last, smaller
-   * one is filled up.
+   * `pictures`, u8 (batch, H, W, 3), or by a model's names `ids`, `types` and `mask`. The first axis of each is the
+   * batch; a last, smaller one is filled up.
    */
   readonly inputs: Readonly<Record<string, HostTensor>>;
   /** (batchSize): 0 in rows past `size`. */
@@ -35,20 +36,25 @@ export interface Batch {
   sample(i: number): Readonly<Record<string, Float32Array | Int32Array>>;
 }
 
-/** Pictures, prepared as the network wants them. */
+/** Pictures in the network's size, in bytes: what computes normalises them. */
 export function pictureSamples(split: Split, spec: ImagePreprocess, augment: Augment = noAugment): Samples {
   const { height, width } = spec.size;
-  const length = 3 * height * width;
+  const length = inputLength(spec);
   return {
     size: split.size,
     async *batches(pass) {
-      for await (const { pixels, labels, size } of pictureBatches(split, { ...pass, spec, augment })) {
+      for await (const { pictures, labels, size } of pictureBatches(split, { ...pass, spec, augment })) {
         yield {
-          inputs: { pixels: floats(pixels, [pass.batchSize, 3, height, width]) },
+          inputs: { pictures: bytes(pictures, [pass.batchSize, height, width, 3]) },
           labels,
           size,
           tokens: null,
-          sample: (i) => ({ pixels: pixels.subarray(i * length, (i + 1) * length) }),
+          sample(i) {
+            const pixels = new Float32Array(length);
+            const data = pictures.subarray(i * length, (i + 1) * length);
+            normalizePicture({ width, height, data }, spec, pixels, 0);
+            return { pixels };
+          },
         };
       }
     },

@@ -10,14 +10,17 @@ export const ENGINES = ['onnx', 'xla', 'tfjs'] as const;
 /** One of them. */
 export type EngineName = (typeof ENGINES)[number];
 
+/** A Float32Array for f32, an Int32Array for i32, a Uint8Array for u8. */
+export type HostValues = Float32Array | Int32Array | Uint8Array;
+
 /**
- * Values in JavaScript, row by row: a Float32Array for f32, an Int32Array for i32, as long as the shape says. An engine
- * may keep the array that it is given: don't write to it afterwards.
+ * Values in JavaScript, row by row, as long as the shape says. An engine may keep the array that it is given: don't
+ * write to it afterwards.
  */
 export interface HostTensor {
   readonly dtype: DType;
   readonly shape: Shape;
-  readonly data: Float32Array | Int32Array;
+  readonly data: HostValues;
 }
 
 /**
@@ -28,7 +31,7 @@ export interface DeviceTensor {
   readonly dtype: DType;
   readonly shape: Shape;
   /** The values on the host. The array may be the engine's own: read it, don't write it. */
-  read(): Promise<Float32Array | Int32Array>;
+  read(): Promise<HostValues>;
   dispose(): void;
 }
 
@@ -114,6 +117,11 @@ export function floats(data: Float32Array, shape: Shape): HostTensor {
 /** An i32 tensor of these values, which are not copied. */
 export function integers(data: Int32Array, shape: Shape): HostTensor {
   return { dtype: 'i32', shape, data };
+}
+
+/** A u8 tensor of these values, which are not copied. */
+export function bytes(data: Uint8Array, shape: Shape): HostTensor {
+  return { dtype: 'u8', shape, data };
 }
 
 /** Uploads, runs, reads and disposes: for tests and for graphs that run once. */

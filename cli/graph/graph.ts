@@ -11,8 +11,8 @@
  */
 import type { HloValue, OnnxWriter, StableHloWriter, Tfjs, TfjsTensor } from './targets.ts';
 
-/** What a value's elements are: f32, or i32 for ids and labels. */
-export type DType = 'f32' | 'i32';
+/** What a value's elements are: f32, i32 for ids and labels, or u8 for pictures as they come (`normalizePictures`). */
+export type DType = 'f32' | 'i32' | 'u8';
 /** Sizes by axis, row-major; [] is a scalar. */
 export type Shape = readonly number[];
 /** What an operation is told beside its inputs: plain values, fixed when the node is made. */

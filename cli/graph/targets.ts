@@ -39,7 +39,7 @@ export interface OnnxWriter {
 }
 
 /** What a value of a StableHLO function may be made of; `bf16` and `i1` stand between a graph's own values only. */
-export type HloType = 'f32' | 'i32' | 'bf16' | 'i1';
+export type HloType = 'f32' | 'i32' | 'u8' | 'bf16' | 'i1';
 
 /** The type of a value of a StableHLO function. */
 export interface HloTensorType {

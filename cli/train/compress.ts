@@ -9,6 +9,7 @@ import { lambdaAt, type Schedule } from '../pclora/schedule.ts';
 import { startAdapters } from '../pclora/start.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
+import { normalizationOf } from './batch-inputs.ts';
 import { compileForward, evaluateForward } from './evaluate.ts';
 import { type LoopContext, type LoopOptions, type LoopResult, trainLoop } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
@@ -69,6 +70,7 @@ export async function compress(
   const programs = createPhases(engine, {
     model,
     batch: options.batchSize,
+    normalization: normalizationOf(teacher.preprocessing),
     layout,
     optimizer: options.optimizer,
     adapters,
@@ -77,7 +79,7 @@ export async function compress(
   const trained = sliceTensors(input('parameters', [layout.size]), layout);
   const forward = compileForward(
     engine,
-    model,
+    teacher,
     adaptersOnlyParts([...dense, ...adapterSpecs], adapters.scaling, trained),
   );
 

@@ -3,17 +3,28 @@ import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
 import type { Engine, Inputs } from '../engines/engine.ts';
 import { UserError } from '../io/errors.ts';
-import type { Model, Parts } from '../models/model.ts';
+import type { Parts } from '../models/model.ts';
+import type { Checkpoint } from '../pretrained/checkpoint.ts';
+import { batchInputs, normalizationOf } from './batch-inputs.ts';
 import { withinMemory } from './memory.ts';
 import { createPrograms, type Programs } from './programs.ts';
 
 /** Large enough for full speed, small enough for memory: measured flat from 32 on for a 128-wide ViT. */
 export const EVALUATION_BATCH = 64;
 
-/** The forward pass of a model for `EVALUATION_BATCH` samples, or another number. Padded texts have their mask. */
-export function compileForward(engine: Engine, model: Model, parts: Parts, batch = EVALUATION_BATCH): Programs {
+/**
+ * The forward pass of a model for `EVALUATION_BATCH` samples, or another number. Padded texts have their mask, pictures
+ * come as bytes.
+ */
+export function compileForward(
+  engine: Engine,
+  { model, preprocessing }: Pick<Checkpoint, 'model' | 'preprocessing'>,
+  parts: Parts,
+  batch = EVALUATION_BATCH,
+): Programs {
+  const normalization = normalizationOf(preprocessing);
   return createPrograms((tokens) => {
-    const inputs = model.batchInputs(batch, { padded: true, tokens: tokens ?? undefined });
+    const inputs = batchInputs(model, batch, normalization, { padded: true, tokens: tokens ?? undefined });
     return engine.compile(
       { outputs: { logits: model.forward(inputs, batch, parts).logits } },
       { takesTurns: tokens !== null },

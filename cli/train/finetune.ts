@@ -5,6 +5,7 @@ import { tensorsOf } from '../models/layers.ts';
 import { denseParts } from '../pclora/linear.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
+import { normalizationOf } from './batch-inputs.ts';
 import { compileForward, evaluateForward } from './evaluate.ts';
 import { type LoopContext, type LoopOptions, type LoopResult, trainLoop } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
@@ -29,6 +30,7 @@ export async function finetune(
         model,
         batch: options.batchSize,
         tokens: tokens ?? undefined,
+        normalization: normalizationOf(checkpoint.preprocessing),
         layout,
         optimizer: options.optimizer,
       }),
@@ -36,7 +38,7 @@ export async function finetune(
     ),
   );
   const trained = sliceTensors(input('parameters', [layout.size]), layout);
-  const forward = compileForward(engine, model, denseParts(specs, trained));
+  const forward = compileForward(engine, checkpoint, denseParts(specs, trained));
   const result = await trainLoop(
     {
       lambdaAt: () => null,

@@ -7,10 +7,12 @@ import { gradients } from '../graph/grad.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { crossEntropy } from '../graph/ops/cross-entropy.ts';
 import { input } from '../graph/ops/leaf.ts';
+import type { Normalization } from '../graph/ops/normalize-pictures.ts';
 import { tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { distillationLoss, featureLoss } from '../pclora/distill.ts';
 import { type AdapterOptions, adaptersOnlyParts, adapterTensors, denseParts, fadingParts } from '../pclora/linear.ts';
+import { batchInputs } from './batch-inputs.ts';
 import { type AdamwOptions, adamwUpdate, type FlatLayout, sliceTensors } from './optimizer.ts';
 
 type BatchInputs = Readonly<Record<string, Node>>;
@@ -31,6 +33,8 @@ export interface StepOptions {
    * The length that the batch's texts are padded to: the longest that the model takes unless given. Pictures have none.
    */
   readonly tokens?: number;
+  /** Pictures then come as bytes; pixels are given as the model takes them unless it is there. */
+  readonly normalization?: Normalization;
   readonly layout: FlatLayout;
   readonly optimizer: AdamwOptions;
 }
@@ -43,9 +47,10 @@ export interface CompressOptions extends StepOptions {
 }
 
 /** Fine-tuning: the dense model and the task loss. */
-export function finetuneStep({ model, batch, tokens, layout, optimizer }: StepOptions): Graph {
+export function finetuneStep(options: StepOptions): Graph {
+  const { model, batch, layout, optimizer } = options;
   const { parameters, trained } = trainedTensors(layout);
-  const inputs = trainingInputs(model, batch, tokens);
+  const inputs = trainingInputs(options);
   const { logits } = model.forward(inputs, batch, denseParts(tensorsOf(model.layers), trained));
   const loss = crossEntropy(logits, input('labels', [batch], 'i32'));
   return { outputs: { loss, logits, ...update(loss, parameters, trained, optimizer) } };
@@ -74,10 +79,10 @@ export function compressLosses(
   phase: 'fading' | 'adapters',
   trained: ReadonlyMap<string, Node>,
 ) {
-  const { model, batch, tokens, adapters, alpha } = options;
+  const { model, batch, adapters, alpha } = options;
   const dense = tensorsOf(model.layers);
   const specs = [...dense, ...adapterTensors(model.layers, adapters.ranks)];
-  const inputs = trainingInputs(model, batch, tokens);
+  const inputs = trainingInputs(options);
   const parts =
     phase === 'fading'
       ? fadingParts(specs, adapters, input('lambda', []), trained)
@@ -91,8 +96,13 @@ export function compressLosses(
   return { loss: distillationLoss(task, feature, alpha), task, feature, student, teacher };
 }
 
-function trainingInputs(model: Model, batch: number, tokens: number | undefined): BatchInputs {
-  return model.batchInputs(batch, { padded: true, tokens, dropout: true });
+function trainingInputs({
+  model,
+  batch,
+  tokens,
+  normalization,
+}: Pick<StepOptions, 'model' | 'batch' | 'tokens' | 'normalization'>): BatchInputs {
+  return batchInputs(model, batch, normalization, { padded: true, tokens, dropout: true });
 }
 
 function withoutDropout({ dropouts }: Model, inputs: BatchInputs): BatchInputs {

@@ -1,8 +1,16 @@
 /** One suite, three engines: each against float64 formulas and finite differences, and all against each other. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Engine, EngineError, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
+import {
+  bytes,
+  type Engine,
+  EngineError,
+  evaluate,
+  floats,
+  type HostTensor,
+  integers,
+} from '../../cli/engines/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
-import type { Node } from '../../cli/graph/graph.ts';
+import type { DType, Node } from '../../cli/graph/graph.ts';
 import { add, multiply, scale } from '../../cli/graph/ops/binary.ts';
 import { constant, input } from '../../cli/graph/ops/leaf.ts';
 import { sumOfAll } from '../../cli/graph/ops/reduce.ts';
@@ -23,11 +31,21 @@ afterAll(async () => {
 /** A case's inputs, drawn from its own name so that no case moves another's. All are exact in float32. */
 function draw({ operation, what, inputs }: Case): Tensor[] {
   const source = random(...[...`${operation} ${what}`].map((letter) => letter.codePointAt(0)!));
-  const value = ({ from, to, classes }: Drawn): number => {
+  const value = ({ from, to, classes, bytes }: Drawn): number => {
+    if (bytes) return source.below(256);
     if (classes !== undefined) return source.below(classes);
     return from === undefined ? source.normal() : from + (to! - from) * source.uniform();
   };
   return inputs.map((drawn) => tensor(drawn.shape, () => Math.fround(value(drawn))));
+}
+
+function dtypeOf({ classes, bytes }: Drawn): DType {
+  return bytes ? 'u8' : classes === undefined ? 'f32' : 'i32';
+}
+
+function hostTensor(dtype: DType, { data, shape }: Tensor): HostTensor {
+  if (dtype === 'u8') return bytes(Uint8Array.from(data), shape);
+  return dtype === 'f32' ? floats(Float32Array.from(data), shape) : integers(Int32Array.from(data), shape);
 }
 
 interface Prepared {
@@ -40,14 +58,12 @@ interface Prepared {
 /** The graph of a case: its value and, projected on fixed random weights, its gradient for every float input. */
 function prepare(given: Case): Prepared {
   const values = draw(given);
-  const nodes = given.inputs.map(({ shape, classes }, i) =>
-    input(`x${i}`, shape, classes === undefined ? 'f32' : 'i32'),
-  );
+  const nodes = given.inputs.map((drawn, i) => input(`x${i}`, drawn.shape, dtypeOf(drawn)));
   const value = given.build(...nodes);
   const compute = (): Tensor => tensor(given.shape, (index) => given.entry(index, ...values));
   const outputs: Record<string, Node> = { value };
   const expected: Record<string, Tensor> = { value: compute() };
-  const floating = given.inputs.flatMap(({ classes }, i) => (classes === undefined ? [i] : []));
+  const floating = given.inputs.flatMap((drawn, i) => (dtypeOf(drawn) === 'f32' ? [i] : []));
   if (given.differentiable ?? true) {
     const source = random(7);
     const weights = tensor(given.shape, () => Math.fround(source.normal()));
@@ -62,14 +78,7 @@ function prepare(given: Case): Prepared {
       expected[`gradient ${i}`] = { shape: values[i].shape, data: centralDifferences(project, values[i]) };
     });
   }
-  const feeds = Object.fromEntries(
-    given.inputs.map(({ shape, classes }, i) => [
-      `x${i}`,
-      classes === undefined
-        ? floats(Float32Array.from(values[i].data), shape)
-        : integers(Int32Array.from(values[i].data), shape),
-    ]),
-  );
+  const feeds = Object.fromEntries(given.inputs.map((drawn, i) => [`x${i}`, hostTensor(dtypeOf(drawn), values[i])]));
   return { outputs, feeds, expected };
 }
 
@@ -124,6 +133,12 @@ for (const tested of TEST_ENGINES)
       expect([...(await first.y.read())]).toEqual([2, 4, 6]);
       expect([...(await second.y.read())]).toEqual([8, 10, 12]);
       await program.dispose();
+    });
+
+    it('gives bytes back as they came', async () => {
+      const given = bytes(Uint8Array.of(0, 1, 127, 128, 254, 255), [2, 3]);
+      const same = await evaluate(engine(), { outputs: { same: input('given', [2, 3], 'u8') } }, { given });
+      expect(same).toEqual({ same: given });
     });
 
     it('takes its own outputs as inputs', async () => {

@@ -15,6 +15,7 @@ import { inverseStd, layerNorm, standardize } from '../../cli/graph/ops/layer-no
 import { constant, input, scalar } from '../../cli/graph/ops/leaf.ts';
 import { linear, lowRankLinear, updatedLinear } from '../../cli/graph/ops/linear.ts';
 import { matmul } from '../../cli/graph/ops/matmul.ts';
+import { cast, normalizePictures } from '../../cli/graph/ops/normalize-pictures.ts';
 import { mean, meanOfAll, sum, sumOfAll, sumTo } from '../../cli/graph/ops/reduce.ts';
 import { relu } from '../../cli/graph/ops/relu.ts';
 import { flatten, reshape } from '../../cli/graph/ops/reshape.ts';
@@ -35,12 +36,13 @@ import {
   tensor,
 } from '../support/reference.ts';
 
-/** An input of a case: values around 0, values from `from` to `to`, or labels below `classes`. */
+/** An input of a case: values around 0, values from `from` to `to`, labels below `classes`, or bytes. */
 export interface Drawn {
   readonly shape: Shape;
   readonly from?: number;
   readonly to?: number;
   readonly classes?: number;
+  readonly bytes?: true;
 }
 
 export interface Case {
@@ -58,6 +60,9 @@ export interface Case {
 
 /** Exported by cli/graph/ops, but making no nodes. */
 export const HELPERS = ['broadcastShape', 'inputName'];
+
+/** ImageNet's, whose channels differ. */
+const NORMALIZATION = { rescaleFactor: 1 / 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
 
 const shown = (...shapes: Shape[]): string => shapes.map((shape) => `(${shape.join(', ')})`).join(' ');
 
@@ -630,6 +635,36 @@ const encoder: Case[] = [
   attentionCase(3, 1, 1, 3, false),
   attentionCase(2, 5, 3, 2, true),
   attentionCase(1, 17, 1, 3, true),
+  ...[[], [1], [17], [2, 3, 5]].map(
+    (shape): Case => ({
+      operation: 'cast',
+      what: shown(shape),
+      inputs: [{ shape, bytes: true }],
+      shape,
+      build: cast,
+      entry: (index, x) => at(x, ...index),
+      differentiable: false,
+    }),
+  ),
+  ...(
+    [
+      [1, 1, 1],
+      [2, 3, 5],
+      [3, 17, 4],
+    ] as const
+  ).map(
+    ([B, H, W]): Case => ({
+      operation: 'normalizePictures',
+      what: shown([B, H, W, 3]),
+      inputs: [{ shape: [B, H, W, 3], bytes: true }],
+      shape: [B, 3, H, W],
+      build: (pictures) => normalizePictures(pictures, NORMALIZATION),
+      entry: ([b, channel, y, x], pictures) =>
+        (at(pictures, b, y, x, channel) * NORMALIZATION.rescaleFactor - NORMALIZATION.mean[channel]) /
+        NORMALIZATION.std[channel],
+      differentiable: false,
+    }),
+  ),
   ...(
     [
       [2, 3, 4, 6, 2],

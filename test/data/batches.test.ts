@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 describe('batches', () => {
-  it('gives every sample once, in order, the last batch filled up with zeros', async () => {
+  it('gives every sample once, in order, the last batch filled up with black', async () => {
     const all = await collect(glyphs);
     expect(all.map(({ size }) => size)).toEqual([4, 4, 2]);
     expect(all.map(({ labels }) => [...labels])).toEqual([
@@ -35,9 +35,9 @@ describe('batches', () => {
       [4, 5, 6, 7],
       [8, 9, 0, 0],
     ]);
-    expect(all.every(({ pixels }) => pixels.length === 4 * 3 * 8 * 8)).toBe(true);
-    expect(all[2].pixels.subarray(2 * 192).every((value) => value === 0)).toBe(true);
-    expect(all[2].pixels.subarray(0, 2 * 192).some((value) => value !== 0)).toBe(true);
+    expect(all.every(({ pictures }) => pictures.length === 4 * 3 * 8 * 8)).toBe(true);
+    expect(all[2].pictures.subarray(2 * 192).every((value) => value === 0)).toBe(true);
+    expect(all[2].pictures.subarray(0, 2 * 192).some((value) => value !== 0)).toBe(true);
   });
 
   it('can leave the last one out', async () => {
@@ -71,7 +71,7 @@ describe('picture files', () => {
     const files = [0, 1, 2].map((label) => ({ path: `${folder}/${label}.jpg`, label }));
     const split = fileSplit(files, 2 * 24 * 16 * 3);
     const first = await collect(split, { workers: 1 });
-    expect([first[0].pixels[0], first[0].pixels[192]]).toEqual([-1, 1]);
+    expect([first[0].pictures[0], first[0].pictures[192]]).toEqual([0, 255]);
     expect([0, 1, 2].map((i) => split.source(i).kind)).toEqual(['decoded', 'decoded', 'file']);
     expect(await collect(split, { workers: 1 })).toEqual(first);
   });
@@ -100,7 +100,7 @@ describe('startPool', () => {
   it('rejects what is under way and what comes later when its thread ends', async () => {
     let ended = 0;
     const pool = startPool(1, () => ended++);
-    expect((await pool.prepare(job)).pixels).toHaveLength(192);
+    expect((await pool.prepare(job)).pictures).toHaveLength(192);
     const underWay = pool.prepare(job);
     await Promise.all([pool.close(), expect(underWay).rejects.toThrow('a picture worker ended')]);
     await expect(pool.prepare(job)).rejects.toThrow('a picture worker ended');

@@ -4,11 +4,12 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { batches } from '../../cli/data/batches.ts';
 import { openPictures } from '../../cli/data/dataset.ts';
 import { readPicture } from '../../cli/data/picture-source.ts';
-import { type Engine, evaluate, floats, type HostTensor } from '../../cli/engines/engine.ts';
+import { bytes, type Engine, evaluate, floats, type HostTensor } from '../../cli/engines/engine.ts';
 import { tensorsOf } from '../../cli/models/layers.ts';
 import { denseParts } from '../../cli/pclora/linear.ts';
 import { type Checkpoint, loadCheckpoint } from '../../cli/pretrained/checkpoint.ts';
 import { imagePreprocessOf } from '../../cli/pretrained/preprocessing.ts';
+import { batchInputs, normalizationOf } from '../../cli/train/batch-inputs.ts';
 import { argmax } from '../../cli/train/evaluate.ts';
 import { prepareImage } from '../../runtime/preprocess/normalize.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
@@ -25,13 +26,22 @@ afterAll(() => engine.dispose());
 const tensorFeeds = ({ model, tensors }: Checkpoint): Record<string, HostTensor> =>
   Object.fromEntries(tensorsOf(model.layers).map(({ name, shape }) => [name, floats(tensors.get(name)!, shape)]));
 
-/** Logits and block outputs of a batch of pixels (B, 3, H, W). */
-function forward(checkpoint: Checkpoint, pixels: Float32Array, batch: number): Promise<Record<string, HostTensor>> {
-  const { model } = checkpoint;
-  const inputs = model.batchInputs(batch);
+/** Logits and block outputs of a batch of pixels (B, 3, H, W), or of pictures in bytes (B, H, W, 3). */
+function forward(
+  checkpoint: Checkpoint,
+  given: Float32Array | Uint8Array,
+  batch: number,
+): Promise<Record<string, HostTensor>> {
+  const { model, preprocessing } = checkpoint;
+  const [B, C, H, W] = model.batchInputs(batch).pixels.shape;
+  const isBytes = given instanceof Uint8Array;
+  const inputs = batchInputs(model, batch, isBytes ? normalizationOf(preprocessing) : undefined, {});
   const { logits, blocks } = model.forward(inputs, batch, denseParts(tensorsOf(model.layers)));
   const outputs = { logits, ...Object.fromEntries(blocks.map((block, i) => [`block.${i}`, block])) };
-  return evaluate(engine, { outputs }, { ...tensorFeeds(checkpoint), pixels: floats(pixels, inputs.pixels.shape) });
+  const samples: Record<string, HostTensor> = isBytes
+    ? { pictures: bytes(given, [B, H, W, C]) }
+    : { pixels: floats(given, [B, C, H, W]) };
+  return evaluate(engine, { outputs }, { ...tensorFeeds(checkpoint), ...samples });
 }
 
 /** The class token's row of each sample in a block's output (B·T, D). */
@@ -50,12 +60,12 @@ describeWith([cifarModel, cifarData, cifarGolden], 'a ViT trained on CIFAR-10', 
     const { test } = await openPictures(cifarData.path(), { seed: 0 });
     const checkpoint = await loadCheckpoint(cifarModel.path(), { seed: 0 });
     expect(Array.from({ length: 64 }, (_, i) => test.label(i))).toEqual(golden.first64_labels);
-    for await (const { pixels, size } of batches(
+    for await (const { pictures, size } of batches(
       { ...test, size: 64 },
       { spec: imagePreprocessOf(checkpoint.preprocessing), batchSize: 64, seed: 0 },
     )) {
       expect(size).toBe(64);
-      const { logits } = await forward(checkpoint, pixels, 64);
+      const { logits } = await forward(checkpoint, pictures, 64);
       golden.first64_logits.forEach((expected: number[], i: number) =>
         expectClose(logits.data.slice(10 * i, 10 * i + 10), expected, 1e-4, `picture ${i}`),
       );

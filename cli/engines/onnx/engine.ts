@@ -10,6 +10,7 @@ import {
   type Engine,
   EngineError,
   type HostTensor,
+  type HostValues,
   type Inputs,
   type Outputs,
   type Program,
@@ -31,8 +32,8 @@ class OnnxTensor implements DeviceTensor {
     return this.tensor.dims;
   }
 
-  async read(): Promise<Float32Array | Int32Array> {
-    return (await this.tensor.getData()) as Float32Array | Int32Array;
+  async read(): Promise<HostValues> {
+    return (await this.tensor.getData()) as HostValues;
   }
 
   dispose(): void {

@@ -66,6 +66,6 @@ const root = protobuf.Root.fromJSON({
 /** ModelProto, which encodes plain objects of the shape above. */
 export const Model = root.lookupType('Model');
 /** TensorProto.DataType */
-export const ElementType = { f32: 1, i8: 3, i32: 6, i64: 7 } as const;
+export const ElementType = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7 } as const;
 /** AttributeProto.AttributeType */
 export const AttributeType = { float: 1, int: 2, string: 3, ints: 7 } as const;

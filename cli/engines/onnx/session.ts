@@ -22,7 +22,10 @@ export interface OnnxSession {
 }
 
 /** A graph's dtypes as onnxruntime calls them. */
-export const ORT_TYPES = { f32: 'float32', i32: 'int32' } as const satisfies Record<DType, ort.Tensor.Type>;
+export const ORT_TYPES = { f32: 'float32', i32: 'int32', u8: 'uint8' } as const satisfies Record<
+  DType,
+  ort.Tensor.Type
+>;
 
 /** Options of every session of ours, on either runtime. */
 export function sessionOptions(threads: number): ort.InferenceSession.SessionOptions {

@@ -13,13 +13,15 @@ import {
   type Engine,
   EngineError,
   type HostTensor,
+  type HostValues,
   type Inputs,
   type Outputs,
   type Program,
 } from '../engine.ts';
 import { loweredInputs, lowerNode } from '../lowering.ts';
 
-const TFJS_TYPES = { f32: 'float32', i32: 'int32' } as const satisfies Record<DType, string>;
+/** tfjs has no bytes: they lie as int32. */
+const TFJS_TYPES = { f32: 'float32', i32: 'int32', u8: 'int32' } as const satisfies Record<DType, string>;
 
 class TfjsDeviceTensor implements DeviceTensor {
   readonly tensor: TfjsTensor;
@@ -34,8 +36,9 @@ class TfjsDeviceTensor implements DeviceTensor {
     return this.tensor.shape;
   }
 
-  async read(): Promise<Float32Array | Int32Array> {
-    return (await this.tensor.data()) as Float32Array | Int32Array;
+  async read(): Promise<HostValues> {
+    const values = (await this.tensor.data()) as Float32Array | Int32Array;
+    return this.dtype === 'u8' ? Uint8Array.from(values) : values;
   }
 
   dispose(): void {

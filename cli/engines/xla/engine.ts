@@ -11,6 +11,7 @@ import {
   type Engine,
   EngineError,
   type HostTensor,
+  type HostValues,
   type Inputs,
   OutOfMemoryError,
   type Outputs,
@@ -128,6 +129,8 @@ interface Xla {
   readonly identity: readonly string[];
 }
 
+const HOST_ARRAYS = { f32: Float32Array, i32: Int32Array, u8: Uint8Array } as const satisfies Record<DType, unknown>;
+
 /** A tensor on the device. It outlives `dispose` for as long as a run that was given it has not begun. */
 class XlaTensor implements DeviceTensor {
   readonly dtype: DType;
@@ -148,9 +151,8 @@ class XlaTensor implements DeviceTensor {
     this.shape = shape;
   }
 
-  async read(): Promise<Float32Array | Int32Array> {
-    const count = elementCount(this.shape);
-    const values = this.dtype === 'f32' ? new Float32Array(count) : new Int32Array(count);
+  async read(): Promise<HostValues> {
+    const values = new HOST_ARRAYS[this.dtype](elementCount(this.shape));
     await this.client.holding(() => this.using(() => named(this.client.download(this.buffer, values), null)));
     return values;
   }

@@ -30,7 +30,7 @@ const PRODUCTS = {
 
 /** A type as MLIR writes it: `tensor<2x3xf32>`. */
 export function tensorType({ dtype, shape }: HloTensorType): string {
-  return `tensor<${[...shape, dtype].join('x')}>`;
+  return `tensor<${[...shape, dtype === 'u8' ? 'ui8' : dtype].join('x')}>`;
 }
 
 /** Collects the lines of one function; an operation that was written already is not written again. */

@@ -218,7 +218,7 @@ export const NAMED_VALUE = {
 export const NamedValueType = { string: 0, int64: 1, int64List: 2, float: 3, bool: 4 } as const;
 
 /** PJRT_Buffer_Type */
-export const BufferType = { i32: 4, f32: 11 } as const;
+export const BufferType = { i32: 4, u8: 6, f32: 11 } as const;
 
 /** PJRT_HostBufferSemantics: the data stays as it is until the event says that the transfer is complete. */
 export const IMMUTABLE_UNTIL_TRANSFER_COMPLETES = 1;

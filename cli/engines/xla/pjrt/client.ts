@@ -3,7 +3,7 @@
  * Node's thread.
  */
 import type { DType, Shape } from '../../../graph/graph.ts';
-import { EngineError, type MemoryUse } from '../../engine.ts';
+import { EngineError, type HostValues, type MemoryUse } from '../../engine.ts';
 import {
   BufferType,
   EXECUTE_OPTIONS,
@@ -51,7 +51,7 @@ export interface Client {
   /** Bytes of the device that a run of the program takes, inputs and outputs among them; null where not told. */
   memoryOf(executable: ExecutableHandle): number | null;
   /** Copies to a device, in its own time: `data` may not change until then. */
-  upload(data: Float32Array | Int32Array, dtype: DType, shape: Shape, device: Device): BufferHandle;
+  upload(data: HostValues, dtype: DType, shape: Shape, device: Device): BufferHandle;
   /** One list of arguments a device, in the order of the executable's devices; `outputs` buffers come of each. */
   execute(
     executable: ExecutableHandle,
@@ -59,7 +59,7 @@ export interface Client {
     outputs: number,
   ): Promise<BufferHandle[][]>;
   /** Fills `target` once the buffer is computed. */
-  download(buffer: BufferHandle, target: Float32Array | Int32Array): Promise<void>;
+  download(buffer: BufferHandle, target: HostValues): Promise<void>;
   destroyBuffer(buffer: BufferHandle): void;
   destroyExecutable(executable: ExecutableHandle): void;
   /** Null where the plugin doesn't tell. */
