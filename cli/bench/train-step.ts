@@ -5,9 +5,9 @@ import { tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { type AdapterOptions, adapterTensors, initialName } from '../pclora/linear.ts';
 import { initialTensors } from '../pretrained/initial.ts';
-import { STEPS_AHEAD } from '../train/loop.ts';
 import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../train/optimizer.ts';
 import { compressStep, DONATED, STATE } from '../train/step.ts';
+import { stepsAhead } from '../train/steps-ahead.ts';
 import { packVector, tensorNamed, uploadTensors } from '../train/trained-tensors.ts';
 import { randomInputs } from './random-inputs.ts';
 import { type Summary, summarize } from './summary.ts';
@@ -71,18 +71,7 @@ export async function benchTrainStep(
       moment2: vector(new Float32Array(layout.size)),
     };
     const times: number[] = [];
-    const waiting: Promise<number>[] = [];
-    let lastEnd = 0;
-    /** A step's time is from its start, or from the end of the step before where that came later. */
-    async function finished(started: number, loss: DeviceTensor): Promise<number> {
-      await loss.read();
-      loss.dispose();
-      const end = performance.now();
-      const ms = end - Math.max(started, lastEnd);
-      lastEnd = end;
-      return ms;
-    }
-    const oldest = async (): Promise<void> => void times.push(await waiting.shift()!);
+    const ahead = stepsAhead<unknown, void>(({ msPerStep }) => void times.push(msPerStep));
     for (let step = 0; step <= options.steps; step++) {
       const started = performance.now();
       const scalars = Object.entries(adamwScalars(step, 1e-4, ADAMW_DEFAULTS)).map(
@@ -91,14 +80,13 @@ export async function benchTrainStep(
       const outputs = await program.run({ ...fixed, ...state, ...Object.fromEntries(scalars) });
       for (const tensor of [...Object.values(state), ...scalars.map(([, scalar]) => scalar)]) tensor.dispose();
       state = Object.fromEntries(STATE.map((name) => [name, outputs[name]]));
-      for (const name of OTHER_OUTPUTS) outputs[name].dispose();
-      const finishing = finished(started, outputs.loss);
-      finishing.catch(() => undefined); // heard of by whoever waits for it, and that may be later
-      waiting.push(finishing);
-      if (waiting.length > STEPS_AHEAD || step === 0) await oldest();
+      const { loss, ...others } = outputs;
+      for (const [name, tensor] of Object.entries(others)) if (!(name in state)) tensor.dispose();
+      await ahead.add({ started }, readAndDispose(loss));
+      if (step === 0) await ahead.all();
       options.onStep?.(step, options.steps);
     }
-    while (waiting.length > 0) await oldest();
+    await ahead.all();
     for (const tensor of Object.values(state)) tensor.dispose();
     await program.dispose();
     const summary = summarize(times.slice(1)); // not the first, in which memory is taken and kernels are loaded
@@ -108,8 +96,10 @@ export async function benchTrainStep(
   return { fading: await time('fading'), adapters: await time('adapters'), trainedParameters: layout.size };
 }
 
-/** What a step gives beside its state and its loss. */
-const OTHER_OUTPUTS = ['task', 'feature', 'gradientNorm'] as const;
+async function readAndDispose(tensor: DeviceTensor): Promise<void> {
+  await tensor.read();
+  tensor.dispose();
+}
 
 function randomBatch(engine: Engine, model: Model, batch: number): Record<string, DeviceTensor> {
   const source = random(1);

@@ -24,6 +24,7 @@ import { withinMemory } from './memory.ts';
 import { type AdamwOptions, adamwScalars } from './optimizer.ts';
 import type { RunDirectory } from './run-directory.ts';
 import { STATE } from './step.ts';
+import { stepsAhead } from './steps-ahead.ts';
 
 /** How long and how fast to train. */
 export interface LoopOptions {
@@ -83,12 +84,6 @@ const LOG_EVERY = 20;
 const DROPOUT_STREAM = 0x6472_6f70;
 
 /**
- * How many steps are handed to the device before the numbers of the first are waited for: it then never waits for a
- * host that only prints.
- */
-export const STEPS_AHEAD = 2;
-
-/**
  * Trains for `totalSteps` optimizer steps.
  * @throws UserError when a loss, a gradient or a weight is no longer finite: the checkpoint then is the last good one;
  *   and when the device has no room for a step
@@ -110,11 +105,17 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
   let device = uploadState(engine, state);
   let evaluation: Evaluation | null = null;
   const log = bufferedLog(run);
-  const ahead = stepsAhead(async ({ step, epoch, lambda, learningRate, values, msPerStep }) => {
-    expectFinite(values, step, run);
-    await log.add({ step, epoch, lambda, learningRate, ...values, msPerStep });
-    progress.update(step + 1, totalSteps, `epoch ${epoch + 1}${told(lambda, values)}  ${msPerStep.toFixed(0)} ms/step`);
-  });
+  const ahead = stepsAhead<Step, Readonly<Record<string, number>>>(
+    async ({ step, epoch, lambda, learningRate, values, msPerStep }) => {
+      expectFinite(values, step, run);
+      await log.add({ step, epoch, lambda, learningRate, ...values, msPerStep });
+      progress.update(
+        step + 1,
+        totalSteps,
+        `epoch ${epoch + 1}${told(lambda, values)}  ${msPerStep.toFixed(0)} ms/step`,
+      );
+    },
+  );
   const checkpoint = async (next: TrainState): Promise<void> => {
     state = next;
     // The log first: what a checkpoint holds is in it, also where the process is killed in between.
@@ -192,39 +193,6 @@ interface Step {
   readonly epoch: number;
   readonly lambda: number | null;
   readonly learningRate: number;
-}
-
-interface FinishedStep extends Step {
-  readonly values: Readonly<Record<string, number>>;
-  /** From its start, or from the end of the step before where that came later. */
-  readonly msPerStep: number;
-}
-
-/** Tells of steps in their order, each once its numbers are here, and lets at most `STEPS_AHEAD` of them be awaited. */
-function stepsAhead(tell: (step: FinishedStep) => Promise<void>) {
-  const waiting: (() => Promise<void>)[] = [];
-  let lastEnd = 0;
-  async function tellOldest(): Promise<void> {
-    await waiting.shift()?.();
-  }
-  return {
-    async add(step: Step & { readonly started: number }, reading: Promise<Record<string, number>>): Promise<void> {
-      const { started, ...facts } = step;
-      const finished = reading.then((values) => ({ values, end: performance.now() }));
-      // Whoever tells of the step hears of its failure, and that may be later.
-      finished.catch(() => undefined);
-      waiting.push(async () => {
-        const { values, end } = await finished;
-        const msPerStep = end - Math.max(started, lastEnd);
-        lastEnd = end;
-        await tell({ ...facts, values, msPerStep });
-      });
-      if (waiting.length > STEPS_AHEAD) await tellOldest();
-    },
-    async all(): Promise<void> {
-      while (waiting.length > 0) await tellOldest();
-    },
-  };
 }
 
 /** What a promise gives; null once the user interrupts. */

@@ -19,16 +19,10 @@ export interface TestEngine {
   readonly absent: string | null;
 }
 
-/** Where npm's engines are not to be had, as on a bare GPU machine, SLIM_TEST_ENGINES=xla leaves them out. */
-const { SLIM_TEST_ENGINES } = process.env;
-if (![undefined, '', 'xla'].includes(SLIM_TEST_ENGINES))
-  throw new Error(`SLIM_TEST_ENGINES: expected xla, or nothing, got ${SLIM_TEST_ENGINES}`);
-const withoutNpm = SLIM_TEST_ENGINES ? `SLIM_TEST_ENGINES=${SLIM_TEST_ENGINES}` : null;
-
 /** All of them, onnx first: the others are compared with it. */
 export const TEST_ENGINES: readonly TestEngine[] = [
-  { name: 'onnx', create: onnxEngine, absent: withoutNpm },
-  { name: 'tfjs', create: tfjsEngine, absent: withoutNpm },
+  { name: 'onnx', create: onnxEngine, absent: null },
+  { name: 'tfjs', create: tfjsEngine, absent: null },
   { name: 'xla', create: () => createTestXlaEngine({ precision: 'f32' }), absent: withoutXla },
 ];
 

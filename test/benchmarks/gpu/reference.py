@@ -70,11 +70,32 @@ def read_tensors(path):
     }
 
 
-def start_of(name, shape, normal):
-    """How a tensor starts where none is given: as in Slim, by its name."""
+def start_of(name):
+    """What a tensor starts filled with where none is given, as in Slim, by its name; None: drawn from a normal."""
     if name.endswith('loraB') or name.endswith('loraC') or name.endswith('bias'):
-        return None
-    return 1.0 if 'norm' in name else normal
+        return 0.0
+    return 1.0 if 'norm' in name else None
+
+
+def encode(sizes, x, norm, attention, mlp):
+    """The blocks: a ViT normalises before each layer, a BERT after each sum. → their outputs"""
+    outputs = []
+    for i in range(sizes.blocks):
+        block = f'block.{i}'
+        if sizes.is_vit:
+            x = x + attention(block, norm(f'{block}.norm1', x))
+            x = x + mlp(block, norm(f'{block}.norm2', x))
+        else:
+            x = norm(f'{block}.norm1', x + attention(block, x))
+            x = norm(f'{block}.norm2', x + mlp(block, x))
+        outputs.append(x)
+    return outputs
+
+
+def embed_texts(sizes, inputs, tensors):
+    """Word, position and type of each token, summed."""
+    positions = tensors['embedding.position'][: sizes.tokens]
+    return tensors['embedding.word'][inputs['ids']] + positions + tensors['embedding.type'][inputs['types']]
 
 
 def timed(step, wait, steps, batch):

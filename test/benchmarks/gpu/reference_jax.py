@@ -2,7 +2,8 @@
 import jax
 import jax.numpy as jnp
 from functools import partial
-from reference import ALPHA, EPSILON, LAMBDA, LEARNING_RATE, main, read_tensors, start_of, timed
+from reference import (
+    ALPHA, EPSILON, LAMBDA, LEARNING_RATE, LINEARS, VOCABULARY, embed_texts, encode, main, read_tensors, start_of, timed)
 
 
 def run(case, sizes):
@@ -14,10 +15,8 @@ def run(case, sizes):
     def tensor(key, name, shape):
         if key in given:
             return jnp.asarray(given[key])
-        start = start_of(name, shape, 'normal')
-        if start is None:
-            return jnp.zeros(shape)
-        return jnp.ones(shape) if start == 1.0 else 0.02 * jax.random.normal(next(keys), shape)
+        start = start_of(name)
+        return 0.02 * jax.random.normal(next(keys), shape) if start is None else jnp.full(shape, start)
 
     frozen_shapes, trained_shapes = sizes.shapes()
     frozen = {name: tensor(name, name, shape) for name, shape in frozen_shapes.items()}
@@ -76,7 +75,7 @@ def batch_of(sizes, given, keys):
     if sizes.is_vit:
         return dict(pixels=jax.random.normal(next(keys), (B, 3, sizes.side, sizes.side)))
     return dict(
-        ids=jax.random.randint(next(keys), (B, T), 0, 30522),
+        ids=jax.random.randint(next(keys), (B, T), 0, VOCABULARY),
         types=jnp.zeros((B, T), jnp.int32),
         mask=jnp.ones((B, T)),
         dropout=jnp.ones((B, sizes.width)),
@@ -119,8 +118,8 @@ def forward(sizes, inputs, tensors, linear, products):
         scale = jax.lax.rsqrt((centred * centred).mean(-1, keepdims=True) + EPSILON)
         return centred * scale * tensors[f'{name}.weight'] + tensors[f'{name}.bias']
 
-    def attention(block, x, mask):
-        q, k, v = (linear(f'{block}.{n}', x).reshape(B, T, H, D // H).astype(products) for n in LAYERS)
+    def attention(block, x):
+        q, k, v = (linear(f'{block}.{n}', x).reshape(B, T, H, D // H).astype(products) for n in LINEARS[:3])
         scores = jnp.einsum('bqhd,bkhd->bhqk', q, k, preferred_element_type=jnp.float32) / (D // H) ** 0.5
         shares = jax.nn.softmax(scores if mask is None else jnp.where(mask, scores, -1e9)).astype(products)
         return linear(f'{block}.attention', jnp.einsum('bhqk,bkhd->bqhd', shares, v).reshape(B, T, D))
@@ -128,29 +127,18 @@ def forward(sizes, inputs, tensors, linear, products):
     def mlp(block, x):
         return linear(f'{block}.down', jax.nn.gelu(linear(f'{block}.up', x), approximate=False))
 
-    outputs = []
+    mask = None
     if sizes.is_vit:
         n, p = sizes.side // sizes.patch, sizes.patch
         patches = inputs['pixels'].reshape(B, 3, n, p, n, p).transpose(0, 2, 4, 1, 3, 5).reshape(B, n * n, 3 * p * p)
         first = jnp.broadcast_to(tensors['embedding.cls'], (B, 1, D))
         x = jnp.concatenate([first, dense_layer('patch', patches)], 1) + tensors['embedding.position']
-        for i in range(sizes.blocks):
-            block = f'block.{i}'
-            x = x + attention(block, norm(f'{block}.norm1', x), None)
-            x = x + mlp(block, norm(f'{block}.norm2', x))
-            outputs.append(x)
-        return dense_layer('head', norm('norm', x[:, 0])), outputs
+        outputs = encode(sizes, x, norm, attention, mlp)
+        return dense_layer('head', norm('norm', outputs[-1][:, 0])), outputs
     mask = inputs['mask'].astype(bool)[:, None, None, :]
-    x = tensors['embedding.word'][inputs['ids']] + tensors['embedding.position'][:T] + (
-        tensors['embedding.type'][inputs['types']])
-    x = norm('norm', x)
-    for i in range(sizes.blocks):
-        block = f'block.{i}'
-        x = norm(f'{block}.norm1', x + attention(block, x, mask))
-        x = norm(f'{block}.norm2', x + mlp(block, x))
-        outputs.append(x)
-    return dense_layer('head', jnp.tanh(dense_layer('pooler', x[:, 0])) * inputs['dropout']), outputs
+    x = norm('norm', embed_texts(sizes, inputs, tensors))
+    outputs = encode(sizes, x, norm, attention, mlp)
+    return dense_layer('head', jnp.tanh(dense_layer('pooler', outputs[-1][:, 0])) * inputs['dropout']), outputs
 
 
-LAYERS = ('query', 'key', 'value')
 main(run)

@@ -2,7 +2,8 @@
 import contextlib
 import torch
 import torch.nn.functional as F
-from reference import ALPHA, EPSILON, LAMBDA, LEARNING_RATE, main, read_tensors, start_of, timed
+from reference import (
+    ALPHA, EPSILON, LAMBDA, LEARNING_RATE, LINEARS, VOCABULARY, embed_texts, encode, main, read_tensors, start_of, timed)
 
 
 def run(case, sizes):
@@ -15,10 +16,10 @@ def run(case, sizes):
     def tensor(key, name, shape):
         if key in given:
             return torch.from_numpy(given[key].copy()).to(device)
-        start = start_of(name, shape, 'normal')
+        start = start_of(name)
         if start is None:
-            return torch.zeros(shape, device=device)
-        return torch.ones(shape, device=device) if start == 1.0 else 0.02 * torch.randn(shape, device=device)
+            return 0.02 * torch.randn(shape, device=device)
+        return torch.full(shape, start, device=device)
 
     frozen_shapes, trained_shapes = sizes.shapes()
     frozen = {name: tensor(name, name, shape) for name, shape in frozen_shapes.items()}
@@ -75,7 +76,7 @@ def batch_of(sizes, given, device):
     if sizes.is_vit:
         return dict(pixels=torch.randn(B, 3, sizes.side, sizes.side, device=device))
     return dict(
-        ids=torch.randint(0, 30522, (B, T), device=device),
+        ids=torch.randint(0, VOCABULARY, (B, T), device=device),
         types=torch.zeros(B, T, dtype=torch.long, device=device),
         mask=torch.ones(B, T, device=device),
         dropout=torch.ones(B, sizes.width, device=device),
@@ -113,37 +114,26 @@ def forward(sizes, inputs, tensors, linear):
     def norm(name, x):
         return F.layer_norm(x.float(), (D,), tensors[f'{name}.weight'], tensors[f'{name}.bias'], EPSILON)
 
-    def attention(block, x, mask):
-        q, k, v = (linear(f'{block}.{name}', x).view(B, T, H, D // H).transpose(1, 2) for name in LAYERS)
+    def attention(block, x):
+        q, k, v = (linear(f'{block}.{name}', x).view(B, T, H, D // H).transpose(1, 2) for name in LINEARS[:3])
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return linear(f'{block}.attention', mixed.transpose(1, 2).reshape(B, T, D))
 
     def mlp(block, x):
         return linear(f'{block}.down', F.gelu(linear(f'{block}.up', x)))
 
-    outputs = []
+    mask = None
     if sizes.is_vit:
         n, p = sizes.side // sizes.patch, sizes.patch
         patches = inputs['pixels'].view(B, 3, n, p, n, p).permute(0, 2, 4, 1, 3, 5).reshape(B, n * n, 3 * p * p)
         first = tensors['embedding.cls'].expand(B, 1, D)
         x = torch.cat([first, dense_layer('patch', patches).float()], 1) + tensors['embedding.position']
-        for i in range(sizes.blocks):
-            block = f'block.{i}'
-            x = x + attention(block, norm(f'{block}.norm1', x), None)
-            x = x + mlp(block, norm(f'{block}.norm2', x))
-            outputs.append(x)
-        return dense_layer('head', norm('norm', x[:, 0])), outputs
+        outputs = encode(sizes, x, norm, attention, mlp)
+        return dense_layer('head', norm('norm', outputs[-1][:, 0])), outputs
     mask = inputs['mask'].bool()[:, None, None, :]
-    x = tensors['embedding.word'][inputs['ids']] + tensors['embedding.position'][:T] + (
-        tensors['embedding.type'][inputs['types']])
-    x = norm('norm', x)
-    for i in range(sizes.blocks):
-        block = f'block.{i}'
-        x = norm(f'{block}.norm1', x + attention(block, x, mask))
-        x = norm(f'{block}.norm2', x + mlp(block, x))
-        outputs.append(x)
-    return dense_layer('head', torch.tanh(dense_layer('pooler', x[:, 0])) * inputs['dropout']), outputs
+    x = norm('norm', embed_texts(sizes, inputs, tensors))
+    outputs = encode(sizes, x, norm, attention, mlp)
+    return dense_layer('head', torch.tanh(dense_layer('pooler', outputs[-1][:, 0])) * inputs['dropout']), outputs
 
 
-LAYERS = ('query', 'key', 'value')
 main(run)
