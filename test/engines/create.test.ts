@@ -1,5 +1,5 @@
 /** From --device, --engine and --precision to an engine: what is taken, and what is said where it is not here. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEngine } from '../../cli/engines/create.ts';
@@ -67,6 +67,10 @@ describe('a plugin is found', () => {
     layOut(join(work, 'usr/bin'), 'python3');
     const found = layOut(join(work, 'usr/lib/python3.12/dist-packages'), 'jax_plugins/xla_rocm60/xla_rocm_plugin.so');
     process.env.PATH = join(work, 'usr/bin');
+    expect(findPlugin('rocm')?.path).toBe(found);
+    mkdirSync(join(work, 'links'));
+    symlinkSync(join(work, 'usr/bin/python3'), join(work, 'links/python3'));
+    process.env.PATH = join(work, 'links');
     expect(findPlugin('rocm')?.path).toBe(found);
   });
 
