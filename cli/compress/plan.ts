@@ -106,7 +106,7 @@ class Planner {
           epsilon: attribute(node, 'epsilon'),
         });
       case 'attention': {
-        if (node.inputs.length > 3) throw unsupported(node, 'attention with a bias');
+        if (node.inputs.length > 3) throw unsupported(node, 'attention with a mask');
         const [heads, keyHeads] = [attribute(node, 'heads'), attribute(node, 'keyHeads')];
         const [query, key, val] = node.inputs;
         const sizes = {

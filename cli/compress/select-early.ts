@@ -44,8 +44,8 @@ function rowsAlone(x: Node, index: number): (node: Node) => Node {
         if (!node.inputs.every(({ shape }) => sameShape(shape, node.shape))) return selectToken(node, 1, index);
         return apply(node.operation, node.inputs.map(row), node.attributes);
       case 'attention': {
-        const [key, value, bias = null] = others;
-        return attention(row(first), key, value, bias, { ...(node.attributes as AttentionAttributes), queries: 1 });
+        const [key, value, mask = null] = others;
+        return attention(row(first), key, value, mask, { ...(node.attributes as AttentionAttributes), queries: 1 });
       }
       default:
         return selectToken(node, 1, index);

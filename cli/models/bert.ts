@@ -9,14 +9,13 @@
  */
 import type { Node } from '../graph/graph.ts';
 import { attention } from '../graph/ops/attention.ts';
-import { add, multiply, scale, subtract } from '../graph/ops/binary.ts';
+import { add, multiply } from '../graph/ops/binary.ts';
 import { embedding, positionEmbedding } from '../graph/ops/embedding.ts';
 import { gelu } from '../graph/ops/gelu.ts';
 import { layerNorm } from '../graph/ops/layer-norm.ts';
-import { input, scalar } from '../graph/ops/leaf.ts';
+import { input } from '../graph/ops/leaf.ts';
 import { linear } from '../graph/ops/linear.ts';
 import { relu } from '../graph/ops/relu.ts';
-import { reshape } from '../graph/ops/reshape.ts';
 import { tanh } from '../graph/ops/unary.ts';
 import { selectToken } from '../graph/ops/vision.ts';
 import { embeddingLayer, type Layer, linearLayer, normLayer, WORD_EMBEDDING, wordEmbeddingLayer } from './layers.ts';
@@ -72,15 +71,6 @@ function bertLayers(config: BertConfig): Layer[] {
   ];
 }
 
-/** Added to the scores of padding: e^(-1e9) is 0, and -1e9 plus a score is still a number. */
-const PADDING_SCORE = 1e9;
-
-/** mask (B, T), 1 for a token and 0 for padding → (B, 1, 1, T), what attention adds to its scores. */
-function attentionBias(mask: Node): Node {
-  const [batch, tokens] = mask.shape;
-  return reshape(scale(subtract(mask, scalar(1)), PADDING_SCORE), [batch, 1, 1, tokens]);
-}
-
 /** Where the head drops values, in the order of its calculation. */
 function headDropouts({ variant, hiddenSize: width, headDropout: rate }: BertConfig): Dropout[] {
   if (rate === 0) return [];
@@ -107,7 +97,6 @@ export function createBert(config: BertConfig): Model {
       layerNorm(x, tensor(`${name}.weight`), tensor(`${name}.bias`), config.layerNormEpsilon);
 
     const [, T] = ids.shape;
-    const bias = mask ? attentionBias(mask) : null;
     const words = parts.embedding(layerNamed(layers, WORD_EMBEDDING), ids); // (B·T, D)
     const positions = positionEmbedding(tensor('embedding.position'), batch, T);
     const places = types ? add(positions, embedding(tensor('embedding.type'), types)) : positions;
@@ -115,7 +104,11 @@ export function createBert(config: BertConfig): Model {
     const blocks: Node[] = [];
     for (let i = 0; i < config.layers; i++) {
       const block = (name: string, y: Node): Node => parts.linear(layerNamed(layers, `block.${i}.${name}`), y);
-      const mixed = attention(block('query', x), block('key', x), block('value', x), bias, { batch, tokens: T, heads });
+      const mixed = attention(block('query', x), block('key', x), block('value', x), mask ?? null, {
+        batch,
+        tokens: T,
+        heads,
+      });
       x = norm(`block.${i}.norm1`, add(x, block('attention', mixed)));
       x = norm(`block.${i}.norm2`, add(x, block('down', gelu(block('up', x)))));
       blocks.push(x);

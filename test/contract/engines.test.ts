@@ -10,11 +10,11 @@ import {
   integers,
 } from '../../cli/engines/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
-import type { DType, Node } from '../../cli/graph/graph.ts';
+import type { DType, Node, Shape } from '../../cli/graph/graph.ts';
 import { add, multiply, scale } from '../../cli/graph/ops/binary.ts';
 import { constant, input } from '../../cli/graph/ops/leaf.ts';
 import { sumOfAll } from '../../cli/graph/ops/reduce.ts';
-import { random } from '../../runtime/random.ts';
+import { type Random, random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOn, TEST_ENGINES } from '../support/engines.ts';
 import { centralDifferences, type Tensor, tensor } from '../support/reference.ts';
@@ -36,7 +36,15 @@ function draw({ operation, what, inputs }: Case): Tensor[] {
     if (classes !== undefined) return source.below(classes);
     return from === undefined ? source.normal() : from + (to! - from) * source.uniform();
   };
-  return inputs.map((drawn) => tensor(drawn.shape, () => Math.fround(value(drawn))));
+  return inputs.map((drawn) =>
+    drawn.mask ? maskOf(drawn.shape, source) : tensor(drawn.shape, () => Math.fround(value(drawn))),
+  );
+}
+
+function maskOf(shape: Shape, source: Random): Tensor {
+  const [rows, width] = shape;
+  const lengths = Array.from({ length: rows }, () => 1 + source.below(width));
+  return tensor(shape, ([row, token]) => Number(token < lengths[row]));
 }
 
 function dtypeOf({ classes, bytes }: Drawn): DType {
@@ -63,7 +71,7 @@ function prepare(given: Case): Prepared {
   const compute = (): Tensor => tensor(given.shape, (index) => given.entry(index, ...values));
   const outputs: Record<string, Node> = { value };
   const expected: Record<string, Tensor> = { value: compute() };
-  const floating = given.inputs.flatMap((drawn, i) => (dtypeOf(drawn) === 'f32' ? [i] : []));
+  const floating = given.inputs.flatMap((drawn, i) => (dtypeOf(drawn) === 'f32' && !drawn.mask ? [i] : []));
   if (given.differentiable ?? true) {
     const source = random(7);
     const weights = tensor(given.shape, () => Math.fround(source.normal()));

@@ -36,13 +36,15 @@ import {
   tensor,
 } from '../support/reference.ts';
 
-/** An input of a case: values around 0, values from `from` to `to`, labels below `classes`, or bytes. */
+/** An input of a case: values around 0, values from `from` to `to`, labels below `classes`, bytes, or a mask. */
 export interface Drawn {
   readonly shape: Shape;
   readonly from?: number;
   readonly to?: number;
   readonly classes?: number;
   readonly bytes?: true;
+  /** Rows of ones, at least one, with zeros behind them. */
+  readonly mask?: true;
 }
 
 export interface Case {
@@ -608,33 +610,55 @@ const rows: Case[] = [
 
 // ---- the encoder's own ----
 
-function attentionCase(batch: number, T: number, heads: number, perHead: number, masked: boolean): Case {
-  const shape = [batch * T, heads * perHead];
+interface AttentionCase {
+  readonly batch: number;
+  readonly T: number;
+  readonly heads: number;
+  readonly perHead: number;
+  readonly masked?: boolean;
+  readonly queries?: number;
+  readonly keyHeads?: number;
+  /** Of a head's value, where that isn't the key's. */
+  readonly valueWidth?: number;
+}
+
+function attentionCase({ batch, T, heads, perHead, masked = false, ...others }: AttentionCase): Case {
+  const { queries = T, keyHeads = heads, valueWidth = perHead } = others;
+  const told = Object.entries(others).map(([name, value]) => `, ${name} ${value}`);
   return {
     operation: 'attention',
-    what: `${batch} × ${T} tokens, ${heads} heads of ${perHead}${masked ? ', bias' : ''}`,
-    inputs: [{ shape }, { shape }, { shape }, ...(masked ? [{ shape: [batch, 1, 1, T] }] : [])],
-    shape,
-    build: (q, k, v, bias) => attention(q, k, v, bias ?? null, { batch, tokens: T, heads }),
-    entry([row, column], q, k, v, bias) {
-      const sample = Math.floor(row / T);
-      const head = Math.floor(column / perHead);
+    what: `${batch} × ${T} tokens, ${heads} heads of ${perHead}${masked ? ', mask' : ''}${told.join('')}`,
+    inputs: [
+      { shape: [batch * queries, heads * perHead] },
+      { shape: [batch * T, keyHeads * perHead] },
+      { shape: [batch * T, keyHeads * valueWidth] },
+      ...(masked ? [{ shape: [batch, T], mask: true as const }] : []),
+    ],
+    shape: [batch * queries, heads * valueWidth],
+    build: (q, k, v, mask) => attention(q, k, v, mask ?? null, { batch, tokens: T, heads, queries, keyHeads }),
+    entry([row, column], q, k, v, mask) {
+      const sample = Math.floor(row / queries);
+      const head = Math.floor(column / valueWidth);
+      const keyHead = keyHeads === 1 ? 0 : head;
       const score = (token: number): number =>
-        sumOver(perHead, (d) => at(q, row, head * perHead + d) * at(k, sample * T + token, head * perHead + d)) /
-          Math.sqrt(perHead) +
-        (bias ? at(bias, sample, 0, 0, token) : 0);
-      const weights = softmaxOf(Array.from({ length: T }, (_, token) => score(token)));
-      return sumOver(T, (token) => weights[token] * at(v, sample * T + token, column));
+        sumOver(perHead, (d) => at(q, row, head * perHead + d) * at(k, sample * T + token, keyHead * perHead + d)) /
+        Math.sqrt(perHead);
+      const tokens = mask ? sumOver(T, (token) => at(mask, sample, token)) : T;
+      const weights = softmaxOf(Array.from({ length: tokens }, (_, token) => score(token)));
+      const d = keyHead * valueWidth + (column % valueWidth);
+      return sumOver(tokens, (token) => weights[token] * at(v, sample * T + token, d));
     },
   };
 }
 
 const encoder: Case[] = [
-  attentionCase(2, 3, 2, 5, false),
-  attentionCase(1, 5, 3, 1, false),
-  attentionCase(3, 1, 1, 3, false),
-  attentionCase(2, 5, 3, 2, true),
-  attentionCase(1, 17, 1, 3, true),
+  attentionCase({ batch: 2, T: 3, heads: 2, perHead: 5 }),
+  attentionCase({ batch: 1, T: 5, heads: 3, perHead: 1 }),
+  attentionCase({ batch: 3, T: 1, heads: 1, perHead: 3 }),
+  attentionCase({ batch: 2, T: 5, heads: 3, perHead: 2, masked: true }),
+  attentionCase({ batch: 1, T: 17, heads: 1, perHead: 3, masked: true }),
+  attentionCase({ batch: 2, T: 5, heads: 3, perHead: 2, queries: 1 }),
+  attentionCase({ batch: 2, T: 3, heads: 2, perHead: 5, keyHeads: 1, valueWidth: 3 }),
   ...[[], [1], [17], [2, 3, 5]].map(
     (shape): Case => ({
       operation: 'cast',

@@ -87,8 +87,8 @@ describe('shapes that do not fit', () => {
       () => attention(f(6, 10), f(6, 10), f(6, 10), null, { batch: 2, tokens: 3, heads: 4 }),
     ],
     [
-      'attention: expected a bias of shape (2, 1, 1, 3)',
-      () => attention(f(6, 8), f(6, 8), f(6, 8), f(2, 3), { batch: 2, tokens: 3, heads: 4 }),
+      'attention: expected a mask of shape (2, 3)',
+      () => attention(f(6, 8), f(6, 8), f(6, 8), f(2, 1, 1, 3), { batch: 2, tokens: 3, heads: 4 }),
     ],
     [
       'patchify: expected pixels (batch, channels, height, width) with sides divisible by 4, got f32(1, 3, 8, 6)',

@@ -25,7 +25,7 @@ const multiHeadAttentionOperation: Operation<AttentionAttributes> = {
   },
 };
 
-/** `attention` without a bias as one fused kernel. query, key, value (B·T, D) → (B·T, D) */
+/** `attention` without a mask as one fused kernel. query, key, value (B·T, D) → (B·T, D) */
 export function multiHeadAttention(inputs: readonly Node[], sizes: AttentionAttributes): Node {
   return apply(multiHeadAttentionOperation, inputs, sizes);
 }
