@@ -195,7 +195,8 @@ export async function openData(
 }
 
 /**
- * Adds `--engine`, `--device` and `--threads`, whose values make an `EngineChoice`. Returns the command it was given.
+ * Adds `--engine`, `--device`, `--devices`, `--precision` and `--threads`, whose values make an `EngineChoice`.
+ * Returns the command it was given.
  */
 export function addEngineOptions(command: Command): Command {
   return command
@@ -207,6 +208,11 @@ export function addEngineOptions(command: Command): Command {
     )
     .addOption(
       new Option('--engine <name>', 'what computes').choices(ENGINES).default(undefined, 'onnx on a CPU, else xla'),
+    )
+    .addOption(
+      new Option('--devices <n>', 'GPUs or TPUs of this machine that share each batch')
+        .argParser(integer(1, 1024))
+        .default(undefined, '1'),
     )
     .addOption(
       new Option('--precision <type>', 'what products of matrices take; all else is f32')
@@ -269,6 +275,11 @@ export function addTrainingOptions(
     )
     .addOption(
       new Option('--batch-size <n>', 'samples a step').argParser(integer(1, 65536)).default(defaults.batchSize),
+    )
+    .addOption(
+      new Option('--accumulate <n>', 'compute a batch in so many parts, one after another: for those that do not fit')
+        .argParser(integer(1, 65536))
+        .default(undefined, '1'),
     )
     .addOption(
       new Option('--learning-rate <x>', 'peak learning rate; half a cosine takes it to 0')

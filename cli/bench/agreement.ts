@@ -5,7 +5,7 @@ import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
 import type { Engine } from '../engines/engine.ts';
 import { builtKernels } from '../io/assets.ts';
-import { argmax, compileForward, EVALUATION_BATCH, expectFinite } from '../train/evaluate.ts';
+import { argmax, compileForward, EVALUATION_BATCH, expectFinite, uploadBatch } from '../train/evaluate.ts';
 import { packTrained, quantize } from '../train/pack-trained.ts';
 import { floatTensors, partsOf, type TrainedModel, weightSpecs } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
@@ -48,9 +48,7 @@ export async function benchAgreement(
       batchSize: EVALUATION_BATCH,
       seed: 0,
     })) {
-      const uploaded = Object.fromEntries(
-        Object.entries(inputs).map(([name, tensor]) => [name, engine.upload(tensor)]),
-      );
+      const uploaded = uploadBatch(engine, inputs);
       const outputs = await (await forward.at(tokens)).run({ ...weights, ...uploaded });
       const values = await outputs.logits.read();
       for (let i = 0; i < size; i++) {

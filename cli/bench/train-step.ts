@@ -1,12 +1,13 @@
 /** How long a PC-LoRA training step takes, on random weights made in memory. */
 import { random } from '../../runtime/random.ts';
-import { type DeviceTensor, type Engine, floats, integers } from '../engines/engine.ts';
+import { type DeviceTensor, type Engine, floats, type Inputs, integers } from '../engines/engine.ts';
 import { tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { type AdapterOptions, adapterTensors, initialName } from '../pclora/linear.ts';
 import { initialTensors } from '../pretrained/initial.ts';
+import { uploadBatch } from '../train/evaluate.ts';
 import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../train/optimizer.ts';
-import { compressStep, DONATED, STATE } from '../train/step.ts';
+import { compressGraph, DONATED, type Phase, STATE, wholeStep } from '../train/step.ts';
 import { stepsAhead } from '../train/steps-ahead.ts';
 import { packVector, tensorNamed, uploadTensors } from '../train/trained-tensors.ts';
 import { randomInputs } from './random-inputs.ts';
@@ -57,12 +58,14 @@ export async function benchTrainStep(
     ? Object.fromEntries(dense.map(({ name, shape }) => [name, floats(tensorNamed(tensors, name), shape)]))
     : undefined;
 
-  async function time(phase: 'fading' | 'adapters'): Promise<PhaseTiming> {
+  async function time(phase: Phase): Promise<PhaseTiming> {
     const compiling = performance.now();
-    const program = await engine.compile(
-      compressStep({ model, batch, layout, optimizer: ADAMW_DEFAULTS, adapters, alpha: 0.2 }, phase),
-      { constants, donated: DONATED },
-    );
+    const step = compressGraph({ model, batch, layout, adapters, alpha: 0.2 }, phase);
+    const program = await engine.compile(wholeStep(step, ADAMW_DEFAULTS), {
+      constants,
+      donated: DONATED,
+      batched: step.batched,
+    });
     const compileMs = performance.now() - compiling;
     const vector = (values: Float32Array): DeviceTensor => engine.upload(floats(values, [layout.size]));
     let state: Record<string, DeviceTensor> = {
@@ -101,14 +104,12 @@ async function readAndDispose(tensor: DeviceTensor): Promise<void> {
   tensor.dispose();
 }
 
-function randomBatch(engine: Engine, model: Model, batch: number): Record<string, DeviceTensor> {
+function randomBatch(engine: Engine, model: Model, batch: number): Inputs {
   const source = random(1);
   const inputs = randomInputs(model, model.batchInputs(batch, { padded: true, dropout: true }), source);
   const labels = integers(
     Int32Array.from({ length: batch }, () => source.below(model.labels.length)),
     [batch],
   );
-  return Object.fromEntries(
-    Object.entries({ ...inputs, labels }).map(([name, tensor]) => [name, engine.upload(tensor)]),
-  );
+  return uploadBatch(engine, { ...inputs, labels });
 }

@@ -8,6 +8,7 @@ import { INITS, type Init } from '../pclora/linear.ts';
 import { withinMemory } from '../train/memory.ts';
 import { addModelOptions, type ModelFlags, modelOf, ranksOf } from './bench-model.ts';
 import { formatBytes, percent, printResult, table } from './result.ts';
+import { expectEvenBatch } from './training.ts';
 
 interface TrainStepFlags extends ModelFlags, EngineChoice {
   readonly batchSize: number;
@@ -37,6 +38,7 @@ and at λ = 0. As in a run, the device has the next steps before the losses of t
   addResultOptions(addEngineOptions(addModelOptions(command)));
   return command.action(async () => {
     const flags = await resolveFlags<TrainStepFlags>(command);
+    expectEvenBatch(flags);
     const model = await modelOf(flags);
     const adapters = { init: flags.init, ranks: ranksOf(model, flags), scaling: 1 };
     const engine = await createEngine(flags, io);

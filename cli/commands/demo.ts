@@ -13,7 +13,7 @@ import { builtKernels } from '../io/assets.ts';
 import { Interrupted, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { formatDuration } from '../io/progress.ts';
-import { compileForward } from '../train/evaluate.ts';
+import { compileForward, uploadBatch } from '../train/evaluate.ts';
 import { type RunRecord, readRunRecord } from '../train/run-directory.ts';
 import { floatTensors, loadTrainedModel, partsOf, weightSpecs } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
@@ -228,9 +228,9 @@ async function onnxLatency(folder: string, io: Io): Promise<number> {
   const program = await forward.at(null);
   const tensors = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
   const [B, C, H, W] = trained.model.batchInputs(1).pixels.shape;
-  const pictures = engine.upload(bytes(new Uint8Array(B * H * W * C), [B, H, W, C]));
+  const batch = uploadBatch(engine, { pictures: bytes(new Uint8Array(B * H * W * C), [B, H, W, C]) });
   const latency = await medianLatency(async () => {
-    const { logits } = await program.run({ ...tensors, pictures });
+    const { logits } = await program.run({ ...tensors, ...batch });
     await logits.read();
   });
   await forward.dispose();

@@ -49,6 +49,7 @@ import { loadDenseModel } from '../train/trained-model.ts';
 import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
 import {
   expectAugment,
+  expectEvenBatch,
   expectPlaces,
   inheritData,
   loopOptions,
@@ -139,6 +140,7 @@ ${BERT_PRESETS.join(', ')} for texts, with a vocabulary that is given or learnt 
 
 /** `slim finetune` */
 export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<FinetuneResult> {
+  expectEvenBatch(given);
   const places = await expectPlaces(given);
   const flags = await inheritData(given, places.model, io);
   const progress = createProgress(io.stderr, 'step');

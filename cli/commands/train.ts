@@ -46,6 +46,7 @@ import { uploadTensors } from '../train/trained-tensors.ts';
 import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
 import {
   expectAugment,
+  expectEvenBatch,
   expectPlaces,
   inheritData,
   loopOptions,
@@ -177,6 +178,7 @@ as they would ship.`,
 
 /** `slim train` */
 export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainResult> {
+  expectEvenBatch(given);
   const places = await expectPlaces(given);
   const flags = await inheritData(given, places.model, io);
   if (isVitPreset(places.model) || isBertPreset(places.model))

@@ -38,6 +38,8 @@ export interface TrainingFlags extends EngineChoice, DataFlags, ModelFlags {
   readonly epochs: number;
   readonly steps?: number;
   readonly batchSize: number;
+  /** 1 unless given. */
+  readonly accumulate?: number;
   readonly learningRate: number;
   readonly warmupSteps?: number;
   readonly weightDecay: number;
@@ -46,6 +48,9 @@ export interface TrainingFlags extends EngineChoice, DataFlags, ModelFlags {
   readonly evaluateEvery?: number;
   readonly select: 'last' | 'best';
 }
+
+/** How a batch is cut. */
+type BatchFlags = Pick<TrainingFlags, 'batchSize' | 'accumulate' | 'devices'>;
 
 /**
  * Flags whose split of the data is the one that the model was trained with, where it is a run: what that held out is
@@ -147,6 +152,7 @@ export function loopOptions(flags: TrainingFlags, samples: number): LoopOptions 
   return {
     totalSteps,
     batchSize: flags.batchSize,
+    accumulate: expectEvenBatch(flags),
     learningRate: flags.learningRate,
     warmupSteps: flags.warmupSteps ?? Math.min(100, Math.ceil(totalSteps / 10)),
     optimizer: { ...ADAMW_DEFAULTS, weightDecay: flags.weightDecay, clipNorm: flags.clipNorm },
@@ -155,6 +161,20 @@ export function loopOptions(flags: TrainingFlags, samples: number): LoopOptions 
     select: flags.select,
     resume: flags.resume,
   };
+}
+
+/** The parts of a batch. Usage error where it can't be cut evenly in these, and each of them among the devices. */
+export function expectEvenBatch({ batchSize, accumulate = 1, devices = 1 }: BatchFlags): number {
+  const cuts = accumulate * devices;
+  if (batchSize % cuts === 0) return accumulate;
+  const flags = [
+    ...(accumulate > 1 ? [`--accumulate ${accumulate}`] : []),
+    ...(devices > 1 ? [`--devices ${devices}`] : []),
+  ];
+  throw usageError(
+    `--batch-size ${batchSize} with ${flags.join(' and ')}: expected a multiple of ${cuts}`,
+    `The nearest is --batch-size ${Math.max(1, Math.round(batchSize / cuts)) * cuts}.`,
+  );
 }
 
 /** What is read and where the run goes, checked before anything takes time. */

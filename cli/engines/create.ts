@@ -26,6 +26,8 @@ export interface EngineChoice {
   readonly engine?: EngineName;
   /** `auto`: the best that is there and that the engine knows. */
   readonly device: DeviceName;
+  /** How many of them share the work, on xla; 1 unless given. */
+  readonly devices?: number;
   /** The device's unless given: bf16 where it multiplies that faster, else f32. */
   readonly precision?: Precision;
   readonly threads?: number;
@@ -71,7 +73,7 @@ async function createFor(choice: EngineChoice, io: BringingIo): Promise<Engine> 
   try {
     return await createXla(choice, plugin);
   } catch (error) {
-    if (choice.precision !== undefined) throw error;
+    if (choice.precision !== undefined || choice.devices !== undefined) throw error;
     return toldOf(await createOnnx(choice, io), `not on ${plugin.platform}: ${messageOf(error)}`);
   }
 }
@@ -98,24 +100,37 @@ function anyPlugin(): FoundPlugin {
 
 async function createOnnx(choice: EngineChoice, io: BringingIo): Promise<Engine> {
   expectF32(choice, 'onnx');
+  expectOneDevice(choice, 'onnx');
   const { createOnnxEngine } = await import('./onnx/engine.ts');
   return createOnnxEngine({ threads: choice.threads }, io);
 }
 
-async function createXla({ device, precision }: EngineChoice, { path, platform }: FoundPlugin): Promise<Engine> {
+async function createXla(
+  { device, devices, precision }: EngineChoice,
+  { path, platform }: FoundPlugin,
+): Promise<Engine> {
   const { createXlaEngine } = await import('./xla/engine.ts');
   const { createProgramCache } = await import('./xla/program-cache.ts');
   const cache = createProgramCache(join(cacheFolder(), 'programs'));
   const expected = device === 'auto' ? platform : device;
-  return createXlaEngine({ plugin: path, platform: expected, precision, cache });
+  return createXlaEngine({ plugin: path, platform: expected, precision, devices, cache });
 }
 
 function expectOnCpu(choice: EngineChoice, engine: EngineName): void {
   expectF32(choice, engine);
+  expectOneDevice(choice, engine);
   if (choice.device !== 'auto' && choice.device !== 'cpu')
     throw usageError(
       `--engine ${engine} does not compute on ${choice.device}`,
       `Leave out --engine: on ${choice.device} it is xla.`,
+    );
+}
+
+function expectOneDevice({ devices = 1 }: EngineChoice, engine: EngineName): void {
+  if (devices > 1)
+    throw usageError(
+      `--devices ${devices}: the ${engine} engine computes on one`,
+      'Several devices are for --engine xla, which is what computes on GPUs and TPUs: slim devices lists them.',
     );
 }
 

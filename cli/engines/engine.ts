@@ -47,6 +47,15 @@ export interface Program {
   dispose(): Promise<void>;
 }
 
+/** What is known of a tensor that is uploaded. */
+export interface UploadOptions {
+  /**
+   * Whether its first axis counts the samples of a batch, which devices may share. Programs that take it are told so
+   * too: `CompileOptions.batched`.
+   */
+  readonly batched?: boolean;
+}
+
 /** What is known of how a program will be used. */
 export interface CompileOptions {
   /**
@@ -64,6 +73,11 @@ export interface CompileOptions {
    * run leaves nothing in such an input, and all that may be done with it is to dispose of it. Engines may copy instead.
    */
   readonly donated?: Readonly<Record<string, string>>;
+  /**
+   * Inputs whose first axis counts the samples of a batch: an engine of several devices gives a part of them to each,
+   * where they can be cut evenly. Outputs are whole, whatever computes them.
+   */
+  readonly batched?: readonly string[];
 }
 
 /** A device's memory, in bytes; null where it is not told. */
@@ -82,7 +96,7 @@ export interface Engine {
   readonly precision: Precision;
   /** What computes, for people: `onnxruntime 1.30.0 (cpu, 2 threads)`. */
   readonly description: string;
-  upload(tensor: HostTensor): DeviceTensor;
+  upload(tensor: HostTensor, options?: UploadOptions): DeviceTensor;
   compile(graph: Graph, options?: CompileOptions): Promise<Program>;
   /** Of an engine whose device has memory of its own, and tells of it; null where it doesn't. */
   memoryUse?(): MemoryUse | null;
@@ -122,6 +136,16 @@ export function integers(data: Int32Array, shape: Shape): HostTensor {
 /** A u8 tensor of these values, which are not copied. */
 export function bytes(data: Uint8Array, shape: Shape): HostTensor {
   return { dtype: 'u8', shape, data };
+}
+
+/** Part `index` of `parts` equal ones along the first axis, which has a multiple of that many. No copy. */
+export function partOf({ dtype, shape, data }: HostTensor, index: number, parts: number): HostTensor {
+  const size = data.length / parts;
+  return {
+    dtype,
+    shape: [shape[0] / parts, ...shape.slice(1)],
+    data: data.subarray(index * size, (index + 1) * size),
+  };
 }
 
 /** Uploads, runs, reads and disposes: for tests and for graphs that run once. */

@@ -10,6 +10,14 @@ export function normalizationOf(preprocessing: Preprocessing): Normalization | u
   return preprocessing.kind === 'image' ? preprocessing.image : undefined;
 }
 
+/** The input that pictures come in, as bytes. */
+const PICTURES = 'pictures';
+
+/** The names that a batch of a model's can have among its inputs. */
+export function batchedInputs(model: Model): string[] {
+  return [PICTURES, ...Object.keys(model.batchInputs(1, { padded: true, dropout: true }))];
+}
+
 /**
  * The model's inputs for a batch. With a normalization, pictures are the input `pictures`, u8 (B, H, W, 3), as
  * `pictureSamples` gives them; without, `pixels` are given as the model takes them.
@@ -23,5 +31,5 @@ export function batchInputs(
   const inputs = model.batchInputs(batch, options);
   if (normalization === undefined) return inputs;
   const [B, C, H, W] = inputs.pixels.shape;
-  return { ...inputs, pixels: normalizePictures(input('pictures', [B, H, W, C], 'u8'), normalization) };
+  return { ...inputs, pixels: normalizePictures(input(PICTURES, [B, H, W, C], 'u8'), normalization) };
 }

@@ -1,7 +1,7 @@
 /** Compression by PC-LoRA (arXiv 2406.09117): adapters beside every block linear, and the weights fade out. */
 import type { Random } from '../../runtime/random.ts';
 import type { Samples } from '../data/samples.ts';
-import type { DeviceTensor, Engine, Program } from '../engines/engine.ts';
+import type { DeviceTensor } from '../engines/engine.ts';
 import { input } from '../graph/ops/leaf.ts';
 import { type Layer, type TensorSpec, tensorsOf } from '../models/layers.ts';
 import { type AdapterOptions, adaptersOnlyParts, adapterTensors, initialName } from '../pclora/linear.ts';
@@ -14,7 +14,8 @@ import { compileForward, evaluateForward } from './evaluate.ts';
 import { type LoopContext, type LoopOptions, type LoopResult, trainLoop } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
 import { createPrograms, type Programs } from './programs.ts';
-import { type CompressOptions, compressStep, DONATED } from './step.ts';
+import { type CompressOptions, compressGraph, type Phase } from './step.ts';
+import { createSteps, type StepProgram, type Steps } from './step-program.ts';
 import { packVector, tensorNamed, unpackVector, uploadTensors } from './trained-tensors.ts';
 
 /** Kinds of layers that train beside the adapters, unless frozen. */
@@ -67,12 +68,12 @@ export async function compress(
     ...uploadTensors(engine, dense, teacher.tensors),
     ...(adapters.init === 'svd' ? uploadTensors(engine, adapterSpecs, start, initialName) : {}),
   };
-  const programs = createPhases(engine, {
+  const losses = ['loss', 'task', 'feature'];
+  const steps = createSteps(engine, { ...options, layout, losses });
+  const programs = createPhases(steps, {
     model,
-    batch: options.batchSize,
     normalization: normalizationOf(teacher.preprocessing),
     layout,
-    optimizer: options.optimizer,
     adapters,
     alpha: pclora.alpha,
   });
@@ -89,7 +90,7 @@ export async function compress(
       programAt: (step, tokens) =>
         programs.at(lambdaAt(schedule, step, decaySteps) > 0 ? 'fading' : 'adapters', tokens),
       dropouts: model.dropouts,
-      losses: ['loss', 'task', 'feature'],
+      losses,
       frozen,
       start: () => packVector(layout, new Map([...teacher.tensors, ...start])),
       evaluate: (parameters: DeviceTensor) => evaluateForward(engine, forward, { ...frozen, parameters }, test),
@@ -98,6 +99,7 @@ export async function compress(
     context,
   );
   await Promise.all([programs.dispose(), forward.dispose()]);
+  await steps.dispose();
   return {
     ...result,
     tensors: remaining(
@@ -119,19 +121,19 @@ function remaining({ model }: Checkpoint, adapterSpecs: readonly TensorSpec[], a
  * The programs of a compression's two phases, one phase at a time: λ never comes back, so the first one's go when the
  * second begins.
  */
-function createPhases(engine: Engine, options: Omit<CompressOptions, 'tokens'>) {
-  let current: { readonly phase: 'fading' | 'adapters'; readonly programs: Programs } | null = null;
+function createPhases(steps: Steps, options: Omit<CompressOptions, 'batch' | 'tokens'>) {
+  let current: { readonly phase: Phase; readonly programs: Programs<StepProgram> } | null = null;
   return {
-    async at(phase: 'fading' | 'adapters', tokens: number | null): Promise<Program> {
+    async at(phase: Phase, tokens: number | null): Promise<StepProgram> {
       if (current?.phase !== phase) {
         await current?.programs.dispose();
         current = {
           phase,
           programs: createPrograms((length) =>
-            engine.compile(compressStep({ ...options, tokens: length ?? undefined }, phase), {
-              takesTurns: length !== null,
-              donated: DONATED,
-            }),
+            steps.compile(
+              (batch) => compressGraph({ ...options, batch, tokens: length ?? undefined }, phase),
+              length !== null,
+            ),
           ),
         };
       }

@@ -1,11 +1,11 @@
 /** Accuracy of a model on labelled samples. */
 import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
-import type { Engine, Inputs } from '../engines/engine.ts';
+import type { Engine, HostTensor, Inputs, Program } from '../engines/engine.ts';
 import { UserError } from '../io/errors.ts';
 import type { Parts } from '../models/model.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
-import { batchInputs, normalizationOf } from './batch-inputs.ts';
+import { batchedInputs, batchInputs, normalizationOf } from './batch-inputs.ts';
 import { withinMemory } from './memory.ts';
 import { createPrograms, type Programs } from './programs.ts';
 
@@ -21,15 +21,22 @@ export function compileForward(
   { model, preprocessing }: Pick<Checkpoint, 'model' | 'preprocessing'>,
   parts: Parts,
   batch = EVALUATION_BATCH,
-): Programs {
+): Programs<Program> {
   const normalization = normalizationOf(preprocessing);
   return createPrograms((tokens) => {
     const inputs = batchInputs(model, batch, normalization, { padded: true, tokens: tokens ?? undefined });
     return engine.compile(
       { outputs: { logits: model.forward(inputs, batch, parts).logits } },
-      { takesTurns: tokens !== null },
+      { takesTurns: tokens !== null, batched: batchedInputs(model) },
     );
   });
+}
+
+/** Uploads what `compileForward`'s programs take of a batch. */
+export function uploadBatch(engine: Engine, batch: Readonly<Record<string, HostTensor>>): Inputs {
+  return Object.fromEntries(
+    Object.entries(batch).map(([name, tensor]) => [name, engine.upload(tensor, { batched: true })]),
+  );
 }
 
 /** The share of `samples` samples whose largest logit is the label's, 0 to 1. */
@@ -50,7 +57,7 @@ export interface EvaluateOptions {
  */
 export async function evaluateForward(
   engine: Engine,
-  forward: Programs,
+  forward: Programs<Program>,
   tensors: Inputs,
   samples: Samples,
   options: EvaluateOptions = {},
@@ -65,7 +72,7 @@ export async function evaluateForward(
 
 async function countCorrect(
   engine: Engine,
-  forward: Programs,
+  forward: Programs<Program>,
   tensors: Inputs,
   samples: Samples,
   { classOf, onBatch }: EvaluateOptions,
@@ -74,7 +81,7 @@ async function countCorrect(
   let correct = 0;
   let done = 0;
   for await (const { inputs, tokens, labels, size } of samples.batches({ batchSize: EVALUATION_BATCH, seed: 0 })) {
-    const uploaded = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, engine.upload(tensor)]));
+    const uploaded = uploadBatch(engine, inputs);
     const { logits } = await (await forward.at(tokens)).run({ ...tensors, ...uploaded });
     const values = await logits.read();
     const classes = logits.shape[1];

@@ -10,7 +10,8 @@ import { compileForward, evaluateForward } from './evaluate.ts';
 import { type LoopContext, type LoopOptions, type LoopResult, trainLoop } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
 import { createPrograms } from './programs.ts';
-import { DONATED, finetuneStep } from './step.ts';
+import { finetuneGraph } from './step.ts';
+import { createSteps } from './step-program.ts';
 import { packVector, unpackVector } from './trained-tensors.ts';
 
 /** Trains every tensor of the checkpoint. */
@@ -24,17 +25,19 @@ export async function finetune(
   const { model } = checkpoint;
   const specs = tensorsOf(model.layers);
   const layout = flatLayout(specs);
+  const losses = ['loss'];
+  const steps = createSteps(engine, { ...options, layout, losses });
   const programs = createPrograms((tokens) =>
-    engine.compile(
-      finetuneStep({
-        model,
-        batch: options.batchSize,
-        tokens: tokens ?? undefined,
-        normalization: normalizationOf(checkpoint.preprocessing),
-        layout,
-        optimizer: options.optimizer,
-      }),
-      { takesTurns: tokens !== null, donated: DONATED },
+    steps.compile(
+      (batch) =>
+        finetuneGraph({
+          model,
+          batch,
+          tokens: tokens ?? undefined,
+          normalization: normalizationOf(checkpoint.preprocessing),
+          layout,
+        }),
+      tokens !== null,
     ),
   );
   const trained = sliceTensors(input('parameters', [layout.size]), layout);
@@ -44,7 +47,7 @@ export async function finetune(
       lambdaAt: () => null,
       programAt: (_, tokens) => programs.at(tokens),
       dropouts: model.dropouts,
-      losses: ['loss'],
+      losses,
       frozen: {},
       start: () => packVector(layout, checkpoint.tensors),
       evaluate: (parameters) => evaluateForward(engine, forward, { parameters }, test),
@@ -53,5 +56,6 @@ export async function finetune(
     context,
   );
   await Promise.all([programs.dispose(), forward.dispose()]);
+  await steps.dispose();
   return { ...result, tensors: unpackVector(layout, result.parameters) };
 }

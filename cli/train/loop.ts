@@ -10,7 +10,6 @@ import {
   type Inputs,
   integers,
   type Outputs,
-  type Program,
 } from '../engines/engine.ts';
 import { Interrupted, UserError } from '../io/errors.ts';
 import { exists } from '../io/files.ts';
@@ -23,13 +22,16 @@ import { learningRateAt } from './learning-rate.ts';
 import { withinMemory } from './memory.ts';
 import { type AdamwOptions, adamwScalars } from './optimizer.ts';
 import type { RunDirectory } from './run-directory.ts';
-import { STATE } from './step.ts';
+import { LABELS, STATE } from './step.ts';
+import type { StepProgram } from './step-program.ts';
 import { stepsAhead } from './steps-ahead.ts';
 
 /** How long and how fast to train. */
 export interface LoopOptions {
   readonly totalSteps: number;
   readonly batchSize: number;
+  /** In how many parts a batch is computed, one after another; a divisor of the batch size. */
+  readonly accumulate: number;
   readonly learningRate: number;
   readonly warmupSteps: number;
   readonly optimizer: AdamwOptions;
@@ -47,7 +49,7 @@ export interface Objective {
   /** λ at a step; null where there is none. */
   lambdaAt(step: number): number | null;
   /** The compiled step; may change with λ, and with the length of the batch's texts. */
-  programAt(step: number, tokens: number | null): Promise<Program>;
+  programAt(step: number, tokens: number | null): Promise<StepProgram>;
   /** What the student's head drops; drawn anew each step. */
   readonly dropouts: readonly Dropout[];
   /** The losses among the program's outputs, to be logged. */
@@ -92,8 +94,8 @@ const DROPOUT_STREAM = 0x6472_6f70;
 export async function trainLoop(objective: Objective, options: LoopOptions, context: LoopContext): Promise<LoopResult> {
   return withinMemory(
     context.engine,
-    `training with --batch-size ${options.batchSize}`,
-    'Lower --batch-size; of texts, --max-tokens.',
+    `training with --batch-size ${options.batchSize}${accumulateNote(options)}`,
+    'Raise --accumulate, or lower --batch-size; of texts, --max-tokens.',
     () => loop(objective, options, context),
   );
 }
@@ -143,11 +145,17 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
         throw interrupted(step);
       }
       const started = performance.now();
-      const masks = dropoutMasks(objective.dropouts, options, step);
-      const outputs = await runStep(engine, program, { ...objective.frozen, ...device }, batch, {
-        ...masks,
-        ...scalars,
-      });
+      const outputs = await program.run(
+        { ...objective.frozen, ...device },
+        {
+          batch: {
+            ...batch.inputs,
+            [LABELS]: integers(batch.labels, [batch.labels.length]),
+            ...dropoutMasks(objective.dropouts, options, step),
+          },
+          scalars,
+        },
+      );
       disposeAll(device);
       device = Object.fromEntries(STATE.map((name) => [name, outputs[name]]));
       const reading = readScalars(outputs, [...objective.losses, 'gradientNorm']);
@@ -181,6 +189,11 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
   };
   disposeAll(device);
   return { ...kept, steps: state.step };
+}
+
+/** In how many parts, where that is more than one. */
+function accumulateNote({ accumulate }: LoopOptions): string {
+  return accumulate === 1 ? '' : ` and --accumulate ${accumulate}`;
 }
 
 /** What a progress line says of a step. */
@@ -244,20 +257,6 @@ function dropoutMasks(
 
 function asScalars(values: Readonly<Record<string, number>>): Record<string, HostTensor> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, floats(Float32Array.of(value), [])]));
-}
-
-async function runStep(
-  engine: Engine,
-  program: Program,
-  tensors: Inputs,
-  batch: Batch,
-  others: Readonly<Record<string, HostTensor>>,
-): Promise<Outputs> {
-  const given = { ...batch.inputs, labels: integers(batch.labels, [batch.labels.length]), ...others };
-  const inputs = Object.fromEntries(Object.entries(given).map(([name, tensor]) => [name, engine.upload(tensor)]));
-  const outputs = await program.run({ ...tensors, ...inputs });
-  disposeAll(inputs);
-  return outputs;
 }
 
 async function readScalars(outputs: Outputs, names: readonly string[]): Promise<Record<string, number>> {

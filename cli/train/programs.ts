@@ -1,14 +1,16 @@
-import type { Program } from '../engines/engine.ts';
-
 /** One program for each length that texts are padded to (null: pictures), compiled when it is first asked for. */
-export interface Programs {
-  at(tokens: number | null): Promise<Program>;
+export interface Programs<P extends Disposable> {
+  at(tokens: number | null): Promise<P>;
+  dispose(): Promise<void>;
+}
+
+interface Disposable {
   dispose(): Promise<void>;
 }
 
 /** Programs that `compile` makes when they are first asked for, each once. `dispose` ends all that were made. */
-export function createPrograms(compile: (tokens: number | null) => Promise<Program>): Programs {
-  const programs = new Map<number | null, Promise<Program>>();
+export function createPrograms<P extends Disposable>(compile: (tokens: number | null) => Promise<P>): Programs<P> {
+  const programs = new Map<number | null, Promise<P>>();
   return {
     at(tokens) {
       const known = programs.get(tokens);

@@ -1,18 +1,23 @@
 /**
  * One training step as one graph, compiled once and called with new inputs: the batch, λ, the learning rate, the
- * trained vector and its moments go in; the losses and the new vectors come out.
+ * trained vector and its moments go in; the losses and the new vectors come out. For batches that don't fit it comes in
+ * two: for each part, and for the update.
  */
-
 import { gradients } from '../graph/grad.ts';
 import type { Graph, Node } from '../graph/graph.ts';
+import { add, scale } from '../graph/ops/binary.ts';
+import { broadcastTo } from '../graph/ops/broadcast.ts';
+import { concat } from '../graph/ops/concat.ts';
 import { crossEntropy } from '../graph/ops/cross-entropy.ts';
-import { input } from '../graph/ops/leaf.ts';
+import { input, scalar } from '../graph/ops/leaf.ts';
 import type { Normalization } from '../graph/ops/normalize-pictures.ts';
+import { flatten, reshape } from '../graph/ops/reshape.ts';
+import { slice } from '../graph/ops/slice.ts';
 import { tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { distillationLoss, featureLoss } from '../pclora/distill.ts';
 import { type AdapterOptions, adaptersOnlyParts, adapterTensors, denseParts, fadingParts } from '../pclora/linear.ts';
-import { batchInputs } from './batch-inputs.ts';
+import { batchedInputs, batchInputs } from './batch-inputs.ts';
 import { type AdamwOptions, adamwUpdate, type FlatLayout, sliceTensors } from './optimizer.ts';
 
 type BatchInputs = Readonly<Record<string, Node>>;
@@ -25,6 +30,12 @@ export const STATE = ['parameters', 'moment1', 'moment2'] as const;
 /** A step's state is updated in place where the engine can: what a step was given is gone after it. */
 export const DONATED: Readonly<Record<string, string>> = Object.fromEntries(STATE.map((name) => [name, name]));
 
+/** The input with each sample's class. */
+export const LABELS = 'labels';
+
+/** `fading` while λ > 0; `adapters` at λ = 0, where the student's dense path is gone. */
+export type Phase = 'fading' | 'adapters';
+
 /** What a step is compiled for. */
 export interface StepOptions {
   readonly model: Model;
@@ -36,7 +47,6 @@ export interface StepOptions {
   /** Pictures then come as bytes; pixels are given as the model takes them unless it is there. */
   readonly normalization?: Normalization;
   readonly layout: FlatLayout;
-  readonly optimizer: AdamwOptions;
 }
 
 /** What a step of PC-LoRA is compiled for beside that; λ is one of its inputs. */
@@ -46,37 +56,87 @@ export interface CompressOptions extends StepOptions {
   readonly alpha: number;
 }
 
+/** A step before its update: what is computed for a batch, or for a part of one. */
+export interface StepGraph {
+  /** Scalars: `loss`, of which the gradient is, and those that it is made of. */
+  readonly losses: Readonly<Record<string, Node>> & { readonly loss: Node };
+  /** The trained vector, (P). */
+  readonly parameters: Node;
+  /** d loss / d each trained tensor, in the layout's order. */
+  readonly gradients: readonly Node[];
+  /** The inputs whose first axis counts samples. */
+  readonly batched: readonly string[];
+}
+
 /** Fine-tuning: the dense model and the task loss. */
-export function finetuneStep(options: StepOptions): Graph {
-  const { model, batch, layout, optimizer } = options;
+export function finetuneGraph(options: StepOptions): StepGraph {
+  const { model, batch, layout } = options;
   const { parameters, trained } = trainedTensors(layout);
   const inputs = trainingInputs(options);
   const { logits } = model.forward(inputs, batch, denseParts(tensorsOf(model.layers), trained));
-  const loss = crossEntropy(logits, input('labels', [batch], 'i32'));
-  return { outputs: { loss, logits, ...update(loss, parameters, trained, optimizer) } };
+  const loss = crossEntropy(logits, input(LABELS, [batch], 'i32'));
+  return stepGraph({ loss }, parameters, trained, model);
 }
 
 /**
- * PC-LoRA: student and teacher forward, both losses, gradients, clipping and AdamW.
- * `phase` chooses the program: `fading` while λ > 0, `adapters` at λ = 0, where the student's dense path is gone.
+ * PC-LoRA: student and teacher forward, both losses and gradients; λ is an input while it fades. See `Phase`.
  */
-export function compressStep(options: CompressOptions, phase: 'fading' | 'adapters'): Graph {
+export function compressGraph(options: CompressOptions, phase: Phase): StepGraph {
   const { parameters, trained } = trainedTensors(options.layout);
-  const losses = compressLosses(options, phase, trained);
+  const { loss, task, feature } = compressLosses(options, phase, trained);
+  return stepGraph({ loss, task, feature }, parameters, trained, options.model);
+}
+
+function stepGraph(
+  losses: StepGraph['losses'],
+  parameters: Node,
+  trained: ReadonlyMap<string, Node>,
+  model: Model,
+): StepGraph {
+  return {
+    losses,
+    parameters,
+    gradients: gradients(losses.loss, [...trained.values()]),
+    batched: [...batchedInputs(model), LABELS],
+  };
+}
+
+/** A step in one program: losses, gradients, clipping and AdamW. */
+export function wholeStep({ losses, parameters, gradients }: StepGraph, optimizer: AdamwOptions): Graph {
+  return { outputs: { ...losses, ...adamwUpdate(parameters, gradients, optimizer) } };
+}
+
+/** Where the parts of a batch add up: the gradients, then the losses, as one vector. */
+export const ACCUMULATED = 'accumulated';
+
+/** How many values that are. */
+export function accumulatedSize({ size }: FlatLayout, losses: readonly string[]): number {
+  return size + losses.length;
+}
+
+/** One of `parts` equal parts of a batch: adds its share of the batch's gradients and losses to what is there. */
+export function partStep({ losses, gradients }: StepGraph, parts: number): Graph {
+  const own = concat([...gradients, ...Object.values(losses)].map(flatten), 0);
+  return { outputs: { [ACCUMULATED]: add(input(ACCUMULATED, own.shape), scale(own, 1 / parts)) } };
+}
+
+/** What is left to do after the parts: clipping and AdamW, and zeros for the next batch. */
+export function updateStep(layout: FlatLayout, optimizer: AdamwOptions, losses: readonly string[]): Graph {
+  const accumulated = input(ACCUMULATED, [accumulatedSize(layout, losses)]);
+  const lossAt = (i: number): Node => reshape(slice(accumulated, 0, layout.size + i, 1), []);
   return {
     outputs: {
-      loss: losses.loss,
-      task: losses.task,
-      feature: losses.feature,
-      ...update(losses.loss, parameters, trained, options.optimizer),
+      ...Object.fromEntries(losses.map((name, i) => [name, lossAt(i)])),
+      ...adamwUpdate(input('parameters', [layout.size]), [slice(accumulated, 0, 0, layout.size)], optimizer),
+      [ACCUMULATED]: broadcastTo(scalar(0), accumulated.shape),
     },
   };
 }
 
 /** The forward half of a PC-LoRA step. */
 export function compressLosses(
-  options: Omit<CompressOptions, 'optimizer' | 'layout'>,
-  phase: 'fading' | 'adapters',
+  options: Omit<CompressOptions, 'layout'>,
+  phase: Phase,
   trained: ReadonlyMap<string, Node>,
 ) {
   const { model, batch, adapters, alpha } = options;
@@ -91,7 +151,7 @@ export function compressLosses(
   // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head), and
   // drops nothing.
   const teacher = model.forward(withoutDropout(model, inputs), batch, denseParts(dense));
-  const task = crossEntropy(student.logits, input('labels', [batch], 'i32'));
+  const task = crossEntropy(student.logits, input(LABELS, [batch], 'i32'));
   const feature = featureLoss(student.blocks, teacher.blocks, inputs.mask);
   return { loss: distillationLoss(task, feature, alpha), task, feature, student, teacher };
 }
@@ -114,8 +174,4 @@ function withoutDropout({ dropouts }: Model, inputs: BatchInputs): BatchInputs {
 function trainedTensors(layout: FlatLayout): { parameters: Node; trained: Map<string, Node> } {
   const parameters = input('parameters', [layout.size]);
   return { parameters, trained: sliceTensors(parameters, layout) };
-}
-
-function update(loss: Node, parameters: Node, trained: ReadonlyMap<string, Node>, optimizer: AdamwOptions) {
-  return adamwUpdate(parameters, gradients(loss, [...trained.values()]), optimizer);
 }

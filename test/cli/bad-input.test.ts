@@ -164,6 +164,20 @@ describe('slim train, before it begins', () => {
       null,
     ],
     [
+      'a batch that is not to be cut so',
+      [...having(train, '--batch-size', '9'), '--accumulate', '2'],
+      2,
+      '--batch-size 9 with --accumulate 2: expected a multiple of 2',
+      'The nearest is --batch-size 10.',
+    ],
+    [
+      'a batch that devices cannot share',
+      [...having(train, '--batch-size', '13'), '--accumulate', '2', '--devices', '3', '--engine', 'xla'],
+      2,
+      '--batch-size 13 with --accumulate 2 and --devices 3: expected a multiple of 6',
+      'The nearest is --batch-size 12.',
+    ],
+    [
       'an unknown augmentation',
       having(train, '--augment', 'blur'),
       2,

@@ -63,6 +63,20 @@ describe.skipIf(withoutXla !== null)(`slim train --engine xla${skipNote(withoutX
     expect(untimed(readMetrics(out))).toEqual(untimed(readMetrics(work.path('xla'))));
   });
 
+  it('trains on several devices to the losses of one', async () => {
+    const out = work.path('devices');
+    await slimJson([...onXla, '--devices', '4', '--out', out]);
+    const [one, four] = [work.path('xla'), out].map((run) => readMetrics(run));
+    expect(four).toHaveLength(one.length);
+    for (const [i, line] of four.entries()) {
+      for (const name of ['loss', 'task', 'gradientNorm'] as const)
+        if (one[i][name] !== undefined)
+          expect(Math.abs(line[name]! / one[i][name]! - 1), `${name} of step ${line.step}`).toBeLessThan(1e-5);
+      expect(line.accuracy).toBe(one[i].accuracy);
+    }
+    expect((readRecord(out).configuration as Record<string, unknown>).devices).toBe(4);
+  });
+
   it('is not resumed with other products', async () => {
     expect(await slim([...onXla, '--precision', 'bf16', '--resume', '--out', work.path('xla')])).toMatchObject({
       code: 2,

@@ -119,6 +119,13 @@ describe('createEngine', () => {
     });
   });
 
+  it.each(['onnx', 'tfjs'] as const)('refuses several devices for %s', async (engine) => {
+    expect(await refusal({ device: 'auto', engine, devices: 2 })).toMatchObject({
+      message: `--devices 2: the ${engine} engine computes on one`,
+      exitCode: 2,
+    });
+  });
+
   it('says what brings xla to the CPU', async () => {
     expect((await refusal({ device: 'cpu', engine: 'xla' })).hint).toBe('slim setup xla-cpu brings it.');
     expect((await refusal({ device: 'auto', engine: 'xla' })).hint).toBe('slim setup xla-cpu brings it.');

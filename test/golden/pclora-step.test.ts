@@ -1,7 +1,7 @@
 /** The whole PC-LoRA step against PyTorch: fixtures/make_pclora_steps.py says what was computed. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Engine, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
+import { type Engine, evaluate, floats, type HostTensor, integers, type Program } from '../../cli/engines/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
 import { createBert } from '../../cli/models/bert.ts';
@@ -12,12 +12,13 @@ import { lambdaAt, type Schedule } from '../../cli/pclora/schedule.ts';
 import { loadCheckpoint } from '../../cli/pretrained/checkpoint.ts';
 import { openTensorFile, type Tensors } from '../../cli/pretrained/tensor-file.ts';
 import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../../cli/train/optimizer.ts';
-import { compressLosses, compressStep, STATE } from '../../cli/train/step.ts';
+import { compressGraph, compressLosses, type Phase, STATE, wholeStep } from '../../cli/train/step.ts';
 import { readSafetensors } from '../../runtime/artifact/safetensors.ts';
 import { checkpointNames } from '../support/checkpoint-names.ts';
 import { expectClose } from '../support/compare.ts';
-import { describeOn, TEST_ENGINES } from '../support/engines.ts';
+import { describeOn, TEST_ENGINES, type TestEngine } from '../support/engines.ts';
 import { describeWith, own, shared, type TestData } from '../support/shared.ts';
+import { createTestXlaEngine, withoutSeveral } from '../support/xla.ts';
 
 const BATCH = 3;
 
@@ -126,9 +127,16 @@ const SUBJECTS: readonly (readonly [TestData, typeof vit])[] = [
 ];
 for (const [data, load] of SUBJECTS)
   describeWith([data], data.name, () => {
-    for (const engine of TEST_ENGINES)
+    for (const engine of [...TEST_ENGINES, sharedByThree])
       describeOn(engine, `on ${engine.name}`, () => compareWithPyTorch(data, load, engine.create));
   });
+
+/** Each of the devices has one sample of the batch. */
+const sharedByThree: TestEngine = {
+  name: 'xla on 3 devices',
+  create: () => createTestXlaEngine({ precision: 'f32', devices: 3 }),
+  absent: withoutSeveral,
+};
 
 function compareWithPyTorch(data: TestData, load: typeof vit, createEngine: () => Promise<Engine>): void {
   let golden: ReturnType<typeof JSON.parse>;
@@ -248,15 +256,20 @@ function compareWithPyTorch(data: TestData, load: typeof vit, createEngine: () =
     const { lr, weight_decay: weightDecay } = golden.adamw;
     const optimizer = { ...ADAMW_DEFAULTS, weightDecay, clipNorm: 0 };
     const layout = flatLayout(trainedSpecs);
-    const options = { model: subject.model, batch: BATCH, adapters, alpha: golden.alpha, layout, optimizer };
-    const programs = {
-      fading: await engine.compile(compressStep(options, 'fading')),
-      adapters: await engine.compile(compressStep(options, 'adapters')),
-    };
+    const options = { model: subject.model, batch: BATCH, adapters, alpha: golden.alpha, layout };
+    const { batched } = compressGraph(options, 'fading');
+    const compile = (phase: Phase): Promise<Program> =>
+      engine.compile(wholeStep(compressGraph(options, phase), optimizer), { batched });
+    const programs = { fading: await compile('fading'), adapters: await compile('adapters') };
 
     const start = new Float32Array(layout.size);
     trainedSpecs.forEach((spec, i) => start.set(startOf(spec), layout.offsets[i]));
-    const fixed = Object.fromEntries(Object.entries(feeds()).map(([name, tensor]) => [name, engine.upload(tensor)]));
+    const fixed = Object.fromEntries(
+      Object.entries(feeds()).map(([name, tensor]) => [
+        name,
+        engine.upload(tensor, { batched: batched.includes(name) }),
+      ]),
+    );
     const zeros = () => engine.upload(floats(new Float32Array(layout.size), [layout.size]));
     let state = { parameters: engine.upload(floats(start, [layout.size])), moment1: zeros(), moment2: zeros() };
 

@@ -1,6 +1,6 @@
 /** The training engines as tests take them: one thread, so that runs are repeatable; nothing is brought, for `npm ci` has it. */
 import { describe } from 'vitest';
-import type { Engine, EngineName } from '../../cli/engines/engine.ts';
+import type { Engine } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { createTfjsEngine } from '../../cli/engines/tfjs/engine.ts';
 import { skipNote } from '../contract/hosts/installed.ts';
@@ -13,7 +13,8 @@ export const tfjsEngine = (): Promise<Engine> => createTfjsEngine({ gpu: true },
 
 /** An engine of a suite that all of them pass. */
 export interface TestEngine {
-  readonly name: EngineName;
+  /** An EngineName, or of what kind it is beside that. */
+  readonly name: string;
   readonly create: () => Promise<Engine>;
   /** Why it can't be tested here; null where it can. */
   readonly absent: string | null;

@@ -26,7 +26,7 @@ it('a program that could not be compiled keeps no other from being ended', async
   const ended: (number | null)[] = [];
   const programs = createPrograms((tokens) =>
     tokens === 16
-      ? new Promise((_, reject) => setTimeout(() => reject(new Error('no room')), 20))
+      ? new Promise<Program>((_, reject) => setTimeout(() => reject(new Error('no room')), 20))
       : Promise.resolve({ dispose: async () => void ended.push(tokens) } as unknown as Program),
   );
   const failing = programs.at(16);

@@ -1,9 +1,12 @@
 /**
  * The graph as one XLA program, run by a PJRT plugin: CUDA, ROCm, TPU, or the CPU. State stays on the device, and what
- * is donated is updated in place. Compiling, running and reading happen off Node's thread.
+ * is donated is updated in place. Compiling, running and reading happen off Node's thread. Several devices run one
+ * program that XLA cuts in parts (GSPMD, Xu et al. 2021): each has its part of a batch, and a copy of all else.
  */
 import { cpus } from 'node:os';
+import { inputsOf } from '../../graph/cost.ts';
 import { type DType, elementCount, type Graph, type Shape } from '../../graph/graph.ts';
+import { inputName } from '../../graph/ops/leaf.ts';
 import { UserError } from '../../io/errors.ts';
 import {
   type CompileOptions,
@@ -16,9 +19,12 @@ import {
   OutOfMemoryError,
   type Outputs,
   type Program,
+  partOf,
+  type UploadOptions,
 } from '../engine.ts';
 import type { Precision } from '../precision.ts';
-import { lowerInSlices } from './lower.ts';
+import { cudnnAttention, smallAttention } from './cudnn-attention.ts';
+import { type FusedKernels, lowerInSlices, lowerToStableHlo } from './lower.ts';
 import {
   type BufferHandle,
   type Client,
@@ -40,6 +46,8 @@ export interface XlaOptions {
   readonly platform?: Platform | null;
   /** What products take; bf16 on devices that multiply it faster, f32 elsewhere, unless given. */
   readonly precision?: Precision;
+  /** How many devices share the work; one unless given. */
+  readonly devices?: number;
   /** Where compiled programs are kept; null compiles anew each time. */
   readonly cache: ProgramCache | null;
 }
@@ -49,29 +57,63 @@ export interface XlaOptions {
  */
 const GPU_MEMORY: Readonly<Record<string, CreateOption>> = { preallocate: false, memory_fraction: 0.9 };
 
-/** Opens a plugin, on its first device. UserError where it can't be used here. */
+/** Opens a plugin, on its first devices. UserError where it can't be used here. */
 export async function createXlaEngine({
   plugin: path,
   platform,
   precision: asked,
+  devices: count = 1,
   cache,
 }: XlaOptions): Promise<Engine> {
   const client = await openPlatform(path, platform ?? null);
-  const { plugin } = client;
-  const device = client.devices[0];
-  if (!device) throw new EngineError(`xla: the plugin ${path} has no device`);
-  const precision = asked ?? defaultPrecision(client, device);
-  const xla: Xla = { client, device, precision, cache, identity: identityOf(client, device) };
-  const { major, minor } = plugin.version;
+  try {
+    const devices = client.devices.slice(0, count);
+    const [device] = devices;
+    if (!device) throw new EngineError(`xla: the plugin ${path} has no device`);
+    if (devices.length < count)
+      throw new UserError(
+        `--devices ${count}: ${client.platform} has ${devices.length} here`,
+        'slim devices lists them.',
+      );
+    const precision = asked ?? defaultPrecision(client, device);
+    const xla: Xla = { client, devices, precision, cache, identity: identityOf(client, device), fused: null };
+    const attention = await attentionOf(xla);
+    return engineOn({ ...xla, fused: attention.kernels }, attention.told);
+  } catch (error) {
+    await client.destroy();
+    throw error;
+  }
+}
+
+function engineOn(xla: Xla, attention: string): Engine {
+  const { client, devices, precision } = xla;
+  const { major, minor } = client.plugin.version;
   return {
     name: 'xla',
     precision,
-    description: `xla (${descriptionOf(client, device)}, PJRT ${major}.${minor}, ${precision} products)`,
-    upload: (tensor) => upload(xla, tensor),
+    description: `xla (${descriptionOf(xla)}, PJRT ${major}.${minor}, ${precision} products${attention})`,
+    upload: (tensor, options) => upload(xla, tensor, options),
     compile: (graph, options = {}) => client.holding(() => compile(xla, graph, options)),
-    memoryUse: () => client.memoryUse(device),
+    memoryUse: () => client.memoryUse(devices[0]),
     dispose: () => client.destroy(),
   };
+}
+
+/**
+ * cuDNN's attention where it works, found out by compiling a small one: what it takes depends on the card and on the
+ * version of cuDNN, neither of which tells. XLA's partitioner would gather its operands on every device.
+ */
+async function attentionOf(xla: Xla): Promise<{ readonly kernels: Xla['fused']; readonly told: string }> {
+  const { client, devices, precision } = xla;
+  if (client.platform !== 'cuda' || precision !== 'bf16' || devices.length > 1) return { kernels: null, told: '' };
+  const { text } = lowerToStableHlo(smallAttention(), { precision, fused: cudnnAttention() });
+  try {
+    client.destroyExecutable(await executableOf(xla, text));
+    return { kernels: cudnnAttention, told: ", cuDNN's attention" };
+  } catch (error) {
+    if (!(error instanceof PjrtError)) throw error;
+    return { kernels: null, told: `, attention not fused: ${error.message}` };
+  }
 }
 
 /** What a plugin tells of itself and of its devices. */
@@ -122,70 +164,118 @@ async function openClient(plugin: Plugin, options: Readonly<Record<string, Creat
 
 interface Xla {
   readonly client: Client;
-  readonly device: Device;
+  /** Those that share the work. */
+  readonly devices: readonly Device[];
   readonly precision: Precision;
   readonly cache: ProgramCache | null;
+  /** Makes the platform's own kernels for a module; null where there are none. */
+  readonly fused: (() => FusedKernels) | null;
   /** What a compiled program depends on, beside its text and options. */
   readonly identity: readonly string[];
 }
 
 const HOST_ARRAYS = { f32: Float32Array, i32: Int32Array, u8: Uint8Array } as const satisfies Record<DType, unknown>;
 
-/** A tensor on the device. It outlives `dispose` for as long as a run that was given it has not begun. */
+/** How a tensor is placed: a copy on each device, or on each its part of the first axis. */
+type Placement = 'copies' | 'parts';
+
+/** Parts where a batch can be cut evenly. What uploads a tensor and what compiles a program for it agree on that. */
+function placementOf(
+  { devices }: Pick<Xla, 'devices'>,
+  { shape }: { readonly shape: Shape },
+  batched: boolean,
+): Placement {
+  return batched && devices.length > 1 && shape[0] % devices.length === 0 ? 'parts' : 'copies';
+}
+
+/** A tensor on the devices. It outlives `dispose` for as long as a run that was given it has not begun. */
 class XlaTensor implements DeviceTensor {
   readonly dtype: DType;
   readonly shape: Shape;
-  readonly buffer: BufferHandle;
+  readonly placement: Placement;
+  /** One a device, in the devices' order. */
+  readonly buffers: readonly BufferHandle[];
   private readonly client: Client;
   private users = 0;
   private disposed = false;
 
   constructor(
     client: Client,
-    buffer: BufferHandle,
+    buffers: readonly BufferHandle[],
     { dtype, shape }: { readonly dtype: DType; readonly shape: Shape },
+    placement: Placement = 'copies',
   ) {
     this.client = client;
-    this.buffer = buffer;
+    this.buffers = buffers;
     this.dtype = dtype;
     this.shape = shape;
+    this.placement = placement;
   }
 
   async read(): Promise<HostValues> {
     const values = new HOST_ARRAYS[this.dtype](elementCount(this.shape));
-    await this.client.holding(() => this.using(() => named(this.client.download(this.buffer, values), null)));
+    const read = this.placement === 'parts' ? this.buffers : this.buffers.slice(0, 1);
+    const size = values.length / read.length;
+    const reading = (): Promise<unknown> =>
+      Promise.all(read.map((buffer, i) => this.client.download(buffer, values.subarray(i * size, (i + 1) * size))));
+    await this.client.holding(() => this.using(() => named(reading(), null)));
     return values;
   }
 
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    if (this.users === 0) this.client.destroyBuffer(this.buffer);
+    if (this.users === 0) this.destroy();
   }
 
-  /** Holds the buffer while a call on another thread has its address. */
+  /** Holds the buffers while a call on another thread has their addresses. */
   async using<T>(call: () => Promise<T>): Promise<T> {
     this.users++;
     try {
       return await call();
     } finally {
       this.users--;
-      if (this.disposed && this.users === 0) this.client.destroyBuffer(this.buffer);
+      if (this.disposed && this.users === 0) this.destroy();
     }
   }
-}
 
-function upload({ client, device }: Xla, { dtype, shape, data }: HostTensor): XlaTensor {
-  try {
-    return new XlaTensor(client, client.upload(data, dtype, shape, device), { dtype, shape });
-  } catch (error) {
-    throw asEngineError(error, data.byteLength);
+  private destroy(): void {
+    for (const buffer of this.buffers) this.client.destroyBuffer(buffer);
   }
 }
 
-async function compile(xla: Xla, graph: Graph, { constants = {}, donated }: CompileOptions): Promise<Program> {
-  const { client, precision } = xla;
-  const { text, inputs, outputs } = await lowerInSlices(graph, { precision, donated });
+function upload(xla: Xla, tensor: HostTensor, { batched = false }: UploadOptions = {}): XlaTensor {
+  const { client, devices } = xla;
+  const placement = placementOf(xla, tensor, batched);
+  const buffers: BufferHandle[] = [];
+  try {
+    for (const [i, device] of devices.entries()) {
+      const { data, dtype, shape } = placement === 'parts' ? partOf(tensor, i, devices.length) : tensor;
+      buffers.push(client.upload(data, dtype, shape, device));
+    }
+  } catch (error) {
+    for (const buffer of buffers) client.destroyBuffer(buffer);
+    throw asEngineError(error, tensor.data.byteLength);
+  }
+  return new XlaTensor(client, buffers, tensor, placement);
+}
+
+async function compile(
+  xla: Xla,
+  graph: Graph,
+  { constants = {}, donated, batched = [] }: CompileOptions,
+): Promise<Program> {
+  const { client, devices, precision, fused } = xla;
+  const placements = new Map(
+    inputsOf(graph).map((node) => [inputName(node)!, placementOf(xla, node, batched.includes(inputName(node)!))]),
+  );
+  const { text, inputs, outputs } = await lowerInSlices(graph, {
+    precision,
+    fused: fused?.(),
+    donated,
+    partitions: devices.length,
+    batched: batched.filter((name) => placements.get(name) === 'parts'),
+  });
   const executable = await named(executableOf(xla, text), null);
   const neededBytes = client.memoryOf(executable);
   const own = new Map(Object.entries(constants).map(([name, tensor]) => [name, upload(xla, tensor)]));
@@ -195,13 +285,29 @@ async function compile(xla: Xla, graph: Graph, { constants = {}, donated }: Comp
       const tensors = inputs.map((name) => {
         const tensor = own.get(name) ?? given[name];
         if (!(tensor instanceof XlaTensor)) throw new EngineError(`xla: input ${name} is missing`);
+        const placement = placements.get(name)!;
+        if (tensor.placement !== placement)
+          throw new EngineError(`xla: input ${name} was compiled for ${placement} and lies in ${tensor.placement}`);
         return tensor;
       });
       const run = (): Promise<BufferHandle[][]> =>
-        client.execute(executable, [tensors.map(({ buffer }) => buffer)], outputs.length);
+        client.execute(
+          executable,
+          devices.map((_, i) => tensors.map(({ buffers }) => buffers[i])),
+          outputs.length,
+        );
       const held = [...new Set(tensors)].reduce((call, tensor) => () => tensor.using(call), run);
-      const [buffers] = await client.holding(() => named(held(), neededBytes));
-      return Object.fromEntries(outputs.map((name, i) => [name, new XlaTensor(client, buffers[i], types[i])]));
+      const buffers = await client.holding(() => named(held(), neededBytes));
+      return Object.fromEntries(
+        outputs.map((name, i) => [
+          name,
+          new XlaTensor(
+            client,
+            buffers.map((ofDevice) => ofDevice[i]),
+            types[i],
+          ),
+        ]),
+      );
     },
     async dispose() {
       for (const tensor of own.values()) tensor.dispose();
@@ -211,8 +317,8 @@ async function compile(xla: Xla, graph: Graph, { constants = {}, donated }: Comp
 }
 
 /** The compiled module: kept from an earlier time, else compiled and kept. */
-async function executableOf({ client, cache, identity }: Xla, text: string): Promise<ExecutableHandle> {
-  const options = compileOptions();
+async function executableOf({ client, devices, cache, identity }: Xla, text: string): Promise<ExecutableHandle> {
+  const options = compileOptions({ partitions: devices.length });
   if (!cache) return client.compile(text, options);
   const key = programKey([text, options, ...identity]);
   const kept = await cache.get(key);
@@ -257,9 +363,11 @@ function defaultPrecision({ platform }: Client, { attributes }: Device): Precisi
   return platform === 'cuda' && capability < 8 ? 'f32' : 'bf16';
 }
 
-function descriptionOf({ platform, devices }: Client, { kind }: Device): string {
-  const many = devices.length > 1 && platform !== 'cpu' ? `, the first of ${devices.length}` : '';
-  return kind === platform ? platform : `${platform}: ${kind}${many}`;
+function descriptionOf({ client: { platform, devices: all }, devices }: Pick<Xla, 'client' | 'devices'>): string {
+  const [{ kind }] = devices;
+  const name = kind === platform ? platform : `${platform}: ${kind}`;
+  if (devices.length > 1) return `${devices.length} × ${name}`;
+  return all.length > 1 && platform !== 'cpu' ? `${name}, the first of ${all.length}` : name;
 }
 
 /** Rejects with an error of the engine's. */

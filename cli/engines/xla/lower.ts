@@ -6,11 +6,24 @@ import { distinctInputs, loweredInputs, lowerNode } from '../lowering.ts';
 import type { Precision } from '../precision.ts';
 import { ModuleWriter, tensorType } from './writer.ts';
 
+/** Kernels of a platform's own, which take the place of what an operation says or expands to. */
+export interface FusedKernels {
+  takes(node: Node): boolean;
+  /** Writes a node that it takes. `inputs` are its inputs' values. */
+  write(writer: ModuleWriter, node: Node, inputs: readonly HloValue[]): HloValue;
+}
+
 /** How a graph is written. */
 export interface LowerOptions {
   readonly precision: Precision;
+  /** Made for this module alone; none unless given. */
+  readonly fused?: FusedKernels;
   /** Inputs whose memory an output takes over: input → output, of one type. */
   readonly donated?: Readonly<Record<string, string>>;
+  /** How many devices share the work; one unless given. */
+  readonly partitions?: number;
+  /** Inputs of which each of them has its part, along the first axis. Of all others, and of outputs, each has a copy. */
+  readonly batched?: readonly string[];
 }
 
 /** A module, and how its function's arguments and results are named in the graph. */
@@ -52,8 +65,12 @@ export async function lowerInSlices(graph: Graph, options: LowerOptions): Promis
 }
 
 /** Yields after each node. */
-function* lower(graph: Graph, { precision, donated = {} }: LowerOptions): Generator<void, StableHloModule> {
-  const order = topological(Object.values(graph.outputs), loweredInputs('stablehlo'));
+function* lower(
+  graph: Graph,
+  { precision, fused, donated = {}, partitions = 1, batched = [] }: LowerOptions,
+): Generator<void, StableHloModule> {
+  const written = loweredInputs('stablehlo');
+  const order = topological(Object.values(graph.outputs), (node) => (fused?.takes(node) ? node.inputs : written(node)));
   const inputs = distinctInputs(
     'xla',
     order.filter((node) => inputName(node) !== null),
@@ -63,26 +80,31 @@ function* lower(graph: Graph, { precision, donated = {} }: LowerOptions): Genera
   const values = new Map<Node, HloValue>();
   for (const node of order) {
     const name = inputName(node);
-    values.set(
-      node,
-      name === null
-        ? lowerNode('stablehlo', node, values, (inputs) => node.operation.stablehlo!(writer, inputs, node))
-        : argument(node, positions.get(name)!),
-    );
+    if (name !== null) values.set(node, argument(node, positions.get(name)!));
+    else if (fused?.takes(node)) {
+      const inputs = node.inputs.map((input) => values.get(input)!);
+      values.set(node, fused.write(writer, node, inputs));
+    } else {
+      const spell = (inputs: readonly HloValue[]): HloValue => node.operation.stablehlo!(writer, inputs, node);
+      values.set(node, lowerNode('stablehlo', node, values, spell));
+    }
     yield;
   }
   const outputs = Object.keys(graph.outputs);
   const results = Object.values(graph.outputs).map((node) => values.get(node)!);
+  const sharding = (isBatched: boolean, { shape }: HloValue): readonly string[] =>
+    partitions === 1 ? [] : [shardingOf(isBatched ? shape.length : 0, partitions)];
   const args = [...inputs].map(([name, node], i) => {
-    const { name: value } = argument(node, i);
-    return `${value}: ${tensorType(node)}${aliasOf(donated[name], outputs)}`;
+    const value = argument(node, i);
+    const facts = [...aliasOf(donated[name], outputs), ...sharding(batched.includes(name), value)];
+    return `${value.name}: ${withAttributes(tensorType(value), facts)}`;
   });
-  const types = results.map(tensorType).join(', ');
+  const given = results.map((value) => withAttributes(tensorType(value), sharding(false, value)));
   const text = [
     'module @slim {',
-    `func.func public @main(${args.join(', ')}) -> (${types}) {`,
+    `func.func public @main(${args.join(', ')}) -> (${given.join(', ')}) {`,
     ...writer.lines,
-    `return ${results.map(({ name }) => name).join(', ')} : ${types}`,
+    `return ${results.map(({ name }) => name).join(', ')} : ${results.map(tensorType).join(', ')}`,
     '}',
     '}',
   ].join('\n');
@@ -93,7 +115,17 @@ function argument({ dtype, shape }: Node, position: number): HloValue {
   return { name: `%arg${position}`, dtype, shape };
 }
 
+function withAttributes(type: string, attributes: readonly string[]): string {
+  return attributes.length === 0 ? type : `${type} {${attributes.join(', ')}}`;
+}
+
 /** How XLA is told that an output takes over an argument's memory. */
-function aliasOf(output: string | undefined, outputs: readonly string[]): string {
-  return output === undefined ? '' : ` {tf.aliasing_output = ${outputs.indexOf(output)} : i32}`;
+function aliasOf(output: string | undefined, outputs: readonly string[]): string[] {
+  return output === undefined ? [] : [`tf.aliasing_output = ${outputs.indexOf(output)} : i32`];
+}
+
+/** How XLA's partitioner is told who has what: the first of some axes cut in parts; with no axes, a copy each. */
+function shardingOf(axes: number, partitions: number): string {
+  const cut = [partitions, ...Array<number>(Math.max(0, axes - 1)).fill(1)];
+  return `mhlo.sharding = "${axes === 0 ? '{replicated}' : `{devices=[${cut.join(',')}]<=[${partitions}]}`}"`;
 }

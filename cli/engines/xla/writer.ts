@@ -51,18 +51,26 @@ export class ModuleWriter implements StableHloWriter {
     attributes: Readonly<Record<string, HloAttribute>> = {},
     combiner?: HloCombiner,
   ): HloValue {
-    const values = operands.map(({ name }) => name).join(', ');
     const region = combiner ? ` ${combinerRegion(combiner, dtype)}` : '';
-    const given = Object.entries(attributes).map(([name, value]) => `${name} = ${attributeText(value)}`);
-    const dictionary = given.length === 0 ? '' : ` {${given.join(', ')}}`;
-    const types = `(${operands.map(tensorType).join(', ')}) -> ${tensorType({ dtype, shape })}`;
-    const text = `"${operation}"(${values})${region}${dictionary} : ${types}`;
+    const text = operationText(operation, operands, [{ dtype, shape }], attributes, region);
     const known = this.written.get(text);
     if (known) return known;
     const value = { name: `%${this.lines.length}`, dtype, shape };
     this.lines.push(`${value.name} = ${text}`);
     this.written.set(text, value);
     return value;
+  }
+
+  /** Adds an operation of several results, each time anew. */
+  ops(
+    operation: string,
+    operands: readonly HloValue[],
+    results: readonly HloTensorType[],
+    attributes: Readonly<Record<string, HloAttribute>>,
+  ): HloValue[] {
+    const name = `%${this.lines.length}`;
+    this.lines.push(`${name}:${results.length} = ${operationText(operation, operands, results, attributes)}`);
+    return results.map((type, i) => ({ name: `${name}#${i}`, ...type }));
   }
 
   elementwise(operation: string, ...operands: readonly HloValue[]): HloValue {
@@ -135,6 +143,21 @@ export class ModuleWriter implements StableHloWriter {
     );
     return this.convert(product, 'f32');
   }
+}
+
+/** An operation in MLIR's generic form. */
+function operationText(
+  operation: string,
+  operands: readonly HloValue[],
+  results: readonly HloTensorType[],
+  attributes: Readonly<Record<string, HloAttribute>>,
+  region = '',
+): string {
+  const values = operands.map(({ name }) => name).join(', ');
+  const named = Object.entries(attributes).map(([name, value]) => `${name} = ${attributeText(value)}`);
+  const dictionary = named.length === 0 ? '' : ` {${named.join(', ')}}`;
+  const [from, to] = [operands, results].map((types) => types.map(tensorType).join(', '));
+  return `"${operation}"(${values})${region}${dictionary} : (${from}) -> ${results.length === 1 ? to : `(${to})`}`;
 }
 
 function attributeText(value: HloAttribute): string {

@@ -2,7 +2,7 @@
  * The references that Slim is timed beside compute the same step: from the same weights and batch the same first loss,
  * and as many trained numbers. Needs a Python with torch, or jax, that SLIM_PYTHON names.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,12 +20,10 @@ import { writeSafetensors } from '../../../runtime/artifact/safetensors.ts';
 import { random } from '../../../runtime/random.ts';
 import { skipNote } from '../../contract/hosts/installed.ts';
 import { onnxEngine } from '../../support/engines.ts';
+import { python, withoutPython } from '../../support/python.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const folder = temporaryFolder();
-const python = process.env.SLIM_PYTHON || null;
-const has = (library: string): boolean =>
-  python !== null && spawnSync(python, ['-c', `import ${library}`]).status === 0;
 const BATCH = 3;
 const TOKENS = 7;
 const RANK = 4;
@@ -78,7 +76,7 @@ async function subject(name: string) {
 }
 
 describe.each(['torch', 'jax'])('the reference in %s', (library) => {
-  const absent = has(library) ? null : `no Python with ${library} in SLIM_PYTHON`;
+  const absent = withoutPython(library);
   it.skipIf(absent !== null).each(['vit-pico', 'bert-pico'])(
     `starts %s with Slim's losses${skipNote(absent)}`,
     { timeout: 180_000 },

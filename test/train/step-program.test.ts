@@ -1,0 +1,114 @@
+/** A step on a batch in parts is the step on the whole batch. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type DeviceTensor, type Engine, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
+import { tensorsOf } from '../../cli/models/layers.ts';
+import { adapterTensors } from '../../cli/pclora/linear.ts';
+import { initialTensors } from '../../cli/pretrained/initial.ts';
+import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../../cli/train/optimizer.ts';
+import { compressGraph, finetuneGraph, STATE, type StepGraph } from '../../cli/train/step.ts';
+import { createSteps } from '../../cli/train/step-program.ts';
+import { packVector } from '../../cli/train/trained-tensors.ts';
+import { random } from '../../runtime/random.ts';
+import { expectClose } from '../support/compare.ts';
+import { describeOn, TEST_ENGINES } from '../support/engines.ts';
+import { adapterOptions, denseTensors, tinyVit } from '../support/tiny-vit.ts';
+
+const BATCH = 12;
+const STEPS = 4;
+/** With an ε that leaves gradients of nothing but rounding, as of a key's bias, without effect. */
+const optimizer = { ...ADAMW_DEFAULTS, epsilon: 1e-2 };
+const dense = tensorsOf(tinyVit.layers);
+const adapters = adapterOptions('paper');
+const specs = adapterTensors(tinyVit.layers, adapters.ranks);
+const start = initialTensors(
+  specs.map((spec) => ({ ...spec, start: 'normal' as const })),
+  0.2,
+  random(3),
+);
+
+/** A batch of its own for each step. */
+function batchOf(step: number): Record<string, HostTensor> {
+  const source = random(4, step);
+  const { shape } = tinyVit.batchInputs(BATCH).pixels;
+  const size = shape.reduce((product, length) => product * length, 1);
+  return {
+    pixels: floats(
+      Float32Array.from({ length: size }, () => source.normal()),
+      shape,
+    ),
+    labels: integers(
+      Int32Array.from({ length: BATCH }, () => source.below(tinyVit.labels.length)),
+      [BATCH],
+    ),
+  };
+}
+
+const TRAININGS = [
+  {
+    what: 'PC-LoRA',
+    losses: ['loss', 'task', 'feature'],
+    layout: flatLayout(specs),
+    tensors: start,
+    graph: (batch: number): StepGraph =>
+      compressGraph({ model: tinyVit, batch, layout: flatLayout(specs), adapters, alpha: 0.2 }, 'fading'),
+  },
+  {
+    what: 'fine-tuning',
+    losses: ['loss'],
+    layout: flatLayout(dense),
+    tensors: denseTensors,
+    graph: (batch: number): StepGraph => finetuneGraph({ model: tinyVit, batch, layout: flatLayout(dense) }),
+  },
+];
+
+for (const tested of TEST_ENGINES)
+  describeOn(tested, `on ${tested.name}`, () => {
+    let engine: Engine;
+    beforeAll(async () => {
+      engine = await tested.create();
+    });
+    afterAll(() => engine?.dispose());
+
+    /** The losses and gradients' norms of some steps, and the state that they leave. */
+    async function train({ losses, layout, tensors, graph }: (typeof TRAININGS)[number], accumulate: number) {
+      const steps = createSteps(engine, { batchSize: BATCH, accumulate, layout, optimizer, losses });
+      const program = await steps.compile(graph, false);
+      const vector = (values: Float32Array): DeviceTensor => engine.upload(floats(values, [layout.size]));
+      const frozen = Object.fromEntries(
+        dense.map(({ name, shape }) => [name, engine.upload(floats(denseTensors.get(name)!, shape))]),
+      );
+      let state: Record<string, DeviceTensor> = {
+        parameters: vector(packVector(layout, tensors)),
+        moment1: vector(new Float32Array(layout.size)),
+        moment2: vector(new Float32Array(layout.size)),
+      };
+      const numbers: number[] = [];
+      for (let step = 0; step < STEPS; step++) {
+        const scalars = { lambda: 0.7, ...adamwScalars(step, 0.01, optimizer) };
+        const outputs = await program.run(
+          { ...frozen, ...state },
+          {
+            batch: batchOf(step),
+            scalars: Object.fromEntries(
+              Object.entries(scalars).map(([name, value]) => [name, floats(Float32Array.of(value), [])]),
+            ),
+          },
+        );
+        expect(Object.keys(outputs).sort()).toEqual([...losses, 'gradientNorm', ...STATE].sort());
+        for (const name of [...losses, 'gradientNorm']) numbers.push((await outputs[name].read())[0]);
+        state = Object.fromEntries(STATE.map((name) => [name, outputs[name]]));
+      }
+      const parameters = (await state.parameters.read()).slice();
+      await program.dispose();
+      await steps.dispose();
+      return { numbers, parameters };
+    }
+
+    describe.each(TRAININGS)('$what', (training) => {
+      it.each([2, 3, 12])('in %i parts is that of the whole batch', async (accumulate) => {
+        const [whole, parts] = [await train(training, 1), await train(training, accumulate)];
+        expectClose(parts.numbers, whole.numbers, 1e-5, 'losses and norms');
+        expectClose(parts.parameters, whole.parameters, 1e-5, 'parameters');
+      });
+    });
+  });
