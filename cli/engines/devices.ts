@@ -16,6 +16,8 @@ export interface DeviceReport {
   readonly memoryBytes: number | null;
   /** Of what computes: `onnxruntime 1.30.0`, `PJRT 0.105`. */
   readonly version: string | null;
+  /** The plugin's file, where a plugin computes; null where none does. */
+  readonly plugin: string | null;
   /** Why it can't compute; null where it can. */
   readonly problem: string | null;
   /** What to do about that; empty where nothing helps. */
@@ -37,13 +39,21 @@ async function ofPackage(engine: EngineName, set: PackageSet): Promise<DeviceRep
     name: `${cpus()[0]?.model.trim() || process.arch}, ${availableParallelism()} threads`,
     memoryBytes: totalmem(),
     version: `${set} ${packageVersion(set)}`,
+    plugin: null,
     problem: isThere ? null : `${set} is not here yet: the first command that needs it brings it`,
     remedy: isThere ? '' : `slim setup ${set} brings it now.`,
   };
 }
 
 async function ofPlatform(platform: Platform): Promise<DeviceReport[]> {
-  const absent = { engine: 'xla', device: platform, name: null, memoryBytes: null, version: null } as const;
+  const absent = {
+    engine: 'xla',
+    device: platform,
+    name: null,
+    memoryBytes: null,
+    version: null,
+    plugin: null,
+  } as const;
   const named = namedPlugin();
   const isNamed = named !== null && (named.platform ?? platform) === platform;
   const plugin = isNamed ? named : findPlugin(platform);
@@ -61,6 +71,7 @@ async function ofPlatform(platform: Platform): Promise<DeviceReport[]> {
       name,
       memoryBytes,
       version,
+      plugin: plugin.path,
       problem: null,
       remedy: '',
     }));

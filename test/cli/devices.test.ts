@@ -30,6 +30,7 @@ it('lists the engines of the CPU, with name, memory and version', async () => {
     name: expect.stringMatching(/, \d+ threads$/),
     memoryBytes: expect.any(Number),
     version: `onnxruntime ${manifest.devDependencies['onnxruntime-node']}`,
+    plugin: null,
     problem: null,
     remedy: '',
   });

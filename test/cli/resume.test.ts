@@ -116,6 +116,18 @@ describe('an interrupted slim train', () => {
   });
 });
 
+it('slim train --accumulate trains in parts to the losses of whole batches, and is resumed', async () => {
+  const inParts = [...train, '--accumulate', '4'];
+  expect((await interruptedAt('step 8/20', [...inParts, '--out', out])).code).toBe(130);
+  await slimJson([...inParts, '--resume', '--out', out]);
+  const [parts, batches] = [out, whole].map((run) => readMetrics(run).filter(({ loss }) => loss !== undefined));
+  expect(parts.map(({ step }) => step)).toEqual(batches.map(({ step }) => step));
+  // Rounding grows from step to step; the first ones have little of it.
+  for (const [i, line] of parts.slice(0, 5).entries())
+    expect(Math.abs(line.loss! / batches[i].loss! - 1), `loss of step ${line.step}`).toBeLessThan(1e-4);
+  expect(readRecord(out)).toMatchObject({ status: 'finished', configuration: { accumulate: 4 } });
+});
+
 it('an interrupted slim finetune resumes to the same weights', async () => {
   await slimJson([...finetune, '--out', work.path('whole-teacher')]);
   expect((await interruptedAt('step 8/20', [...finetune, '--out', out])).code).toBe(130);

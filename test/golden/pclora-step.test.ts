@@ -119,6 +119,13 @@ function readGolden(path: string): Golden {
 /** A key's bias adds the same to all scores of a row, which softmax ignores: its gradient is 0 but for rounding. */
 const vanishes = (name: string): boolean => name.endsWith('.key.loraC');
 
+/** Each of the devices has one sample of the batch. */
+const sharedByThree: TestEngine = {
+  name: 'xla on 3 devices',
+  create: () => createTestXlaEngine({ precision: 'f32', devices: 3 }),
+  absent: withoutSeveral,
+};
+
 const SUBJECTS: readonly (readonly [TestData, typeof vit])[] = [
   [own(import.meta.url, 'fixtures/tiny-vit'), vit],
   [own(import.meta.url, 'fixtures/tiny-bert'), bert],
@@ -130,13 +137,6 @@ for (const [data, load] of SUBJECTS)
     for (const engine of [...TEST_ENGINES, sharedByThree])
       describeOn(engine, `on ${engine.name}`, () => compareWithPyTorch(data, load, engine.create));
   });
-
-/** Each of the devices has one sample of the batch. */
-const sharedByThree: TestEngine = {
-  name: 'xla on 3 devices',
-  create: () => createTestXlaEngine({ precision: 'f32', devices: 3 }),
-  absent: withoutSeveral,
-};
 
 function compareWithPyTorch(data: TestData, load: typeof vit, createEngine: () => Promise<Engine>): void {
   let golden: ReturnType<typeof JSON.parse>;

@@ -20,12 +20,19 @@ export interface TestEngine {
   readonly absent: string | null;
 }
 
+/** Those that SLIM_TEST_ENGINES names, where it does: on a machine that has no others. */
+const named = process.env.SLIM_TEST_ENGINES?.split(',') ?? null;
+
 /** All of them, onnx first: the others are compared with it. */
 export const TEST_ENGINES: readonly TestEngine[] = [
   { name: 'onnx', create: onnxEngine, absent: null },
   { name: 'tfjs', create: tfjsEngine, absent: null },
   { name: 'xla', create: () => createTestXlaEngine({ precision: 'f32' }), absent: withoutXla },
-];
+].map((engine) =>
+  named === null || named.includes(engine.name)
+    ? engine
+    : { ...engine, absent: `left out: SLIM_TEST_ENGINES is ${named.join(',')}` },
+);
 
 /** A suite about an engine: where that is absent it is skipped, and its title says why. */
 export function describeOn({ absent }: TestEngine, title: string, suite: () => void): void {

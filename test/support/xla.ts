@@ -13,6 +13,9 @@ const platform = namedPlugin()?.platform ?? null;
 /** Why a test of xla is skipped; null where it runs. */
 export const withoutXla =
   cpuPlugin === null ? notInstalled('slim setup xla-cpu, and its path in SLIM_PJRT_PLUGIN') : null;
+/** The same of a test of what only a GPU can show. */
+export const withoutGpu =
+  withoutXla ?? (platform === 'cuda' || platform === 'rocm' ? null : "a GPU's plugin in SLIM_PJRT_PLUGIN");
 /** The same of a test that takes several devices: a plugin for the CPU shows four, a GPU's as many as there are. */
 export const withoutSeveral =
   withoutXla ?? (platform === 'cpu' || platform === null ? null : 'several devices, as a plugin for the CPU shows');
