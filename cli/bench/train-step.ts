@@ -60,7 +60,10 @@ export async function benchTrainStep(
 
   async function time(phase: Phase): Promise<PhaseTiming> {
     const compiling = performance.now();
-    const step = compressGraph({ model, batch, layout, adapters, alpha: 0.2 }, phase);
+    const step = compressGraph(
+      { model, batch, layout, adapters, alpha: 0.2, tokenMultiple: engine.tokenMultiple },
+      phase,
+    );
     const program = await engine.compile(wholeStep(step, ADAMW_DEFAULTS), {
       constants,
       donated: DONATED,

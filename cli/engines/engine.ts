@@ -94,6 +94,8 @@ export interface Engine {
   readonly name: EngineName;
   /** What products of matrices take. */
   readonly precision: Precision;
+  /** Of what its kernels take a multiple of tokens, where that matters: a step pads pictures to it. */
+  readonly tokenMultiple?: number;
   /** What computes, for people: `onnxruntime 1.30.0 (cpu, 2 threads)`. */
   readonly description: string;
   upload(tensor: HostTensor, options?: UploadOptions): DeviceTensor;

@@ -125,6 +125,7 @@ export function createBert(config: BertConfig): Model {
     layers,
     initializerRange: config.initializerRange,
     vocabularies: { ids: vocabSize, ...(hasTypes ? { types: typeVocabSize } : {}) },
+    tokens: config.tokens,
     dropouts,
     batchInputs: (batch, { padded = false, tokens = config.tokens, dropout = false } = {}) => ({
       ids: input('ids', [batch, tokens], 'i32'),

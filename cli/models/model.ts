@@ -53,9 +53,15 @@ export interface Model {
   readonly initializerRange: number;
   /** How many values each integer input takes: token ids come from a vocabulary. Pictures have no such input. */
   readonly vocabularies: Readonly<Record<string, number>>;
+  /** How many tokens a sample has; of texts, the most. */
+  readonly tokens: number;
   /** Where the head drops values while it trains; empty where it has no dropout. */
   readonly dropouts: readonly Dropout[];
   batchInputs(batch: number, options?: BatchInputOptions): Readonly<Record<string, Node>>;
+  /**
+   * `mask` (B, T) among the inputs says which tokens are padding. Pictures have none of their own: with a mask that is
+   * wider than their tokens, they are padded to its width.
+   */
   forward(inputs: Readonly<Record<string, Node>>, batch: number, parts: Parts): Forward;
 }
 

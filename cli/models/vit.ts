@@ -10,7 +10,7 @@ import { gelu } from '../graph/ops/gelu.ts';
 import { layerNorm } from '../graph/ops/layer-norm.ts';
 import { input } from '../graph/ops/leaf.ts';
 import { linear } from '../graph/ops/linear.ts';
-import { patchify, selectToken, tokens } from '../graph/ops/vision.ts';
+import { padTokens, patchify, selectToken, tokens } from '../graph/ops/vision.ts';
 import { embeddingLayer, type Layer, linearLayer, normLayer } from './layers.ts';
 import { type Forward, layerNamed, type Model, type Parts } from './model.ts';
 
@@ -78,21 +78,23 @@ export function createVit(config: VitConfig): Model {
   const T = patchCount(config) + classTokens(config);
   const { height, width } = config.imageSize;
 
-  function forward({ pixels }: Readonly<Record<string, Node>>, batch: number, parts: Parts): Forward {
+  function forward({ pixels, mask }: Readonly<Record<string, Node>>, batch: number, parts: Parts): Forward {
     const { tensor } = parts;
     const dense = (name: string, x: Node): Node => linear(x, tensor(`${name}.weight`), tensor(`${name}.bias`), name);
     const norm = (name: string, x: Node): Node =>
       layerNorm(x, tensor(`${name}.weight`), tensor(`${name}.bias`), config.layerNormEpsilon);
 
     const patches = dense('patch', patchify(pixels, config.patchSize)); // (B·N, D)
-    let x = tokens(patches, tensor('embedding.cls'), tensor('embedding.position')); // (B·T, D)
+    const sequence = tokens(patches, tensor('embedding.cls'), tensor('embedding.position'));
+    const width = mask?.shape[1] ?? T;
+    let x = padTokens(sequence, batch, width); // (B·T, D)
     const blocks: Node[] = [];
     for (let i = 0; i < config.layers; i++) {
       const block = (name: string, y: Node): Node => parts.linear(layerNamed(layers, `block.${i}.${name}`), y);
       const y = norm(`block.${i}.norm1`, x);
-      const mixed = attention(block('query', y), block('key', y), block('value', y), null, {
+      const mixed = attention(block('query', y), block('key', y), block('value', y), mask ?? null, {
         batch,
-        tokens: T,
+        tokens: width,
         heads: config.heads,
       });
       x = add(x, block('attention', mixed));
@@ -112,6 +114,7 @@ export function createVit(config: VitConfig): Model {
     layers,
     initializerRange: config.initializerRange,
     vocabularies: {},
+    tokens: T,
     dropouts: [],
     batchInputs: (batch) => ({ pixels: input('pixels', [batch, config.channels, height, width]) }),
     forward,

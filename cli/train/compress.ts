@@ -73,6 +73,7 @@ export async function compress(
   const programs = createPhases(steps, {
     model,
     normalization: normalizationOf(teacher.preprocessing),
+    tokenMultiple: engine.tokenMultiple,
     layout,
     adapters,
     alpha: pclora.alpha,

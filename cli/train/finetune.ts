@@ -35,6 +35,7 @@ export async function finetune(
           batch,
           tokens: tokens ?? undefined,
           normalization: normalizationOf(checkpoint.preprocessing),
+          tokenMultiple: engine.tokenMultiple,
           layout,
         }),
       tokens !== null,

@@ -9,7 +9,7 @@ import { add, scale } from '../graph/ops/binary.ts';
 import { broadcastTo } from '../graph/ops/broadcast.ts';
 import { concat } from '../graph/ops/concat.ts';
 import { crossEntropy } from '../graph/ops/cross-entropy.ts';
-import { input, scalar } from '../graph/ops/leaf.ts';
+import { constant, input, scalar } from '../graph/ops/leaf.ts';
 import type { Normalization } from '../graph/ops/normalize-pictures.ts';
 import { flatten, reshape } from '../graph/ops/reshape.ts';
 import { slice } from '../graph/ops/slice.ts';
@@ -47,6 +47,8 @@ export interface StepOptions {
   /** Pictures then come as bytes; pixels are given as the model takes them unless it is there. */
   readonly normalization?: Normalization;
   readonly layout: FlatLayout;
+  /** Of what the engine takes a multiple of tokens: pictures are padded to it. Any number unless given. */
+  readonly tokenMultiple?: number;
 }
 
 /** What a step of PC-LoRA is compiled for beside that; λ is one of its inputs. */
@@ -161,8 +163,13 @@ function trainingInputs({
   batch,
   tokens,
   normalization,
-}: Pick<StepOptions, 'model' | 'batch' | 'tokens' | 'normalization'>): BatchInputs {
-  return batchInputs(model, batch, normalization, { padded: true, tokens, dropout: true });
+  tokenMultiple = 1,
+}: Pick<StepOptions, 'model' | 'batch' | 'tokens' | 'normalization' | 'tokenMultiple'>): BatchInputs {
+  const inputs = batchInputs(model, batch, normalization, { padded: true, tokens, dropout: true });
+  if (inputs.mask || model.tokens % tokenMultiple === 0) return inputs;
+  const width = Math.ceil(model.tokens / tokenMultiple) * tokenMultiple;
+  const counts = Float32Array.from({ length: width }, (_, token) => Number(token < model.tokens));
+  return { ...inputs, mask: broadcastTo(constant(counts, [1, width]), [batch, width]) };
 }
 
 function withoutDropout({ dropouts }: Model, inputs: BatchInputs): BatchInputs {

@@ -12,8 +12,9 @@ import type { HloTensorType, HloValue } from '../../graph/targets.ts';
 import type { FusedKernels } from './lower.ts';
 import type { ModuleWriter } from './writer.ts';
 
-/** cuDNN's kernels take a multiple of it, of tokens and of a head's width. */
-const MULTIPLE = 8;
+/** cuDNN's kernels take a multiple of it. Other numbers of tokens are padded for each call. */
+export const TOKEN_MULTIPLE = 8;
+const HEAD_MULTIPLE = 8;
 /** The widest head of theirs that computes gradients too. */
 const LARGEST_HEAD = 128;
 
@@ -69,8 +70,12 @@ export function cudnnAttention(): FusedKernels {
 
 /** An attention with its gradients, of sizes that say nothing: whether it compiles tells whether the kernels are here. */
 export function smallAttention(): Graph {
-  const [query, key, value] = ['query', 'key', 'value'].map((name) => input(name, [MULTIPLE, 64]));
-  const mixed = attention(query, key, value, input('mask', [1, MULTIPLE]), { batch: 1, tokens: MULTIPLE, heads: 1 });
+  const [query, key, value] = ['query', 'key', 'value'].map((name) => input(name, [TOKEN_MULTIPLE, 64]));
+  const mixed = attention(query, key, value, input('mask', [1, TOKEN_MULTIPLE]), {
+    batch: 1,
+    tokens: TOKEN_MULTIPLE,
+    heads: 1,
+  });
   const loss = sumOfAll(multiply(mixed, mixed));
   const [toQuery, toKey, toValue] = gradients(loss, [query, key, value]);
   return { outputs: { mixed, toQuery, toKey, toValue } };
@@ -87,7 +92,7 @@ function attentionOf(node: Node): Node<AttentionAttributes> | null {
     keyHeads === heads &&
     queries === tokens &&
     value.shape[1] === query.shape[1] &&
-    width % MULTIPLE === 0 &&
+    width % HEAD_MULTIPLE === 0 &&
     width <= LARGEST_HEAD;
   return fits ? (node as Node<AttentionAttributes>) : null;
 }
@@ -97,7 +102,7 @@ function writeForward(writer: ModuleWriter, node: Node<AttentionAttributes>, inp
   const sizes: Sizes = {
     batch,
     tokens,
-    padded: Math.ceil(tokens / MULTIPLE) * MULTIPLE,
+    padded: Math.ceil(tokens / TOKEN_MULTIPLE) * TOKEN_MULTIPLE,
     heads,
     width: node.shape[1] / heads,
     scale,

@@ -23,7 +23,7 @@ import {
   type UploadOptions,
 } from '../engine.ts';
 import type { Precision } from '../precision.ts';
-import { cudnnAttention, smallAttention } from './cudnn-attention.ts';
+import { cudnnAttention, smallAttention, TOKEN_MULTIPLE } from './cudnn-attention.ts';
 import { type FusedKernels, lowerInSlices, lowerToStableHlo } from './lower.ts';
 import {
   type BufferHandle,
@@ -91,6 +91,7 @@ function engineOn(xla: Xla, attention: string): Engine {
   return {
     name: 'xla',
     precision,
+    tokenMultiple: xla.fused === null ? undefined : TOKEN_MULTIPLE,
     description: `xla (${descriptionOf(xla)}, PJRT ${major}.${minor}, ${precision} products${attention})`,
     upload: (tensor, options) => upload(xla, tensor, options),
     compile: (graph, options = {}) => client.holding(() => compile(xla, graph, options)),

@@ -4,7 +4,7 @@ import { add } from './binary.ts';
 import { broadcastTo } from './broadcast.ts';
 import { concat } from './concat.ts';
 import { reshape } from './reshape.ts';
-import { slice } from './slice.ts';
+import { pad, slice } from './slice.ts';
 import { transpose } from './transpose.ts';
 
 interface PatchifyAttributes extends Attributes {
@@ -70,6 +70,14 @@ const tokensOperation: Operation = {
  */
 export function tokens(patches: Node, cls: Node, position: Node): Node {
   return apply(tokensOperation, [patches, cls, position], {});
+}
+
+/** Zeros behind each sequence, up to `width` tokens: x (B·T, D) → (B·width, D). */
+export function padTokens(x: Node, batch: number, width: number): Node {
+  const [rows, D] = x.shape;
+  const missing = width - rows / batch;
+  if (missing === 0) return x;
+  return reshape(pad(reshape(x, [batch, rows / batch, D]), 1, 0, missing), [batch * width, D]);
 }
 
 interface SelectAttributes extends Attributes {
