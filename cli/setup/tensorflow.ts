@@ -5,7 +5,13 @@
  */
 import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { TENSORFLOW_SETUP, type TensorflowVariant, TFJS_NODE, tensorflowFolder } from '../engines/tfjs/tensorflow.ts';
+import {
+  BINDING,
+  TENSORFLOW_SETUP,
+  type TensorflowVariant,
+  TFJS_NODE,
+  tensorflowFolder,
+} from '../engines/tfjs/tensorflow.ts';
 import { checkTensorflow, type TensorflowCheck } from '../engines/tfjs/tensorflow-check.ts';
 import { builtAsset } from '../io/assets.ts';
 import { Interrupted, messageOf, UserError } from '../io/errors.ts';
@@ -25,7 +31,7 @@ export const TENSORFLOW_WHEELS: Readonly<
 > = {
   cpu: { wheels: ['tensorflow-cpu==2.21.0'], download: '330 MB' },
   // What tensorflow[and-cuda] of this version asks for, in the versions that jax-cuda12-pjrt is brought with.
-  gpu: { wheels: ['tensorflow==2.21.0', ...CUDA12_WHEELS, 'nvidia-curand-cu12==10.3.10.19'], download: '3.5 GB' },
+  gpu: { wheels: ['tensorflow==2.21.0', ...CUDA12_WHEELS, 'nvidia-curand-cu12==10.3.10.19'], download: '3.3 GB' },
 };
 
 /** The wheel for one Python, whichever is here: of its files only the libraries are used, and those are alike. */
@@ -147,9 +153,7 @@ async function runCompiler(args: readonly string[], cwd: string, signal: AbortSi
   );
 }
 
-/** The binding's place in its package, where tfjs-node looks, whatever newer Node-API a Node has. */
-const bindingIn = (variant: TensorflowVariant): string =>
-  join('node_modules', TFJS_NODE[variant], 'lib', 'napi-v8', 'tfjs_binding.node');
+const bindingIn = (variant: TensorflowVariant): string => join('node_modules', TFJS_NODE[variant], BINDING);
 
 async function compile(folder: string, variant: TensorflowVariant, signal: AbortSignal): Promise<void> {
   const sources = join('node_modules', TFJS_NODE[variant], 'binding');

@@ -19,6 +19,7 @@ import {
   type Program,
 } from '../engine.ts';
 import { loweredInputs, lowerNode } from '../lowering.ts';
+import { hasHardware } from '../xla/plugins.ts';
 import {
   type FoundTensorflow,
   loadTensorflow,
@@ -96,7 +97,9 @@ export async function createTensorflowEngine(found: FoundTensorflow, device: Tfj
       `--device cuda --engine tfjs: TensorFlow in ${found.folder} finds no GPU`,
       'Does nvidia-smi see one? In a container: docker run --gpus all. Its errors stand above.',
     );
-  return engineOn(loaded);
+  const couldUseGpu = device === 'auto' && found.variant === 'cpu' && hasHardware('cuda');
+  const idle = couldUseGpu ? `; ${TENSORFLOW_SETUP.gpu} lets the cuda device compute` : '';
+  return engineOn({ ...loaded, description: loaded.description + idle });
 }
 
 /** tfjs on WebAssembly, brought on first use where it is not installed. @throws UserError, Interrupted */

@@ -30,6 +30,9 @@ export const TENSORFLOW_SETUP = {
   gpu: 'slim setup tensorflow --gpu',
 } as const satisfies Record<TensorflowVariant, string>;
 
+/** The binding's place in its package, whatever newer Node-API a Node has. */
+export const BINDING = 'lib/napi-v8/tfjs_binding.node';
+
 /** A package of the two. Whether its binding is there, and loads, shows when it is loaded. */
 export interface FoundTensorflow {
   readonly variant: TensorflowVariant;
@@ -87,15 +90,16 @@ export async function loadTensorflow({ variant, folder, require }: FoundTensorfl
 }
 
 function load(variant: TensorflowVariant, folder: string, require: NodeJS.Require): Tfjs {
-  const name = TFJS_NODE[variant];
-  const binding = join(folder, 'lib', 'napi-v8', 'tfjs_binding.node');
   try {
-    return require(name) as Tfjs;
+    return require(TFJS_NODE[variant]) as Tfjs;
   } catch (error) {
+    const binding = join(folder, BINDING);
     const [why] = messageOf(error).split('\n');
     throw new UserError(
-      existsSync(binding) ? `${binding} does not load: ${why}` : `${name} in ${folder} has no native binding: ${why}`,
-      `${TENSORFLOW_SETUP[variant]} builds one that goes before it.`,
+      existsSync(binding)
+        ? `${binding} does not load: ${why}`
+        : `${TFJS_NODE[variant]} in ${folder} has no native binding, ${BINDING}`,
+      `${TENSORFLOW_SETUP[variant]} builds one that works here.`,
     );
   }
 }
