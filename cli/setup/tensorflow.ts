@@ -136,14 +136,16 @@ async function bringPackages(folder: string, signal: AbortSignal): Promise<void>
 
 /** @throws UserError where there is no g++, or it does not compile */
 async function runCompiler(args: readonly string[], cwd: string, signal: AbortSignal): Promise<void> {
-  const { code, stderr } = await runProgram({ file: 'g++', args, cwd, env: process.env }, signal).catch((error) => {
-    throw errorCode(error) === 'ENOENT'
-      ? new UserError(
-          'no g++ is on the PATH, which the binding is compiled with',
-          'Install it (sudo apt-get install g++), then run the command again.',
-        )
-      : error;
-  });
+  const { code, stderr } = await runProgram({ file: 'g++', args, cwd, env: process.env }, signal).catch(
+    (error: unknown) => {
+      throw errorCode(error) === 'ENOENT'
+        ? new UserError(
+            'no g++ is on the PATH, which the binding is compiled with',
+            'Install it (sudo apt-get install g++), then run the command again.',
+          )
+        : error;
+    },
+  );
   throwIfInterrupted(signal);
   if (code === 0) return;
   const errors = stderr.split('\n').filter((line) => /error/i.test(line));

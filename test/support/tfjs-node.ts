@@ -27,7 +27,7 @@ export function standInFiles(
     'binding/tfjs_binding.cc': '',
     'index.js': `
       const binding = require('node:fs').readFileSync(__dirname + '/${BINDING}', 'utf8');
-      if (binding !== ${JSON.stringify(SOUND_BINDING)}) throw new Error('invalid ELF header\\nand more');
+      if (binding !== ${JSON.stringify(SOUND_BINDING)}) throw new Error(__dirname + '/${BINDING}: invalid ELF header\\nand more');
       ${onLoad}
       const product = (a, b) => a.map((row) => b[0].map((_, j) => row.reduce((sum, x, k) => sum + x * b[k][j], 0)));
       const rows = (data, [n, m]) => Array.from({ length: n }, (_, i) => data.slice(i * m, (i + 1) * m));

@@ -94,7 +94,7 @@ function load(variant: TensorflowVariant, folder: string, require: NodeJS.Requir
     return require(TFJS_NODE[variant]) as Tfjs;
   } catch (error) {
     const binding = join(folder, BINDING);
-    const [why] = messageOf(error).split('\n');
+    const why = messageOf(error).split('\n')[0].replace(`${binding}: `, ''); // dlopen's begin with the file
     throw new UserError(
       existsSync(binding)
         ? `${binding} does not load: ${why}`
