@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import { buildEdge, EDGE_ENTRIES } from './edge-bundle.mjs';
 import { buildLambda } from './lambda-bundle.mjs';
 import { buildLibrary } from './library.mjs';
-import { writePackageLocks } from './package-locks.mjs';
+import { copyTensorflowLock, writePackageLocks } from './package-locks.mjs';
 import { buildPage } from './page.mjs';
 import { buildServers } from './server-bundles.mjs';
 import { buildKernels, copyCodecs } from './wasm.mjs';
@@ -22,6 +22,7 @@ const { metafile } = await build({
     'parquet-reader': 'cli/data/text/parquet-reader.ts',
     'classifier-worker': 'runtime/hosts/classifier-worker.ts',
     'load-probe': 'cli/bench/load-probe.ts',
+    'tensorflow-probe': 'cli/engines/tfjs/tensorflow-probe.ts',
   },
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
@@ -52,6 +53,7 @@ for (const name of EDGE_ENTRIES) {
 copyCodecs();
 await buildKernels();
 writePackageLocks();
+copyTensorflowLock();
 await buildLibrary();
 await buildPage('dist/page.html');
 await buildLambda();

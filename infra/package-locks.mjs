@@ -1,7 +1,7 @@
 // Makes dist/packages/SET/: for each set of packages that Slim brings on first use, a package.json and the part of
 // package-lock.json that it needs, so that what comes is, hash for hash, what the tests ran with; and how many files
 // and bytes that is, which tells whether all has come.
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Writes them; package-lock.json is this project's own. */
@@ -22,6 +22,13 @@ export function writePackageLocks() {
     writeJson(`dist/packages/${set}/package-lock.json`, lock);
     writeJson(`dist/packages/${set}/content.json`, contentOf(Object.keys(locked)));
   }
+}
+
+/** Makes dist/tensorflow/: the lock of what `slim setup tensorflow` compiles, which is no dependency of this project. */
+export function copyTensorflowLock() {
+  mkdirSync('dist/tensorflow', { recursive: true });
+  for (const name of ['package.json', 'package-lock.json'])
+    copyFileSync(`cli/setup/tensorflow-packages/${name}`, `dist/tensorflow/${name}`);
 }
 
 /** The lock's entries of these packages and all that they depend on, where npm has put them. */

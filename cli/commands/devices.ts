@@ -25,8 +25,9 @@ which version; or why it can't, and the command that mends that. Nothing is brou
 function lineOf(report: DeviceReport, all: readonly DeviceReport[]): string {
   const { engine, device, name, memoryBytes, version, problem, remedy } = report;
   const place = `${engine.padEnd(4)}  ${device.padEnd(4)}  `;
-  if (problem !== null) return `${place}-  ${problem}${remedy === '' ? '' : `. ${remedy}`}`;
+  const more = remedy === '' ? '' : `. ${remedy}`;
+  if (problem !== null) return `${place}-  ${problem}${more}`;
   const alike = all.filter((other) => other.engine === engine && other.device === device && other.name === name).length;
   const memory = memoryBytes === null ? [] : [`${(memoryBytes / 1e9).toFixed(1)} GB`];
-  return place + [alike > 1 ? `${alike} × ${name}` : name, ...memory, version].join(', ');
+  return place + [alike > 1 ? `${alike} × ${name}` : name, ...memory, version].join(', ') + more;
 }

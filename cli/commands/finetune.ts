@@ -83,6 +83,8 @@ export interface FinetuneResult {
   readonly accuracy: number;
   readonly samples: number;
   readonly steps: number;
+  /** How much of the steps' time was spent waiting for data, 0 to 1. */
+  readonly dataShare: number;
   readonly skipped: number;
 }
 
@@ -179,10 +181,10 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
     };
     return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
       const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };
-      const { evaluation, steps, tensors } = await finetune(checkpoint, test, options, context);
+      const { evaluation, steps, dataShare, tensors } = await finetune(checkpoint, test, options, context);
       await saveCheckpoint(run.folder, checkpoint, tensors);
       const accuracy: StageAccuracy[] = [{ stage: 'teacher', ...evaluation }];
-      return { result: { run: run.folder, ...evaluation, steps, skipped: data.skipped }, accuracy, steps };
+      return { result: { run: run.folder, ...evaluation, steps, dataShare, skipped: data.skipped }, accuracy, steps };
     });
   });
 }

@@ -89,6 +89,8 @@ export interface TrainResult {
   readonly samples: number;
   readonly teacherAccuracy: number;
   readonly steps: number;
+  /** How much of the steps' time was spent waiting for data, 0 to 1. */
+  readonly dataShare: number;
   readonly skipped: number;
 }
 
@@ -254,7 +256,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
         freeze: flags.freeze,
       };
       const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };
-      const { evaluation, steps, tensors } = await compress(
+      const { evaluation, steps, dataShare, tensors } = await compress(
         teacher,
         test,
         pclora,
@@ -270,6 +272,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
           ...evaluation,
           teacherAccuracy: (unpruned ?? before).accuracy,
           steps,
+          dataShare,
           skipped: data.skipped,
         },
         accuracy: [

@@ -48,9 +48,10 @@ export async function createEngine(choice: EngineChoice, io: BringingIo): Promis
       expectOnCpu(choice, engine);
       return createOnnx(choice, io);
     case 'tfjs': {
-      expectOnCpu(choice, engine);
+      if (device !== 'cuda') expectOnCpu(choice, engine);
+      expectF32(choice, engine);
       const { createTfjsEngine } = await import('./tfjs/engine.ts');
-      return createTfjsEngine({ gpu: device === 'auto' }, io);
+      return createTfjsEngine({ device: device === 'auto' || device === 'cuda' ? device : 'cpu' }, io);
     }
     case 'xla':
       return createXla(choice, device === 'auto' ? anyPlugin() : requirePlugin(device, `--device ${device}`));

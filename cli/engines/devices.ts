@@ -3,6 +3,8 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { messageOf, UserError } from '../io/errors.ts';
 import { findPackages, type PackageSet, packageVersion } from '../setup/packages.ts';
 import type { EngineName } from './engine.ts';
+import { findTensorflow, TENSORFLOW_SETUP, type TensorflowVariant, TFJS_NODE } from './tfjs/tensorflow.ts';
+import { checkTensorflow } from './tfjs/tensorflow-check.ts';
 import { findPlugin, hasHardware, namedPlugin, PLATFORMS, type Platform, setupCommand } from './xla/plugins.ts';
 
 /** A device of an engine, or one that is not to be had and why. */
@@ -20,13 +22,13 @@ export interface DeviceReport {
   readonly plugin: string | null;
   /** Why it can't compute; null where it can. */
   readonly problem: string | null;
-  /** What to do about that; empty where nothing helps. */
+  /** What to do about that, or for more speed; empty where nothing helps. */
   readonly remedy: string;
 }
 
 /** All of them, those of the CPU's own engines first. Opens every plugin that is found where its hardware is. */
 export async function listDevices(): Promise<DeviceReport[]> {
-  const reports = [await ofPackage('onnx', 'onnxruntime'), await ofPackage('tfjs', 'tfjs')];
+  const reports = [await ofPackage('onnx', 'onnxruntime'), await ofTfjs(), await ofTfjsOnGpu()];
   for (const platform of PLATFORMS) reports.push(...(await ofPlatform(platform)));
   return reports;
 }
@@ -43,6 +45,45 @@ async function ofPackage(engine: EngineName, set: PackageSet): Promise<DeviceRep
     problem: isThere ? null : `${set} is not here yet: the first command that needs it brings it`,
     remedy: isThere ? '' : `slim setup ${set} brings it now.`,
   };
+}
+
+/** TensorFlow where it is here, else WebAssembly. */
+async function ofTfjs(): Promise<DeviceReport> {
+  const report = await ofPackage('tfjs', 'tfjs');
+  if (findTensorflow('cpu') === null)
+    return report.problem === null
+      ? { ...report, version: `${report.version} (wasm)`, remedy: `${TENSORFLOW_SETUP.cpu} makes it faster.` }
+      : report;
+  return { ...report, ...(await ofTensorflow('cpu')) };
+}
+
+async function ofTfjsOnGpu(): Promise<DeviceReport> {
+  const report = {
+    engine: 'tfjs',
+    device: 'cuda',
+    name: null,
+    memoryBytes: null,
+    version: null,
+    plugin: null,
+  } as const;
+  const isHere = findTensorflow('gpu') !== null;
+  if (!hasHardware('cuda')) {
+    const problem = 'no driver for cuda has found a device';
+    return { ...report, problem, remedy: isHere ? '' : `With one: ${TENSORFLOW_SETUP.gpu}.` };
+  }
+  if (!isHere)
+    return { ...report, problem: `${TFJS_NODE.gpu} is not here`, remedy: `${TENSORFLOW_SETUP.gpu} brings it.` };
+  return { ...report, name: 'an NVIDIA GPU', ...(await ofTensorflow('gpu')) };
+}
+
+async function ofTensorflow(variant: TensorflowVariant): Promise<Pick<DeviceReport, 'version' | 'problem' | 'remedy'>> {
+  try {
+    const { description, usesGpu } = await checkTensorflow(variant, new AbortController().signal);
+    if (variant === 'gpu' && !usesGpu) return { version: null, problem: 'TensorFlow finds no GPU', remedy: '' };
+    return { version: description, problem: null, remedy: '' };
+  } catch (error) {
+    return { version: null, problem: messageOf(error), remedy: error instanceof UserError ? error.hint : '' };
+  }
 }
 
 async function ofPlatform(platform: Platform): Promise<DeviceReport[]> {

@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { evaluate, floats } from '../engines/engine.ts';
 import { findPlugin, type Platform, pluginFolder } from '../engines/xla/plugins.ts';
@@ -15,7 +15,7 @@ import { messageOf, UserError } from '../io/errors.ts';
 import { errorCode } from '../io/files.ts';
 import { throwIfInterrupted, untilInterrupted } from '../io/io.ts';
 import type { BringingIo } from './packages.ts';
-import { runProgram } from './program.ts';
+import { pipInstall, pipRemedy } from './pip.ts';
 import { CACHE_HINTS, makeWhole } from './whole-folder.ts';
 
 /** What `slim setup` calls a platform's plugin. */
@@ -31,6 +31,21 @@ interface Wheels {
   readonly wheels: readonly string[];
   readonly download: string;
 }
+
+/** The libraries of CUDA 12.9, of NVIDIA's own wheels: what JAX and TensorFlow both compute with. */
+export const CUDA12_WHEELS = [
+  'nvidia-cublas-cu12==12.9.1.4',
+  'nvidia-cuda-cupti-cu12==12.9.79',
+  'nvidia-cuda-nvcc-cu12==12.9.86',
+  'nvidia-cuda-nvrtc-cu12==12.9.86',
+  'nvidia-cuda-runtime-cu12==12.9.79',
+  'nvidia-cudnn-cu12==9.19.0.56',
+  'nvidia-cufft-cu12==11.4.1.4',
+  'nvidia-cusolver-cu12==11.7.5.82',
+  'nvidia-cusparse-cu12==12.5.10.65',
+  'nvidia-nccl-cu12==2.28.9',
+  'nvidia-nvjitlink-cu12==12.9.86',
+] as const;
 
 /**
  * All that is brought, in its exact version. The plugin of CUDA looks for NVIDIA's libraries in the wheels beside it (its
@@ -58,21 +73,7 @@ export const WHEELS = {
     download: '2 GB',
   },
   cuda12: {
-    wheels: [
-      'jax-cuda12-pjrt==0.11.2',
-      'nvidia-cublas-cu12==12.9.1.4',
-      'nvidia-cuda-cupti-cu12==12.9.79',
-      'nvidia-cuda-nvcc-cu12==12.9.86',
-      'nvidia-cuda-nvrtc-cu12==12.9.86',
-      'nvidia-cuda-runtime-cu12==12.9.79',
-      'nvidia-cudnn-cu12==9.19.0.56',
-      'nvidia-cufft-cu12==11.4.1.4',
-      'nvidia-cusolver-cu12==11.7.5.82',
-      'nvidia-cusparse-cu12==12.5.10.65',
-      'nvidia-nccl-cu12==2.28.9',
-      'nvidia-nvjitlink-cu12==12.9.86',
-      'nvidia-nvshmem-cu12==3.4.5',
-    ],
+    wheels: ['jax-cuda12-pjrt==0.11.2', ...CUDA12_WHEELS, 'nvidia-nvshmem-cu12==3.4.5'],
     download: '3 GB',
   },
   // Needs ROCm 7 itself, which no wheel brings.
@@ -99,13 +100,16 @@ export interface ReadyPlugin {
 export async function setUpPlugin(set: PluginSet, io: BringingIo): Promise<ReadyPlugin> {
   const platform = PLUGIN_SETS[set];
   const folder = resolve(pluginFolder(platform));
-  const { wheels, download } = WHEELS[set === 'cuda' ? cudaFor(driverVersion()) : set];
+  const { wheels, download } = WHEELS[set === 'cuda' ? cudaHere() : set];
   if ((await contentsOf(folder)) !== contents(wheels)) await bring(set, { wheels, download }, folder, io);
   const path = findPlugin(platform)?.path;
   if (path === undefined || !path.startsWith(folder))
     throw new UserError(`${folder} holds no plugin for ${platform}`, `Remove it, and run slim setup ${set} again.`);
   return { path, folder, description: await untilInterrupted(io.signal, checkProduct(path, platform)) };
 }
+
+/** The CUDA whose libraries the driver of this machine takes. @throws UserError where there is none that takes any */
+export const cudaHere = (): 'cuda13' | 'cuda12' => cudaFor(driverVersion());
 
 /**
  * The CUDA whose libraries a driver takes: 13 from driver 580 on, 12 from 525 on (NVIDIA's CUDA compatibility guide).
@@ -162,11 +166,7 @@ async function bring(set: PluginSet, { wheels, download }: Wheels, folder: strin
     await makeWhole(folder, {
       isWhole: async (made) => (await contentsOf(made)) === contents(wheels),
       async fill(made) {
-        // Wheels of gigabytes are unpacked beside the target, not in a /tmp that may be small.
-        const scratch = join(made, 'scratch');
-        await mkdir(scratch);
-        await pipInstall(wheels, made, scratch, io);
-        await rm(scratch, { recursive: true, force: true });
+        await pipInstall({ wheels, target: made }, io);
         await writeFile(join(made, CONTENTS), contents(wheels));
       },
     });
@@ -174,53 +174,14 @@ async function bring(set: PluginSet, { wheels, download }: Wheels, folder: strin
     throwIfInterrupted(io.signal);
     throw new UserError(
       `can't bring ${what}: ${messageOf(error)}`,
-      CACHE_HINTS[errorCode(error)] ?? remedyFor(set, messageOf(error)),
+      CACHE_HINTS[errorCode(error)] ??
+        pipRemedy(
+          messageOf(error),
+          `slim setup ${set}`,
+          '; or bring it on another machine and name its file with SLIM_PJRT_PLUGIN',
+        ),
     );
   }
-}
-
-/** What to do about what pip said. */
-function remedyFor(set: PluginSet, said: string): string {
-  const again = `then run slim setup ${set} again`;
-  if (/no python3/.test(said)) return `Install Python 3 with pip (sudo apt-get install python3-pip), ${again}.`;
-  if (/No module named pip/.test(said)) return `Install pip (sudo apt-get install python3-pip), ${again}.`;
-  if (/No space left/i.test(said)) return `Make room, or set SLIM_CACHE to a folder with more of it, ${again}.`;
-  if (/No matching distribution/.test(said))
-    return 'The wheels are made for Linux, most of them for x86-64 alone; and pip sees them only where it reaches an index.';
-  return `Check the network, ${again}; or bring it on another machine and name its file with SLIM_PJRT_PLUGIN.`;
-}
-
-/** @throws Error with what pip complained of, or that there is no Python */
-async function pipInstall(
-  wheels: readonly string[],
-  target: string,
-  scratch: string,
-  { stderr, signal }: BringingIo,
-): Promise<void> {
-  throwIfInterrupted(signal);
-  // --no-deps: the list is whole, and the one place that says what comes.
-  const flags = ['--no-deps', '--only-binary=:all:', '--no-cache-dir', '--no-input', '--disable-pip-version-check'];
-  const call = {
-    file: 'python3',
-    args: ['-m', 'pip', 'install', ...flags, '--progress-bar=off', '--target', target, ...wheels],
-    // --user, which somebody may have set for all installations, does not go with --target.
-    env: { ...process.env, TMPDIR: scratch, PIP_USER: '0' },
-    onLine(line: string) {
-      if (/^ *Downloading /.test(line)) stderr.write(`${line.trim()}\n`);
-    },
-  };
-  const { code, stderr: said } = await runProgram(call, signal).catch((error: unknown) => {
-    throw errorCode(error) === 'ENOENT' ? new Error('no python3 is on the PATH') : error;
-  });
-  if (code !== 0) throw new Error(pipComplaint(said) || `pip ended with ${code}`);
-}
-
-/** What pip calls errors, or else its last lines. */
-function pipComplaint(said: string): string {
-  const lines = said.split('\n').map((line) => line.trim());
-  const errors = lines.filter((line) => line.startsWith('ERROR:')).map((line) => line.replace(/^ERROR: */, ''));
-  const last = lines.filter((line) => line !== '' && !/^(WARNING|\[notice\])/.test(line)).slice(-2);
-  return (errors.length > 0 ? errors.slice(0, 4) : last).join('; ');
 }
 
 /** Has a plugin multiply two matrices. Returns what computed. */

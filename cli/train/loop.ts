@@ -25,6 +25,7 @@ import type { RunDirectory } from './run-directory.ts';
 import { LABELS, STATE } from './step.ts';
 import type { StepProgram } from './step-program.ts';
 import { stepsAhead } from './steps-ahead.ts';
+import { createWaitShare, withWaits } from './waits.ts';
 
 /** How long and how fast to train. */
 export interface LoopOptions {
@@ -77,6 +78,8 @@ export interface LoopContext {
 /** What the loop leaves: the parameters that --select chose, their evaluation, and how many steps were done. */
 export interface LoopResult extends Best {
   readonly steps: number;
+  /** How much of the steps' time was spent waiting for data, 0 to 1. */
+  readonly dataShare: number;
 }
 
 /** How often metrics are written at least; a line a step would make the disk part of the loop. */
@@ -107,14 +110,16 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
   let device = uploadState(engine, state);
   let evaluation: Evaluation | null = null;
   const log = bufferedLog(run);
+  const waits = createWaitShare();
   const ahead = stepsAhead<Step, Readonly<Record<string, number>>>(
-    async ({ step, epoch, lambda, learningRate, values, msPerStep }) => {
+    async ({ step, epoch, lambda, learningRate, values, msPerStep, dataMs }) => {
       expectFinite(values, step, run);
-      await log.add({ step, epoch, lambda, learningRate, ...values, msPerStep });
+      await log.add({ step, epoch, lambda, learningRate, ...values, msPerStep, dataMs });
+      const data = `${Math.round(100 * waits.share())} % waiting for data`;
       progress.update(
         step + 1,
         totalSteps,
-        `epoch ${epoch + 1}${told(lambda, values)}  ${msPerStep.toFixed(0)} ms/step`,
+        `epoch ${epoch + 1}${told(lambda, values)}  ${msPerStep.toFixed(0)} ms/step, ${data}`,
       );
     },
   );
@@ -127,7 +132,9 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
   const interrupted = (done: number): Interrupted =>
     new Interrupted(`interrupted at step ${done} of ${totalSteps}: the same command with --resume goes on`);
   try {
-    for await (const { batch, epoch, step } of trainingBatches(context, options, state.step)) {
+    for await (const { item, waitedMs } of withWaits(trainingBatches(context, options, state.step))) {
+      const { batch, epoch, step } = item;
+      const arrived = performance.now();
       const learningRate = learningRateAt(step, {
         peak: options.learningRate,
         warmupSteps: options.warmupSteps,
@@ -159,7 +166,8 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
       disposeAll(device);
       device = Object.fromEntries(STATE.map((name) => [name, outputs[name]]));
       const reading = readScalars(outputs, [...objective.losses, 'gradientNorm']);
-      await ahead.add({ step, epoch, lambda, learningRate, started }, reading);
+      await ahead.add({ step, epoch, lambda, learningRate, started, dataMs: waitedMs }, reading);
+      waits.add(waitedMs, waitedMs + performance.now() - arrived);
 
       const done = step + 1;
       const evaluates = done % evaluateEvery === 0 || done === totalSteps;
@@ -188,7 +196,7 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
     evaluation: evaluation ?? (await objective.evaluate(device.parameters)),
   };
   disposeAll(device);
-  return { ...kept, steps: state.step };
+  return { ...kept, steps: state.step, dataShare: waits.share() };
 }
 
 /** In how many parts, where that is more than one. */
@@ -206,6 +214,8 @@ interface Step {
   readonly epoch: number;
   readonly lambda: number | null;
   readonly learningRate: number;
+  /** How long its batch was waited for. */
+  readonly dataMs: number;
 }
 
 /** What a promise gives; null once the user interrupts. */
@@ -218,6 +228,9 @@ async function unlessInterrupted<T>(signal: AbortSignal, working: Promise<T>): P
   }
 }
 
+/** The next epoch's batches are begun when so many of an epoch are left, so that no step waits for a first one. */
+const NEXT_EPOCH_AT = 8;
+
 /**
  * Epoch after epoch until `totalSteps`; on resuming, the batches that were trained on already are made and passed over.
  */
@@ -227,14 +240,37 @@ async function* trainingBatches(
   firstStep: number,
 ): AsyncGenerator<{ batch: Batch; epoch: number; step: number }> {
   const { batchSize, seed, totalSteps } = options;
+  if (firstStep >= totalSteps) return;
   const perEpoch = batchCount(samples.size, { batchSize, dropLast: true });
-  for (let epoch = Math.floor(firstStep / perEpoch); epoch * perEpoch < totalSteps; epoch++) {
-    let step = epoch * perEpoch;
-    for await (const batch of samples.batches({ batchSize, seed, epoch, shuffle: true, dropLast: true })) {
-      if (step >= firstStep) yield { batch, epoch, step };
-      if (++step >= totalSteps) return;
+  const begin = (epoch: number): BegunEpoch => {
+    const batches = samples.batches({ batchSize, seed, epoch, shuffle: true, dropLast: true })[Symbol.asyncIterator]();
+    const first = batches.next();
+    first.catch(() => undefined); // whoever comes to it hears of its failure
+    return { batches, first };
+  };
+  let epoch = Math.floor(firstStep / perEpoch);
+  let step = epoch * perEpoch;
+  let current = begin(epoch);
+  let next: BegunEpoch | null = null;
+  try {
+    for (; ; current = next ?? begin(epoch), next = null) {
+      for (let made = await current.first; !made.done; made = await current.batches.next()) {
+        if ((epoch + 1) * perEpoch - step <= NEXT_EPOCH_AT && (epoch + 1) * perEpoch < totalSteps)
+          next ??= begin(epoch + 1);
+        if (step >= firstStep) yield { batch: made.value, epoch, step };
+        if (++step >= totalSteps) return;
+      }
+      epoch++;
     }
+  } finally {
+    await Promise.all([current.batches.return?.(), next?.batches.return?.()]);
   }
+}
+
+/** An epoch of which the first batch is being made. */
+interface BegunEpoch {
+  readonly batches: AsyncIterator<Batch>;
+  readonly first: Promise<IteratorResult<Batch>>;
 }
 
 /** Which values are dropped at a step: told by the seed and the step, so that a resumed run drops the same. */

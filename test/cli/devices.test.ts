@@ -1,12 +1,14 @@
 /** slim devices: what could compute here, or why not. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import type { DeviceReport } from '../../cli/engines/devices.ts';
+import { BINDING, tensorflowFolder } from '../../cli/engines/tfjs/tensorflow.ts';
 import { hasHardware, pluginFolder } from '../../cli/engines/xla/plugins.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { skipNote } from '../contract/hosts/installed.ts';
 import { slim, slimJson, workFolder } from '../support/cli.ts';
+import { layOutStandIn } from '../support/tfjs-node.ts';
 import { cpuPlugin, withoutXla } from '../support/xla.ts';
 
 const work = workFolder();
@@ -23,7 +25,7 @@ afterAll(() => work.remove());
 const devices = async (): Promise<DeviceReport[]> => (await slimJson(['devices'])).devices as unknown as DeviceReport[];
 
 it('lists the engines of the CPU, with name, memory and version', async () => {
-  const [onnx, tfjs] = await devices();
+  const [onnx, tfjs, tfjsOnGpu] = await devices();
   expect(onnx).toEqual({
     engine: 'onnx',
     device: 'cpu',
@@ -34,7 +36,36 @@ it('lists the engines of the CPU, with name, memory and version', async () => {
     problem: null,
     remedy: '',
   });
-  expect([tfjs.engine, tfjs.version]).toEqual(['tfjs', `tfjs ${manifest.devDependencies['@tensorflow/tfjs']}`]);
+  expect(tfjs).toEqual({
+    ...onnx,
+    engine: 'tfjs',
+    version: `tfjs ${manifest.devDependencies['@tensorflow/tfjs']} (wasm)`,
+    remedy: 'slim setup tensorflow makes it faster.',
+  });
+  expect(tfjsOnGpu).toMatchObject(
+    hasHardware('cuda')
+      ? { engine: 'tfjs', device: 'cuda', remedy: 'slim setup tensorflow --gpu brings it.' }
+      : { engine: 'tfjs', device: 'cuda', remedy: 'With one: slim setup tensorflow --gpu.' },
+  );
+  expect((await slim(['devices'])).stdout).toMatch(
+    /\ntfjs {2}cpu {3}.* \(wasm\)\. slim setup tensorflow makes it faster\.\n/,
+  );
+});
+
+it('has TensorFlow compute where it is, and says where it does not', async () => {
+  layOutStandIn(tensorflowFolder('cpu'), 'cpu');
+  expect((await devices())[1]).toMatchObject({
+    version: 'tfjs 4.22.0 (TensorFlow 2.21.0, cpu)',
+    problem: null,
+    remedy: '',
+  });
+  const folder = layOutStandIn(tensorflowFolder('cpu'), 'cpu', { binding: 'nothing' });
+  expect((await devices())[1]).toMatchObject({
+    version: null,
+    problem: `${join(folder, BINDING)} does not load: invalid ELF header`,
+    remedy: 'slim setup tensorflow builds one that works here.',
+  });
+  rmSync(tensorflowFolder('cpu'), { recursive: true });
 });
 
 it('says of what is not here why, and what brings it', async () => {

@@ -23,7 +23,7 @@ import { pad, slice } from '../../cli/graph/ops/slice.ts';
 import { logSoftmax, softmax } from '../../cli/graph/ops/softmax.ts';
 import { transpose } from '../../cli/graph/ops/transpose.ts';
 import { erf, exp, log, negate, sqrt, tanh } from '../../cli/graph/ops/unary.ts';
-import { patchify, selectToken, tokens } from '../../cli/graph/ops/vision.ts';
+import { padTokens, patchify, selectToken, tokens } from '../../cli/graph/ops/vision.ts';
 import {
   at,
   erf as erfOf,
@@ -734,6 +734,25 @@ const encoder: Case[] = [
           (token < C ? cls.data[token * width + d] : at(x, sample * patches + token - C, d)) +
           position.data[token * width + d]
         );
+      },
+    }),
+  ),
+  ...(
+    [
+      [3, 5, 2, 0],
+      [1, 3, 1, 2],
+      [5, 1, 17, 0],
+    ] as const
+  ).map(
+    ([batch, T, width, index]): Case => ({
+      operation: 'padTokens',
+      what: `${batch} × ${T} of ${width} by ${index}`,
+      inputs: [{ shape: [batch * T, width] }],
+      shape: [batch * (T + index), width],
+      build: (x) => padTokens(x, batch, T + index),
+      entry([row, d], x) {
+        const [sequence, token] = [Math.floor(row / (T + index)), row % (T + index)];
+        return token < T ? at(x, sequence * T + token, d) : 0;
       },
     }),
   ),

@@ -1,16 +1,5 @@
 /** Packages that come on first use. A stand-in plays npm: what the real one brings, `npm run test:package` sees. */
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { expectBuild } from '../../cli/engines/onnx/native.ts';
@@ -19,6 +8,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import lock from '../../package-lock.json' with { type: 'json' };
 import { smallTextArtifact } from '../runtime/text/small-tokenizer.ts';
 import { projectFolder } from '../support/imports.ts';
+import { layOutInstallation } from '../support/installation.ts';
 import { type Running, startCommand } from '../support/process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -28,15 +18,8 @@ const calls = join(folder, 'calls');
 const version = manifest.devDependencies['onnxruntime-node'];
 const name = `onnxruntime-${version}`;
 
-/** Slim as it is installed: its build and its dependencies, without what comes on first use. */
 const installation = join(folder, 'installation');
-mkdirSync(join(installation, 'node_modules'), { recursive: true });
-for (const part of ['package.json', 'cli/bin.mjs', 'dist'])
-  cpSync(join(projectFolder, part), join(installation, part), { recursive: true });
-for (const dependency of Object.keys(manifest.dependencies)) {
-  mkdirSync(join(installation, 'node_modules', dependency, '..'), { recursive: true });
-  symlinkSync(join(projectFolder, 'node_modules', dependency), join(installation, 'node_modules', dependency));
-}
+const installed = layOutInstallation(installation);
 
 /** What the stand-in leaves is all that the build counted. */
 const PACKAGE = `{ "version": "${version}" }`;
@@ -59,7 +42,7 @@ function start(npm: string, ...args: string[]): Running {
   const script = join(folder, 'npm-cli.js');
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   writeFileSync(script, npm);
-  return startCommand(process.execPath, [join(installation, 'cli/bin.mjs'), ...args], {
+  return startCommand(process.execPath, [installed, ...args], {
     env: { ...process.env, npm_execpath: script, SLIM_CACHE: cache },
   });
 }

@@ -222,6 +222,7 @@ export interface MetricsLine {
   readonly feature?: number;
   readonly gradientNorm?: number;
   readonly msPerStep?: number;
+  readonly dataMs?: number;
   readonly accuracy?: number;
   readonly samples?: number;
 }
@@ -234,8 +235,8 @@ export function readMetrics(run: string): MetricsLine[] {
 }
 
 /** What `readMetrics` gives, without the timings. */
-export function untimed(lines: readonly MetricsLine[]): Omit<MetricsLine, 'msPerStep'>[] {
-  return lines.map(({ msPerStep: _, ...line }) => line);
+export function untimed(lines: readonly MetricsLine[]): Omit<MetricsLine, 'msPerStep' | 'dataMs'>[] {
+  return lines.map(({ msPerStep: _, dataMs: __, ...line }) => line);
 }
 
 export function readRecord(run: string): Record<string, unknown> {

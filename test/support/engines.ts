@@ -2,14 +2,15 @@
 import { describe } from 'vitest';
 import type { Engine } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
-import { createTfjsEngine } from '../../cli/engines/tfjs/engine.ts';
-import { skipNote } from '../contract/hosts/installed.ts';
+import { createTfjsEngine, createWasmEngine } from '../../cli/engines/tfjs/engine.ts';
+import { notInstalled, skipNote, tensorflowCache } from '../contract/hosts/installed.ts';
 import { createTestXlaEngine, withoutXla } from './xla.ts';
 
 export const engineIo = { stderr: process.stderr, signal: new AbortController().signal };
 
 export const onnxEngine = (): Promise<Engine> => createOnnxEngine({ threads: 1 }, engineIo);
-export const tfjsEngine = (): Promise<Engine> => createTfjsEngine({ gpu: true }, engineIo);
+/** tfjs on WebAssembly, whatever else is here. */
+export const tfjsEngine = (): Promise<Engine> => createWasmEngine(engineIo);
 
 /** An engine of a suite that all of them pass. */
 export interface TestEngine {
@@ -33,6 +34,19 @@ export const TEST_ENGINES: readonly TestEngine[] = [
     ? engine
     : { ...engine, absent: `left out: SLIM_TEST_ENGINES is ${named.join(',')}` },
 );
+
+/**
+ * tfjs on TensorFlow. Apart from the others, for two copies of tfjs in one process share their backends: a file that
+ * takes this one has no other tfjs.
+ */
+export const tensorflowEngine: TestEngine = {
+  name: 'tfjs',
+  create() {
+    process.env.SLIM_CACHE = tensorflowCache!;
+    return createTfjsEngine({ device: 'cpu' }, engineIo);
+  },
+  absent: tensorflowCache === null ? notInstalled('slim setup tensorflow, into SLIM_CACHE or test/hosts/cache') : null,
+};
 
 /** A suite about an engine: where that is absent it is skipped, and its title says why. */
 export function describeOn({ absent }: TestEngine, title: string, suite: () => void): void {

@@ -49,15 +49,19 @@ const TRAININGS = [
     losses: ['loss', 'task', 'feature'],
     layout: flatLayout(specs),
     tensors: start,
-    graph: (batch: number): StepGraph =>
-      compressGraph({ model: tinyVit, batch, layout: flatLayout(specs), adapters, alpha: 0.2 }, 'fading'),
+    graph: (batch: number, tokenMultiple?: number): StepGraph =>
+      compressGraph(
+        { model: tinyVit, batch, layout: flatLayout(specs), adapters, alpha: 0.2, tokenMultiple },
+        'fading',
+      ),
   },
   {
     what: 'fine-tuning',
     losses: ['loss'],
     layout: flatLayout(dense),
     tensors: denseTensors,
-    graph: (batch: number): StepGraph => finetuneGraph({ model: tinyVit, batch, layout: flatLayout(dense) }),
+    graph: (batch: number, tokenMultiple?: number): StepGraph =>
+      finetuneGraph({ model: tinyVit, batch, layout: flatLayout(dense), tokenMultiple }),
   },
 ];
 
@@ -70,9 +74,13 @@ for (const tested of TEST_ENGINES)
     afterAll(() => engine?.dispose());
 
     /** The losses and gradients' norms of some steps, and the state that they leave. */
-    async function train({ losses, layout, tensors, graph }: (typeof TRAININGS)[number], accumulate: number) {
+    async function train(
+      { losses, layout, tensors, graph }: (typeof TRAININGS)[number],
+      accumulate: number,
+      tokenMultiple?: number,
+    ) {
       const steps = createSteps(engine, { batchSize: BATCH, accumulate, layout, optimizer, losses });
-      const program = await steps.compile(graph, false);
+      const program = await steps.compile((batch) => graph(batch, tokenMultiple), false);
       const vector = (values: Float32Array): DeviceTensor => engine.upload(floats(values, [layout.size]));
       const frozen = Object.fromEntries(
         dense.map(({ name, shape }) => [name, engine.upload(floats(denseTensors.get(name)!, shape))]),
@@ -109,6 +117,13 @@ for (const tested of TEST_ENGINES)
         const [whole, parts] = [await train(training, 1), await train(training, accumulate)];
         expectClose(parts.numbers, whole.numbers, 1e-5, 'losses and norms');
         expectClose(parts.parameters, whole.parameters, 1e-5, 'parameters');
+      });
+
+      it('is the same with tokens of padding', async () => {
+        expect(tinyVit.tokens).toBe(7);
+        const [plain, padded] = [await train(training, 1), await train(training, 1, 8)];
+        expectClose(padded.numbers, plain.numbers, 1e-5, 'losses and norms');
+        expectClose(padded.parameters, plain.parameters, 1e-5, 'parameters');
       });
     });
   });

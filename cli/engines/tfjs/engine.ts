@@ -1,12 +1,12 @@
 /**
  * The graph as tfjs calls: on CUDA with @tensorflow/tfjs-node-gpu, natively on the CPU with @tensorflow/tfjs-node, and
- * on WebAssembly where neither is installed. It interprets node by node and frees each value after its last use.
+ * on WebAssembly where neither is here. It interprets node by node and frees each value after its last use.
  */
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type DType, type Graph, type Node, topological } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
 import type { Tfjs, TfjsTensor } from '../../graph/targets.ts';
+import { UserError } from '../../io/errors.ts';
 import { type BringingIo, requirePackages } from '../../setup/packages.ts';
 import {
   type DeviceTensor,
@@ -19,6 +19,16 @@ import {
   type Program,
 } from '../engine.ts';
 import { loweredInputs, lowerNode } from '../lowering.ts';
+import { hasHardware } from '../xla/plugins.ts';
+import {
+  type FoundTensorflow,
+  loadTensorflow,
+  TENSORFLOW_SETUP,
+  TFJS_NODE,
+  type TfjsDevice,
+  tensorflowFolder,
+  tensorflowFor,
+} from './tensorflow.ts';
 
 /** tfjs has no bytes: they lie as int32. */
 const TFJS_TYPES = { f32: 'float32', i32: 'int32', u8: 'int32' } as const satisfies Record<DType, string>;
@@ -46,31 +56,61 @@ class TfjsDeviceTensor implements DeviceTensor {
   }
 }
 
-/** The best tfjs that loads: GPU, native CPU, then WebAssembly (which @tensorflow/tfjs-backend-wasm brings along). */
-async function loadTfjs(gpu: boolean, io: BringingIo): Promise<{ tf: Tfjs; description: string }> {
-  const require = createRequire(import.meta.url);
-  for (const name of [...(gpu ? ['@tensorflow/tfjs-node-gpu'] : []), '@tensorflow/tfjs-node']) {
-    try {
-      require.resolve(name);
-    } catch {
-      continue; // Not installed: both are optional. One that is installed but broken is an error below.
-    }
-    const tf = require(name) as Tfjs;
-    await tf.ready();
-    return { tf, description: `tfjs ${tf.version.tfjs} (${name})` };
-  }
-  const { require: brought } = await requirePackages('tfjs', io);
-  const tf = brought('@tensorflow/tfjs') as Tfjs;
-  const { setWasmPaths } = brought('@tensorflow/tfjs-backend-wasm') as typeof import('@tensorflow/tfjs-backend-wasm');
-  setWasmPaths(join(dirname(brought.resolve('@tensorflow/tfjs-backend-wasm')), '/'));
-  if (!(await tf.setBackend('wasm'))) throw new EngineError('tfjs: its WebAssembly backend did not start');
-  await tf.ready();
-  return { tf, description: `tfjs ${tf.version.tfjs} (wasm)` };
+/** A tfjs whose backend has started. */
+interface Runtime {
+  readonly tf: Tfjs;
+  readonly description: string;
 }
 
-/** The second engine: the same nodes as tfjs operations. `gpu: false` passes tfjs-node-gpu over. */
-export async function createTfjsEngine({ gpu }: { gpu: boolean }, io: BringingIo): Promise<Engine> {
-  const { tf, description } = await loadTfjs(gpu, io);
+/** Who has been told that WebAssembly computes: once is enough. */
+const told = new WeakSet<BringingIo['stderr']>();
+
+/**
+ * The second engine: the same nodes as tfjs operations, on TensorFlow where it is here, else on WebAssembly, of which a
+ * warning tells.
+ * @throws UserError where what is here does not load, or there is none for `cuda`; Interrupted
+ */
+export async function createTfjsEngine({ device }: { device: TfjsDevice }, io: BringingIo): Promise<Engine> {
+  const found = tensorflowFor(device);
+  if (found !== null) return createTensorflowEngine(found, device);
+  if (device === 'cuda')
+    throw new UserError(
+      `--device cuda --engine tfjs: ${TFJS_NODE.gpu} is not here: neither in ${tensorflowFolder('gpu')} nor beside slim`,
+      `${TENSORFLOW_SETUP.gpu} brings it.`,
+    );
+  if (!told.has(io.stderr))
+    io.stderr.write(
+      `warning: tfjs computes on WebAssembly, some 10 times slower than on TensorFlow: ${TENSORFLOW_SETUP.cpu} brings that\n`,
+    );
+  told.add(io.stderr);
+  return createWasmEngine(io);
+}
+
+/** tfjs on a TensorFlow that was found. @throws UserError where it does not load, or finds no GPU for `cuda` */
+export async function createTensorflowEngine(found: FoundTensorflow, device: TfjsDevice): Promise<Engine> {
+  const loaded = await loadTensorflow(found);
+  if (device === 'cuda' && !loaded.usesGpu)
+    throw new UserError(
+      `--device cuda --engine tfjs: TensorFlow in ${found.folder} finds no GPU`,
+      'Does nvidia-smi see one? In a container: docker run --gpus all. Its errors stand above.',
+    );
+  const couldUseGpu = device === 'auto' && found.variant === 'cpu' && hasHardware('cuda');
+  const idle = couldUseGpu ? `; ${TENSORFLOW_SETUP.gpu} lets the cuda device compute` : '';
+  return engineOn({ ...loaded, description: loaded.description + idle });
+}
+
+/** tfjs on WebAssembly, brought on first use where it is not installed. @throws UserError, Interrupted */
+export async function createWasmEngine(io: BringingIo): Promise<Engine> {
+  const { require } = await requirePackages('tfjs', io);
+  const tf = require('@tensorflow/tfjs') as Tfjs;
+  const { setWasmPaths } = require('@tensorflow/tfjs-backend-wasm') as typeof import('@tensorflow/tfjs-backend-wasm');
+  setWasmPaths(join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm')), '/'));
+  if (!(await tf.setBackend('wasm'))) throw new EngineError('tfjs: its WebAssembly backend did not start');
+  await tf.ready();
+  return engineOn({ tf, description: `tfjs ${tf.version.tfjs} (wasm)` });
+}
+
+function engineOn({ tf, description }: Runtime): Engine {
   const upload = ({ dtype, shape, data }: HostTensor): TfjsDeviceTensor =>
     new TfjsDeviceTensor(tf.tensor(data, [...shape], TFJS_TYPES[dtype]), dtype);
   return {

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const { SLIM_HOSTS } = process.env;
 if (![undefined, '', 'none'].includes(SLIM_HOSTS))
@@ -65,6 +66,16 @@ export const programs = {
  * is none.
  */
 export const pjrtPlugin = (areHidden ? undefined : process.env.SLIM_PJRT_PLUGIN) || null;
+
+/**
+ * The folder, SLIM_CACHE or that of .ci/run, into which `slim setup tensorflow` has built TensorFlow for the tfjs engine.
+ * Null where it has not.
+ */
+export const tensorflowCache: string | null = areHidden
+  ? null
+  : ([process.env.SLIM_CACHE, fileURLToPath(new URL('../../hosts/cache', import.meta.url))].find(
+      (cache) => cache && existsSync(join(cache, 'tensorflow', 'cpu', 'contents.json')),
+    ) ?? null);
 
 /** The reason that a host is absent, and what to do. */
 export const notInstalled = (remedy: string): string =>
