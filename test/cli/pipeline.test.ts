@@ -80,6 +80,7 @@ describe('slim finetune', () => {
       accuracy: expect.any(Number),
       samples: 36,
       steps: 72,
+      dataShare: expect.any(Number),
       skipped: 0,
     });
     expect(teacher.accuracy).toBeGreaterThan(0.5);
@@ -195,6 +196,7 @@ describe('slim train', () => {
       expect(line.loss).toBeCloseTo(0.2 * line.task! + 0.8 * line.feature!, 5);
       expect(line.gradientNorm).toBeGreaterThan(0);
       expect(line.msPerStep).toBeGreaterThan(0);
+      expect(line.dataMs).toBeGreaterThanOrEqual(0);
     }
     // A warm-up of a tenth (5 steps), then half a cosine.
     expect(steps.slice(0, 6).map(({ learningRate }) => learningRate)).toEqual([0.002, 0.004, 0.006, 0.008, 0.01, 0.01]);

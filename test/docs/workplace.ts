@@ -128,7 +128,7 @@ case " $* " in
   ' deploy '*)
     ${lambdaAbsent === null ? 'true' : 'exit 0'} ;;
 esac
-exec "\${node[@]}" '${projectFile('cli/bin.mjs')}' "\${arguments[@]}"
+exec "\${node[@]}" '${projectFile('cli/bin.cjs')}' "\${arguments[@]}"
 `;
 
 /** curl: asks the server of the block once that is ready, and fails where it answers with an error. */

@@ -1,6 +1,7 @@
-/** cli/bin.mjs: what keeps slim from starting is said in a sentence, with what to do. */
+/** cli/bin.cjs: what keeps slim from starting is said in a sentence, with what to do. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
@@ -8,7 +9,7 @@ import { projectFolder } from '../support/imports.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const folder = temporaryFolder();
-for (const file of ['package.json', 'cli/bin.mjs']) cpSync(join(projectFolder, file), join(folder, file));
+for (const file of ['package.json', 'cli/bin.cjs']) cpSync(join(projectFolder, file), join(folder, file));
 
 /** Runs a copy of the launcher under a Node that says it is of this version. */
 function launch(place: string, version: string) {
@@ -16,7 +17,7 @@ function launch(place: string, version: string) {
   writeFileSync(preload, `Object.defineProperty(process.versions, 'node', { value: '${version}' });`);
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    ['--import', preload, join(place, 'cli/bin.mjs'), '--version'],
+    ['--import', preload, join(place, 'cli/bin.cjs'), '--version'],
     { encoding: 'utf8' },
   );
   return [status, stdout, stderr];
@@ -44,6 +45,20 @@ it('a copy without dist/ says how to build it', () => {
   ]);
 });
 
+it.each([
+  [undefined, String(Math.max(4, availableParallelism()))],
+  ['7', '7'],
+])('with UV_THREADPOOL_SIZE %s, Node has a pool of %s threads, one a core unless told', (given, expected) => {
+  const place = join(folder, 'pool');
+  for (const file of ['package.json', 'cli/bin.cjs']) cpSync(join(projectFolder, file), join(place, file));
+  mkdirSync(join(place, 'dist'), { recursive: true });
+  writeFileSync(join(place, 'dist/slim.mjs'), 'console.log(process.env.UV_THREADPOOL_SIZE);');
+  const { UV_THREADPOOL_SIZE: _, ...others } = process.env;
+  const env = given === undefined ? others : { ...others, UV_THREADPOOL_SIZE: given };
+  const { stdout } = spawnSync(process.execPath, [join(place, 'cli/bin.cjs')], { encoding: 'utf8', env });
+  expect(stdout.trim()).toBe(expected);
+});
+
 it('is JavaScript that a Node of 2020 parses: no await at the top', () => {
-  expect(readFileSync(join(projectFolder, 'cli/bin.mjs'), 'utf8')).not.toMatch(/^await|^ {2}await/m);
+  expect(readFileSync(join(projectFolder, 'cli/bin.cjs'), 'utf8')).not.toMatch(/^await|^ {2}await/m);
 });

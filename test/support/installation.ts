@@ -6,11 +6,11 @@ import { projectFolder } from './imports.ts';
 
 /** Lays it out in a folder. Returns its command line, for Node to run. */
 export function layOutInstallation(folder: string): string {
-  for (const part of ['package.json', 'cli/bin.mjs', 'dist'])
+  for (const part of ['package.json', 'cli/bin.cjs', 'dist'])
     cpSync(join(projectFolder, part), join(folder, part), { recursive: true });
   for (const dependency of Object.keys(manifest.dependencies)) {
     mkdirSync(dirname(join(folder, 'node_modules', dependency)), { recursive: true });
     symlinkSync(join(projectFolder, 'node_modules', dependency), join(folder, 'node_modules', dependency));
   }
-  return join(folder, 'cli', 'bin.mjs');
+  return join(folder, 'cli', 'bin.cjs');
 }

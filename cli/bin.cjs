@@ -1,12 +1,19 @@
 #!/usr/bin/env node
-// The command `slim`: says in one sentence why it can't start, where it can't. In JavaScript that every Node with
-// ES modules reads, and without a build: both may be what is missing.
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+// The command `slim`: says in one sentence why it can't start, where it can't. In JavaScript that every Node reads, and
+// without a build: both may be what is missing.
+const { existsSync } = require('node:fs');
+const { availableParallelism, cpus } = require('node:os');
+const { join } = require('node:path');
+const { pathToFileURL } = require('node:url');
 
-const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+// Pictures are decoded on the threads of Node's pool, which are four unless it is told before they start; and they
+// start with the first ES module that is read: hence CommonJS.
+if (process.env.UV_THREADPOOL_SIZE === undefined)
+  process.env.UV_THREADPOOL_SIZE = String(Math.max(4, availableParallelism ? availableParallelism() : cpus().length));
+
+const { engines } = require('../package.json');
 const [needed] = /[\d.]+/.exec(engines.node);
-const built = new URL('../dist/slim.mjs', import.meta.url);
+const built = join(__dirname, '../dist/slim.mjs');
 
 if (isOlder(process.versions.node, needed)) {
   refuse(
@@ -14,12 +21,9 @@ if (isOlder(process.versions.node, needed)) {
     'Install a current one from https://nodejs.org, or with nvm, fnm or volta.',
   );
 } else if (!existsSync(built)) {
-  refuse(
-    `${fileURLToPath(built)} is missing: this copy of slim was never built`,
-    'Run npm ci && npm run build in its folder.',
-  );
+  refuse(`${built} is missing: this copy of slim was never built`, 'Run npm ci && npm run build in its folder.');
 } else {
-  import(built.href).catch((error) => {
+  import(pathToFileURL(built).href).catch((error) => {
     // Packages, or pieces of the build, that are not there; what slim itself throws is told by slim.
     if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
     refuse(error.message.split('\n')[0], 'Install slim again; in its repository run npm ci && npm run build.');
