@@ -2,13 +2,13 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /**
- * Benchmarks on the hosts of the contract suite, which the command line knows nothing of: `npm run bench:cold-start`.
- * They print, and assert no times.
+ * Benchmarks that the command line knows nothing of: on the hosts of the contract suite (`npm run bench:cold-start`), and
+ * of what is compiled for a GPU (`npm run bench:traffic`). They print, and assert no times.
  */
 export default defineConfig({
   root: fileURLToPath(new URL('../..', import.meta.url)),
   test: {
-    include: ['test/benchmarks/*.bench.ts'],
+    include: ['test/benchmarks/**/*.bench.ts'],
     testTimeout: 600_000,
     hookTimeout: 600_000,
     pool: 'forks',

@@ -162,6 +162,27 @@ export const FUNCTIONS = {
     slot: 70,
     args: { src: 'pointer', host_layout: 'pointer', dst: 'pointer', dst_size: 'size', event: 'pointer' },
   },
+  PJRT_TopologyDescription_Create: {
+    slot: 82,
+    args: {
+      topology_name: 'pointer',
+      topology_name_size: 'size',
+      create_options: 'pointer',
+      num_options: 'size',
+      topology: 'pointer',
+    },
+  },
+  PJRT_Compile: {
+    slot: 89,
+    args: {
+      topology: 'pointer',
+      program: 'pointer',
+      compile_options: 'pointer',
+      compile_options_size: 'size',
+      client: 'pointer',
+      executable: 'pointer',
+    },
+  },
   PJRT_Executable_GetCompiledMemoryStats: {
     slot: 96,
     args: {

@@ -98,14 +98,7 @@ export async function createClient(
     devices: devicesOf(plugin, client),
 
     async compile(module, compileOptions) {
-      const code = Buffer.from(module);
-      const format = Buffer.from('mlir');
-      const program = new Struct(PROGRAM, {
-        code,
-        code_size: code.length,
-        format,
-        format_size: format.length,
-      });
+      const program = stablehloProgram(module);
       const compiled = await plugin.callAsync('PJRT_Client_Compile', {
         client,
         program,
@@ -284,7 +277,15 @@ function devicesOf(plugin: Plugin, client: bigint): Device[] {
   });
 }
 
-function namedValues(options: Readonly<Record<string, CreateOption>>): Memory {
+/** A module's text as a PJRT_Program. */
+export function stablehloProgram(module: string): Memory {
+  const code = Buffer.from(module);
+  const format = Buffer.from('mlir');
+  return new Struct(PROGRAM, { code, code_size: code.length, format, format_size: format.length });
+}
+
+/** Options as PJRT takes them: an array of PJRT_NamedValue. */
+export function namedValues(options: Readonly<Record<string, CreateOption>>): Memory {
   const items = Object.entries(options).map(([name, option]) => {
     const text = Buffer.from(name);
     return { name: text, name_size: text.length, ...namedValue(option) };
