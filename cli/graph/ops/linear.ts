@@ -1,7 +1,12 @@
 /** The dense linear layer and the one that PC-LoRA leaves. Weights lie as in PyTorch: (out, in). */
 import { type Attributes, apply, expansionOf, expectShapes, type Node, type Operation } from '../graph.ts';
+import { scale } from './binary.ts';
+import { broadcastTo } from './broadcast.ts';
+import { concat } from './concat.ts';
 import { gemm } from './gemm.ts';
-import { sumTo } from './reduce.ts';
+import { scalar } from './leaf.ts';
+import { reshape } from './reshape.ts';
+import { slice } from './slice.ts';
 
 interface LayerAttributes extends Attributes {
   /** The layer's name in the model's table; costs and plans are told by layer. */
@@ -45,7 +50,26 @@ const lowRankOperation: Operation<LowRankAttributes> = {
   },
   expand: ([x, loraA, loraB, loraC], { scaling }) =>
     gemm(gemm(x, loraA, null, { transB: true }), loraB, loraC, { transB: true, alpha: scaling }),
+  gradient(node, dy) {
+    const [x, loraA, loraB] = node.inputs;
+    const { scaling } = node.attributes;
+    const [down] = expansionOf(node)!.inputs; // (rows, r)
+    const up = gemm(dy, loraB, null, { alpha: scaling }); // (rows, r)
+    const [toB, toC] = productAndSum(dy, scale(down, scaling));
+    return [gemm(up, loraA, null), gemm(up, x, null, { transA: true }), toB, toC];
+  },
 };
+
+/**
+ * dyᵀ·x and the sum of dy's rows, in one pass over dy: the gradients of a thin factor and of the bias beside it.
+ * dy (rows, out), x (rows, r) → (out, r) and (out)
+ */
+function productAndSum(dy: Node, x: Node): [product: Node, sum: Node] {
+  const [rows, rank] = x.shape;
+  const ones = broadcastTo(scalar(1), [rows, 1]);
+  const both = gemm(dy, concat([x, ones], 1), null, { transA: true }); // (out, r + 1)
+  return [slice(both, 1, 0, rank), reshape(slice(both, 1, rank, 1), [dy.shape[1]])];
+}
 
 /** y = s·B(A x) + C: what is left of a layer when λ is 0 (PC-LoRA, arXiv 2406.09117). x (rows, in) → (rows, out). */
 export function lowRankLinear(x: Node, loraA: Node, loraB: Node, loraC: Node, scaling: number, layer: string): Node {
@@ -73,17 +97,18 @@ const updatedLinearOperation: Operation<LowRankAttributes> = {
     return gemm(x, weight, bias, { transB: true });
   },
   gradient(node, dy) {
-    const [x, , bias, loraA, loraB] = node.inputs;
+    const [x, , , loraA, loraB] = node.inputs;
     const { scaling } = node.attributes;
     const [, weight] = expansionOf(node)!.inputs;
     const down = gemm(x, loraA, null, { transB: true, alpha: scaling }); // (rows, r)
     const up = gemm(dy, loraB, null, { alpha: scaling }); // (rows, r)
+    const [toB, toBias] = productAndSum(dy, down);
     return [
       gemm(dy, weight, null),
       gemm(dy, x, null, { transA: true }),
-      sumTo(dy, bias.shape),
+      toBias,
       gemm(up, x, null, { transA: true }),
-      gemm(dy, down, null, { transA: true }),
+      toB,
     ];
   },
 };
