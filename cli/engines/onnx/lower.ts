@@ -1,5 +1,5 @@
 /** One graph becomes one ONNX model. */
-import { describeType, type Graph, type Node, type Shape, topological } from '../../graph/graph.ts';
+import { type DType, describeType, type Graph, type Node, type Shape, topological } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
 import type { OnnxAttribute, OnnxWriter } from '../../graph/targets.ts';
 import { EngineError, type HostTensor } from '../engine.ts';
@@ -59,6 +59,18 @@ export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, Hos
     },
   };
   return { bytes: Model.encode(model).finish(), inputs: distinct };
+}
+
+/** A model that gives `x` back as `y`, whatever its shape: what moves a tensor between two memories. */
+export function writeCopyModel(dtype: DType): Uint8Array {
+  const value = (name: string): object => ({ name, type: { tensorType: { elemType: ElementType[dtype] } } });
+  const graph = { name: 'copy', node: [{ opType: 'Identity', input: ['x'], output: ['y'] }] };
+  return Model.encode({
+    irVersion: IR_VERSION,
+    producerName: 'slim',
+    opsetImport: [{ domain: '', version: OPSET }],
+    graph: { ...graph, input: [value('x')], output: [value('y')] },
+  }).finish();
 }
 
 /** ONNX has one name space for inputs and outputs; a training step takes `parameters` and gives `parameters`. */
