@@ -6,8 +6,14 @@ import type { DeviceTensor, HostValues } from '../engine.ts';
 /** The memories that a tensor may lie in, as onnxruntime calls them. */
 export type Location = 'cpu' | 'gpu-buffer';
 
+/** A tensor, and whom to tell when it is no longer used. */
+export interface Held {
+  readonly tensor: ort.Tensor;
+  readonly release: () => void;
+}
+
 /** Moves a tensor of any shape, to the device or from it. */
-export type Move = (tensor: ort.Tensor, dtype: DType, to: Location) => Promise<ort.Tensor>;
+export type Move = (tensor: ort.Tensor, dtype: DType, to: Location) => Promise<Held>;
 
 /** The largest input that goes along with each run: scalars, labels. What is larger is sent once and stays. */
 const SENT_WITH_RUN = 1024;
@@ -25,35 +31,42 @@ export class WebgpuTensor implements DeviceTensor {
   readonly dtype: DType;
   readonly shape: Shape;
   private readonly move: Move;
-  private place: Promise<ort.Tensor>;
+  private place: Promise<Held>;
+  private isDisposed = false;
 
-  constructor(tensor: ort.Tensor, dtype: DType, move: Move) {
+  constructor(held: Held, dtype: DType, move: Move) {
     this.dtype = dtype;
-    this.shape = tensor.dims;
+    this.shape = held.tensor.dims;
     this.move = move;
-    this.place = Promise.resolve(tensor);
+    this.place = Promise.resolve(held);
   }
 
   /** The tensor as a run takes it. */
-  feed(): Promise<ort.Tensor> {
-    this.place = this.place.then((tensor) =>
-      tensor.location !== homeOf(this.dtype) && tensor.size > SENT_WITH_RUN
-        ? this.move(tensor, this.dtype, 'gpu-buffer')
-        : tensor,
+  async feed(): Promise<ort.Tensor> {
+    this.place = this.place.then((held) =>
+      held.tensor.location !== homeOf(this.dtype) && held.tensor.size > SENT_WITH_RUN
+        ? this.move(held.tensor, this.dtype, 'gpu-buffer')
+        : held,
     );
-    return this.place;
+    return (await this.place).tensor;
   }
 
   async read(): Promise<HostValues> {
-    const tensor = await this.place;
+    const { tensor } = await this.place;
     // onnxruntime-node has no download of its own: a program whose output lies on the host is one.
-    const here = tensor.location === 'cpu' ? tensor : await this.move(tensor, this.dtype, 'cpu');
-    return here.data as HostValues;
+    const here = tensor.location === 'cpu' ? null : await this.move(tensor, this.dtype, 'cpu');
+    here?.release();
+    return (here?.tensor ?? tensor).data as HostValues;
   }
 
   dispose(): void {
+    if (this.isDisposed) return;
+    this.isDisposed = true;
     this.place.then(
-      (tensor) => tensor.dispose(),
+      ({ tensor, release }) => {
+        tensor.dispose();
+        release();
+      },
       () => undefined, // it could not be moved, which has failed the run that wanted it
     );
   }

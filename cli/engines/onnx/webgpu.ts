@@ -20,9 +20,14 @@ import {
 import { lowerToOnnx, outputName, writeCopyModel } from './lower.ts';
 import { loadOnnxruntime } from './native.ts';
 import { ORT_TYPES } from './session.ts';
-import { homeOf, type Location, type Move, WebgpuTensor } from './webgpu-tensor.ts';
+import { type Held, homeOf, type Location, type Move, WebgpuTensor } from './webgpu-tensor.ts';
 
-type Session = ort.InferenceSession;
+/** A session that outlives its outputs: onnxruntime crashes where a buffer is freed after the session that made it. */
+interface Session {
+  run(feeds: Readonly<Record<string, ort.Tensor>>): Promise<Readonly<Record<string, Held>>>;
+  /** Releases it as soon as nothing of it is left. */
+  dispose(): Promise<void>;
+}
 
 /** Programs that move tensors: onnxruntime-node can neither upload nor download a buffer by itself. */
 interface Mover {
@@ -43,7 +48,11 @@ export async function createWebgpuEngine(io: BringingIo): Promise<Engine> {
     precision: 'f32',
     description: `onnxruntime ${api.env.versions.common} (webgpu)`,
     upload: ({ dtype, shape, data }: HostTensor) =>
-      new WebgpuTensor(new api.Tensor(ORT_TYPES[dtype], data, shape), dtype, move),
+      new WebgpuTensor(
+        { tensor: new api.Tensor(ORT_TYPES[dtype], data, shape), release: () => undefined },
+        dtype,
+        move,
+      ),
     compile: (graph, options = {}) => compile(api, graph, options, move),
     dispose,
   };
@@ -51,8 +60,8 @@ export async function createWebgpuEngine(io: BringingIo): Promise<Engine> {
 
 type OutputLocations = Location | Readonly<Record<string, Location>>;
 
-function openSession(api: typeof ort, bytes: Uint8Array, outputs: OutputLocations): Promise<Session> {
-  return api.InferenceSession.create(bytes, {
+async function openSession(api: typeof ort, bytes: Uint8Array, outputs: OutputLocations): Promise<Session> {
+  const session = await api.InferenceSession.create(bytes, {
     graphOptimizationLevel: 'all',
     // 4: fatal. Its errors are thrown, too.
     logSeverityLevel: 4,
@@ -62,13 +71,33 @@ function openSession(api: typeof ort, bytes: Uint8Array, outputs: OutputLocation
     // Else onnxruntime gives the CPU, silently, what the provider can't compute.
     extra: { session: { disable_cpu_ep_fallback: '1' } },
   });
+  let living = 0;
+  let isDisposed = false;
+  const releaseIfUnused = async (): Promise<void> => {
+    if (isDisposed && living === 0) await session.release();
+  };
+  const release = (): void => {
+    living--;
+    void releaseIfUnused();
+  };
+  return {
+    async run(feeds) {
+      const results = Object.entries(await runSession(session, feeds));
+      living += results.length;
+      return Object.fromEntries(results.map(([name, tensor]) => [name, { tensor, release }]));
+    },
+    dispose: () => {
+      isDisposed = true;
+      return releaseIfUnused();
+    },
+  };
 }
 
 /** @throws UserError where no adapter opens: the moving programs are the first that want one */
 async function createMover(api: typeof ort): Promise<Mover> {
   const sessions = new Map<string, Session>();
   const dispose = async (): Promise<void> => {
-    for (const session of sessions.values()) await session.release();
+    for (const session of sessions.values()) await session.dispose();
     sessions.clear();
   };
   try {
@@ -84,7 +113,7 @@ async function createMover(api: typeof ort): Promise<Mover> {
     async move(tensor, dtype, to) {
       const session = sessions.get(`${dtype} ${to}`);
       if (!session) throw new EngineError(`webgpu: no ${dtype} tensor moves to ${to}, or its engine was disposed of`);
-      const { y } = await run(session, { x: tensor });
+      const { y } = await session.run({ x: tensor });
       return y;
     },
   };
@@ -110,8 +139,8 @@ function reasonOf(error: unknown): string {
   return first.replace(/^(\[.*?\] )?\S+\.(cc|h):\d+ .* was false\. /, '');
 }
 
-async function run(
-  session: Session,
+async function runSession(
+  session: ort.InferenceSession,
   feeds: Readonly<Record<string, ort.Tensor>>,
 ): Promise<ort.InferenceSession.ReturnType> {
   try {
@@ -138,11 +167,11 @@ async function compile(api: typeof ort, graph: Graph, { constants }: CompileOpti
         if (!(tensor instanceof WebgpuTensor)) throw new EngineError(`webgpu: input ${name} is missing`);
         feeds[name] = await tensor.feed();
       }
-      const results = await run(session, feeds);
+      const results = await session.run(feeds);
       return Object.fromEntries(
         outputs.map(([name, { dtype }]) => [name, new WebgpuTensor(results[outputName(name)], dtype, move)]),
       );
     },
-    dispose: () => session.release(),
+    dispose: () => session.dispose(),
   };
 }
