@@ -6,10 +6,10 @@ import type { DeviceTensor, HostValues } from '../engine.ts';
 /** The memories that a tensor may lie in, as onnxruntime calls them. */
 export type Location = 'cpu' | 'gpu-buffer';
 
-/** A tensor, and whom to tell when it is no longer used. */
+/** A tensor, and who is to hear that it was disposed of: the session that made it, which has to outlive it. */
 export interface Held {
   readonly tensor: ort.Tensor;
-  readonly release: () => void;
+  release(): void;
 }
 
 /** Moves a tensor of any shape, to the device or from it. */
@@ -26,12 +26,13 @@ export function homeOf(dtype: DType): Location {
   return dtype === 'u8' ? 'cpu' : 'gpu-buffer';
 }
 
-/** Values where they were last needed. */
+/** Values where they were last needed. They outlive `dispose` for as long as a run that was given them has not begun. */
 export class WebgpuTensor implements DeviceTensor {
   readonly dtype: DType;
   readonly shape: Shape;
   private readonly move: Move;
   private place: Promise<Held>;
+  private users = 0;
   private isDisposed = false;
 
   constructor(held: Held, dtype: DType, move: Move) {
@@ -41,27 +42,48 @@ export class WebgpuTensor implements DeviceTensor {
     this.place = Promise.resolve(held);
   }
 
-  /** The tensor as a run takes it. */
-  async feed(): Promise<ort.Tensor> {
-    this.place = this.place.then((held) =>
-      held.tensor.location !== homeOf(this.dtype) && held.tensor.size > SENT_WITH_RUN
-        ? this.move(held.tensor, this.dtype, 'gpu-buffer')
-        : held,
-    );
-    return (await this.place).tensor;
+  /** Gives a run the tensor as it takes it, and holds it as long. */
+  feed<R>(run: (tensor: ort.Tensor) => Promise<R>): Promise<R> {
+    return this.using(async () => {
+      this.place = this.place.then((held) => this.brought(held));
+      return run((await this.place).tensor);
+    });
   }
 
-  async read(): Promise<HostValues> {
-    const { tensor } = await this.place;
-    // onnxruntime-node has no download of its own: a program whose output lies on the host is one.
-    const here = tensor.location === 'cpu' ? null : await this.move(tensor, this.dtype, 'cpu');
-    here?.release();
-    return (here?.tensor ?? tensor).data as HostValues;
+  read(): Promise<HostValues> {
+    return this.using(async () => {
+      const { tensor } = await this.place;
+      if (tensor.location === 'cpu') return tensor.data as HostValues;
+      // onnxruntime-node has no download of its own: a program whose output lies on the host is one.
+      const copy = await this.move(tensor, this.dtype, 'cpu');
+      copy.release();
+      return copy.tensor.data as HostValues;
+    });
   }
 
   dispose(): void {
     if (this.isDisposed) return;
     this.isDisposed = true;
+    if (this.users === 0) this.free();
+  }
+
+  private async brought(held: Held): Promise<Held> {
+    const { tensor } = held;
+    if (tensor.location === homeOf(this.dtype) || tensor.size <= SENT_WITH_RUN) return held;
+    return this.move(tensor, this.dtype, 'gpu-buffer');
+  }
+
+  private async using<R>(call: () => Promise<R>): Promise<R> {
+    this.users++;
+    try {
+      return await call();
+    } finally {
+      this.users--;
+      if (this.isDisposed && this.users === 0) this.free();
+    }
+  }
+
+  private free(): void {
     this.place.then(
       ({ tensor, release }) => {
         tensor.dispose();

@@ -7,6 +7,7 @@ import type { Graph } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
 import type { BringingIo } from '../../setup/packages.ts';
+import { endAtOnce } from '../end-at-once.ts';
 import {
   type CompileOptions,
   type Engine,
@@ -22,7 +23,7 @@ import { loadOnnxruntime } from './native.ts';
 import { ORT_TYPES } from './session.ts';
 import { type Held, homeOf, type Location, type Move, WebgpuTensor } from './webgpu-tensor.ts';
 
-/** A session that outlives its outputs: onnxruntime crashes where a buffer is freed after the session that made it. */
+/** A session that outlives its runs and what they gave. */
 interface Session {
   run(feeds: Readonly<Record<string, ort.Tensor>>): Promise<Readonly<Record<string, Held>>>;
   /** Releases it as soon as nothing of it is left. */
@@ -43,6 +44,7 @@ interface Mover {
 export async function createWebgpuEngine(io: BringingIo): Promise<Engine> {
   const api = await loadOnnxruntime(io);
   const { move, dispose } = await createMover(api);
+  endAtOnceFromNowOn();
   return {
     name: 'onnx',
     precision: 'f32',
@@ -58,6 +60,18 @@ export async function createWebgpuEngine(io: BringingIo): Promise<Engine> {
   };
 }
 
+let endsAtOnce = false;
+
+/**
+ * Runs return while the device still computes, and a process that exits then takes the driver apart under its threads,
+ * which crashes: seen with SwiftShader each time. Windows has no `_exit` that leaves libraries alone.
+ */
+function endAtOnceFromNowOn(): void {
+  if (endsAtOnce || process.platform === 'win32') return;
+  endsAtOnce = true;
+  process.on('exit', endAtOnce);
+}
+
 type OutputLocations = Location | Readonly<Record<string, Location>>;
 
 async function openSession(api: typeof ort, bytes: Uint8Array, outputs: OutputLocations): Promise<Session> {
@@ -71,24 +85,38 @@ async function openSession(api: typeof ort, bytes: Uint8Array, outputs: OutputLo
     // Else onnxruntime gives the CPU, silently, what the provider can't compute.
     extra: { session: { disable_cpu_ep_fallback: '1' } },
   });
-  let living = 0;
+  return outlivingOutputs(session);
+}
+
+/**
+ * Releases a session only when its runs are over and their outputs disposed of: onnxruntime 1.30 gives a buffer back to
+ * the execution provider that made it, and crashes where that went with its session.
+ */
+function outlivingOutputs(session: ort.InferenceSession): Session {
+  let users = 0;
   let isDisposed = false;
   const releaseIfUnused = async (): Promise<void> => {
-    if (isDisposed && living === 0) await session.release();
+    if (isDisposed && users === 0) await session.release();
   };
-  const release = (): void => {
-    living--;
+  const leave = (): void => {
+    users--;
     void releaseIfUnused();
   };
   return {
     async run(feeds) {
-      const results = Object.entries(await runSession(session, feeds));
-      living += results.length;
-      return Object.fromEntries(results.map(([name, tensor]) => [name, { tensor, release }]));
+      users++;
+      try {
+        const results = Object.entries(await runSession(session, feeds));
+        users += results.length;
+        return Object.fromEntries(results.map(([name, tensor]) => [name, { tensor, release: leave }]));
+      } finally {
+        leave();
+      }
     },
-    dispose: () => {
+    dispose: async () => {
+      if (isDisposed) return;
       isDisposed = true;
-      return releaseIfUnused();
+      await releaseIfUnused();
     },
   };
 }
@@ -162,12 +190,19 @@ async function compile(api: typeof ort, graph: Graph, { constants }: CompileOpti
   return {
     async run(given: Inputs): Promise<Outputs> {
       const feeds: Record<string, ort.Tensor> = {};
-      for (const name of names) {
-        const tensor = given[name];
-        if (!(tensor instanceof WebgpuTensor)) throw new EngineError(`webgpu: input ${name} is missing`);
-        feeds[name] = await tensor.feed();
-      }
-      const results = await session.run(feeds);
+      const held = names.reduceRight(
+        (run, name) => {
+          const tensor = given[name];
+          if (!(tensor instanceof WebgpuTensor)) throw new EngineError(`webgpu: input ${name} is missing`);
+          return () =>
+            tensor.feed((fed) => {
+              feeds[name] = fed;
+              return run();
+            });
+        },
+        () => session.run(feeds),
+      );
+      const results = await held();
       return Object.fromEntries(
         outputs.map(([name, { dtype }]) => [name, new WebgpuTensor(results[outputName(name)], dtype, move)]),
       );
