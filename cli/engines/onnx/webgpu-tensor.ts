@@ -42,12 +42,10 @@ export class WebgpuTensor implements DeviceTensor {
     this.place = Promise.resolve(held);
   }
 
-  /** Gives a run the tensor as it takes it, and holds it as long. */
-  feed<R>(run: (tensor: ort.Tensor) => Promise<R>): Promise<R> {
-    return this.using(async () => {
-      this.place = this.place.then((held) => this.brought(held));
-      return run((await this.place).tensor);
-    });
+  /** The tensor as a run takes it, for whoever is `using` it. */
+  async feed(): Promise<ort.Tensor> {
+    this.place = this.place.then((held) => this.brought(held));
+    return (await this.place).tensor;
   }
 
   read(): Promise<HostValues> {
@@ -67,13 +65,8 @@ export class WebgpuTensor implements DeviceTensor {
     if (this.users === 0) this.free();
   }
 
-  private async brought(held: Held): Promise<Held> {
-    const { tensor } = held;
-    if (tensor.location === homeOf(this.dtype) || tensor.size <= SENT_WITH_RUN) return held;
-    return this.move(tensor, this.dtype, 'gpu-buffer');
-  }
-
-  private async using<R>(call: () => Promise<R>): Promise<R> {
+  /** Holds the tensor for a call. */
+  async using<R>(call: () => Promise<R>): Promise<R> {
     this.users++;
     try {
       return await call();
@@ -81,6 +74,12 @@ export class WebgpuTensor implements DeviceTensor {
       this.users--;
       if (this.isDisposed && this.users === 0) this.free();
     }
+  }
+
+  private async brought(held: Held): Promise<Held> {
+    const { tensor } = held;
+    if (tensor.location === homeOf(this.dtype) || tensor.size <= SENT_WITH_RUN) return held;
+    return this.move(tensor, this.dtype, 'gpu-buffer');
   }
 
   private free(): void {

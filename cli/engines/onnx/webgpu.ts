@@ -23,9 +23,11 @@ import { loadOnnxruntime } from './native.ts';
 import { ORT_TYPES } from './session.ts';
 import { type Held, homeOf, type Location, type Move, WebgpuTensor } from './webgpu-tensor.ts';
 
+type Feeds = Readonly<Record<string, ort.Tensor>>;
+
 /** A session that outlives its runs and what they gave. */
 interface Session {
-  run(feeds: Readonly<Record<string, ort.Tensor>>): Promise<Readonly<Record<string, Held>>>;
+  run(feeds: Promise<Feeds>): Promise<Readonly<Record<string, Held>>>;
   /** Releases it as soon as nothing of it is left. */
   dispose(): Promise<void>;
 }
@@ -104,9 +106,10 @@ function outlivingOutputs(session: ort.InferenceSession): Session {
   };
   return {
     async run(feeds) {
+      if (isDisposed) throw new EngineError('webgpu: a program was run that had been disposed of');
       users++;
       try {
-        const results = Object.entries(await runSession(session, feeds));
+        const results = Object.entries(await runSession(session, await feeds));
         users += results.length;
         return Object.fromEntries(results.map(([name, tensor]) => [name, { tensor, release: leave }]));
       } finally {
@@ -141,7 +144,7 @@ async function createMover(api: typeof ort): Promise<Mover> {
     async move(tensor, dtype, to) {
       const session = sessions.get(`${dtype} ${to}`);
       if (!session) throw new EngineError(`webgpu: no ${dtype} tensor moves to ${to}, or its engine was disposed of`);
-      const { y } = await session.run({ x: tensor });
+      const { y } = await session.run(Promise.resolve({ x: tensor }));
       return y;
     },
   };
@@ -167,10 +170,7 @@ function reasonOf(error: unknown): string {
   return first.replace(/^(\[.*?\] )?\S+\.(cc|h):\d+ .* was false\. /, '');
 }
 
-async function runSession(
-  session: ort.InferenceSession,
-  feeds: Readonly<Record<string, ort.Tensor>>,
-): Promise<ort.InferenceSession.ReturnType> {
+async function runSession(session: ort.InferenceSession, feeds: Feeds): Promise<ort.InferenceSession.ReturnType> {
   try {
     return await session.run(feeds);
   } catch (error) {
@@ -189,20 +189,18 @@ async function compile(api: typeof ort, graph: Graph, { constants }: CompileOpti
   const names = inputs.map((node) => inputName(node)!);
   return {
     async run(given: Inputs): Promise<Outputs> {
-      const feeds: Record<string, ort.Tensor> = {};
-      const held = names.reduceRight(
-        (run, name) => {
-          const tensor = given[name];
-          if (!(tensor instanceof WebgpuTensor)) throw new EngineError(`webgpu: input ${name} is missing`);
-          return () =>
-            tensor.feed((fed) => {
-              feeds[name] = fed;
-              return run();
-            });
-        },
-        () => session.run(feeds),
-      );
-      const results = await held();
+      const tensors = names.map((name) => {
+        const tensor = given[name];
+        if (!(tensor instanceof WebgpuTensor)) throw new EngineError(`webgpu: input ${name} is missing`);
+        return tensor;
+      });
+      const feeds = async (): Promise<Feeds> => {
+        const fed: Record<string, ort.Tensor> = {};
+        for (const [i, tensor] of tensors.entries()) fed[names[i]] = await tensor.feed();
+        return fed;
+      };
+      const run = (): ReturnType<Session['run']> => session.run(feeds());
+      const results = await [...new Set(tensors)].reduce((call, tensor) => () => tensor.using(call), run)();
       return Object.fromEntries(
         outputs.map(([name, { dtype }]) => [name, new WebgpuTensor(results[outputName(name)], dtype, move)]),
       );
