@@ -1,6 +1,6 @@
 /** The whole PC-LoRA step against PyTorch: fixtures/make_pclora_steps.py says what was computed. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type Engine, evaluate, floats, type HostTensor, integers, type Program } from '../../cli/engines/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
@@ -125,6 +125,9 @@ const sharedByThree: TestEngine = {
   create: () => createTestXlaEngine({ precision: 'f32', devices: 3 }),
   absent: withoutSeveral,
 };
+
+/** SwiftShader compiles the shaders of a whole step first. */
+vi.setConfig({ testTimeout: 240_000 });
 
 /** On webgpu the second alone: SwiftShader takes its time, and the operations of a ViT are in contract/. */
 const SUBJECTS: readonly (readonly [TestData, typeof vit])[] = [
