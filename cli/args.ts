@@ -207,7 +207,9 @@ export function addEngineOptions(command: Command): Command {
         .default('auto'),
     )
     .addOption(
-      new Option('--engine <name>', 'what computes').choices(ENGINES).default(undefined, 'onnx on a CPU, else xla'),
+      new Option('--engine <name>', 'what computes')
+        .choices(ENGINES)
+        .default(undefined, 'onnx on a CPU and on webgpu, else xla'),
     )
     .addOption(
       new Option('--devices <n>', 'GPUs or TPUs of this machine that share each batch')
@@ -220,7 +222,7 @@ export function addEngineOptions(command: Command): Command {
         .default(undefined, 'bf16 where the device is made for it, else f32'),
     )
     .addOption(
-      new Option('--threads <n>', 'threads of the onnx engine')
+      new Option('--threads <n>', 'threads of the onnx engine on a CPU')
         .argParser(integer(1, 1024))
         .default(undefined, 'all processors'),
     );

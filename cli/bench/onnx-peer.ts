@@ -43,7 +43,7 @@ function writeModel(graph: Graph, tensors: Variant['tensors']): Uint8Array {
     const data = tensors.get(name);
     return data ? [[name, floats(data, node.shape)] as const] : [];
   });
-  return lowerToOnnx(graph, Object.fromEntries(weights)).bytes;
+  return lowerToOnnx(graph, { constants: Object.fromEntries(weights) }).bytes;
 }
 
 /** One kernel for attention, measured 1 to 4 % faster than its products and softmax one by one. */

@@ -16,18 +16,19 @@ which version; or why it can't, and the command that mends that. Nothing is brou
   addResultOptions(command);
   return command.action(async () => {
     const { json } = await resolveFlags<{ json: boolean }>(command);
-    const devices = await untilInterrupted(io.signal, listDevices());
+    const devices = await untilInterrupted(io.signal, listDevices(io));
     printResult(io, json, { devices }, [...new Set(devices.map((device) => lineOf(device, devices)))].join('\n'));
   });
 }
 
-/** `onnx  cpu   AMD EPYC, 2 threads, 25.3 GB, onnxruntime 1.30.0`; devices that are alike have one line. */
+/** `onnx  cpu     AMD EPYC, 2 threads, 25.3 GB, onnxruntime 1.30.0`; devices that are alike have one line. */
 function lineOf(report: DeviceReport, all: readonly DeviceReport[]): string {
-  const { engine, device, name, memoryBytes, version, problem, remedy } = report;
-  const place = `${engine.padEnd(4)}  ${device.padEnd(4)}  `;
+  const { engine, device, name, memoryBytes, version, problem, remedy, note } = report;
+  const place = `${engine.padEnd(4)}  ${device.padEnd(6)}  `;
   const more = remedy === '' ? '' : `. ${remedy}`;
   if (problem !== null) return `${place}-  ${problem}${more}`;
   const alike = all.filter((other) => other.engine === engine && other.device === device && other.name === name).length;
   const memory = memoryBytes === null ? [] : [`${(memoryBytes / 1e9).toFixed(1)} GB`];
-  return place + [alike > 1 ? `${alike} × ${name}` : name, ...memory, version].join(', ') + more;
+  const facts = [alike > 1 ? `${alike} × ${name}` : (name ?? 'an adapter'), ...memory, version];
+  return place + facts.join(', ') + (note && `; ${note}`) + more;
 }

@@ -1,7 +1,7 @@
 /** From the flags to an engine: which one computes, on what, and with which products. */
 import { join } from 'node:path';
 import { cacheFolder } from '../io/cache-folder.ts';
-import { messageOf, usageError } from '../io/errors.ts';
+import { messageOf, type UserError, usageError } from '../io/errors.ts';
 import type { BringingIo } from '../setup/packages.ts';
 import type { Engine, EngineName } from './engine.ts';
 import type { Precision } from './precision.ts';
@@ -16,15 +16,18 @@ import {
 } from './xla/plugins.ts';
 
 /** What --device takes. */
-export const DEVICES = ['auto', 'cpu', 'cuda', 'rocm', 'tpu'] as const;
+export const DEVICES = ['auto', 'cpu', 'cuda', 'rocm', 'tpu', 'webgpu'] as const;
 /** One of them. */
 export type DeviceName = (typeof DEVICES)[number];
 
-/** Which engine, and on what; `threads` is onnx's alone, all processors unless given. */
+/** Which engine, and on what; `threads` is for onnx on the CPU alone, all processors unless given. */
 export interface EngineChoice {
-  /** The device's unless given: onnx on the CPU, xla on cuda, rocm and tpu. */
+  /** The device's unless given: onnx on the CPU and webgpu, xla on cuda, rocm and tpu. */
   readonly engine?: EngineName;
-  /** `auto`: the best that is there and that the engine knows. */
+  /**
+   * `auto`: the best that is there and that the engine knows. Never webgpu: whether its adapter is a GPU or software is
+   * not told.
+   */
   readonly device: DeviceName;
   /** How many of them share the work, on xla; 1 unless given. */
   readonly devices?: number;
@@ -45,6 +48,7 @@ export async function createEngine(choice: EngineChoice, io: BringingIo): Promis
   if (engine === undefined) return createFor(choice, io);
   switch (engine) {
     case 'onnx':
+      if (device === 'webgpu') return createOnnx(choice, io);
       expectOnCpu(choice, engine);
       return createOnnx(choice, io);
     case 'tfjs': {
@@ -54,6 +58,7 @@ export async function createEngine(choice: EngineChoice, io: BringingIo): Promis
       return createTfjsEngine({ device: device === 'auto' || device === 'cuda' ? device : 'cpu' }, io);
     }
     case 'xla':
+      if (device === 'webgpu') throw notOn(device, engine);
       return createXla(choice, device === 'auto' ? anyPlugin() : requirePlugin(device, `--device ${device}`));
     default:
       return engine satisfies never;
@@ -63,7 +68,7 @@ export async function createEngine(choice: EngineChoice, io: BringingIo): Promis
 /** The engine that a device has. */
 async function createFor(choice: EngineChoice, io: BringingIo): Promise<Engine> {
   const { device } = choice;
-  if (device === 'cpu') return createOnnx(choice, io);
+  if (device === 'cpu' || device === 'webgpu') return createOnnx(choice, io);
   if (device !== 'auto') return createXla(choice, requirePlugin(device, `--device ${device}`));
   const plugin = acceleratorPlugin();
   if (!plugin) {
@@ -102,6 +107,10 @@ function anyPlugin(): FoundPlugin {
 async function createOnnx(choice: EngineChoice, io: BringingIo): Promise<Engine> {
   expectF32(choice, 'onnx');
   expectOneDevice(choice, 'onnx');
+  if (choice.device === 'webgpu') {
+    const { createWebgpuEngine } = await import('./onnx/webgpu.ts');
+    return createWebgpuEngine(io);
+  }
   const { createOnnxEngine } = await import('./onnx/engine.ts');
   return createOnnxEngine({ threads: choice.threads }, io);
 }
@@ -113,18 +122,21 @@ async function createXla(
   const { createXlaEngine } = await import('./xla/engine.ts');
   const { createProgramCache } = await import('./xla/program-cache.ts');
   const cache = createProgramCache(join(cacheFolder(), 'programs'));
-  const expected = device === 'auto' ? platform : device;
+  const expected = device === 'auto' || device === 'webgpu' ? platform : device;
   return createXlaEngine({ plugin: path, platform: expected, precision, devices, cache });
 }
 
 function expectOnCpu(choice: EngineChoice, engine: EngineName): void {
   expectF32(choice, engine);
   expectOneDevice(choice, engine);
-  if (choice.device !== 'auto' && choice.device !== 'cpu')
-    throw usageError(
-      `--engine ${engine} does not compute on ${choice.device}`,
-      `Leave out --engine: on ${choice.device} it is xla.`,
-    );
+  if (choice.device !== 'auto' && choice.device !== 'cpu') throw notOn(choice.device, engine);
+}
+
+function notOn(device: Exclude<DeviceName, 'auto' | 'cpu'>, engine: EngineName): UserError {
+  return usageError(
+    `--engine ${engine} does not compute on ${device}`,
+    `Leave out --engine: on ${device} it is ${device === 'webgpu' ? 'onnx' : 'xla'}.`,
+  );
 }
 
 function expectOneDevice({ devices = 1 }: EngineChoice, engine: EngineName): void {
@@ -139,6 +151,6 @@ function expectF32({ precision = 'f32' }: EngineChoice, engine: EngineName): voi
   if (precision !== 'f32')
     throw usageError(
       `--precision ${precision}: the ${engine} engine computes in f32`,
-      'Products of tf32 and bf16 are for --engine xla, which is what computes on GPUs and TPUs.',
+      'Products of tf32 and bf16 are for --engine xla, which is what computes on cuda, rocm and tpu.',
     );
 }

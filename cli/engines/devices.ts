@@ -1,7 +1,7 @@
 /** What could compute on this machine: every engine and device, or why not and what brings it. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { messageOf, UserError } from '../io/errors.ts';
-import { findPackages, type PackageSet, packageVersion } from '../setup/packages.ts';
+import { type BringingIo, findPackages, type PackageSet, packageVersion } from '../setup/packages.ts';
 import type { EngineName } from './engine.ts';
 import { findTensorflow, TENSORFLOW_SETUP, type TensorflowVariant, TFJS_NODE } from './tfjs/tensorflow.ts';
 import { checkTensorflow } from './tfjs/tensorflow-check.ts';
@@ -11,8 +11,8 @@ import { findPlugin, hasHardware, namedPlugin, PLATFORMS, type Platform, setupCo
 export interface DeviceReport {
   readonly engine: EngineName;
   /** What --device calls it. */
-  readonly device: Platform;
-  /** The vendor's name; null where there is none. */
+  readonly device: Platform | 'webgpu';
+  /** The vendor's name; null where there is none, or where it is not told. */
   readonly name: string | null;
   /** What may be used of its memory; null where that is not told. */
   readonly memoryBytes: number | null;
@@ -24,11 +24,13 @@ export interface DeviceReport {
   readonly problem: string | null;
   /** What to do about that, or for more speed; empty where nothing helps. */
   readonly remedy: string;
+  /** What else to know before it is taken; empty where nothing. */
+  readonly note: string;
 }
 
-/** All of them, those of the CPU's own engines first. Opens every plugin that is found where its hardware is. */
-export async function listDevices(): Promise<DeviceReport[]> {
-  const reports = [await ofPackage('onnx', 'onnxruntime'), await ofTfjs(), await ofTfjsOnGpu()];
+/** All of them, those of the CPU's own engines first. Opens every plugin that is found where its hardware is, and WebGPU's adapter. */
+export async function listDevices(io: BringingIo): Promise<DeviceReport[]> {
+  const reports = [await ofPackage('onnx', 'onnxruntime'), await ofWebgpu(io), await ofTfjs(), await ofTfjsOnGpu()];
   for (const platform of PLATFORMS) reports.push(...(await ofPlatform(platform)));
   return reports;
 }
@@ -44,6 +46,7 @@ async function ofPackage(engine: EngineName, set: PackageSet): Promise<DeviceRep
     plugin: null,
     problem: isThere ? null : `${set} is not here yet: the first command that needs it brings it`,
     remedy: isThere ? '' : `slim setup ${set} brings it now.`,
+    note: '',
   };
 }
 
@@ -65,6 +68,7 @@ async function ofTfjsOnGpu(): Promise<DeviceReport> {
     memoryBytes: null,
     version: null,
     plugin: null,
+    note: '',
   } as const;
   const isHere = findTensorflow('gpu') !== null;
   if (!hasHardware('cuda')) {
@@ -86,6 +90,20 @@ async function ofTensorflow(variant: TensorflowVariant): Promise<Pick<DeviceRepo
   }
 }
 
+async function ofWebgpu(io: BringingIo): Promise<DeviceReport> {
+  const onCpu = await ofPackage('onnx', 'onnxruntime');
+  const note = 'auto does not take it, for whether it is a GPU or software is not told';
+  const report = { ...onCpu, device: 'webgpu', name: null, memoryBytes: null, note } as const;
+  if (report.problem !== null) return report;
+  try {
+    const { createWebgpuEngine } = await import('./onnx/webgpu.ts');
+    await (await createWebgpuEngine(io)).dispose();
+    return report;
+  } catch (error) {
+    return { ...report, problem: messageOf(error), remedy: error instanceof UserError ? error.hint : '' };
+  }
+}
+
 async function ofPlatform(platform: Platform): Promise<DeviceReport[]> {
   const absent = {
     engine: 'xla',
@@ -94,6 +112,7 @@ async function ofPlatform(platform: Platform): Promise<DeviceReport[]> {
     memoryBytes: null,
     version: null,
     plugin: null,
+    note: '',
   } as const;
   const named = namedPlugin();
   const isNamed = named !== null && (named.platform ?? platform) === platform;

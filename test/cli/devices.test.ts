@@ -1,14 +1,16 @@
 /** slim devices: what could compute here, or why not. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DeviceReport } from '../../cli/engines/devices.ts';
 import { BINDING, tensorflowFolder } from '../../cli/engines/tfjs/tensorflow.ts';
-import { hasHardware, pluginFolder } from '../../cli/engines/xla/plugins.ts';
+import { hasHardware, PLATFORMS, type Platform, pluginFolder } from '../../cli/engines/xla/plugins.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { skipNote } from '../contract/hosts/installed.ts';
 import { slim, slimJson, workFolder } from '../support/cli.ts';
+import { SLIM, startCommand } from '../support/process.ts';
 import { layOutStandIn } from '../support/tfjs-node.ts';
+import { noVulkan, vulkanEnvironment, withoutWebgpu } from '../support/webgpu.ts';
 import { cpuPlugin, withoutXla } from '../support/xla.ts';
 
 const work = workFolder();
@@ -22,10 +24,13 @@ afterEach(() => {
 });
 afterAll(() => work.remove());
 
+const isPlatform = (device: string): device is Platform => (PLATFORMS as readonly string[]).includes(device);
+
 const devices = async (): Promise<DeviceReport[]> => (await slimJson(['devices'])).devices as unknown as DeviceReport[];
 
 it('lists the engines of the CPU, with name, memory and version', async () => {
-  const [onnx, tfjs, tfjsOnGpu] = await devices();
+  const [onnx, webgpu, tfjs, tfjsOnGpu] = await devices();
+  expect([webgpu.engine, webgpu.device, webgpu.version]).toEqual(['onnx', 'webgpu', onnx.version]);
   expect(onnx).toEqual({
     engine: 'onnx',
     device: 'cpu',
@@ -35,6 +40,7 @@ it('lists the engines of the CPU, with name, memory and version', async () => {
     plugin: null,
     problem: null,
     remedy: '',
+    note: '',
   });
   expect(tfjs).toEqual({
     ...onnx,
@@ -48,19 +54,19 @@ it('lists the engines of the CPU, with name, memory and version', async () => {
       : { engine: 'tfjs', device: 'cuda', remedy: 'With one: slim setup tensorflow --gpu.' },
   );
   expect((await slim(['devices'])).stdout).toMatch(
-    /\ntfjs {2}cpu {3}.* \(wasm\)\. slim setup tensorflow makes it faster\.\n/,
+    /\ntfjs {2}cpu {5}.* \(wasm\)\. slim setup tensorflow makes it faster\.\n/,
   );
 });
 
 it('has TensorFlow compute where it is, and says where it does not', async () => {
   layOutStandIn(tensorflowFolder('cpu'), 'cpu');
-  expect((await devices())[1]).toMatchObject({
+  expect((await devices())[2]).toMatchObject({
     version: 'tfjs 4.22.0 (TensorFlow 2.21.0, cpu)',
     problem: null,
     remedy: '',
   });
   const folder = layOutStandIn(tensorflowFolder('cpu'), 'cpu', { binding: 'nothing' });
-  expect((await devices())[1]).toMatchObject({
+  expect((await devices())[2]).toMatchObject({
     version: null,
     problem: `${join(folder, BINDING)} does not load: invalid ELF header`,
     remedy: 'slim setup tensorflow builds one that works here.',
@@ -69,7 +75,9 @@ it('has TensorFlow compute where it is, and says where it does not', async () =>
 });
 
 it('says of what is not here why, and what brings it', async () => {
-  const absent = (await devices()).filter(({ engine, device }) => engine === 'xla' && !hasHardware(device));
+  const absent = (await devices()).filter(
+    ({ engine, device }) => engine === 'xla' && isPlatform(device) && !hasHardware(device),
+  );
   expect(absent.map(({ device, problem, remedy }) => [device, problem, remedy])).toEqual([
     ...(['cuda', 'rocm', 'tpu'] as const)
       .filter((device) => !hasHardware(device))
@@ -77,7 +85,7 @@ it('says of what is not here why, and what brings it', async () => {
     ['cpu', 'no plugin is here', 'slim setup xla-cpu brings it.'],
   ]);
   const { stdout } = await slim(['devices']);
-  expect(stdout).toContain('\nxla   cpu   -  no plugin is here. slim setup xla-cpu brings it.\n');
+  expect(stdout).toContain('\nxla   cpu     -  no plugin is here. slim setup xla-cpu brings it.\n');
 });
 
 it('says of a plugin that does not load why', async () => {
@@ -98,5 +106,27 @@ it.skipIf(withoutXla !== null)(`opens the plugins that are here${skipNote(withou
   expect(found.length).toBeGreaterThan(0);
   for (const { name, version, problem } of found)
     expect([name, version, problem]).toEqual(['cpu', expect.stringMatching(/^PJRT 0\.\d+$/), null]);
-  expect((await slim(['devices'])).stdout).toMatch(/\nxla {3}cpu {3}(\d+ × )?cpu, (.*, )?PJRT 0\.\d+\n$/);
+  expect((await slim(['devices'])).stdout).toMatch(/\nxla {3}cpu {5}(\d+ × )?cpu, (.*, )?PJRT 0\.\d+\n$/);
+});
+
+describe.skipIf(withoutWebgpu !== null)(`webgpu${skipNote(withoutWebgpu)}`, () => {
+  const webgpu = async (environment: Readonly<Record<string, string>>) => {
+    // A process for each: what Vulkan's loader has found once, it keeps.
+    const env = { ...process.env, ...environment };
+    const { code, stdout } = await startCommand(process.execPath, [SLIM, 'devices'], { env }).exit;
+    expect(code).toBe(0);
+    return stdout.split('\n').find((line) => line.startsWith('onnx  webgpu'));
+  };
+
+  it('is there with an adapter, and nothing that auto takes', async () => {
+    expect(await webgpu(vulkanEnvironment)).toBe(
+      `onnx  webgpu  an adapter, onnxruntime ${manifest.devDependencies['onnxruntime-node']}; auto does not take it, for whether it is a GPU or software is not told`,
+    );
+  });
+
+  it('says without one what it needs', async () => {
+    expect(await webgpu(noVulkan)).toMatch(
+      /^onnx {2}webgpu {2}- {2}--device webgpu: no adapter opens: .*No supported adapters.*\. It needs Vulkan: /,
+    );
+  });
 });

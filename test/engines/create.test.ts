@@ -9,6 +9,7 @@ import type { UserError } from '../../cli/io/errors.ts';
 import { skipNote } from '../contract/hosts/installed.ts';
 import { engineIo } from '../support/engines.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { withoutWebgpu } from '../support/webgpu.ts';
 import { cpuPlugin, withoutXla } from '../support/xla.ts';
 
 const work = temporaryFolder();
@@ -124,6 +125,29 @@ describe('createEngine', () => {
       message: `--devices 2: the ${engine} engine computes on one`,
       exitCode: 2,
     });
+  });
+
+  it.each(['tfjs', 'xla'] as const)('refuses %s on webgpu, which is for onnx', async (engine) => {
+    expect(await refusal({ device: 'webgpu', engine })).toMatchObject({
+      message: `--engine ${engine} does not compute on webgpu`,
+      hint: 'Leave out --engine: on webgpu it is onnx.',
+      exitCode: 2,
+    });
+  });
+
+  it.each(['bf16', 'tf32'] as const)('refuses products of %s on webgpu', async (precision) => {
+    expect(await refusal({ device: 'webgpu', precision })).toMatchObject({
+      message: `--precision ${precision}: the onnx engine computes in f32`,
+      exitCode: 2,
+    });
+  });
+
+  it.skipIf(withoutWebgpu !== null)(`on webgpu takes onnx there${skipNote(withoutWebgpu)}`, async () => {
+    for (const engine of [undefined, 'onnx'] as const) {
+      const { name, precision, description, dispose } = await createEngine({ device: 'webgpu', engine }, engineIo);
+      expect([name, precision, description]).toEqual(['onnx', 'f32', expect.stringMatching(/ \(webgpu\)$/)]);
+      await dispose();
+    }
   });
 
   it('says what brings xla to the CPU', async () => {

@@ -4,6 +4,7 @@ import type { Engine } from '../../cli/engines/engine.ts';
 import { createOnnxEngine } from '../../cli/engines/onnx/engine.ts';
 import { createTfjsEngine, createWasmEngine } from '../../cli/engines/tfjs/engine.ts';
 import { notInstalled, skipNote, tensorflowCache } from '../contract/hosts/installed.ts';
+import { createTestWebgpuEngine, withoutWebgpu } from './webgpu.ts';
 import { createTestXlaEngine, withoutXla } from './xla.ts';
 
 export const engineIo = { stderr: process.stderr, signal: new AbortController().signal };
@@ -29,6 +30,7 @@ export const TEST_ENGINES: readonly TestEngine[] = [
   { name: 'onnx', create: onnxEngine, absent: null },
   { name: 'tfjs', create: tfjsEngine, absent: null },
   { name: 'xla', create: () => createTestXlaEngine({ precision: 'f32' }), absent: withoutXla },
+  { name: 'webgpu', create: createTestWebgpuEngine, absent: withoutWebgpu },
 ].map((engine) =>
   named === null || named.includes(engine.name)
     ? engine

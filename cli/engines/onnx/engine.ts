@@ -74,7 +74,7 @@ async function compile(
   { constants, takesTurns = false }: CompileOptions,
   threads: number,
 ): Promise<Program> {
-  const { bytes, inputs } = lowerToOnnx(graph, constants);
+  const { bytes, inputs } = lowerToOnnx(graph, { constants });
   const session = await api.InferenceSession.create(bytes, {
     ...sessionOptions(threads),
     enableCpuMemArena: !takesTurns,

@@ -1,5 +1,5 @@
 /** One graph becomes one ONNX model. */
-import { describeType, type Graph, type Node, type Shape, topological } from '../../graph/graph.ts';
+import { type DType, describeType, type Graph, type Node, type Shape, topological } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
 import type { OnnxAttribute, OnnxWriter } from '../../graph/targets.ts';
 import { EngineError, type HostTensor } from '../engine.ts';
@@ -17,23 +17,34 @@ export interface OnnxModel {
   readonly inputs: readonly Node[];
 }
 
-/**
- * Writes a graph as an ONNX model. A composite without an ONNX spelling is written as its expansion; inputs among
- * `constants` become initializers.
- */
-export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, HostTensor>> = {}): OnnxModel {
+/** How a graph is written. */
+export interface LowerOptions {
+  /** Inputs that become initializers. */
+  readonly constants?: Readonly<Record<string, HostTensor>>;
+  /**
+   * Whether a u8 becomes an i32 as soon as it comes in, and again a u8 where it goes out: for a provider whose only
+   * operator on bytes is the one that converts them.
+   */
+  readonly widensBytes?: boolean;
+}
+
+/** Writes a graph as an ONNX model. A composite without an ONNX spelling is written as its expansion. */
+export function lowerToOnnx(graph: Graph, { constants = {}, widensBytes = false }: LowerOptions = {}): OnnxModel {
   const order = topological(Object.values(graph.outputs), loweredInputs('onnx'));
   const writer = new ModelWriter();
   const names = new Map<Node, string>();
   const inputs: Node[] = [];
+  const isWidened = ({ dtype }: Node): boolean => widensBytes && dtype === 'u8';
+  const widened = (value: string, node: Node): string =>
+    isWidened(node) ? writer.once(`wide ${value}`, () => [writer.cast(value, 'i32')])[0] : value;
   for (const node of order) {
     const name = inputName(node);
     const constant = name === null ? undefined : constants[name];
     if (constant) {
-      names.set(node, writer.constant(name as string, node, constant));
+      names.set(node, widened(writer.constant(name as string, node, constant), node));
     } else if (name !== null) {
       inputs.push(node);
-      names.set(node, name);
+      names.set(node, widened(name, node));
     } else {
       names.set(
         node,
@@ -42,7 +53,8 @@ export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, Hos
     }
   }
   const outputs = Object.entries(graph.outputs).map(([name, node]) => {
-    writer.output(names.get(node)!, outputName(name));
+    const value = names.get(node)!;
+    writer.output(isWidened(node) ? writer.cast(value, 'u8') : value, outputName(name));
     return valueInfo(outputName(name), node);
   });
   const distinct = [...distinctInputs('onnx', inputs).values()];
@@ -59,6 +71,18 @@ export function lowerToOnnx(graph: Graph, constants: Readonly<Record<string, Hos
     },
   };
   return { bytes: Model.encode(model).finish(), inputs: distinct };
+}
+
+/** A model that gives `x` back as `y`, whatever its shape: what moves a tensor between two memories. */
+export function writeCopyModel(dtype: DType): Uint8Array {
+  const value = (name: string): object => ({ name, type: { tensorType: { elemType: ElementType[dtype] } } });
+  const graph = { name: 'copy', node: [{ opType: 'Identity', input: ['x'], output: ['y'] }] };
+  return Model.encode({
+    irVersion: IR_VERSION,
+    producerName: 'slim',
+    opsetImport: [{ domain: '', version: OPSET }],
+    graph: { ...graph, input: [value('x')], output: [value('y')] },
+  }).finish();
 }
 
 /** ONNX has one name space for inputs and outputs; a training step takes `parameters` and gives `parameters`. */
@@ -93,6 +117,10 @@ class ModelWriter implements OnnxWriter {
 
   node(operator: string, inputs: readonly string[], attributes: Readonly<Record<string, OnnxAttribute>> = {}): string {
     return this.nodes(operator, inputs, attributes, 1)[0];
+  }
+
+  cast(value: string, to: DType): string {
+    return this.node('Cast', [value], { to: ElementType[to] });
   }
 
   nodes(

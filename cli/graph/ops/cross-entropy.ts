@@ -15,12 +15,15 @@ const oneHotOperation: Operation<OneHotAttributes> = {
     return { dtype: 'f32', shape: [...inputs[0].shape, classes] };
   },
   gradient: () => [null],
-  onnx(writer, [labels], { attributes }) {
-    return writer.node('OneHot', [
-      labels,
-      writer.floats(Float32Array.of(attributes.classes), [1]),
-      writer.floats(Float32Array.of(0, 1), [2]),
-    ]);
+  // Not as OneHot, which onnxruntime's WebGPU provider lacks. Labels are exact in f32 up to 2^24.
+  onnx(writer, [labels], { inputs, attributes: { classes } }) {
+    const toFloat = (x: string): string => writer.node('Cast', [x], { to: 1 /* TensorProto.FLOAT */ });
+    const column = writer.node('Reshape', [toFloat(labels), writer.integers([...inputs[0].shape, 1])]);
+    const numbers = writer.floats(
+      Float32Array.from({ length: classes }, (_, i) => i),
+      [classes],
+    );
+    return toFloat(writer.node('Equal', [column, numbers]));
   },
   stablehlo(hlo, [labels], { shape }) {
     const axis = shape.length - 1;

@@ -1,6 +1,6 @@
 /** Softmax and its logarithm over the last axis. */
 import { apply, expectShapes, type Node, type Operation } from '../graph.ts';
-import type { HloValue, StableHloWriter } from '../targets.ts';
+import type { HloValue, OnnxWriter, StableHloWriter } from '../targets.ts';
 import { multiply, subtract } from './binary.ts';
 import { sum } from './reduce.ts';
 import { exp } from './unary.ts';
@@ -15,7 +15,7 @@ function hloExponentials(hlo: StableHloWriter, x: HloValue): { shifted: HloValue
 
 function overLastAxis(
   name: string,
-  onnx: string,
+  onnx: (writer: OnnxWriter, x: string) => string,
   tfjs: 'softmax' | 'logSoftmax',
   stablehlo: (hlo: StableHloWriter, x: HloValue) => HloValue,
   gradient: (y: Node, dy: Node, axis: number) => Node,
@@ -32,7 +32,7 @@ function overLastAxis(
       return { dtype: 'f32', shape: inputs[0].shape };
     },
     gradient: (y, dy) => [gradient(y, dy, y.shape.length - 1)],
-    onnx: (writer, inputs) => writer.node(onnx, inputs, { axis: -1 }),
+    onnx: (writer, [x]) => onnx(writer, x),
     stablehlo: (hlo, [x]) => stablehlo(hlo, x),
     tfjs: (tf, [x]) => tf[tfjs](x),
   };
@@ -42,7 +42,7 @@ function overLastAxis(
 /** y = e^x / Σ e^x;  dx = y · (dy - Σ y·dy) */
 export const softmax = overLastAxis(
   'softmax',
-  'Softmax',
+  (writer, x) => writer.node('Softmax', [x], { axis: -1 }),
   'softmax',
   (hlo, x) => {
     const { exp, sum } = hloExponentials(hlo, x);
@@ -54,7 +54,15 @@ export const softmax = overLastAxis(
 /** y = x - log Σ e^x;  dx = dy - e^y · Σ dy */
 export const logSoftmax = overLastAxis(
   'logSoftmax',
-  'LogSoftmax',
+  // Not as LogSoftmax, which onnxruntime's WebGPU provider lacks.
+  (writer, x) => {
+    const axes = writer.integers([-1]);
+    const shifted = writer.node('Sub', [x, writer.node('ReduceMax', [x, axes])]);
+    return writer.node('Sub', [
+      shifted,
+      writer.node('Log', [writer.node('ReduceSum', [writer.node('Exp', [shifted]), axes])]),
+    ]);
+  },
   'logSoftmax',
   (hlo, x) => {
     const { shifted, sum } = hloExponentials(hlo, x);

@@ -77,6 +77,18 @@ export const tensorflowCache: string | null = areHidden
       (cache) => cache && existsSync(join(cache, 'tensorflow', 'cpu', 'contents.json')),
     ) ?? null);
 
+/**
+ * The manifest of SwiftShader, a Vulkan driver that computes on the CPU: Debian's chromium brings it. Null where it, or
+ * the loader that opens it, is not there.
+ */
+export const swiftShader = (() => {
+  const isThere = (path: string): boolean => !areHidden && existsSync(path);
+  const manifest = '/usr/lib/chromium/vk_swiftshader_icd.json';
+  const libraries = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib'];
+  const hasLoader = libraries.some((folder) => isThere(`${folder}/libvulkan.so.1`));
+  return hasLoader && isThere(manifest) ? manifest : null;
+})();
+
 /** The reason that a host is absent, and what to do. */
 export const notInstalled = (remedy: string): string =>
   areHidden ? 'hidden by SLIM_HOSTS=none' : `not installed: ${remedy}`;

@@ -5,6 +5,7 @@
 import { existsSync, statSync } from 'node:fs';
 import koffi from 'koffi';
 import { messageOf, UserError } from '../../../io/errors.ts';
+import { endAtOnce } from '../../end-at-once.ts';
 import { EngineError } from '../../engine.ts';
 import {
   API_MAJOR,
@@ -219,9 +220,4 @@ async function underway<T>(call: () => Promise<T>): Promise<T> {
     callsUnderway--;
     if (callsUnderway === 0) process.off('exit', endAtOnce);
   }
-}
-
-/** `_exit` of unistd.h: no destructors, no joining. Node's own streams have written what they write synchronously. */
-function endAtOnce(code: number): void {
-  koffi.load(null).func('void _exit(int)')(code);
 }
