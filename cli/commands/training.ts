@@ -126,7 +126,8 @@ export async function withTrainingSamples<R>(
     }
     progress.end();
     const notices = [...(data.kind === 'text' ? data.notices : []), ...prepared.flatMap((samples) => samples.notices)];
-    for (const notice of notices) progress.line(`note: ${notice}`);
+    // What is said of both parts is said once.
+    for (const notice of new Set(notices)) progress.line(`note: ${notice}`);
     const [train, test] = prepared;
     return await job({ train, test });
   } finally {
@@ -134,7 +135,8 @@ export async function withTrainingSamples<R>(
   }
 }
 
-const DEFAULT_AUGMENT = 'flip';
+/** What happens to training pictures unless --augment says otherwise. */
+export const DEFAULT_AUGMENT = 'flip';
 
 /** What a run records of its flags, with what was left to it filled in. */
 export function resolvedConfiguration(

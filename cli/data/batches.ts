@@ -61,10 +61,15 @@ async function makeBatch(
 }
 
 /**
- * Small pictures that are already decoded take about 25 microseconds each here (38,000 a second, augmented), and a
- * worker is no faster for the posting. Otherwise a thread a core, one left to the engine.
+ * Threads for a split unless it is said how many. Small pictures that are already decoded take about 25 microseconds
+ * each here (38,000 a second, augmented), and a worker is no faster for the posting.
  */
-function defaultWorkers(split: Split, { size }: ImagePreprocess): number {
+export function defaultWorkers(split: Split, { size }: ImagePreprocess): number {
   const cheap = split.size === 0 || (split.source(0).kind === 'decoded' && size.height * size.width <= 64 * 64);
-  return cheap ? 0 : Math.max(1, availableParallelism() - 1);
+  return cheap ? 0 : fileWorkers();
+}
+
+/** Threads for pictures that cost something: one a core, one left to the engine. */
+export function fileWorkers(): number {
+  return Math.max(1, availableParallelism() - 1);
 }
