@@ -265,6 +265,11 @@ describe('a cache that is damaged', () => {
     'hostile: it begins nowhere': (file) => reseal(file, (footer) => footer.writeDoubleLE(NaN, 0)),
     'hostile: it begins before the file': (file) => reseal(file, (footer) => footer.writeDoubleLE(-1e9, 0)),
     'hostile: four billion pictures': (file) => reseal(file, (footer) => footer.writeUInt32LE(2 ** 32 - 1, 12)),
+    'hostile: a description of its own': (file) => {
+      const at = file.readDoubleLE(file.length - 32);
+      const longer = Buffer.concat([file.subarray(0, at), Buffer.from(' '), file.subarray(at)]);
+      return reseal(longer, (footer) => footer.writeUInt32LE(footer.readUInt32LE(8) + 1, 8));
+    },
     'hostile: a picture larger than the file': (file) => {
       file.writeUInt32LE(2 ** 32 - 1, entryAt(file, 1) + 16);
       return reseal(file, () => undefined);
@@ -334,7 +339,9 @@ describe('a cache that is damaged', () => {
     const path = onlyFile(folder);
     rmSync(path);
     mkdirSync(path);
-    await expect(cached(await trainOf(data), folder)).rejects.toEqual(refusal('is a folder, expected a file'));
+    await expect(cached(await trainOf(data), folder)).rejects.toEqual(
+      refusal('is a folder or a device, expected a file'),
+    );
   });
 });
 

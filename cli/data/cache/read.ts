@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { ImagePreprocess } from '../../../runtime/preprocess/spec.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
 import { kindOf } from '../../io/files.ts';
@@ -13,14 +13,18 @@ export interface OpenCache {
   readonly offsets: Float64Array;
 }
 
+const DAMAGED = 'it is damaged, or was made by something else';
+const OTHERS = 'pictures were added or removed since it was made';
+
 /**
  * Opens the cache at `path` if it holds `content`, as the files are now; else says why not, or null where there is none.
  * Nothing that the file says is used before it is checked. UserError where it can't be read, or is no file.
  */
 export async function readCache(path: string, content: CacheContent): Promise<OpenCache | string | null> {
-  const kind = await kindOf(path);
-  if (kind === 'absent') return null;
-  if (kind === 'folder') throw new UserError(`the cache ${path} is a folder, expected a file`, 'Remove it.');
+  if ((await kindOf(path)) === 'absent') return null;
+  // A pipe would be waited for.
+  if (!(await stat(path)).isFile())
+    throw new UserError(`the cache ${path} is a folder or a device, expected a file`, 'Remove it.');
   const file = await open(path, 'r').catch((error: unknown) => {
     throw new UserError(`can't read the cache ${path}: ${messageOf(error)}`, 'Remove it, or leave out --cache.');
   });
@@ -34,17 +38,15 @@ export async function readCache(path: string, content: CacheContent): Promise<Op
 }
 
 async function readIndex(file: FileHandle, content: CacheContent): Promise<OpenCache | string> {
-  const stats = await file.stat();
-  const damaged = 'it is damaged, or was made by something else';
-  if (!stats.isFile() || stats.size < MAGIC.length + FOOTER_BYTES) return damaged;
-  if (!(await readAt(file, 0, MAGIC.length)).equals(MAGIC)) return damaged;
-  const footer = readFooter(await readAt(file, stats.size - FOOTER_BYTES, FOOTER_BYTES), stats.size);
-  if (footer === null) return damaged;
-  const tailBytes = stats.size - FOOTER_BYTES - footer.descriptionAt;
-  const tail = readTail(await readAt(file, footer.descriptionAt, tailBytes), footer);
-  if (tail === null) return damaged;
-  const changed = changeIn(tail, content);
-  return changed ?? { file, entries: tail.entries, offsets: tail.offsets };
+  const { size } = await file.stat();
+  if (size < MAGIC.length + FOOTER_BYTES || !(await readAt(file, 0, MAGIC.length)).equals(MAGIC)) return DAMAGED;
+  const footer = readFooter(await readAt(file, size - FOOTER_BYTES, FOOTER_BYTES), size);
+  // Both are known before anything of their length is read.
+  if (footer === null || footer.descriptionBytes !== Buffer.byteLength(content.description)) return DAMAGED;
+  if (footer.count !== content.paths.length) return OTHERS;
+  const tail = readTail(await readAt(file, footer.descriptionAt, size - FOOTER_BYTES - footer.descriptionAt), footer);
+  if (tail === null) return DAMAGED;
+  return changeIn(tail, content) ?? { file, entries: tail.entries, offsets: tail.offsets };
 }
 
 /** Why a cache that is whole is not the one that is needed; null where it is. */
@@ -52,8 +54,7 @@ function changeIn(
   { description, entries }: { readonly description: string; readonly entries: readonly Entry[] },
   { description: expected, facts, fit, paths }: CacheContent,
 ): string | null {
-  if (description !== expected || entries.length !== facts.length)
-    return 'pictures were added or removed since it was made';
+  if (description !== expected) return OTHERS;
   if (fit !== null && entries.some((entry) => !hasSize(entry, fit))) return 'its pictures have another size';
   const changed = facts.flatMap(({ bytes, time }, i) =>
     bytes === entries[i].sourceBytes && time === entries[i].sourceTime ? [] : [i],
