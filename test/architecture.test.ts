@@ -179,7 +179,7 @@ describe('packages', () => {
     protobufjs: ['cli/engines/onnx/schema.ts', 'cli/engines/xla/pjrt/compile-options.ts'],
     '@tensorflow/tfjs': ['cli/engines/tfjs', 'cli/graph/targets.ts'],
     '@tensorflow/tfjs-backend-wasm': ['cli/engines/tfjs'],
-    sharp: ['cli/data/sharp-decoders.ts', 'cli/commands/demo.ts', 'cli/deploy/smoke.ts'],
+    sharp: ['cli/data/sharp-decoders.ts', 'cli/bench/jpeg-folder.ts', 'cli/commands/demo.ts', 'cli/deploy/smoke.ts'],
   };
   /** Loaded where somebody installed them, or brought on first use: no dependencies. */
   const OPTIONAL = ['onnxruntime-web', 'onnxruntime-node', '@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'];

@@ -3,6 +3,7 @@ import { createCommand } from '../args.ts';
 import type { Io } from '../io/io.ts';
 import { agreementCommand } from './bench-agreement.ts';
 import { costCommand } from './bench-cost.ts';
+import { inputCommand } from './bench-input.ts';
 import { latencyCommand } from './bench-latency.ts';
 import { loadCommand } from './bench-load.ts';
 import { serveBenchCommand } from './bench-serve.ts';
@@ -21,6 +22,7 @@ export function benchCommand(io: Io): Command {
       'slim bench serve model.slim --connections 10',
       'slim bench agreement --model runs/small --data pets/',
       'slim bench train-step --model vit-b16 --rank 32 --batch-size 4',
+      'slim bench input --data pets/ --cache cache/',
     ],
   );
   return command
@@ -29,5 +31,6 @@ export function benchCommand(io: Io): Command {
     .addCommand(loadCommand(io))
     .addCommand(serveBenchCommand(io))
     .addCommand(agreementCommand(io))
-    .addCommand(trainStepCommand(io));
+    .addCommand(trainStepCommand(io))
+    .addCommand(inputCommand(io));
 }

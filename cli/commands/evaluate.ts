@@ -1,9 +1,12 @@
 import { type Command, Option } from 'commander';
 import { type Artifact, readArtifact } from '../../runtime/artifact/artifact.ts';
 import {
+  addCacheOption,
   addDataOptions,
   addEngineOptions,
   addResultOptions,
+  type CacheFlags,
+  cacheOptions,
   createCommand,
   type DataFlags,
   inheritSplit,
@@ -35,7 +38,7 @@ export const PARTS = ['test', 'train', 'all'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** What `runEvaluate` takes. A split and columns that are absent are those of the model's run. */
-export interface EvaluateFlags extends EngineChoice, Partial<DataFlags> {
+export interface EvaluateFlags extends EngineChoice, CacheFlags, Partial<DataFlags> {
   readonly part?: Part;
   readonly json: boolean;
 }
@@ -54,7 +57,7 @@ export function evaluateCommand(io: Io): Command {
 runs and .slim files by the runtime that serves them.`,
     ['slim evaluate runs/small --data pets/', 'slim evaluate model.slim --data pets/ --json'],
   ).argument('<model>', 'a run, a Hugging Face folder, or a .slim file');
-  addDataOptions(command, { inherited: true }).addOption(
+  addCacheOption(addDataOptions(command, { inherited: true })).addOption(
     new Option('--part <which>', "the data's part that judges; all takes a file of its own whole")
       .choices(PARTS)
       .default('test'),
@@ -99,7 +102,7 @@ export function partsOfData(part: Part = 'test'): readonly ('train' | 'test')[] 
 export async function evaluateOn(
   model: Artifact | TrainedModel,
   data: Dataset,
-  choice: EngineChoice,
+  choice: EngineChoice & CacheFlags,
   io: Io,
   part: 'train' | 'test' = 'test',
 ): Promise<Evaluation> {
@@ -117,7 +120,7 @@ export async function evaluateOn(
       data,
       part,
       artifact ? await artifactPreparation(artifact) : preparationOf((model as TrainedModel).preprocessing),
-      { onRow },
+      { onRow, cache: cacheOptions(choice, data, io) },
     );
     for (const notice of samples.notices) progress.line(`note: ${notice}`);
     if (artifact)

@@ -4,6 +4,7 @@ import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
 import { createTokenizer } from '../../runtime/text/tokenizer.ts';
 import {
+  addCacheOption,
   addDataOptions,
   addEngineOptions,
   addModelOptions,
@@ -126,7 +127,7 @@ ${BERT_PRESETS.join(', ')} for texts, with a vocabulary that is given or learnt 
     )
     .option('--cased', 'a learnt vocabulary tells upper from lower case, and accents from none');
   addTrainingOptions(command, { epochs: 3, learningRate: DEFAULT_LEARNING_RATE, batchSize: 32 });
-  addDataOptions(command, { inherited: true });
+  addCacheOption(addDataOptions(command, { inherited: true }));
   for (const add of [addRunOptions, addEngineOptions, addResultOptions]) add(command);
   return command.action(async () => {
     const flags = await resolveFlags<GivenFinetuneFlags>(command);

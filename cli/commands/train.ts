@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { random } from '../../runtime/random.ts';
 import {
+  addCacheOption,
   addDataOptions,
   addEngineOptions,
   addModelOptions,
@@ -159,7 +160,7 @@ as they would ship.`,
     .addOption(new Option('--freeze <parts...>', 'train the adapters without these').choices(FREEZABLE).default([]));
   addModelOptions(command);
   addTrainingOptions(command, { epochs: 10, learningRate: 2e-3, batchSize: 64 });
-  addDataOptions(command, { inherited: true });
+  addCacheOption(addDataOptions(command, { inherited: true }));
   for (const add of [addRunOptions, addEngineOptions, addResultOptions]) add(command);
   return command.action(async () => {
     const flags = await resolveFlags<GivenTrainFlags>(command);

@@ -2,7 +2,16 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
-import { configurationOf, type DataFlags, inheritSplit, type ModelFlags, required, type SplitFlags } from '../args.ts';
+import {
+  type CacheFlags,
+  cacheOptions,
+  configurationOf,
+  type DataFlags,
+  inheritSplit,
+  type ModelFlags,
+  required,
+  type SplitFlags,
+} from '../args.ts';
 import { parseAugment } from '../data/augment.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { batchCount } from '../data/pass.ts';
@@ -28,7 +37,7 @@ import {
 } from '../train/run-directory.ts';
 
 /** The flags that `slim finetune` and `slim train` share. `evaluateEvery` is in steps; `steps` wins over `epochs`. */
-export interface TrainingFlags extends EngineChoice, DataFlags, ModelFlags {
+export interface TrainingFlags extends EngineChoice, DataFlags, CacheFlags, ModelFlags {
   readonly model?: string;
   readonly out?: string;
   readonly overwrite: boolean;
@@ -92,29 +101,33 @@ export interface TrainingSamples {
 export async function withTrainingSamples<R>(
   data: Dataset,
   preprocessing: Preprocessing,
-  { augment }: Pick<TrainingFlags, 'augment'>,
-  { stderr, signal }: Io,
+  flags: Pick<TrainingFlags, 'augment' | 'cache'>,
+  io: Io,
   job: (samples: TrainingSamples) => Promise<R>,
 ): Promise<R> {
+  const { stderr, signal } = io;
   const progress = createProgress(stderr, 'text');
   const onRow = (done: number, total: number): void => {
     throwIfInterrupted(signal);
     progress.update(done, total, 'tokenized');
   };
   const preparation = preparationOf(preprocessing);
+  const cache = cacheOptions(flags, data, io);
   const prepared: PreparedSamples[] = [];
   try {
     for (const part of ['train', 'test'] as const) {
       prepared.push(
         await prepareSamples(data, part, preparation, {
-          augment: part === 'train' ? parseAugment(augment ?? DEFAULT_AUGMENT) : undefined,
+          augment: part === 'train' ? parseAugment(flags.augment ?? DEFAULT_AUGMENT) : undefined,
+          cache,
           onRow,
         }),
       );
     }
     progress.end();
     const notices = [...(data.kind === 'text' ? data.notices : []), ...prepared.flatMap((samples) => samples.notices)];
-    for (const notice of notices) progress.line(`note: ${notice}`);
+    // What is said of both parts is said once.
+    for (const notice of new Set(notices)) progress.line(`note: ${notice}`);
     const [train, test] = prepared;
     return await job({ train, test });
   } finally {
@@ -122,7 +135,8 @@ export async function withTrainingSamples<R>(
   }
 }
 
-const DEFAULT_AUGMENT = 'flip';
+/** What happens to training pictures unless --augment says otherwise. */
+export const DEFAULT_AUGMENT = 'flip';
 
 /** What a run records of its flags, with what was left to it filled in. */
 export function resolvedConfiguration(
@@ -212,9 +226,9 @@ export async function startRun(
       'Resume with the command that the run began with.',
     );
   const same = JSON.parse(JSON.stringify(configuration)) as Record<string, unknown>;
-  // A run may have been moved.
+  // A run may have been moved; a cache gives the same pictures as their files.
   const keys = [...new Set([...Object.keys(record.configuration), ...Object.keys(same)])].filter(
-    (key) => key !== 'out',
+    (key) => key !== 'out' && key !== 'cache',
   );
   const changed = keys.find((key) => !isDeepStrictEqual(record.configuration[key], same[key]));
   if (changed !== undefined) {

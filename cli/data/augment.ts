@@ -64,15 +64,22 @@ function parseShare(item: string, value: string | undefined): number {
 
 /** The picture in the network's size, changed at random. `source` decides: the same source gives the same picture. */
 export function augmentPicture(picture: Picture, augment: Augment, spec: ImagePreprocess, source: Random): Picture {
-  let changed =
-    augment.crop === null
-      ? fitPicture(picture, spec)
-      : resizePicture(randomWindow(picture, augment.crop, source), spec.size, spec.resample);
-  if (augment.pad !== null) {
-    changed = cropPicture(changed, offset(augment.pad, source), offset(augment.pad, source), changed);
-  }
-  if (augment.shift !== null) changed = rolled(changed, offset(augment.shift, source), offset(augment.shift, source));
-  return augment.flip && source.uniform() < 0.5 ? mirrored(changed) : changed;
+  return changePicture(framePicture(picture, augment, spec, source), augment, source);
+}
+
+/** The first half of `augmentPicture`: the picture, or a window of it chosen at random, in the network's size. */
+export function framePicture(picture: Picture, { crop }: Augment, spec: ImagePreprocess, source: Random): Picture {
+  return crop === null
+    ? fitPicture(picture, spec)
+    : resizePicture(randomWindow(picture, crop, source), spec.size, spec.resample);
+}
+
+/** The second half of `augmentPicture`: what happens to a picture that has the network's size already. */
+export function changePicture(picture: Picture, { pad, shift, flip }: Augment, source: Random): Picture {
+  let changed = picture;
+  if (pad !== null) changed = cropPicture(changed, offset(pad, source), offset(pad, source), changed);
+  if (shift !== null) changed = rolled(changed, offset(shift, source), offset(shift, source));
+  return flip && source.uniform() < 0.5 ? mirrored(changed) : changed;
 }
 
 function offset(limit: number, source: Random): number {

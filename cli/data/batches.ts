@@ -3,6 +3,7 @@ import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random, shuffled } from '../../runtime/random.ts';
 import type { Augment } from './augment.ts';
 import { noAugment } from './augment.ts';
+import { AHEAD_PER_WORKER, inOrder } from './in-order.ts';
 import { batchCount, type Pass } from './pass.ts';
 import { picturePool } from './picture-pool.ts';
 import type { BatchJob, PreparedBatch } from './prepare-batch.ts';
@@ -27,9 +28,6 @@ export interface Batch {
   readonly size: number;
 }
 
-/** Batches in the making at a time, for each thread: one being worked on, one ready. */
-const aheadPerWorker = 2;
-
 /**
  * One pass over a split, batch by batch, prepared ahead on other threads. The batches depend on the split, the options
  * and the seed, not on the number of threads. An unreadable picture ends it with a UserError that names the file.
@@ -37,22 +35,8 @@ const aheadPerWorker = 2;
 export async function* batches(split: Split, options: BatchOptions): AsyncGenerator<Batch, void, void> {
   const workers = options.workers ?? defaultWorkers(split, options.spec);
   const prepare = workers === 0 ? prepareBatch : picturePool(workers).prepare;
-  const remaining = batchIndices(split.size, options);
-  const ahead: Promise<Batch>[] = [];
-  const startNext = (): void => {
-    const { value: indices, done } = remaining.next();
-    if (done) return;
-    const batch = makeBatch(split, indices, options, prepare);
-    // A failure is thrown when its turn comes; until then it must not count as unhandled.
-    batch.catch(() => undefined);
-    ahead.push(batch);
-  };
-  for (let i = 0; i < Math.max(1, workers * aheadPerWorker); i++) startNext();
-  for (let batch = ahead.shift(); batch !== undefined; batch = ahead.shift()) {
-    const ready = await batch;
-    startNext();
-    yield ready;
-  }
+  const make = (indices: readonly number[]): Promise<Batch> => makeBatch(split, indices, options, prepare);
+  yield* inOrder(batchIndices(split.size, options), workers * AHEAD_PER_WORKER, make);
 }
 
 function* batchIndices(size: number, options: BatchOptions): Generator<readonly number[], void, void> {
@@ -77,10 +61,15 @@ async function makeBatch(
 }
 
 /**
- * Small pictures that are already decoded take about 25 microseconds each here (38,000 a second, augmented), and a
- * worker is no faster for the posting. Otherwise a thread a core, one left to the engine.
+ * Threads for a split unless it is said how many. Small pictures that are already decoded take about 25 microseconds
+ * each here (38,000 a second, augmented), and a worker is no faster for the posting.
  */
-function defaultWorkers(split: Split, { size }: ImagePreprocess): number {
+export function defaultWorkers(split: Split, { size }: ImagePreprocess): number {
   const cheap = split.size === 0 || (split.source(0).kind === 'decoded' && size.height * size.width <= 64 * 64);
-  return cheap ? 0 : Math.max(1, availableParallelism() - 1);
+  return cheap ? 0 : fileWorkers();
+}
+
+/** Threads for pictures that cost something: one a core, one left to the engine. */
+export function fileWorkers(): number {
+  return Math.max(1, availableParallelism() - 1);
 }

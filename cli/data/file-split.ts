@@ -1,6 +1,6 @@
 import type { Picture } from '../../runtime/preprocess/picture.ts';
 import { loadPicture } from './picture-source.ts';
-import type { PictureSource, Split } from './split.ts';
+import type { PictureSource, Split, SplitFiles } from './split.ts';
 
 /** A sample that is decoded when it is first used. */
 export interface PictureFile {
@@ -12,18 +12,26 @@ export interface PictureFile {
 /**
  * What decoded pictures of one split may take: 1 GiB is about 1,900 pictures of 500×375, or all of a small data set.
  */
-const defaultCacheBytes = 1024 ** 3;
+const defaultKeptBytes = 1024 ** 3;
 
-/** Picture files, decoded when first used and kept as far as `cacheBytes` go. */
-export function fileSplit(files: readonly PictureFile[], cacheBytes = defaultCacheBytes): Split {
+/**
+ * Picture files, decoded when first used and kept as far as `keptBytes` go.
+ * @param place which part of which data set they are
+ */
+export function fileSplit(
+  files: readonly PictureFile[],
+  place: Omit<SplitFiles, 'paths'>,
+  keptBytes = defaultKeptBytes,
+): Split {
   const kept = new Map<number, Picture>();
-  let free = cacheBytes;
+  let free = keptBytes;
   const source = (i: number): PictureSource => {
     const picture = kept.get(i);
     return picture === undefined ? { kind: 'file', path: files[i].path } : { kind: 'decoded', picture };
   };
   return {
     size: files.length,
+    files: { ...place, paths: files.map(({ path }) => path) },
     label: (i) => files[i].label,
     source,
     picture: (i) => loadPicture(source(i)),

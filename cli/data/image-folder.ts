@@ -1,12 +1,13 @@
 /**
  * A folder a class, as torchvision's ImageFolder: train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg split by seed.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkPicture } from '../../runtime/preprocess/decode.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { random, shuffled } from '../../runtime/random.ts';
 import { UserError } from '../io/errors.ts';
+import { mapAtOnce } from './at-once.ts';
 import type { PictureFile } from './file-split.ts';
 import { fileSplit } from './file-split.ts';
 import { readPicture, unreadablePicture } from './picture-source.ts';
@@ -14,9 +15,6 @@ import type { DatasetOptions, PictureDataset } from './split.ts';
 
 const testFolders = ['val', 'validation', 'test'];
 const pictureName = /\.(jpe?g|png|webp)$/i;
-
-/** Files checked at a time: enough to hide the disk's latency. */
-const checksAtOnce = 16;
 
 interface ClassFolder {
   readonly name: string;
@@ -46,12 +44,20 @@ export async function openImageFolder(
       'A class is a folder of pictures; give the folder that holds the class folders.',
     );
   }
+  const whole = await realpath(folder);
+  const { seed, validationFraction } = options;
+  const place = (part: string) => ({
+    folder,
+    origin: JSON.stringify(
+      folders.includes('train') ? { folder: whole, part } : { folder: whole, part, seed, validationFraction },
+    ),
+  });
   return {
     kind: 'image',
     name: folder,
     labels,
-    train: fileSplit(readable.train),
-    test: fileSplit(readable.test),
+    train: fileSplit(readable.train, place('train')),
+    test: fileSplit(readable.test, place('test')),
     skipped: train.length + test.length - kept,
   };
 }
@@ -147,15 +153,7 @@ async function checkFiles(
   files: readonly PictureFile[],
   { skipBad = false }: DatasetOptions,
 ): Promise<readonly PictureFile[]> {
-  const readable: boolean[] = new Array(files.length).fill(false);
-  let next = 0;
-  const checkRest = async (): Promise<void> => {
-    while (next < files.length) {
-      const i = next++;
-      readable[i] = await isReadable(files[i].path, skipBad);
-    }
-  };
-  await Promise.all(Array.from({ length: checksAtOnce }, checkRest));
+  const readable = await mapAtOnce(files, ({ path }) => isReadable(path, skipBad));
   return files.filter((_, i) => readable[i]);
 }
 

@@ -1,28 +1,35 @@
 import { Worker } from 'node:worker_threads';
 import { builtAsset } from '../io/assets.ts';
 import { UserError } from '../io/errors.ts';
+import type { Records, RecordsJob } from './cache/decode-records.ts';
 import type { BatchJob, PreparedBatch } from './prepare-batch.ts';
 
 /** What picture-worker is sent; its answer carries the same id. */
 export interface WorkerRequest {
   readonly id: number;
-  readonly job: BatchJob;
+  readonly job: PictureJob;
 }
+
+/** What a picture worker can do. */
+export type PictureJob =
+  | { readonly kind: 'batch'; readonly job: BatchJob }
+  | { readonly kind: 'records'; readonly job: RecordsJob };
 
 /** What picture-worker sends back, once for each request. */
 export type WorkerAnswer =
-  | { readonly id: number; readonly result: PreparedBatch }
+  | { readonly id: number; readonly result: PreparedBatch | Records }
   /** `hint` is null for anything but a UserError. */
   | { readonly id: number; readonly failure: { readonly message: string; readonly hint: string | null } };
 
 interface Pending {
-  readonly resolve: (batch: PreparedBatch) => void;
+  readonly resolve: (result: PreparedBatch | Records) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Worker threads that prepare batches. Idle ones never keep the process alive. */
+/** Worker threads that prepare batches, and decode what a cache keeps. Idle ones never keep the process alive. */
 export interface PicturePool {
   readonly prepare: (job: BatchJob) => Promise<PreparedBatch>;
+  readonly decode: (job: RecordsJob) => Promise<Records>;
   close(): Promise<void>;
 }
 
@@ -43,8 +50,11 @@ export function picturePool(workers: number): PicturePool {
 /** Starts threads of its own. `onEnd` is called when the pool can't be used any more: closed, or a thread died. */
 export function startPool(workers: number, onEnd: () => void = () => undefined): PicturePool {
   const threads = Array.from({ length: workers }, () => startThread(onEnd));
+  const send = (job: PictureJob): Promise<PreparedBatch | Records> =>
+    threads.reduce((least, thread) => (thread.load() < least.load() ? thread : least)).send(job);
   return {
-    prepare: (job) => threads.reduce((least, thread) => (thread.load() < least.load() ? thread : least)).prepare(job),
+    prepare: (job) => send({ kind: 'batch', job }) as Promise<PreparedBatch>,
+    decode: (job) => send({ kind: 'records', job }) as Promise<Records>,
     close: async () => {
       onEnd();
       await Promise.all(threads.map((thread) => thread.close()));
@@ -54,7 +64,7 @@ export function startPool(workers: number, onEnd: () => void = () => undefined):
 
 interface PictureThread {
   load(): number;
-  prepare(job: BatchJob): Promise<PreparedBatch>;
+  send(job: PictureJob): Promise<PreparedBatch | Records>;
   close(): Promise<void>;
 }
 
@@ -85,7 +95,7 @@ function startThread(onEnd: () => void): PictureThread {
 
   return {
     load: () => pending.size,
-    prepare: (job) =>
+    send: (job) =>
       new Promise((resolve, reject) => {
         if (ended !== undefined) return reject(ended);
         const id = nextId++;

@@ -3,12 +3,22 @@ import { decodePicture } from '../../runtime/preprocess/decode.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import type { Picture } from '../../runtime/preprocess/picture.ts';
 import { messageOf, UserError } from '../io/errors.ts';
+import { readCached } from './cache/record.ts';
 import { sharpDecoders } from './sharp-decoders.ts';
 import type { PictureSource } from './split.ts';
 
 /** The picture of a source, decoded when it is still a file. Throws a UserError that names the file. */
 export async function loadPicture(source: PictureSource): Promise<Picture> {
-  return source.kind === 'decoded' ? source.picture : readPicture(source.path);
+  switch (source.kind) {
+    case 'decoded':
+      return source.picture;
+    case 'cached':
+      return readCached(source);
+    case 'file':
+      return readPicture(source.path);
+    default:
+      return source satisfies never;
+  }
 }
 
 /** Reads and decodes a picture file. Throws a UserError that names it. */

@@ -3,7 +3,7 @@ import type { Picture } from '../../runtime/preprocess/picture.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
 import type { Augment } from './augment.ts';
-import { augmentPicture } from './augment.ts';
+import { augmentPicture, changePicture } from './augment.ts';
 import { loadPicture } from './picture-source.ts';
 import type { PictureSource } from './split.ts';
 import { sharedBytes } from './split.ts';
@@ -34,9 +34,14 @@ export async function prepareBatch(job: BatchJob): Promise<PreparedBatch> {
   const pictures = new Uint8Array(job.batchSize * rowLength);
   const decoded: { row: number; picture: Picture }[] = [];
   for (const [row, source] of job.sources.entries()) {
-    const picture = source.kind === 'decoded' ? source.picture : shared(await loadPicture(source));
+    const loaded = await loadPicture(source);
+    const picture = source.kind === 'file' ? shared(loaded) : loaded;
     if (source.kind === 'file') decoded.push({ row, picture });
-    const augmented = augmentPicture(picture, job.augment, job.spec, random(job.seed, job.epoch, job.indices[row]));
+    const draws = random(job.seed, job.epoch, job.indices[row]);
+    const augmented =
+      source.kind === 'cached' && source.fitted
+        ? changePicture(picture, job.augment, draws)
+        : augmentPicture(picture, job.augment, job.spec, draws);
     pictures.set(augmented.data, row * rowLength);
   }
   return { pictures, decoded };

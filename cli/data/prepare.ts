@@ -4,7 +4,8 @@ import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import type { Tokenizer } from '../../runtime/text/tokenizer.ts';
 import { UserError } from '../io/errors.ts';
 import { type Augment, noAugment } from './augment.ts';
-import type { Dataset } from './dataset.ts';
+import { type CachedSplit, type CacheOptions, cachedSplit } from './cache/cached-split.ts';
+import type { Dataset, Split } from './dataset.ts';
 import { pictureSamples, type Samples, textSamples } from './samples.ts';
 import { encodeRows } from './text/encoded.ts';
 
@@ -14,10 +15,12 @@ export type Preparation =
   /** `types`: whether the model takes the types of tokens. */
   | { readonly kind: 'text'; readonly tokenizer: Tokenizer; readonly maxTokens: number; readonly types: boolean };
 
-/** What only some data take part in: augmentation is for pictures, progress for texts. */
+/** What only some data take part in: augmentation and the cache are for pictures, progress for texts. */
 export interface PrepareOptions {
   /** For pictures. None unless given. */
   readonly augment?: Augment;
+  /** For pictures: keeps them decoded in a file. */
+  readonly cache?: CacheOptions;
   /** Told while texts are tokenized. */
   readonly onRow?: (done: number, total: number) => void;
 }
@@ -42,16 +45,14 @@ export async function prepareSamples(
   data: Dataset,
   part: 'train' | 'test',
   preparation: Preparation,
-  { augment = noAugment, onRow }: PrepareOptions = {},
+  { augment = noAugment, cache, onRow }: PrepareOptions = {},
 ): Promise<PreparedSamples> {
   expectKind(preparation.kind, data);
   if (data.kind === 'image' && preparation.kind === 'image') {
-    const split = data[part];
-    const digest = digestOf(
-      data.labels,
-      Int32Array.from({ length: split.size }, (_, i) => split.label(i)),
-    );
-    return { ...pictureSamples(split, preparation.image, augment), notices: [], digest, close: async () => undefined };
+    const labels = Int32Array.from({ length: data[part].size }, (_, i) => data[part].label(i));
+    const { split, notices, close } = await picturesOf(data[part], preparation.image, augment, cache);
+    const samples = pictureSamples(split, preparation.image, augment);
+    return { ...samples, notices, digest: digestOf(data.labels, labels), close };
   }
   if (data.kind !== 'text' || preparation.kind !== 'text') throw new Error(`${preparation.kind} for ${data.kind}`);
   const { tokenizer, maxTokens, types } = preparation;
@@ -69,6 +70,16 @@ export async function prepareSamples(
     digest: digestOf(data.labels, encoded.digest),
     close: () => encoded.close(),
   };
+}
+
+function picturesOf(
+  split: Split,
+  spec: ImagePreprocess,
+  augment: Augment,
+  cache: CacheOptions | undefined,
+): Promise<CachedSplit> {
+  if (cache === undefined) return Promise.resolve({ split, notices: [], close: async () => undefined });
+  return cachedSplit(split, spec, augment, cache);
 }
 
 function digestOf(labels: readonly string[], samples: string | Int32Array): string {

@@ -3,7 +3,27 @@ import type { Picture } from '../../runtime/preprocess/picture.ts';
 /** Where a picture is. Plain data on shared memory: it is posted to workers without copying pixels. */
 export type PictureSource =
   | { readonly kind: 'decoded'; readonly picture: Picture }
-  | { readonly kind: 'file'; readonly path: string };
+  | { readonly kind: 'file'; readonly path: string }
+  | CachedPicture;
+
+/** A picture in a cache's file (--cache), which stays open while the split is used. */
+export interface CachedPicture {
+  readonly kind: 'cached';
+  /** The cache's file, for messages. */
+  readonly cache: string;
+  /** Its descriptor, which all threads of the process share. */
+  readonly descriptor: number;
+  /** Where the pixels begin, in bytes. */
+  readonly offset: number;
+  readonly width: number;
+  readonly height: number;
+  /** CRC-32 of the pixels. */
+  readonly checksum: number;
+  /** It has the network's size: what is left to do are changes at random. */
+  readonly fitted: boolean;
+  /** The file that it was decoded from, for messages. */
+  readonly path: string;
+}
 
 /** Labelled pictures in a fixed order. */
 export interface Split {
@@ -16,6 +36,18 @@ export interface Split {
   picture(i: number): Promise<Picture>;
   /** Offers sample i's decoded picture for keeping, so that the next epoch need not decode it again. */
   keep?(i: number, picture: Picture): void;
+  /** Of pictures that are files: what a cache of them is told apart by. */
+  readonly files?: SplitFiles;
+}
+
+/** The files of a split's pictures. */
+export interface SplitFiles {
+  /** Which part of which data set it is, and how it was split: another origin, another cache. */
+  readonly origin: string;
+  /** The data set's folder, as it was given. */
+  readonly folder: string;
+  /** By sample. */
+  readonly paths: readonly string[];
 }
 
 /** Labelled pictures in two parts. */

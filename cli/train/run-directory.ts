@@ -14,17 +14,9 @@
 import { appendFile, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Compression, Costs, StageAccuracy } from '../../runtime/artifact/manifest.ts';
+import { isAlive } from '../io/alive.ts';
 import { UserError, usageError } from '../io/errors.ts';
-import {
-  errorCode,
-  exists,
-  kindOf,
-  readJson,
-  temporaryOf,
-  writeError,
-  writeFileAtomic,
-  writeJson,
-} from '../io/files.ts';
+import { exists, kindOf, readJson, temporaryOf, writeError, writeFileAtomic, writeJson } from '../io/files.ts';
 
 /** The files of a run that are Slim's own; the others have Hugging Face's names. */
 export const RUN_FILES = {
@@ -191,17 +183,6 @@ async function expectUnlocked(folder: string): Promise<void> {
     `--out ${folder} is being written by process ${holder}`,
     'Wait until it has ended, or choose another folder.',
   );
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid < 1) return false;
-  try {
-    // Signal 0 only asks.
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) === 'EPERM';
-  }
 }
 
 /** UserError unless a run came to its end, so that its weights are whole. */

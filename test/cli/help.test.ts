@@ -19,6 +19,7 @@ const COMMANDS = [
   'bench serve',
   'bench agreement',
   'bench train-step',
+  'bench input',
   'demo',
   'setup',
   'devices',

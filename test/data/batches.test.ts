@@ -69,7 +69,7 @@ describe('picture files', () => {
   it('are decoded once and kept as far as the cache goes', async () => {
     const folder = folderOf({ '0.jpg': await jpegOf(0), '1.jpg': await jpegOf(255), '2.jpg': await jpegOf(128) });
     const files = [0, 1, 2].map((label) => ({ path: `${folder}/${label}.jpg`, label }));
-    const split = fileSplit(files, 2 * 24 * 16 * 3);
+    const split = fileSplit(files, { folder, origin: 'a' }, 2 * 24 * 16 * 3);
     const first = await collect(split, { workers: 1 });
     expect([first[0].pictures[0], first[0].pictures[192]]).toEqual([0, 255]);
     expect([0, 1, 2].map((i) => split.source(i).kind)).toEqual(['decoded', 'decoded', 'file']);
@@ -78,10 +78,11 @@ describe('picture files', () => {
 
   it('that are damaged end the epoch with their name', async () => {
     const folder = folderOf({ '0.jpg': await jpegOf(0), '1.png': await damagedPng() });
-    const split = fileSplit([
+    const files = [
       { path: `${folder}/0.jpg`, label: 0 },
       { path: `${folder}/1.png`, label: 0 },
-    ]);
+    ];
+    const split = fileSplit(files, { folder, origin: 'b' });
     for (const workers of [0, 1]) {
       await expect(collect(split, { workers, batchSize: 1 })).rejects.toEqual(
         expect.objectContaining({

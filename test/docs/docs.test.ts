@@ -38,6 +38,7 @@ const SHORT: Readonly<Record<string, readonly string[]>> = {
   'bench latency': ['--rank', '4', '--calls', '1'],
   'bench load': ['--rank', '4', '--processes', '1'],
   'bench train-step': ['--rank', '4', '--steps', '1', '--batch-size', '2'],
+  'bench input': ['--samples', '4', '--workers', '1'],
   'bench serve': ['--duration', '1', '--warm-up', '0', '--connections', '2'],
 };
 
