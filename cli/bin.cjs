@@ -8,7 +8,7 @@ const { pathToFileURL } = require('node:url');
 
 // Pictures are decoded on the threads of Node's pool, which are four unless it is told before they start; and they
 // start with the first ES module that is read: hence CommonJS.
-if (process.env.UV_THREADPOOL_SIZE === undefined)
+if (!/^[1-9]\d*$/.test(process.env.UV_THREADPOOL_SIZE || ''))
   process.env.UV_THREADPOOL_SIZE = String(Math.max(4, availableParallelism ? availableParallelism() : cpus().length));
 
 const { engines } = require('../package.json');

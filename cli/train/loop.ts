@@ -134,7 +134,6 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
   try {
     for await (const { item, waitedMs } of withWaits(trainingBatches(context, options, state.step))) {
       const { batch, epoch, step } = item;
-      const arrived = performance.now();
       const learningRate = learningRateAt(step, {
         peak: options.learningRate,
         warmupSteps: options.warmupSteps,
@@ -167,7 +166,7 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
       device = Object.fromEntries(STATE.map((name) => [name, outputs[name]]));
       const reading = readScalars(outputs, [...objective.losses, 'gradientNorm']);
       await ahead.add({ step, epoch, lambda, learningRate, started, dataMs: waitedMs }, reading);
-      waits.add(waitedMs, waitedMs + performance.now() - arrived);
+      waits.add(waitedMs, waitedMs + performance.now() - started); // without compiling, as msPerStep
 
       const done = step + 1;
       const evaluates = done % evaluateEvery === 0 || done === totalSteps;
@@ -263,7 +262,8 @@ async function* trainingBatches(
       epoch++;
     }
   } finally {
-    await Promise.all([current.batches.return?.(), next?.batches.return?.()]);
+    // Not waited for: a batch that is being made may take a slow disk its time, and nobody wants it any more.
+    for (const begun of [current, next]) void begun?.batches.return?.().catch(() => undefined);
   }
 }
 

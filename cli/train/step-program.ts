@@ -92,40 +92,46 @@ function stepsInParts(
   let accumulated: DeviceTensor | null = null;
   const update = (): Promise<Program> => {
     updating ??= engine.compile(updateStep(layout, optimizer, losses), { donated: { ...DONATED, ...donated } });
+    updating.catch(() => {
+      updating = null; // what failed may be tried again
+    });
     return updating;
   };
   return {
     async compile(graph, takesTurns) {
+      const updateProgram = await update();
       const step = graph(batchSize / parts);
       const program = await engine.compile(partStep(step, parts), { takesTurns, donated, batched: step.batched });
-      const updateProgram = await update();
       return {
         async run(tensors, { batch, scalars }) {
           let sum = accumulated ?? engine.upload(floats(new Float32Array(size), [size]));
           accumulated = null; // until the step has gone well
-          for (let part = 0; part < parts; part++) {
-            const own = Object.fromEntries(
-              Object.entries(batch).map(([name, tensor]) => [name, partOf(tensor, part, parts)]),
+          try {
+            for (let part = 0; part < parts; part++) {
+              const own = Object.fromEntries(
+                Object.entries(batch).map(([name, tensor]) => [name, partOf(tensor, part, parts)]),
+              );
+              const outputs = await withUploaded(engine, own, scalars, (given) =>
+                program.run({ ...tensors, ...given, [ACCUMULATED]: sum }),
+              );
+              sum.dispose();
+              sum = outputs[ACCUMULATED];
+            }
+            const { [ACCUMULATED]: zeros, ...outputs } = await withUploaded(engine, {}, scalars, (given) =>
+              updateProgram.run({ ...tensors, ...given, [ACCUMULATED]: sum }),
             );
-            const outputs = await withUploaded(engine, own, scalars, (given) =>
-              program.run({ ...tensors, ...given, [ACCUMULATED]: sum }),
-            );
+            accumulated = zeros;
+            return outputs;
+          } finally {
             sum.dispose();
-            sum = outputs[ACCUMULATED];
           }
-          const { [ACCUMULATED]: zeros, ...outputs } = await withUploaded(engine, {}, scalars, (given) =>
-            updateProgram.run({ ...tensors, ...given, [ACCUMULATED]: sum }),
-          );
-          sum.dispose();
-          accumulated = zeros;
-          return outputs;
         },
         dispose: () => program.dispose(),
       };
     },
     async dispose() {
       accumulated?.dispose();
-      await (await updating)?.dispose();
+      await (await updating?.catch(() => null))?.dispose();
     },
   };
 }

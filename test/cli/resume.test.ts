@@ -119,8 +119,10 @@ describe('an interrupted slim train', () => {
 
 it('slim train --accumulate trains in parts to the losses of whole batches, and is resumed', async () => {
   const inParts = [...train, '--accumulate', '4'];
+  await slimJson([...inParts, '--out', work.path('parts')]);
   expect((await interruptedAt('step 8/20', [...inParts, '--out', out])).code).toBe(130);
   await slimJson([...inParts, '--resume', '--out', out]);
+  expect(weights(out).equals(weights(work.path('parts'))), 'the weights of an unbroken run').toBe(true);
   const [parts, batches] = [out, whole].map((run) => readMetrics(run).filter(({ loss }) => loss !== undefined));
   expect(parts.map(({ step }) => step)).toEqual(batches.map(({ step }) => step));
   // Rounding grows from step to step; the first ones have little of it.

@@ -47,6 +47,8 @@ it('a copy without dist/ says how to build it', () => {
 
 it.each([
   [undefined, String(Math.max(4, availableParallelism()))],
+  ['', String(Math.max(4, availableParallelism()))],
+  ['many', String(Math.max(4, availableParallelism()))],
   ['7', '7'],
 ])('with UV_THREADPOOL_SIZE %s, Node has a pool of %s threads, one a core unless told', (given, expected) => {
   const place = join(folder, 'pool');

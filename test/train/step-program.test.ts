@@ -1,6 +1,6 @@
 /** A step on a batch in parts is the step on the whole batch. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type DeviceTensor, type Engine, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
+import { type DeviceTensor, type Engine, floats, type HostTensor, integers, partOf } from '../../cli/engines/engine.ts';
 import { tensorsOf } from '../../cli/models/layers.ts';
 import { adapterTensors } from '../../cli/pclora/linear.ts';
 import { initialTensors } from '../../cli/pretrained/initial.ts';
@@ -127,3 +127,64 @@ for (const tested of TEST_ENGINES)
       });
     });
   });
+
+describe('steps in parts on an engine that fails', () => {
+  const graph = (batch: number): StepGraph => finetuneGraph({ model: tinyVit, batch, layout: flatLayout(dense) });
+
+  /** Programs and tensors that count themselves; `compiles` and `runs` say what fails. */
+  function failing(given: { readonly compiles: boolean[]; readonly runs: boolean[] }) {
+    const living = { programs: 0, tensors: 0 };
+    const tensor = (): DeviceTensor => {
+      living.tensors++;
+      let isLiving = true;
+      return {
+        dtype: 'f32',
+        shape: [],
+        read: async () => Float32Array.of(0),
+        dispose() {
+          if (isLiving) living.tensors--;
+          isLiving = false;
+        },
+      };
+    };
+    const engine = {
+      upload: tensor,
+      async compile({ outputs }: { outputs: Record<string, unknown> }) {
+        if (given.compiles.shift() === false) throw new Error('does not compile');
+        living.programs++;
+        return {
+          async run() {
+            if (given.runs.shift() === false) throw new Error('does not run');
+            return Object.fromEntries(Object.keys(outputs).map((name) => [name, tensor()]));
+          },
+          dispose: async () => void living.programs--,
+        };
+      },
+    } as unknown as Engine;
+    const layout = flatLayout(dense);
+    const steps = createSteps(engine, { batchSize: 4, accumulate: 2, layout, optimizer, losses: ['loss'] });
+    return { steps, living };
+  }
+
+  it.each([[[false]], [[true, false]]])('compiles again what did not compile: %j', async (compiles) => {
+    const { steps, living } = failing({ compiles: [...compiles], runs: [] });
+    await expect(steps.compile(graph, false)).rejects.toThrow('does not compile');
+    const program = await steps.compile(graph, false);
+    await program.dispose();
+    await steps.dispose();
+    expect(living).toEqual({ programs: 0, tensors: 0 });
+  });
+
+  it.each([[[false]], [[true, false]], [[true, true, false]]])(
+    'leaves no tensor where a run fails: %j',
+    async (runs) => {
+      const { steps, living } = failing({ compiles: [], runs: [...runs] });
+      const program = await steps.compile(graph, false);
+      const batch = Object.fromEntries(Object.entries(batchOf(0)).map(([name, whole]) => [name, partOf(whole, 0, 3)]));
+      await expect(program.run({}, { batch, scalars: {} })).rejects.toThrow('does not run');
+      await program.dispose();
+      await steps.dispose();
+      expect(living).toEqual({ programs: 0, tensors: 0 });
+    },
+  );
+});

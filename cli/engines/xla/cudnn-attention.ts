@@ -146,11 +146,14 @@ function writeBackward(writer: ModuleWriter, forward: Written, dy: HloValue): Hl
 
 const lengthType = ({ batch }: Sizes): HloTensorType => ({ dtype: 'i32', shape: [batch] });
 
-/** mask (B, T) → how many tokens each has, i32 (B). */
+/**
+ * mask (B, T) → how many tokens each has, i32 (B). At least one: a row that only fills up a batch has none, and a softmax
+ * over nothing is no number.
+ */
 function lengthsOf(writer: ModuleWriter, mask: HloValue): HloValue {
   const [batch] = mask.shape;
   const counts = writer.op('stablehlo.reshape', [writer.reduce('stablehlo.add', mask, [1])], f32(batch));
-  return writer.convert(counts, 'i32');
+  return writer.convert(writer.elementwise('stablehlo.maximum', counts, writer.scalar(1)), 'i32');
 }
 
 /** f32 (B·T, H·d) → bf16 (B, padded T, H, d) */

@@ -113,7 +113,8 @@ async function attentionOf(xla: Xla): Promise<{ readonly kernels: Xla['fused']; 
     return { kernels: cudnnAttention, told: ", cuDNN's attention" };
   } catch (error) {
     if (!(error instanceof PjrtError)) throw error;
-    return { kernels: null, told: `, attention not fused: ${error.message}` };
+    const [why] = error.message.split('\n');
+    return { kernels: null, told: `, attention not fused: ${why}` };
   }
 }
 
@@ -217,8 +218,11 @@ class XlaTensor implements DeviceTensor {
     const values = new HOST_ARRAYS[this.dtype](elementCount(this.shape));
     const read = this.placement === 'parts' ? this.buffers : this.buffers.slice(0, 1);
     const size = values.length / read.length;
-    const reading = (): Promise<unknown> =>
-      Promise.all(read.map((buffer, i) => this.client.download(buffer, values.subarray(i * size, (i + 1) * size))));
+    // All of them come to their end, for as long as one goes on it has its buffer's address.
+    const reading = async (): Promise<void> => {
+      const parts = read.map((buffer, i) => this.client.download(buffer, values.subarray(i * size, (i + 1) * size)));
+      for (const part of await Promise.allSettled(parts)) if (part.status === 'rejected') throw part.reason;
+    };
     await this.client.holding(() => this.using(() => named(reading(), null)));
     return values;
   }

@@ -224,7 +224,7 @@ function optional<T>(ask: () => T): T | null {
 
 /**
  * Waits for an event and destroys it; rejects with its error. Devices work in order, so waits that are not over at once
- * take turns on one thread: Node's pool has four, and the others are for those who compute. `held` lives until then.
+ * take turns on one thread of Node's pool: the others are for those who compute. `held` lives until then.
  */
 function createWaiter(plugin: Plugin): (event: EventHandle, held: unknown) => Promise<void> {
   let turn: Promise<unknown> = Promise.resolve();
