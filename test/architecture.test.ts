@@ -175,7 +175,7 @@ describe('packages', () => {
     commander: ['cli/main.ts', 'cli/args.ts', 'cli/commands'],
     'onnxruntime-node': ['cli/engines/onnx'],
     'onnxruntime-web': ['cli/engines/onnx/session.ts'],
-    koffi: ['cli/engines/xla/pjrt'],
+    koffi: ['cli/engines/xla/pjrt', 'cli/engines/end-at-once.ts'],
     protobufjs: ['cli/engines/onnx/schema.ts', 'cli/engines/xla/pjrt/compile-options.ts'],
     '@tensorflow/tfjs': ['cli/engines/tfjs', 'cli/graph/targets.ts'],
     '@tensorflow/tfjs-backend-wasm': ['cli/engines/tfjs'],

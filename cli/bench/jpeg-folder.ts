@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { type Random, random } from '../../runtime/random.ts';
+import { loadSharp } from '../data/sharp-decoders.ts';
 
 /** ImageNet's usual size. */
 const WIDTH = 500;
@@ -31,7 +31,8 @@ export async function makeJpegFolder(
   for (const name of CLASSES) await writeFile(join(folder, 'val', name, '0.jpg'), await jpegOf(random(6)));
 }
 
-function jpegOf(source: Random): Promise<Uint8Array> {
+async function jpegOf(source: Random): Promise<Uint8Array> {
+  const sharp = await loadSharp();
   const pixels = new Uint8ClampedArray(WIDTH * HEIGHT * 3);
   const [right, down] = [120 * source.uniform(), 90 * source.uniform()];
   let at = 0;

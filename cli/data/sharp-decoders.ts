@@ -24,7 +24,7 @@ type Sharp = typeof import('sharp').default;
 let loading: Promise<Sharp> | undefined;
 
 /** Loaded on first use: commands without picture files need no native library. */
-function loadSharp(): Promise<Sharp> {
+export function loadSharp(): Promise<Sharp> {
   loading ??= import('sharp').then(({ default: sharp }) => {
     // The pool already runs a worker a core; libvips's own cache would keep every picture twice.
     sharp.concurrency(1);

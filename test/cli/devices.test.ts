@@ -120,7 +120,8 @@ describe.skipIf(withoutWebgpu !== null)(`webgpu${skipNote(withoutWebgpu)}`, () =
 
   it('is there with an adapter, and nothing that auto takes', async () => {
     expect(await webgpu(vulkanEnvironment)).toBe(
-      `onnx  webgpu  an adapter, onnxruntime ${manifest.devDependencies['onnxruntime-node']}; auto does not take it, for whether it is a GPU or software is not told`,
+      `onnx  webgpu  an adapter, onnxruntime ${manifest.devDependencies['onnxruntime-node']}; ` +
+        'auto does not take it, for whether it is a GPU or software is not told',
     );
   });
 

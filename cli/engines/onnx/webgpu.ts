@@ -154,7 +154,8 @@ async function createMover(api: typeof ort): Promise<Mover> {
 function withoutAdapter(error: unknown): UserError {
   const library = {
     linux:
-      "It needs Vulkan: the GPU's driver and the loader (sudo apt-get install libvulkan1 vulkan-tools); vulkaninfo --summary lists what is there.",
+      "It needs Vulkan: the GPU's driver and the loader (sudo apt-get install libvulkan1 vulkan-tools); " +
+      'vulkaninfo --summary lists what is there.',
     darwin: 'It needs Metal, which virtual machines often lack.',
     win32: "It needs D3D12: update the GPU's driver.",
   }[process.platform as string];
