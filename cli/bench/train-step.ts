@@ -18,14 +18,18 @@ export interface TrainStepOptions {
   readonly model: Model;
   readonly adapters: AdapterOptions;
   readonly batch: number;
-  /** Timed steps per phase, after one that is not counted. */
+  /** Timed steps per phase, after one that is not counted; whole rounds of them. */
   readonly steps: number;
   /** Gives the engine W as constants: packed ahead of time, at the price of copies in each program. Runs never do. */
   readonly packWeights: boolean;
-  readonly onStep?: (done: number, total: number) => void;
+  /** Told of each, and of step 0 before, which is not timed. */
+  readonly onStep?: (phase: Phase, done: number, total: number) => void;
 }
 
-/** Milliseconds of a step of one phase, and of compiling its program, or of reading it where one was kept. */
+/** How many steps are timed as one: with several handed to the device at a time, one alone can't be. */
+const ROUND_STEPS = 4;
+
+/** Milliseconds of a step of one phase, of rounds of some steps, and of compiling its program, or of reading it where one was kept. */
 export interface PhaseTiming extends Summary {
   readonly compileMs: number;
   readonly samplesPerSecond: number;
@@ -77,9 +81,14 @@ export async function benchTrainStep(
       moment2: vector(new Float32Array(layout.size)),
     };
     const times: number[] = [];
-    const ahead = stepsAhead<unknown, void>(({ msPerStep }) => void times.push(msPerStep));
-    for (let step = 0; step <= options.steps; step++) {
+    const ahead = stepsAhead<unknown, void>(() => undefined);
+    const inRound = Math.min(ROUND_STEPS, options.steps);
+    const steps = options.steps - (options.steps % inRound);
+    let began = 0;
+    // Step 0 is not counted: memory is taken in it, and kernels are loaded.
+    for (let step = 0; step <= steps; step++) {
       const started = performance.now();
+      if (step % inRound === 1 % inRound) began = started;
       const scalars = Object.entries(adamwScalars(step, 1e-4, ADAMW_DEFAULTS)).map(
         ([name, value]) => [name, engine.upload(floats(Float32Array.of(value), []))] as const,
       );
@@ -89,13 +98,15 @@ export async function benchTrainStep(
       const { loss, ...others } = outputs;
       for (const [name, tensor] of Object.entries(others)) if (!(name in state)) tensor.dispose();
       await ahead.add({ started }, readAndDispose(loss));
-      if (step === 0) await ahead.all();
-      options.onStep?.(step, options.steps);
+      if (step % inRound === 0) {
+        await ahead.all();
+        if (step > 0) times.push((performance.now() - began) / inRound);
+      }
+      options.onStep?.(phase, step, steps);
     }
-    await ahead.all();
     for (const tensor of Object.values(state)) tensor.dispose();
     await program.dispose();
-    const summary = summarize(times.slice(1)); // not the first, in which memory is taken and kernels are loaded
+    const summary = summarize(times);
     return { compileMs, samplesPerSecond: (1000 * batch) / summary.medianMs, ...summary };
   }
 

@@ -54,9 +54,16 @@ and at λ = 0. As in a run, the device has the next steps before the losses of t
         batch: flags.batchSize,
         steps: flags.steps,
         packWeights: flags.packWeights ?? false,
-        onStep: (done, total) => {
+        onStep: (phase, done, total) => {
           throwIfInterrupted(io.signal);
-          progress.update(done, total, engine.description);
+          // Of both phases; what lies between them is compiling the second.
+          const before = phase === 'fading' ? 0 : total;
+          const next = phase === 'fading' && done === total ? '; compiling λ = 0' : '';
+          progress.update(
+            before + done,
+            2 * total,
+            `λ ${phase === 'fading' ? '>' : '='} 0, on ${engine.description}${next}`,
+          );
         },
       }),
     );

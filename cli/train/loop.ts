@@ -111,16 +111,13 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
   let evaluation: Evaluation | null = null;
   const log = bufferedLog(run);
   const waits = createWaitShare();
+  const recently = recentMean(RECENT_STEPS);
   const ahead = stepsAhead<Step, Readonly<Record<string, number>>>(
     async ({ step, epoch, lambda, learningRate, values, msPerStep, dataMs }) => {
       expectFinite(values, step, run);
       await log.add({ step, epoch, lambda, learningRate, ...values, msPerStep, dataMs });
-      const data = `${Math.round(100 * waits.share())} % waiting for data`;
-      progress.update(
-        step + 1,
-        totalSteps,
-        `epoch ${epoch + 1}${told(lambda, values)}  ${msPerStep.toFixed(0)} ms/step, ${data}`,
-      );
+      const pace = `${recently(msPerStep).toFixed(0)} ms/step, ${Math.round(100 * waits.share())} % waiting for data`;
+      progress.update(step + 1, totalSteps, `epoch ${epoch + 1}${told(lambda, values)}  ${pace}`);
     },
   );
   const checkpoint = async (next: TrainState): Promise<void> => {
@@ -144,7 +141,10 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
         ...adamwScalars(step, learningRate, options.optimizer),
         ...(lambda === null ? {} : { lambda }),
       });
-      const program = await unlessInterrupted(signal, objective.programAt(step, batch.tokens));
+      const compiling = toldIfSlow(objective.programAt(step, batch.tokens), () =>
+        progress.line(`step ${step + 1}: ${engine.name} compiles its program, which may take minutes, once`),
+      );
+      const program = await unlessInterrupted(signal, compiling);
       if (!program) {
         await ahead.all();
         await checkpoint({ step, ...(await downloadWeights(device, step, run)), best: state.best });
@@ -215,6 +215,32 @@ interface Step {
   readonly learningRate: number;
   /** How long its batch was waited for. */
   readonly dataMs: number;
+}
+
+/** Over how many steps a progress line's time of a step is the mean. */
+const RECENT_STEPS = 20;
+
+/** The mean of the last `count` values that it was given. */
+function recentMean(count: number): (value: number) => number {
+  const values: number[] = [];
+  return (value) => {
+    values.push(value);
+    if (values.length > count) values.shift();
+    return values.reduce((sum, each) => sum + each, 0) / values.length;
+  };
+}
+
+/** How long a wait may be before it is explained. */
+const SLOW_MS = 3000;
+
+/** What a promise gives; `tell` is called where that takes long. */
+async function toldIfSlow<T>(working: Promise<T>, tell: () => void): Promise<T> {
+  const timer = setTimeout(tell, SLOW_MS);
+  try {
+    return await working;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** What a promise gives; null once the user interrupts. */

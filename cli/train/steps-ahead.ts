@@ -7,7 +7,10 @@ const STEPS_AHEAD = 2;
 /** What is known of a step once its numbers are here. */
 export interface FinishedStep<Values> {
   readonly values: Values;
-  /** From its start, or from the end of the step before where that came later. */
+  /**
+   * From its start, or from the end of the step before where that came later. Where the numbers of several steps come
+   * at once, one of them has the time of all: a mean over some steps tells how long one takes.
+   */
   readonly msPerStep: number;
 }
 
@@ -35,8 +38,9 @@ export function stepsAhead<Facts, Values>(
       finished.catch(() => undefined);
       waiting.push(async () => {
         const { values, end } = await finished;
-        const msPerStep = end - Math.max(step.started, lastEnd);
-        lastEnd = end;
+        // The numbers of a step may be here before all of those of the step before are.
+        const msPerStep = Math.max(0, end - Math.max(step.started, lastEnd));
+        lastEnd = Math.max(lastEnd, end);
         await tell({ ...step, values, msPerStep });
       });
       if (waiting.length > STEPS_AHEAD) await tellOldest();

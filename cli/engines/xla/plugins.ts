@@ -85,11 +85,13 @@ export function requirePlugin(platform: Platform, flag: string): FoundPlugin {
     );
   const found = named ?? findPlugin(platform);
   if (found) return found;
-  const { wheel, setup } = PLACES[platform];
+  const { wheel } = PLACES[platform];
+  const hasDevice = platform === 'cpu' || hasHardware(platform);
   throw new UserError(
-    `${flag}: no PJRT plugin for ${platform} is here: neither in ${pluginFolder(platform)} nor in Python's ` +
-      `site-packages (wheel ${wheel}), and SLIM_PJRT_PLUGIN names none`,
-    `slim setup ${setup} brings it.`,
+    `${flag}: ${hasDevice ? '' : `no driver for ${platform} has found a device, and `}no PJRT plugin for ${platform} is ` +
+      `here: neither in ${pluginFolder(platform)} nor in Python's site-packages (wheel ${wheel}), ` +
+      'and SLIM_PJRT_PLUGIN names none',
+    hasDevice ? `${setupCommand(platform)} brings it.` : `With a device and its driver: ${setupCommand(platform)}.`,
   );
 }
 
