@@ -54,6 +54,7 @@ export async function createEngine(choice: EngineChoice, io: BringingIo): Promis
     case 'tfjs': {
       if (device !== 'cuda') expectOnCpu(choice, engine);
       expectF32(choice, engine);
+      expectOneDevice(choice, engine);
       const { createTfjsEngine } = await import('./tfjs/engine.ts');
       return createTfjsEngine({ device: device === 'auto' || device === 'cuda' ? device : 'cpu' }, io);
     }

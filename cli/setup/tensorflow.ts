@@ -7,6 +7,7 @@ import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs
 import { join, relative } from 'node:path';
 import {
   BINDING,
+  BrokenTensorflow,
   TENSORFLOW_SETUP,
   type TensorflowVariant,
   TFJS_NODE,
@@ -14,7 +15,7 @@ import {
 } from '../engines/tfjs/tensorflow.ts';
 import { checkTensorflow, type TensorflowCheck } from '../engines/tfjs/tensorflow-check.ts';
 import { builtAsset } from '../io/assets.ts';
-import { Interrupted, messageOf, UserError } from '../io/errors.ts';
+import { messageOf, UserError } from '../io/errors.ts';
 import { errorCode, exists } from '../io/files.ts';
 import { throwIfInterrupted } from '../io/io.ts';
 import { npmCi } from './npm.ts';
@@ -23,7 +24,7 @@ import { pipInstall, pipRemedy } from './pip.ts';
 import { CUDA12_WHEELS, cudaHere } from './plugins.ts';
 import { runProgram } from './program.ts';
 import npmPackages from './tensorflow-packages/package.json' with { type: 'json' };
-import { CACHE_HINTS, makeWhole } from './whole-folder.ts';
+import { CACHE_HINTS, type Making, makeWhole } from './whole-folder.ts';
 
 /** What pip brings of a variant, in exact versions, and about how much comes in all. */
 export const TENSORFLOW_WHEELS: Readonly<
@@ -59,12 +60,9 @@ export async function setUpTensorflow(variant: TensorflowVariant, io: BringingIo
   expectPlatform(`${process.platform}-${process.arch}`);
   if (variant === 'gpu') cudaHere(); // CUDA 12's libraries take the drivers of CUDA 13, too.
   const folder = tensorflowFolder(variant);
-  let computing = await checkIfWhole(folder, variant, io);
-  if (computing === null) {
-    await build(variant, folder, io);
-    computing = await checkTensorflow(variant, io.signal);
-  }
-  const { description, usesGpu } = computing;
+  const { description, usesGpu } = (await isWhole(folder, variant))
+    ? await checkOrRebuild(variant, folder, io)
+    : await buildAndCheck(variant, folder, io);
   if (variant === 'gpu' && !usesGpu)
     throw new UserError(
       `TensorFlow is in ${folder}, but finds no GPU: ${description}`,
@@ -82,24 +80,36 @@ export function expectPlatform(platform: string): void {
     );
 }
 
-/** What a folder that is there, and of these versions, computes; null, and told, where it doesn't any more. */
-async function checkIfWhole(
-  folder: string,
-  variant: TensorflowVariant,
-  io: BringingIo,
-): Promise<TensorflowCheck | null> {
-  if (!(await isWhole(folder, variant))) return null;
+/**
+ * What is there is given up only where it tells itself that it can't compute, and another is there: one that was killed,
+ * such as for want of memory, may be sound, and gigabytes are not to be had everywhere.
+ */
+async function checkOrRebuild(variant: TensorflowVariant, folder: string, io: BringingIo): Promise<TensorflowCheck> {
   try {
     return await checkTensorflow(variant, io.signal);
   } catch (error) {
-    if (error instanceof Interrupted) throw error;
-    io.stderr.write(`${messageOf(error)}\n`);
-    await rm(folder, { recursive: true, force: true });
-    return null;
+    if (!(error instanceof BrokenTensorflow)) throw error;
+    io.stderr.write(`${error.message}\n`);
+    return buildAndCheck(variant, folder, io, { replacesWhole: true });
   }
 }
 
-async function build(variant: TensorflowVariant, folder: string, io: BringingIo): Promise<void> {
+async function buildAndCheck(
+  variant: TensorflowVariant,
+  folder: string,
+  io: BringingIo,
+  how: Pick<Making, 'replacesWhole'> = {},
+): Promise<TensorflowCheck> {
+  await build(variant, folder, io, how);
+  return checkTensorflow(variant, io.signal);
+}
+
+async function build(
+  variant: TensorflowVariant,
+  folder: string,
+  io: BringingIo,
+  how: Pick<Making, 'replacesWhole'>,
+): Promise<void> {
   const { wheels, download } = TENSORFLOW_WHEELS[variant];
   const more = wheels.length > 1 ? `, ${wheels.length - 1} wheels of NVIDIA's` : '';
   const what = `${wheels[0].replace('==', ' ')}${more} and ${TFJS_NODE[variant]} ${npmPackages.dependencies[TFJS_NODE[variant]]}`;
@@ -107,6 +117,7 @@ async function build(variant: TensorflowVariant, folder: string, io: BringingIo)
   io.stderr.write(`bringing ${what} (about ${download}, once) into ${folder}\n`);
   try {
     await makeWhole(folder, {
+      ...how,
       isWhole: (made) => isWhole(made, variant),
       async fill(made) {
         await bringPackages(made, io.signal);

@@ -9,6 +9,8 @@ export interface Making {
   /** Writes everything into an empty folder. */
   fill(folder: string): Promise<void>;
   isWhole(folder: string): Promise<boolean>;
+  /** Whether also one that is whole gives way; not unless given. */
+  readonly replacesWhole?: boolean;
 }
 
 const ROOM = 'Is the disk full? Free some space, or set SLIM_CACHE to a folder on another.';
@@ -27,10 +29,10 @@ export const CACHE_HINTS: Readonly<Record<string, string>> = {
 
 /**
  * Makes a folder beside its place and moves it there: one that is not whole gives way, one that somebody else was faster
- * with stays. Where that fails nothing is left, but by a process that is killed; the next one clears that away.
+ * with stays, unless `replacesWhole`. Where that fails nothing is left, but by a process that is killed; the next one clears that away.
  * @throws UserError where what was written is not whole; what `fill` and the system throw
  */
-export async function makeWhole(folder: string, { fill, isWhole }: Making): Promise<void> {
+export async function makeWhole(folder: string, { fill, isWhole, replacesWhole = false }: Making): Promise<void> {
   await mkdir(dirname(folder), { recursive: true });
   await removeLeftovers(folder);
   const temporary = await mkdtemp(`${folder}.`);
@@ -39,22 +41,29 @@ export async function makeWhole(folder: string, { fill, isWhole }: Making): Prom
     if (!(await isWhole(temporary))) throw new UserError('not all of it has come, or files were cut short', ROOM);
     // mkdtemp makes it for its owner alone, and images are made by root.
     await chmod(temporary, 0o777 & ~process.umask());
-    await replace(temporary, folder, isWhole);
+    await replace(temporary, folder, replacesWhole ? async () => false : isWhole);
   } finally {
     await removed(temporary);
   }
 }
 
-async function replace(from: string, to: string, isWhole: (folder: string) => Promise<boolean>): Promise<void> {
+async function replace(from: string, to: string, stays: (folder: string) => Promise<boolean>): Promise<void> {
   for (let tries = 0; ; tries++) {
     try {
       return await rename(from, to);
     } catch (error) {
       if (tries === 3 || !['ENOTEMPTY', 'EEXIST', 'EPERM', 'ENOTDIR'].includes(errorCode(error))) throw error;
-      if (await isWhole(to)) return;
-      await removed(to);
+      if (await stays(to)) return;
+      await clear(to);
     }
   }
+}
+
+/** Moved away before it is removed, which takes a while: a process that is killed meanwhile leaves nothing half there. */
+async function clear(folder: string): Promise<void> {
+  const aside = await mkdtemp(`${folder}.`);
+  await rename(folder, join(aside, basename(folder))).catch(() => removed(folder)); // Windows keeps what is in use.
+  await removed(aside);
 }
 
 /** What a process that was killed has left: after an hour nobody works on it any more. */

@@ -71,6 +71,12 @@ it('has TensorFlow compute where it is, and says where it does not', async () =>
     problem: `${join(folder, BINDING)} does not load: invalid ELF header`,
     remedy: 'slim setup tensorflow builds one that works here.',
   });
+  layOutStandIn(tensorflowFolder('cpu'), 'cpu', { onLoad: 'process.exit(0);' });
+  expect((await devices())[2]).toMatchObject({
+    version: null,
+    problem: `${folder} ends the process that loads it with 0: it says nothing`,
+    remedy: `TensorFlow needs a processor with AVX. Else remove ${folder}, and run slim setup tensorflow.`,
+  });
   rmSync(tensorflowFolder('cpu'), { recursive: true });
 });
 

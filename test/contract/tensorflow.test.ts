@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { expect, it, vi } from 'vitest';
+import { reportIn } from '../../cli/engines/tfjs/tensorflow-report.ts';
 import { builtAsset } from '../../cli/io/assets.ts';
 import { startCommand } from '../support/process.ts';
 import { NOT_INSTALLED, programs, skipNote, tensorflowCache } from './hosts/installed.ts';
@@ -29,9 +30,9 @@ for (const [name, node] of Object.entries({ 'Node 22': programs.node22, 'Node 24
       const probe = fileURLToPath(builtAsset('tensorflow-probe.mjs'));
       const env = { ...process.env, SLIM_CACHE: tensorflowCache! };
       const { code, stdout, stderr } = await startCommand(node!, [probe, 'cpu'], { env }).exit;
-      expect([code, JSON.parse(stdout), stderr]).toEqual([
+      expect([code, stdout.split('\n').map(reportIn).filter(Boolean), stderr]).toEqual([
         0,
-        { description: 'tfjs 4.22.0 (TensorFlow 2.21.0, cpu)', usesGpu: false, product: [58, 64, 139, 154] },
+        [{ description: 'tfjs 4.22.0 (TensorFlow 2.21.0, cpu)', usesGpu: false, product: [58, 64, 139, 154] }],
         '',
       ]);
     },

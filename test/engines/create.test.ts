@@ -121,8 +121,12 @@ describe('createEngine', () => {
     });
   });
 
-  it.each(['onnx', 'tfjs'] as const)('refuses several devices for %s', async (engine) => {
-    expect(await refusal({ device: 'auto', engine, devices: 2 })).toMatchObject({
+  it.each([
+    ['onnx', 'auto'],
+    ['tfjs', 'auto'],
+    ['tfjs', 'cuda'],
+  ] as const)('refuses several devices for %s on %s', async (engine, device) => {
+    expect(await refusal({ device, engine, devices: 2 })).toMatchObject({
       message: `--devices 2: the ${engine} engine computes on one`,
       exitCode: 2,
     });

@@ -1,4 +1,5 @@
 /** What the tfjs engine computes on: TensorFlow where it is here, else WebAssembly, of which it tells. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createEngine, type DeviceName } from '../../cli/engines/create.ts';
@@ -6,6 +7,7 @@ import type { Engine } from '../../cli/engines/engine.ts';
 import { BINDING, findTensorflow, tensorflowFolder, tensorflowFor } from '../../cli/engines/tfjs/tensorflow.ts';
 import { checkTensorflow } from '../../cli/engines/tfjs/tensorflow-check.ts';
 import { hasHardware } from '../../cli/engines/xla/plugins.ts';
+import { cacheFolder } from '../../cli/io/cache-folder.ts';
 import type { UserError } from '../../cli/io/errors.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { layOutStandIn } from '../support/tfjs-node.ts';
@@ -43,6 +45,14 @@ it('without TensorFlow computes on WebAssembly, and warns of that once', async (
     expect.stringMatching(/^warning: tfjs computes on WebAssembly, .*: slim setup tensorflow .*\n$/),
   ]);
   expect([findTensorflow('cpu'), findTensorflow('gpu'), tensorflowFor('auto')]).toEqual([null, null, null]);
+  await expect(checkTensorflow('cpu', signal)).rejects.toThrow('@tensorflow/tfjs-node is not here');
+});
+
+it('takes none from a folder above the one that slim setup fills', () => {
+  layOutStandIn(join(tensorflowFolder('cpu'), '..'), 'cpu');
+  layOutStandIn(cacheFolder(), 'cpu');
+  mkdirSync(tensorflowFolder('cpu'));
+  expect([findTensorflow('cpu'), tensorflowFor('auto')]).toEqual([null, null]);
 });
 
 describe('with TensorFlow', () => {
@@ -69,6 +79,56 @@ describe('with TensorFlow', () => {
     };
     expect(await refusal('cpu')).toMatchObject(expected);
     await expect(checkTensorflow('cpu', signal)).rejects.toMatchObject(expected);
+  });
+
+  it.each([
+    ['4.21.0', '4.21.0'],
+    [undefined, 'of no version that its package.json tells'],
+  ])('of another version runs none of it, and says which command builds the one: %s', async (version, told) => {
+    const ran = join(work, 'ran');
+    const onLoad = `require('node:fs').writeFileSync(${JSON.stringify(ran)}, '');`;
+    const folder = layOutStandIn(tensorflowFolder('cpu'), 'cpu', { version: version ?? '4.22.0', onLoad });
+    if (version === undefined) writeFileSync(join(folder, 'package.json'), '{ "name": ');
+    const expected = {
+      name: 'UserError',
+      message: `@tensorflow/tfjs-node in ${folder} is ${told}, and slim takes 4.22.0`,
+      hint: 'slim setup tensorflow builds one that works here.',
+    };
+    expect(await refusal('cpu')).toMatchObject(expected);
+    await expect(checkTensorflow('cpu', signal)).rejects.toMatchObject(expected);
+    expect(existsSync(ran)).toBe(false);
+  });
+
+  it('may write what it likes, at its end too', async () => {
+    const onLoad = `
+      process.stdout.write('{"a":\\n half a line');
+      process.on('exit', () => console.log('{"product": []}'));`;
+    layOutStandIn(tensorflowFolder('cpu'), 'cpu', { onLoad });
+    expect((await checkTensorflow('cpu', signal)).description).toBe('tfjs 4.22.0 (TensorFlow 2.21.0, cpu)');
+  });
+
+  it.each([
+    ['ends without a word', 'process.exit(0);', 'ends the process that loads it with 0: it says nothing', 60_000],
+    [
+      'ends with other words',
+      'console.log("{}"); process.exit(0);',
+      'ends the process that loads it with 0: it',
+      60_000,
+    ],
+    // Whatever the limit is, it never loads.
+    [
+      'hangs',
+      'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);',
+      'holds up the process that loads it',
+      10,
+    ],
+  ])('that %s instead of computing is an error with a hint', async (_, onLoad, message, limitMs) => {
+    const folder = layOutStandIn(tensorflowFolder('cpu'), 'cpu', { onLoad });
+    await expect(checkTensorflow('cpu', signal, limitMs)).rejects.toMatchObject({
+      name: 'UserError',
+      message: expect.stringContaining(`${folder} ${message}`),
+      hint: `TensorFlow needs a processor with AVX. Else remove ${folder}, and run slim setup tensorflow.`,
+    });
   });
 
   it('says where it ends the process, or multiplies wrongly', async () => {

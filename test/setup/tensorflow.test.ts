@@ -139,6 +139,36 @@ describe('slim setup tensorflow', () => {
     expect([inCache(), called().length]).toEqual([['cpu'], 8]);
   });
 
+  it('keeps what does not load until there is another', async () => {
+    await start({}, 'setup', 'tensorflow').exit;
+    const binding = join(place, `node_modules/@tensorflow/tfjs-node/${BINDING}`);
+    const damaged = SOUND_BINDING.replace('c', 'k');
+    writeFileSync(binding, damaged);
+    const { code, stderr } = await start({ npm: FAILS }, 'setup', 'tensorflow').exit;
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/does not load: invalid ELF(.|\n)*code ENOTFOUND/)]);
+    expect([inCache(), readFileSync(binding, 'utf8')]).toEqual([['cpu'], damaged]);
+  });
+
+  it('builds anew what multiplies wrongly', async () => {
+    await start({ npm: npm('cpu', { onLoad: 'Array.prototype.reduce = () => 1;' }) }, 'setup', 'tensorflow').exit;
+    const { code, stderr } = await start({}, 'setup', 'tensorflow').exit;
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/computes a product wrongly(.|\n)*\nbringing /)]);
+    expect([inCache(), called().length]).toEqual([['cpu'], 8]);
+  });
+
+  it('keeps what was killed: it may be sound', async () => {
+    await start({}, 'setup', 'tensorflow').exit;
+    layOutStandIn(place, 'cpu', { onLoad: 'process.kill(process.pid, "SIGKILL");' });
+    const { code, stderr } = await start({}, 'setup', 'tensorflow').exit;
+    const tfjsNode = join(place, 'node_modules/@tensorflow/tfjs-node');
+    expect([code, stderr]).toEqual([
+      1,
+      `error: ${tfjsNode} ends the process that loads it: it says nothing\n` +
+        `hint: TensorFlow needs a processor with AVX. Else remove ${tfjsNode}, and run slim setup tensorflow.\n`,
+    ]);
+    expect([existsSync(join(place, 'contents.json')), called().length]).toEqual([true, 4]);
+  });
+
   it.each<[string, Programs, string, string]>([
     ['no g++', { compiler: null }, 'no g++ is on the PATH', 'Install it (sudo apt-get install g++)'],
     ['no npm packages', { npm: FAILS }, 'code ENOTFOUND', 'Check the network, then run slim setup tensorflow again.'],
@@ -226,16 +256,20 @@ describe('slim setup tensorflow --gpu', () => {
   });
 });
 
-it('a tfjs-node beside slim whose binding was never fetched is no bug of slim: it names the command', async () => {
+it.each([
+  [{ binding: null }, 'whose binding was never fetched', `has no native binding, ${BINDING}`],
+  [{ version: '4.21.0' }, 'of another version', 'is 4.21.0, and slim takes 4.22.0'],
+])('a tfjs-node beside slim with %j, %s, is no bug of slim: it names the command', async (standIn, _, message) => {
   const installation = join(folder, 'installation');
+  rmSync(installation, { recursive: true, force: true });
   const installed = layOutInstallation(installation);
-  const beside = layOutStandIn(installation, 'cpu', { binding: null });
+  const beside = layOutStandIn(installation, 'cpu', standIn);
   const env = { ...process.env, SLIM_CACHE: cache, NODE_PATH: '' };
   const args = ['bench', 'train-step', '--model', 'vit-pico', '--engine', 'tfjs', '--device', 'cpu'];
   const { code, stderr } = await startCommand(process.execPath, [installed, ...args], { env }).exit;
   expect([code, stderr]).toEqual([
     1,
-    `error: @tensorflow/tfjs-node in ${beside} has no native binding, ${BINDING}\n` +
+    `error: @tensorflow/tfjs-node in ${beside} ${message}\n` +
       'hint: slim setup tensorflow builds one that works here.\n',
   ]);
 });

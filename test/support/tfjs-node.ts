@@ -11,6 +11,7 @@ export const SOUND_BINDING = 'compiled\n';
 
 /** How a stand-in behaves. */
 export interface StandIn {
+  readonly version?: string;
   readonly usesGpu?: boolean;
   /** JavaScript that runs when it is loaded. */
   readonly onLoad?: string;
@@ -19,10 +20,10 @@ export interface StandIn {
 /** The files of the package, by their paths in it; without the binding, which is compiled. */
 export function standInFiles(
   variant: TensorflowVariant,
-  { usesGpu = false, onLoad = '' }: StandIn = {},
+  { version = '4.22.0', usesGpu = false, onLoad = '' }: StandIn = {},
 ): Record<string, string> {
   return {
-    'package.json': JSON.stringify({ name: TFJS_NODE[variant], version: '4.22.0', main: 'index.js' }),
+    'package.json': JSON.stringify({ name: TFJS_NODE[variant], version, main: 'index.js' }),
     'binding/tfjs_backend.cc': '',
     'binding/tfjs_binding.cc': '',
     'index.js': `

@@ -3,13 +3,15 @@
  * tensorflow` builds their binding, for what they fetch when they are installed is not to be had any more
  * (tensorflow/tfjs#8742). Here it is found and loaded.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import util from 'node:util';
+import manifest from '../../../package.json' with { type: 'json' };
 import type { Tfjs } from '../../graph/targets.ts';
 import { cacheFolder } from '../../io/cache-folder.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
+import { errorCode } from '../../io/files.ts';
 import { hasHardware } from '../xla/plugins.ts';
 
 /** What a TensorFlow is made for. */
@@ -33,13 +35,15 @@ export const TENSORFLOW_SETUP = {
 /** The binding's place in its package, whatever newer Node-API a Node has. */
 export const BINDING = 'lib/napi-v8/tfjs_binding.node';
 
-/** A package of the two. Whether its binding is there, and loads, shows when it is loaded. */
+/** A package of the two. Whether it is the version that Slim takes, and its binding loads, shows when it is loaded. */
 export interface FoundTensorflow {
   readonly variant: TensorflowVariant;
   /** The package's own folder. */
   readonly folder: string;
-  readonly require: NodeJS.Require;
 }
+
+/** A TensorFlow that is here and can't compute: `slim setup tensorflow` builds another in its stead. */
+export class BrokenTensorflow extends UserError {}
 
 /** tfjs on TensorFlow. */
 export interface LoadedTensorflow {
@@ -57,15 +61,21 @@ export function tensorflowFolder(variant: TensorflowVariant): string {
 
 /** A variant: `slim setup`'s, else one that is installed beside Slim. Null where there is neither. */
 export function findTensorflow(variant: TensorflowVariant): FoundTensorflow | null {
-  for (const root of [join(tensorflowFolder(variant), 'package.json'), import.meta.url]) {
-    const require = createRequire(root);
-    try {
-      return { variant, folder: dirname(require.resolve(`${TFJS_NODE[variant]}/package.json`)), require };
-    } catch {
-      // Not there: both are optional.
-    }
+  // By its path: Node would also look into every folder above the cache's, which others may write.
+  const own = join(tensorflowFolder(variant), 'node_modules', TFJS_NODE[variant]);
+  const folder = existsSync(join(own, 'package.json')) ? own : folderBeside(TFJS_NODE[variant]);
+  return folder === null ? null : { variant, folder };
+}
+
+const besideSlim = createRequire(import.meta.url);
+
+function folderBeside(name: string): string | null {
+  try {
+    return dirname(besideSlim.resolve(`${name}/package.json`));
+  } catch (error) {
+    if (errorCode(error) === 'MODULE_NOT_FOUND') return null; // It is optional.
+    throw error;
   }
-  return null;
 }
 
 /** What computes on a device: with `auto` on a GPU, where there is one and what it takes is here. Null where nothing is. */
@@ -75,10 +85,11 @@ export function tensorflowFor(device: TfjsDevice): FoundTensorflow | null {
   return findTensorflow(first) ?? findTensorflow(second);
 }
 
-/** @throws UserError where the binding is missing or does not load, with the command that builds it */
-export async function loadTensorflow({ variant, folder, require }: FoundTensorflow): Promise<LoadedTensorflow> {
+/** @throws BrokenTensorflow where it is another version, or its binding is missing or does not load */
+export async function loadTensorflow({ variant, folder }: FoundTensorflow): Promise<LoadedTensorflow> {
+  expectVersion(variant, folder);
   prepareProcess();
-  const tf = load(variant, folder, require);
+  const tf = load(variant, folder);
   await tf.ready();
   // Neither is declared: NodeJSKernelBackend of tfjs-node 4.22.
   const { binding, isUsingGpuDevice: usesGpu } = tf.backend() as unknown as {
@@ -89,13 +100,35 @@ export async function loadTensorflow({ variant, folder, require }: FoundTensorfl
   return { tf, description: `tfjs ${tf.version.tfjs} (TensorFlow ${binding.TF_Version}, ${place})`, usesGpu };
 }
 
-function load(variant: TensorflowVariant, folder: string, require: NodeJS.Require): Tfjs {
+/** Another version of Slim has built it, or another hand has installed it: no code of it runs. */
+function expectVersion(variant: TensorflowVariant, folder: string): void {
+  const name = TFJS_NODE[variant];
+  const expected = manifest.peerDependencies[name];
+  const version = versionIn(join(folder, 'package.json'));
+  if (version !== expected)
+    throw new BrokenTensorflow(
+      `${name} in ${folder} is ${version ?? 'of no version that its package.json tells'}, and slim takes ${expected}`,
+      `${TENSORFLOW_SETUP[variant]} builds one that works here.`,
+    );
+}
+
+/** Null where the file is damaged. */
+function versionIn(file: string): string | null {
   try {
-    return require(TFJS_NODE[variant]) as Tfjs;
+    return (JSON.parse(readFileSync(file, 'utf8')) as { version?: string } | null)?.version ?? null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+function load(variant: TensorflowVariant, folder: string): Tfjs {
+  try {
+    return besideSlim(folder) as Tfjs; // By its path, which is absolute: from wherever it is asked for.
   } catch (error) {
     const binding = join(folder, BINDING);
     const why = messageOf(error).split('\n')[0].replace(`${binding}: `, ''); // dlopen's begin with the file
-    throw new UserError(
+    throw new BrokenTensorflow(
       existsSync(binding)
         ? `${binding} does not load: ${why}`
         : `${TFJS_NODE[variant]} in ${folder} has no native binding, ${BINDING}`,
