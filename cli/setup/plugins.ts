@@ -122,7 +122,8 @@ export function cudaFor(driver: string | null): 'cuda13' | 'cuda12' {
   throw driver === null
     ? new UserError(
         'no NVIDIA driver is here: no nvidia-smi that tells its version, and no /proc/driver/nvidia/version',
-        'Install the driver, 525 or later (580 for CUDA 13), such as by: sudo ubuntu-drivers install --gpgpu. In a container: docker run --gpus all.',
+        'Install the driver, 525 or later (580 for CUDA 13), such as by: sudo ubuntu-drivers install --gpgpu. ' +
+          'In a container: docker run --gpus all.',
       )
     : new UserError(
         `the NVIDIA driver ${driver} is too old`,

@@ -29,7 +29,8 @@ export const CACHE_HINTS: Readonly<Record<string, string>> = {
 
 /**
  * Makes a folder beside its place and moves it there: one that is not whole gives way, one that somebody else was faster
- * with stays, unless `replacesWhole`. Where that fails nothing is left, but by a process that is killed; the next one clears that away.
+ * with stays, unless `replacesWhole`. Where that fails nothing is left, but by a process that is killed; the next one
+ * clears that away.
  * @throws UserError where what was written is not whole; what `fill` and the system throw
  */
 export async function makeWhole(folder: string, { fill, isWhole, replacesWhole = false }: Making): Promise<void> {
@@ -72,7 +73,9 @@ async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(dirname(folder))) {
     const path = join(dirname(folder), name);
     const isTemporary = name.startsWith(`${basename(folder)}.`) && name.length === basename(folder).length + 7;
-    if (isTemporary && (await stat(path)).mtimeMs < stale) await removed(path);
+    if (!isTemporary) continue;
+    const facts = await stat(path).catch(() => null); // whoever made it may be done with it by now
+    if (facts !== null && facts.mtimeMs < stale) await removed(path);
   }
 }
 
