@@ -10,6 +10,9 @@ import { readJson } from './io/files.ts';
 import { type Io, throwIfInterrupted } from './io/io.ts';
 import { createProgress, type Progress } from './io/progress.ts';
 
+/** The most that --batch-size takes. */
+export const MAX_BATCH_SIZE = 65536;
+
 type Parse<T> = (text: string) => T;
 
 /** A whole number within limits. */
@@ -322,7 +325,9 @@ export function addTrainingOptions(
       new Option('--steps <n>', 'optimizer steps, instead of --epochs').argParser(integer(1)).conflicts('epochs'),
     )
     .addOption(
-      new Option('--batch-size <n>', 'samples a step').argParser(integer(1, 65536)).default(defaults.batchSize),
+      new Option('--batch-size <n>', 'samples a step')
+        .argParser(integer(1, MAX_BATCH_SIZE))
+        .default(defaults.batchSize),
     )
     .addOption(
       new Option('--accumulate <n>', 'compute a batch in so many parts, one after another: for those that do not fit')

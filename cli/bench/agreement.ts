@@ -5,7 +5,7 @@ import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
 import type { Engine } from '../engines/engine.ts';
 import { builtKernels } from '../io/assets.ts';
-import { argmax, compileForward, EVALUATION_BATCH, expectFinite, uploadBatch } from '../train/evaluate.ts';
+import { argmax, compileForward, evaluationBatch, expectFinite, uploadBatch } from '../train/evaluate.ts';
 import { packTrained, quantize } from '../train/pack-trained.ts';
 import { floatTensors, partsOf, type TrainedModel, weightSpecs } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
@@ -40,12 +40,13 @@ export async function benchAgreement(
   const forward = compileForward(engine, trained, partsOf(trained));
   const weights = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
   const classes = trained.config.labels.length;
-  const total = splits.reduce((sum, { size }) => sum + batchCount(size, { batchSize: EVALUATION_BATCH }), 0);
+  const batchSize = evaluationBatch(engine);
+  const total = splits.reduce((sum, { size }) => sum + batchCount(size, { batchSize }), 0);
   const counts = { samples: 0, agree: 0, f32: 0, int8: 0 };
   let done = 0;
   for (const split of splits) {
     for await (const { inputs, tokens, sample, labels, size } of split.batches({
-      batchSize: EVALUATION_BATCH,
+      batchSize,
       seed: 0,
     })) {
       const uploaded = uploadBatch(engine, inputs);

@@ -8,6 +8,7 @@ import {
   configurationOf,
   type DataFlags,
   inheritSplit,
+  MAX_BATCH_SIZE,
   type ModelFlags,
   required,
   type SplitFlags,
@@ -181,13 +182,16 @@ export function loopOptions(flags: TrainingFlags, samples: number): LoopOptions 
 export function expectEvenBatch({ batchSize, accumulate = 1, devices = 1 }: BatchFlags): number {
   const cuts = accumulate * devices;
   if (batchSize % cuts === 0) return accumulate;
+  const nearest = Math.min(Math.max(1, Math.round(batchSize / cuts)), Math.floor(MAX_BATCH_SIZE / cuts));
   const flags = [
     ...(accumulate > 1 ? [`--accumulate ${accumulate}`] : []),
     ...(devices > 1 ? [`--devices ${devices}`] : []),
   ];
   throw usageError(
     `--batch-size ${batchSize} with ${flags.join(' and ')}: expected a multiple of ${cuts}`,
-    `The nearest is --batch-size ${Math.max(1, Math.round(batchSize / cuts)) * cuts}.`,
+    cuts > MAX_BATCH_SIZE
+      ? `--batch-size goes up to ${MAX_BATCH_SIZE}: lower ${flags.join(' or ')}.`
+      : `The nearest is --batch-size ${nearest * cuts}.`,
   );
 }
 
@@ -268,7 +272,7 @@ export async function recordedRun<R>(
   totalSteps: number,
   job: (onCheckpoint: (step: number) => Promise<void>) => Promise<Finished<R>>,
 ): Promise<R> {
-  let saved = 0;
+  let saved = run.begunAt;
   const save = (status: RunRecord['status'], accuracy: readonly StageAccuracy[] = []): Promise<void> =>
     run.save({ ...description, status, accuracy, steps: { done: saved, total: totalSteps } });
   await save('running');

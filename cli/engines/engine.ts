@@ -96,6 +96,8 @@ export interface Engine {
   readonly precision: Precision;
   /** Of what its kernels take a multiple of tokens, where that matters: a step pads pictures to it. */
   readonly tokenMultiple?: number;
+  /** How many devices share a batch that is a multiple of it; one unless told. */
+  readonly deviceCount?: number;
   /** What computes, for people: `onnxruntime 1.30.0 (cpu, 2 threads)`. */
   readonly description: string;
   upload(tensor: HostTensor, options?: UploadOptions): DeviceTensor;

@@ -12,15 +12,20 @@ import { createPrograms, type Programs } from './programs.ts';
 /** Large enough for full speed, small enough for memory: measured flat from 32 on for a 128-wide ViT. */
 export const EVALUATION_BATCH = 64;
 
+/** The samples of one run on an engine: `EVALUATION_BATCH`, and as many more as its devices need to share them evenly. */
+export function evaluationBatch({ deviceCount = 1 }: Pick<Engine, 'deviceCount'>): number {
+  return Math.ceil(EVALUATION_BATCH / deviceCount) * deviceCount;
+}
+
 /**
- * The forward pass of a model for `EVALUATION_BATCH` samples, or another number. Padded texts have their mask, pictures
+ * The forward pass of a model for `evaluationBatch` samples, or another number. Padded texts have their mask, pictures
  * come as bytes.
  */
 export function compileForward(
   engine: Engine,
   { model, preprocessing }: Pick<Checkpoint, 'model' | 'preprocessing'>,
   parts: Parts,
-  batch = EVALUATION_BATCH,
+  batch = evaluationBatch(engine),
 ): Programs<Program> {
   const normalization = normalizationOf(preprocessing);
   return createPrograms((tokens) => {
@@ -64,7 +69,7 @@ export async function evaluateForward(
 ): Promise<Evaluation> {
   return withinMemory(
     engine,
-    `evaluating ${EVALUATION_BATCH} samples at a time`,
+    `evaluating ${evaluationBatch(engine)} samples at a time`,
     'Use a device with more memory, or --device cpu; of texts, lower --max-tokens.',
     () => countCorrect(engine, forward, tensors, samples, options),
   );
@@ -77,10 +82,11 @@ async function countCorrect(
   samples: Samples,
   { classOf, onBatch }: EvaluateOptions,
 ): Promise<Evaluation> {
-  const total = batchCount(samples.size, { batchSize: EVALUATION_BATCH });
+  const batchSize = evaluationBatch(engine);
+  const total = batchCount(samples.size, { batchSize });
   let correct = 0;
   let done = 0;
-  for await (const { inputs, tokens, labels, size } of samples.batches({ batchSize: EVALUATION_BATCH, seed: 0 })) {
+  for await (const { inputs, tokens, labels, size } of samples.batches({ batchSize, seed: 0 })) {
     const uploaded = uploadBatch(engine, inputs);
     const { logits } = await (await forward.at(tokens)).run({ ...tensors, ...uploaded });
     const values = await logits.read();

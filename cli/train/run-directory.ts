@@ -11,12 +11,22 @@
  *   metrics.jsonl            one line a step, and one an evaluation
  *   run.lock                 while a process writes here: its number
  */
-import { appendFile, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Compression, Costs, StageAccuracy } from '../../runtime/artifact/manifest.ts';
 import { isAlive } from '../io/alive.ts';
 import { UserError, usageError } from '../io/errors.ts';
-import { exists, kindOf, readJson, temporaryOf, writeError, writeFileAtomic, writeJson } from '../io/files.ts';
+import {
+  errorCode,
+  exists,
+  kindOf,
+  readJson,
+  temporaryOf,
+  writeError,
+  writeFileAtomic,
+  writeJson,
+} from '../io/files.ts';
 
 /** The files of a run that are Slim's own; the others have Hugging Face's names. */
 export const RUN_FILES = {
@@ -65,6 +75,8 @@ export interface RunRecord {
 /** A run's folder, locked: no other process writes to it before `release`. */
 export interface RunDirectory {
   readonly folder: string;
+  /** Steps that were done when it was opened: 0 in a new run. */
+  readonly begunAt: number;
   path(name: keyof typeof RUN_FILES): string;
   save(record: Omit<RunRecord, 'version'>): Promise<void>;
   /** Appends lines to metrics.jsonl. */
@@ -81,11 +93,15 @@ export interface RunDirectory {
 /** A folder for a new run. Refuses one that has something in it, unless `overwrite` says to replace the run there. */
 export async function createRunDirectory(folder: string, overwrite: boolean): Promise<RunDirectory> {
   await expectRoom(folder, overwrite);
-  if (await exists(folder)) await removeFiles(folder, (name) => OWN_FILES.includes(temporaryOf(name) ?? name));
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw writeError(folder, error);
   });
-  return lockedRunDirectory(folder);
+  return lockedRunDirectory(folder, async () => {
+    // Another may have begun and ended here since the first check.
+    await expectRoom(folder, overwrite);
+    await removeFiles(folder, (name) => OWN_FILES.includes(temporaryOf(name) ?? name));
+    return 0;
+  });
 }
 
 /** The checks of `createRunDirectory`, which change nothing. Usage errors say what is in the way. */
@@ -93,10 +109,10 @@ export async function expectRoom(folder: string, overwrite: boolean): Promise<vo
   const kind = await kindOf(folder);
   if (kind === 'absent') return;
   if (kind === 'file') throw usageError(`--out ${folder} is a file, expected a folder`);
-  // What a killed process was writing is nothing to keep.
-  const names = (await readdir(folder)).filter((name) => !isLeftover(name));
-  if (names.length === 0) return;
   await expectUnlocked(folder);
+  // What a killed process was writing is nothing to keep, and a lock by itself no run.
+  const names = (await readdir(folder)).filter((name) => !isLeftover(name) && name !== RUN_FILES.lock);
+  if (names.length === 0) return;
   if (!overwrite)
     throw usageError(
       `--out ${folder} already exists`,
@@ -122,17 +138,21 @@ function isLeftover(name: string): boolean {
   return OWN_FILES.includes(temporaryOf(name) ?? '');
 }
 
-/** The record goes last: until then the folder is known as a run, also where this is cut short. */
+/**
+ * The record goes last: until then the folder is known as a run, also where this is cut short. The lock stays, and what
+ * others move of it.
+ */
 async function removeFiles(folder: string, which: (name: string) => boolean): Promise<void> {
-  const names = (await readdir(folder)).filter(which);
+  const names = (await readdir(folder)).filter((name) => which(name) && (temporaryOf(name) ?? name) !== RUN_FILES.lock);
   for (const name of names.filter((other) => other !== RUN_FILES.record)) await rm(join(folder, name));
   if (names.includes(RUN_FILES.record)) await rm(join(folder, RUN_FILES.record));
 }
 
-function openRunDirectory(folder: string): RunDirectory {
+function openRunDirectory(folder: string, begunAt: number): RunDirectory {
   const path = (name: keyof typeof RUN_FILES): string => join(folder, RUN_FILES[name]);
   return {
     folder,
+    begunAt,
     path,
     save: (record) => writeJson(path('record'), { version: RECORD_VERSION, ...record }),
     async log(lines) {
@@ -163,22 +183,79 @@ function stepOf(line: string): number {
 
 /** An existing run, to go on in. */
 export async function reopenRunDirectory(folder: string): Promise<RunDirectory> {
-  await expectUnlocked(folder);
-  await removeFiles(folder, isLeftover);
-  return lockedRunDirectory(folder);
+  return lockedRunDirectory(folder, async () => {
+    await removeFiles(folder, isLeftover);
+    return (await readRunRecord(folder))?.steps.done ?? 0;
+  });
 }
 
-async function lockedRunDirectory(folder: string): Promise<RunDirectory> {
-  await writeFileAtomic(join(folder, RUN_FILES.lock), `${process.pid}\n`);
-  return openRunDirectory(folder);
+/** Locks a folder before `prepare` changes anything in it; that resolves to the steps done. */
+async function lockedRunDirectory(folder: string, prepare: () => Promise<number>): Promise<RunDirectory> {
+  await lock(folder);
+  try {
+    return openRunDirectory(folder, await prepare());
+  } catch (error) {
+    await rm(join(folder, RUN_FILES.lock), { force: true });
+    throw error;
+  }
+}
+
+/** Of several that lock a folder at once, one makes the file; the others find it. */
+async function lock(folder: string): Promise<void> {
+  const path = join(folder, RUN_FILES.lock);
+  for (;;) {
+    try {
+      await writeFile(path, `${process.pid}\n`, { flag: 'wx' });
+      return;
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') throw writeError(path, error);
+    }
+    await expectUnlocked(folder);
+    await removeDeadLock(folder);
+  }
+}
+
+/** Moves the lock away before looking at it again: another may have replaced the dead one by its own meanwhile. */
+async function removeDeadLock(folder: string): Promise<void> {
+  const path = join(folder, RUN_FILES.lock);
+  const moved = `${path}.${process.pid}.tmp`;
+  try {
+    await rename(path, moved);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw writeError(path, error);
+  }
+  if (isOthers(await holderOf(moved))) await rename(moved, path);
+  else await rm(moved, { force: true });
+}
+
+const LOCK_READS = 20;
+const LOCK_READ_MS = 25;
+
+/** The process that a lock names; null where there is no lock, 0 where one was killed before it wrote its number. */
+async function holderOf(path: string): Promise<number | null> {
+  for (let read = 0; read < LOCK_READS; read++) {
+    const text = await readFile(path, 'utf8').catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT') return null;
+      throw error;
+    });
+    if (text === null) return null;
+    if (text.endsWith('\n')) return Number(text);
+    // Made, and its number not yet written.
+    await setTimeout(LOCK_READ_MS);
+  }
+  return 0;
+}
+
+/** This process's own number is that of an earlier one where numbers come again, as in containers. */
+function isOthers(holder: number | null): holder is number {
+  return holder !== null && holder !== process.pid && isAlive(holder);
 }
 
 /** Refuses a folder that another living process writes to. The lock of one that was killed counts for nothing. */
 async function expectUnlocked(folder: string): Promise<void> {
-  const path = join(folder, RUN_FILES.lock);
-  if (!(await exists(path))) return;
-  const holder = Number(await readFile(path, 'utf8'));
-  if (holder === process.pid || !isAlive(holder)) return;
+  const holder = await holderOf(join(folder, RUN_FILES.lock));
+  if (!isOthers(holder)) return;
   throw usageError(
     `--out ${folder} is being written by process ${holder}`,
     'Wait until it has ended, or choose another folder.',

@@ -178,6 +178,13 @@ describe('slim train, before it begins', () => {
       'The nearest is --batch-size 12.',
     ],
     [
+      'a batch whose nearest multiple is more than a batch may be',
+      [...having(train, '--batch-size', '65535'), '--accumulate', '3', '--devices', '2', '--engine', 'xla'],
+      2,
+      '--batch-size 65535 with --accumulate 3 and --devices 2: expected a multiple of 6',
+      'The nearest is --batch-size 65532.',
+    ],
+    [
       'an unknown augmentation',
       having(train, '--augment', 'blur'),
       2,

@@ -77,6 +77,13 @@ describe.skipIf(withoutXla !== null)(`slim train --engine xla${skipNote(withoutX
     expect((readRecord(out).configuration as Record<string, unknown>).devices).toBe(4);
   });
 
+  it('evaluates on three devices, which do not divide 64, to the accuracy of one', async () => {
+    const evaluate = ['evaluate', work.path('xla'), '--data', 'glyphs', '--engine', 'xla'];
+    const [one, three] = [await slimJson(evaluate), await slimJson([...evaluate, '--devices', '3'])];
+    expect(three.accuracy).toBe(one.accuracy);
+    expect(three.samples).toBe(one.samples);
+  });
+
   it('is not resumed with other products', async () => {
     expect(await slim([...onXla, '--precision', 'bf16', '--resume', '--out', work.path('xla')])).toMatchObject({
       code: 2,

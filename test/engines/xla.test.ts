@@ -14,6 +14,7 @@ import { input } from '../../cli/graph/ops/leaf.ts';
 import { linear } from '../../cli/graph/ops/linear.ts';
 import { sumOfAll } from '../../cli/graph/ops/reduce.ts';
 import { softmax } from '../../cli/graph/ops/softmax.ts';
+import { evaluationBatch } from '../../cli/train/evaluate.ts';
 import { random } from '../../runtime/random.ts';
 import { skipNote } from '../contract/hosts/installed.ts';
 import { relativeError } from '../support/compare.ts';
@@ -171,6 +172,13 @@ describe.skipIf(withoutSeveral !== null)(`xla on several devices${skipNote(witho
     expect([...(await outputs.rows.read())]).toHaveLength(samples * 3);
     await program.dispose();
     await one.dispose();
+  });
+
+  it('has a batch of an evaluation that three share evenly', async () => {
+    const three = await createTestXlaEngine({ devices: 3 });
+    expect(three.deviceCount).toBe(3);
+    expect([evaluationBatch({}), evaluationBatch(engine), evaluationBatch(three)]).toEqual([64, 64, 66]);
+    await three.dispose();
   });
 
   it('updates a state in place on each', async () => {

@@ -91,6 +91,7 @@ function engineOn(xla: Xla, attention: string): Engine {
   return {
     name: 'xla',
     precision,
+    deviceCount: devices.length,
     tokenMultiple: xla.fused === null ? undefined : TOKEN_MULTIPLE,
     description: `xla (${descriptionOf(xla)}, PJRT ${major}.${minor}, ${precision} products${attention})`,
     upload: (tensor, options) => upload(xla, tensor, options),

@@ -6,6 +6,7 @@ import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { untested } from './untested.mjs';
 
 const HELP = `bash run.sh, or npm run bench:gpu -- with
 
@@ -44,11 +45,12 @@ const CLASSES = 10;
 const TOKENS = 128;
 /** Seconds that one timing may take: XLA and torch.compile compile a step for a minute or two. */
 const TIMING_SECONDS = 420;
+const GPU_SUITE = 'gpu/gpu.test.mjs';
 const SUITES = [
   ['contract suite', 'contract/engines.test.mjs', 240],
   ['golden PC-LoRA steps', 'golden/pclora-step.test.mjs', 300],
   ['xla', 'engines/xla.test.mjs', 180],
-  ['what only a GPU shows', 'gpu/gpu.test.mjs', 420],
+  ['what only a GPU shows', GPU_SUITE, 420],
 ];
 const CASES = {
   full: [
@@ -152,7 +154,7 @@ async function findDevice() {
 }
 
 /** Runs the bundled suites on the device, on Node's own runner. */
-async function runTests({ plugin }) {
+async function runTests({ plugin, device }) {
   const env = {
     SLIM_PJRT_PLUGIN: plugin,
     SLIM_TEST_ENGINES: 'xla',
@@ -164,7 +166,7 @@ async function runTests({ plugin }) {
       results.missing.push({ what, problem: `not begun: ${flags.minutes} minutes were over` });
       continue;
     }
-    const { stdout, problem } = await run(process.execPath, [join(here, 'tests', file)], seconds, env);
+    const { stdout, problem: ended } = await run(process.execPath, [join(here, 'tests', file)], seconds, env);
     const tests = stdout
       .split('\n')
       .filter((line) => line.startsWith('{'))
@@ -172,10 +174,11 @@ async function runTests({ plugin }) {
     const count = (outcome) => tests.filter((test) => test.outcome === outcome).length;
     const failures = tests.filter(({ outcome }) => outcome === 'failed');
     const told = { suite: what, passed: count('passed'), failed: failures.length, skipped: count('skipped') };
+    const problem = ended ?? untested(told, file === GPU_SUITE && ['cuda', 'rocm'].includes(device));
     results.tests.push({ ...told, failures: failures.slice(0, 40), problem });
     save();
-    const ended = problem !== null && failures.length === 0 ? `; ${problem}` : '';
-    log(`${what}: ${told.passed} passed, ${told.failed} failed, ${told.skipped} skipped${ended}`);
+    const why = problem !== null && failures.length === 0 ? `; ${problem}` : '';
+    log(`${what}: ${told.passed} passed, ${told.failed} failed, ${told.skipped} skipped${why}`);
     for (const { title, error } of failures.slice(0, 10)) log(`  ${title}: ${error.split('\n')[0]}`);
   }
 }

@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 node=$(command -v node || true)
 if [ -f node.xz ]; then
   node=./node
-  if [ ! -f node ]; then
+  if [ ! -f node ] || [ node.xz -nt node ]; then
     if command -v xz > /dev/null; then xz -dc node.xz
     else python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open("node.xz"), sys.stdout.buffer)'
     fi > node.$$
