@@ -76,7 +76,9 @@ for (const name of NATIVE) {
       !/(\/(vendor|doc|node_modules|musl_x64)|\.(cc|hh|h|S|asm|txt))$/.test(path.slice(`node_modules/${name}`.length)),
   });
 }
-for (const name of readdirSync(SOURCES).filter((name) => /^(run\.sh|(bench|untested)\.mjs|reference.*\.py)$/.test(name)))
+for (const name of readdirSync(SOURCES).filter((name) =>
+  /^(run\.sh|(bench|untested)\.mjs|reference.*\.py)$/.test(name),
+))
   copyFileSync(`${SOURCES}/${name}`, `${BUNDLE}/${name}`);
 if (withNode) packNode(`${BUNDLE}/node`);
 
