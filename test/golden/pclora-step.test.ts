@@ -1,6 +1,6 @@
 /** The whole PC-LoRA step against PyTorch: fixtures/make_pclora_steps.py says what was computed. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Engine, evaluate, floats, type HostTensor, integers, type Program } from '../../cli/engines/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
@@ -127,7 +127,7 @@ const sharedByThree: TestEngine = {
 };
 
 /** SwiftShader compiles the shaders of a whole step first. */
-vi.setConfig({ testTimeout: 240_000 });
+const timeout = 240_000;
 
 /** On webgpu the second alone: SwiftShader takes its time, and the operations of a ViT are in contract/. */
 const SUBJECTS: readonly (readonly [TestData, typeof vit])[] = [
@@ -194,7 +194,7 @@ function compareWithPyTorch(data: TestData, load: typeof vit, createEngine: () =
     };
   }
 
-  it('computes the logits, block outputs and losses, and every gradient', async () => {
+  it('computes the logits, block outputs and losses, and every gradient', { timeout }, async () => {
     const trained = new Map(trainedSpecs.map((spec) => [spec.name, input(`trained ${spec.name}`, spec.shape)]));
     const losses = compressLosses(
       { model: subject.model, batch: BATCH, adapters, alpha: golden.alpha },
@@ -246,7 +246,7 @@ function compareWithPyTorch(data: TestData, load: typeof vit, createEngine: () =
     }
   });
 
-  it('computes the adapters-only logits', async () => {
+  it('computes the adapters-only logits', { timeout }, async () => {
     const { model } = subject;
     const specs = [...tensorsOf(model.layers), ...adapterTensors(model.layers, adapters.ranks)];
     const { logits } = model.forward(
@@ -259,7 +259,7 @@ function compareWithPyTorch(data: TestData, load: typeof vit, createEngine: () =
     expectClose(results.logits.data, values.get('adapters_only.logits')!, 1e-5, 'adapters-only logits');
   });
 
-  it('follows ten AdamW steps through both programs', async () => {
+  it('follows ten AdamW steps through both programs', { timeout }, async () => {
     const { lr, weight_decay: weightDecay } = golden.adamw;
     const optimizer = { ...ADAMW_DEFAULTS, weightDecay, clipNorm: 0 };
     const layout = flatLayout(trainedSpecs);

@@ -79,7 +79,9 @@ describe('the tarball', () => {
       '',
       'cli/',
       'dist/',
-      ...['bun', 'deno', 'edge-worker', 'lambda', 'lib', 'node', 'packages', 'types'].map((name) => `dist/${name}/`),
+      ...['bun', 'deno', 'edge-worker', 'lambda', 'lib', 'node', 'packages', 'tensorflow', 'types'].map(
+        (name) => `dist/${name}/`,
+      ),
       'infra/package/',
     ]);
     expect(files.filter((file) => !file.includes('/'))).toEqual(['LICENSE', 'README.md', 'package.json']);
