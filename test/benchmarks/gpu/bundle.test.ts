@@ -12,7 +12,7 @@ const project = fileURLToPath(new URL('../../..', import.meta.url));
 const folder = temporaryFolder();
 
 describe.skipIf(withoutXla !== null)(`the GPU bundle${skipNote(withoutXla)}`, () => {
-  it('tests and times Slim away from the project, and writes what it found', { timeout: 300_000 }, () => {
+  it('tests and times Slim away from the project, and writes what it found', { timeout: 600_000 }, () => {
     execFileSync(process.execPath, [join(project, 'infra/gpu-bundle.mjs'), '--without-node']);
     const bundle = join(folder, 'bundle');
     cpSync(join(project, 'dist/gpu-bundle'), bundle, { recursive: true });
