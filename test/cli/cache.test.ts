@@ -49,7 +49,7 @@ describe('--cache', () => {
     );
     const second = await slim([...flags, work.path('second'), '--cache', cache, '--json']);
     expect(second.stderr).not.toMatch(/decoded|The cache/);
-    expect(JSON.parse(second.stdout)).toEqual({ ...plain, run: work.path('second') });
+    expect(JSON.parse(second.stdout)).toEqual({ ...plain, run: work.path('second'), dataShare: expect.any(Number) });
     for (const run of ['first', 'second'])
       expect(weights(run, 'model.safetensors').equals(weights('plain', 'model.safetensors'))).toBe(true);
   });
