@@ -5,7 +5,7 @@ import { tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { type AdapterOptions, adapterTensors, initialName } from '../pclora/linear.ts';
 import { initialTensors } from '../pretrained/initial.ts';
-import { uploadBatch } from '../train/evaluate.ts';
+import { uploadBatch } from '../train/batch-inputs.ts';
 import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../train/optimizer.ts';
 import { compressGraph, DONATED, type Phase, STATE, wholeStep } from '../train/step.ts';
 import { stepsAhead } from '../train/steps-ahead.ts';

@@ -30,7 +30,8 @@ export interface DeviceReport {
 
 /** All of them, those of the CPU's own engines first. Opens every plugin that is found where its hardware is, and WebGPU's adapter. */
 export async function listDevices(io: BringingIo): Promise<DeviceReport[]> {
-  const reports = [await ofPackage('onnx', 'onnxruntime'), await ofWebgpu(io), await ofTfjs(), await ofTfjsOnGpu()];
+  const onnx = await ofPackage('onnx', 'onnxruntime');
+  const reports = [onnx, await ofWebgpu(onnx, io), await ofTfjs(), await ofTfjsOnGpu()];
   for (const platform of PLATFORMS) reports.push(...(await ofPlatform(platform)));
   return reports;
 }
@@ -86,12 +87,11 @@ async function ofTensorflow(variant: TensorflowVariant): Promise<Pick<DeviceRepo
     if (variant === 'gpu' && !usesGpu) return { version: null, problem: 'TensorFlow finds no GPU', remedy: '' };
     return { version: description, problem: null, remedy: '' };
   } catch (error) {
-    return { version: null, problem: messageOf(error), remedy: error instanceof UserError ? error.hint : '' };
+    return { version: null, ...reasonOf(error) };
   }
 }
 
-async function ofWebgpu(io: BringingIo): Promise<DeviceReport> {
-  const onCpu = await ofPackage('onnx', 'onnxruntime');
+async function ofWebgpu(onCpu: DeviceReport, io: BringingIo): Promise<DeviceReport> {
   const note = 'auto does not take it, for whether it is a GPU or software is not told';
   const report = { ...onCpu, device: 'webgpu', name: null, memoryBytes: null, note } as const;
   if (report.problem !== null) return report;
@@ -100,7 +100,7 @@ async function ofWebgpu(io: BringingIo): Promise<DeviceReport> {
     await (await createWebgpuEngine(io)).dispose();
     return report;
   } catch (error) {
-    return { ...report, problem: messageOf(error), remedy: error instanceof UserError ? error.hint : '' };
+    return { ...report, ...reasonOf(error) };
   }
 }
 
@@ -136,7 +136,11 @@ async function ofPlatform(platform: Platform): Promise<DeviceReport[]> {
       remedy: '',
     }));
   } catch (error) {
-    const remedy = error instanceof UserError ? error.hint : '';
-    return [{ ...absent, problem: messageOf(error), remedy }];
+    return [{ ...absent, ...reasonOf(error) }];
   }
+}
+
+/** Why something can't compute, told from the error that it ended with. */
+function reasonOf(error: unknown): Pick<DeviceReport, 'problem' | 'remedy'> {
+  return { problem: messageOf(error), remedy: error instanceof UserError ? error.hint : '' };
 }

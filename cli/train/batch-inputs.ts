@@ -1,4 +1,5 @@
 /** What a batch gives a graph: a model's inputs, of pictures their bytes. */
+import type { DeviceTensor, Engine, HostTensor } from '../engines/engine.ts';
 import type { Node } from '../graph/graph.ts';
 import { input } from '../graph/ops/leaf.ts';
 import { type Normalization, normalizePictures } from '../graph/ops/normalize-pictures.ts';
@@ -32,4 +33,11 @@ export function batchInputs(
   if (normalization === undefined) return inputs;
   const [B, C, H, W] = inputs.pixels.shape;
   return { ...inputs, pixels: normalizePictures(input(PICTURES, [B, H, W, C], 'u8'), normalization) };
+}
+
+/** Uploads a batch for programs that were told of it by `batchedInputs`. */
+export function uploadBatch(engine: Engine, batch: Readonly<Record<string, HostTensor>>): Record<string, DeviceTensor> {
+  return Object.fromEntries(
+    Object.entries(batch).map(([name, tensor]) => [name, engine.upload(tensor, { batched: true })]),
+  );
 }

@@ -1,11 +1,11 @@
 /** Accuracy of a model on labelled samples. */
 import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
-import type { Engine, HostTensor, Inputs, Program } from '../engines/engine.ts';
+import type { Engine, Inputs, Program } from '../engines/engine.ts';
 import { UserError } from '../io/errors.ts';
 import type { Parts } from '../models/model.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
-import { batchedInputs, batchInputs, normalizationOf } from './batch-inputs.ts';
+import { batchedInputs, batchInputs, normalizationOf, uploadBatch } from './batch-inputs.ts';
 import { withinMemory } from './memory.ts';
 import { createPrograms, type Programs } from './programs.ts';
 
@@ -35,13 +35,6 @@ export function compileForward(
       { takesTurns: tokens !== null, batched: batchedInputs(model) },
     );
   });
-}
-
-/** Uploads what `compileForward`'s programs take of a batch. */
-export function uploadBatch(engine: Engine, batch: Readonly<Record<string, HostTensor>>): Inputs {
-  return Object.fromEntries(
-    Object.entries(batch).map(([name, tensor]) => [name, engine.upload(tensor, { batched: true })]),
-  );
 }
 
 /** The share of `samples` samples whose largest logit is the label's, 0 to 1. */

@@ -10,6 +10,7 @@ import {
   type Program,
   partOf,
 } from '../engines/engine.ts';
+import { uploadBatch } from './batch-inputs.ts';
 import type { AdamwOptions, FlatLayout } from './optimizer.ts';
 import { ACCUMULATED, accumulatedSize, DONATED, partStep, type StepGraph, updateStep, wholeStep } from './step.ts';
 
@@ -143,9 +144,8 @@ async function withUploaded<R>(
   scalars: Readonly<Record<string, HostTensor>>,
   run: (given: Inputs) => Promise<R>,
 ): Promise<R> {
-  const given: Record<string, DeviceTensor> = {};
+  const given = uploadBatch(engine, batch);
   try {
-    for (const [name, tensor] of Object.entries(batch)) given[name] = engine.upload(tensor, { batched: true });
     for (const [name, tensor] of Object.entries(scalars)) given[name] = engine.upload(tensor);
     return await run(given);
   } finally {

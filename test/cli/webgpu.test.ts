@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { skipNote } from '../contract/hosts/installed.ts';
 import {
+  expectSameLosses,
   readMetrics,
   readRecord,
   slimJson,
@@ -44,14 +45,7 @@ describe.skipIf(withoutWebgpu !== null)(`slim on webgpu${skipNote(withoutWebgpu)
   }, 240_000);
 
   it('takes 8 steps with the losses of the CPU', () => {
-    const [cpu, webgpu] = ['cpu', 'webgpu'].map((run) =>
-      readMetrics(work.path(run)).filter(({ loss }) => loss !== undefined),
-    );
-    expect(webgpu.map(({ step }) => step)).toEqual(Array.from({ length: 8 }, (_, step) => step));
-    for (const [i, line] of webgpu.entries()) {
-      for (const name of ['loss', 'task', 'gradientNorm'] as const)
-        expect(Math.abs(line[name]! / cpu[i][name]! - 1), `${name} of step ${i}`).toBeLessThan(1e-4);
-    }
+    expectSameLosses(work.path('webgpu'), work.path('cpu'), 8, 1e-4);
   });
 
   it('records where it computed', () => {

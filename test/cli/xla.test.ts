@@ -2,7 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { skipNote } from '../contract/hosts/installed.ts';
-import { readMetrics, readRecord, slim, slimJson, untimed, workFolder, writeTinyModel } from '../support/cli.ts';
+import {
+  expectSameLosses,
+  readMetrics,
+  readRecord,
+  slim,
+  slimJson,
+  untimed,
+  workFolder,
+  writeTinyModel,
+} from '../support/cli.ts';
 import { withoutXla } from '../support/xla.ts';
 
 const work = workFolder();
@@ -28,16 +37,7 @@ describe.skipIf(withoutXla !== null)(`slim train --engine xla${skipNote(withoutX
   }, 240_000);
 
   it('takes 30 steps with the losses of onnx', () => {
-    const [onnx, xla] = ['onnx', 'xla'].map((run) =>
-      readMetrics(work.path(run)).filter(({ loss }) => loss !== undefined),
-    );
-    expect(xla.map(({ step }) => step)).toEqual(Array.from({ length: 30 }, (_, step) => step));
-    for (const [i, line] of xla.entries()) {
-      for (const name of ['loss', 'task', 'gradientNorm'] as const)
-        expect(Math.abs(line[name]! / onnx[i][name]! - 1), `${name} of step ${i}`).toBeLessThan(1e-4);
-      // At step 0 the student is the teacher, and their distance rounding.
-      expect(Math.abs(line.feature! - onnx[i].feature!), `feature of step ${i}`).toBeLessThan(1e-4 * line.loss!);
-    }
+    expectSameLosses(work.path('xla'), work.path('onnx'), 30, 1e-4);
   });
 
   it('records engine and precision, resolved', () => {
@@ -66,14 +66,9 @@ describe.skipIf(withoutXla !== null)(`slim train --engine xla${skipNote(withoutX
   it('trains on several devices to the losses of one', async () => {
     const out = work.path('devices');
     await slimJson([...onXla, '--devices', '4', '--out', out]);
-    const [one, four] = [work.path('xla'), out].map((run) => readMetrics(run));
-    expect(four).toHaveLength(one.length);
-    for (const [i, line] of four.entries()) {
-      for (const name of ['loss', 'task', 'gradientNorm'] as const)
-        if (one[i][name] !== undefined)
-          expect(Math.abs(line[name]! / one[i][name]! - 1), `${name} of step ${line.step}`).toBeLessThan(1e-5);
-      expect(line.accuracy).toBe(one[i].accuracy);
-    }
+    expectSameLosses(out, work.path('xla'), 30, 1e-5);
+    const accuracies = (run: string) => readMetrics(run).map(({ accuracy }) => accuracy);
+    expect(accuracies(out)).toEqual(accuracies(work.path('xla')));
     expect((readRecord(out).configuration as Record<string, unknown>).devices).toBe(4);
   });
 

@@ -743,8 +743,16 @@ const encoder: Case[] = [
       [1, 3, 1, 2],
       [5, 1, 17, 0],
     ] as const
-  ).map(
-    ([batch, T, width, index]): Case => ({
+  ).flatMap(([batch, T, width, index]): Case[] => [
+    {
+      operation: 'selectToken',
+      what: `token ${index} of ${batch} × ${T} of ${width}`,
+      inputs: [{ shape: [batch * T, width] }],
+      shape: [batch, width],
+      build: (x) => selectToken(x, batch, index),
+      entry: ([i, d], x) => at(x, i * T + index, d),
+    },
+    {
       operation: 'padTokens',
       what: `${batch} × ${T} of ${width} by ${index}`,
       inputs: [{ shape: [batch * T, width] }],
@@ -754,24 +762,8 @@ const encoder: Case[] = [
         const [sequence, token] = [Math.floor(row / (T + index)), row % (T + index)];
         return token < T ? at(x, sequence * T + token, d) : 0;
       },
-    }),
-  ),
-  ...(
-    [
-      [3, 5, 2, 0],
-      [1, 3, 1, 2],
-      [5, 1, 17, 0],
-    ] as const
-  ).map(
-    ([batch, T, width, index]): Case => ({
-      operation: 'selectToken',
-      what: `token ${index} of ${batch} × ${T} of ${width}`,
-      inputs: [{ shape: [batch * T, width] }],
-      shape: [batch, width],
-      build: (x) => selectToken(x, batch, index),
-      entry: ([i, d], x) => at(x, i * T + index, d),
-    }),
-  ),
+    },
+  ]),
 ];
 
 // ---- tables and their rows ----

@@ -1,8 +1,10 @@
 /** The command line in this process, and small things for it to work on. */
+
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { expect } from 'vitest';
 import { main } from '../../cli/main.ts';
 import { tensorsOf } from '../../cli/models/layers.ts';
 import type { Architecture, ModelConfig } from '../../cli/pretrained/architecture.ts';
@@ -232,6 +234,20 @@ export function readMetrics(run: string): MetricsLine[] {
   const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').split('\n');
   if (lines.pop() !== '') throw new Error('metrics.jsonl: the last line is cut short');
   return lines.map((line) => JSON.parse(line) as MetricsLine);
+}
+
+/** Holds the losses and gradients' norms of two runs together, step by step, and that there are `steps` of them. */
+export function expectSameLosses(run: string, reference: string, steps: number, tolerance: number): void {
+  const [lines, expected] = [run, reference].map((folder) =>
+    readMetrics(folder).filter(({ loss }) => loss !== undefined),
+  );
+  expect(lines.map(({ step }) => step)).toEqual(Array.from({ length: steps }, (_, step) => step));
+  for (const [i, line] of lines.entries()) {
+    for (const name of ['loss', 'task', 'gradientNorm'] as const)
+      expect(Math.abs(line[name]! / expected[i][name]! - 1), `${name} of step ${i}`).toBeLessThan(tolerance);
+    // At step 0 the student is the teacher, and their distance rounding.
+    expect(Math.abs(line.feature! - expected[i].feature!), `feature of step ${i}`).toBeLessThan(tolerance * line.loss!);
+  }
 }
 
 /** What `readMetrics` gives, without the timings. */

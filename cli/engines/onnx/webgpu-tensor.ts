@@ -2,6 +2,7 @@
 import type * as ort from 'onnxruntime-node';
 import type { DType, Shape } from '../../graph/graph.ts';
 import type { DeviceTensor, HostValues } from '../engine.ts';
+import { Retained } from '../retained.ts';
 
 /** The memories that a tensor may lie in, as onnxruntime calls them. */
 export type Location = 'cpu' | 'gpu-buffer';
@@ -27,15 +28,14 @@ export function homeOf(dtype: DType): Location {
 }
 
 /** Values where they were last needed. They outlive `dispose` for as long as a run that was given them has not begun. */
-export class WebgpuTensor implements DeviceTensor {
+export class WebgpuTensor extends Retained implements DeviceTensor {
   readonly dtype: DType;
   readonly shape: Shape;
   private readonly move: Move;
   private place: Promise<Held>;
-  private users = 0;
-  private isDisposed = false;
 
   constructor(held: Held, dtype: DType, move: Move) {
+    super();
     this.dtype = dtype;
     this.shape = held.tensor.dims;
     this.move = move;
@@ -59,30 +59,13 @@ export class WebgpuTensor implements DeviceTensor {
     });
   }
 
-  dispose(): void {
-    if (this.isDisposed) return;
-    this.isDisposed = true;
-    if (this.users === 0) this.free();
-  }
-
-  /** Holds the tensor for a call. */
-  async using<R>(call: () => Promise<R>): Promise<R> {
-    this.users++;
-    try {
-      return await call();
-    } finally {
-      this.users--;
-      if (this.isDisposed && this.users === 0) this.free();
-    }
-  }
-
   private async brought(held: Held): Promise<Held> {
     const { tensor } = held;
     if (tensor.location === homeOf(this.dtype) || tensor.size <= SENT_WITH_RUN) return held;
     return this.move(tensor, this.dtype, 'gpu-buffer');
   }
 
-  private free(): void {
+  protected free(): void {
     this.place.then(
       ({ tensor, release }) => {
         tensor.dispose();

@@ -18,19 +18,13 @@ import {
   type Outputs,
   type Program,
 } from '../engine.ts';
+import { Retained } from '../retained.ts';
 import { lowerToOnnx, outputName, writeCopyModel } from './lower.ts';
 import { loadOnnxruntime } from './native.ts';
 import { ORT_TYPES } from './session.ts';
 import { type Held, homeOf, type Location, type Move, WebgpuTensor } from './webgpu-tensor.ts';
 
 type Feeds = Readonly<Record<string, ort.Tensor>>;
-
-/** A session that outlives its runs and what they gave. */
-interface Session {
-  run(feeds: Promise<Feeds>): Promise<Readonly<Record<string, Held>>>;
-  /** Releases it as soon as nothing of it is left. */
-  dispose(): Promise<void>;
-}
 
 /** Programs that move tensors: onnxruntime-node can neither upload nor download a buffer by itself. */
 interface Mover {
@@ -87,48 +81,40 @@ async function openSession(api: typeof ort, bytes: Uint8Array, outputs: OutputLo
     // Else onnxruntime gives the CPU, silently, what the provider can't compute.
     extra: { session: { disable_cpu_ep_fallback: '1' } },
   });
-  return outlivingOutputs(session);
+  return new Session(session);
 }
 
 /**
- * Releases a session only when its runs are over and their outputs disposed of: onnxruntime 1.30 gives a buffer back to
- * the execution provider that made it, and crashes where that went with its session.
+ * A session that is released only when its runs are over and their outputs disposed of: onnxruntime 1.30 gives a buffer
+ * back to the execution provider that made it, and crashes where that went with its session.
  */
-function outlivingOutputs(session: ort.InferenceSession): Session {
-  let users = 0;
-  let isDisposed = false;
-  const releaseIfUnused = async (): Promise<void> => {
-    if (isDisposed && users === 0) await session.release();
-  };
-  const leave = (): void => {
-    users--;
-    void releaseIfUnused();
-  };
-  return {
-    async run(feeds) {
-      if (isDisposed) throw new EngineError('webgpu: a program was run that had been disposed of');
-      users++;
-      try {
-        const results = Object.entries(await runSession(session, await feeds));
-        users += results.length;
-        return Object.fromEntries(results.map(([name, tensor]) => [name, { tensor, release: leave }]));
-      } finally {
-        leave();
-      }
-    },
-    dispose: async () => {
-      if (isDisposed) return;
-      isDisposed = true;
-      await releaseIfUnused();
-    },
-  };
+class Session extends Retained {
+  private readonly session: ort.InferenceSession;
+
+  constructor(session: ort.InferenceSession) {
+    super();
+    this.session = session;
+  }
+
+  async run(feeds: Promise<Feeds>): Promise<Record<string, Held>> {
+    if (this.isDisposed) throw new EngineError('webgpu: a program was run that had been disposed of');
+    return this.using(async () => {
+      const results = Object.entries(await runSession(this.session, await feeds));
+      this.retain(results.length);
+      return Object.fromEntries(results.map(([name, tensor]) => [name, { tensor, release: () => this.release() }]));
+    });
+  }
+
+  protected free(): void {
+    void this.session.release();
+  }
 }
 
 /** @throws UserError where no adapter opens: the moving programs are the first that want one */
 async function createMover(api: typeof ort): Promise<Mover> {
   const sessions = new Map<string, Session>();
   const dispose = async (): Promise<void> => {
-    for (const session of sessions.values()) await session.dispose();
+    for (const session of sessions.values()) session.dispose();
     sessions.clear();
   };
   try {
@@ -206,6 +192,6 @@ async function compile(api: typeof ort, graph: Graph, { constants }: CompileOpti
         outputs.map(([name, { dtype }]) => [name, new WebgpuTensor(results[outputName(name)], dtype, move)]),
       );
     },
-    dispose: () => session.dispose(),
+    dispose: async () => session.dispose(),
   };
 }

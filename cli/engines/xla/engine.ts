@@ -23,6 +23,7 @@ import {
   type UploadOptions,
 } from '../engine.ts';
 import type { Precision } from '../precision.ts';
+import { Retained } from '../retained.ts';
 import { cudnnAttention, smallAttention, TOKEN_MULTIPLE } from './cudnn-attention.ts';
 import { type FusedKernels, lowerInSlices, lowerToStableHlo } from './lower.ts';
 import {
@@ -192,15 +193,13 @@ function placementOf(
 }
 
 /** A tensor on the devices. It outlives `dispose` for as long as a run that was given it has not begun. */
-class XlaTensor implements DeviceTensor {
+class XlaTensor extends Retained implements DeviceTensor {
   readonly dtype: DType;
   readonly shape: Shape;
   readonly placement: Placement;
   /** One a device, in the devices' order. */
   readonly buffers: readonly BufferHandle[];
   private readonly client: Client;
-  private users = 0;
-  private disposed = false;
 
   constructor(
     client: Client,
@@ -208,6 +207,7 @@ class XlaTensor implements DeviceTensor {
     { dtype, shape }: { readonly dtype: DType; readonly shape: Shape },
     placement: Placement = 'copies',
   ) {
+    super();
     this.client = client;
     this.buffers = buffers;
     this.dtype = dtype;
@@ -228,24 +228,7 @@ class XlaTensor implements DeviceTensor {
     return values;
   }
 
-  dispose(): void {
-    if (this.disposed) return;
-    this.disposed = true;
-    if (this.users === 0) this.destroy();
-  }
-
-  /** Holds the buffers while a call on another thread has their addresses. */
-  async using<T>(call: () => Promise<T>): Promise<T> {
-    this.users++;
-    try {
-      return await call();
-    } finally {
-      this.users--;
-      if (this.disposed && this.users === 0) this.destroy();
-    }
-  }
-
-  private destroy(): void {
+  protected free(): void {
     for (const buffer of this.buffers) this.client.destroyBuffer(buffer);
   }
 }

@@ -3,8 +3,9 @@
  * described to it. Counts the kernels, and the bytes that each reads and writes at least, which is what most of them take
  * their time for. No autotuning: on the card, products may be other kernels.
  *
- * SLIM_PJRT_PLUGIN names the plugin (`slim setup cuda`); SLIM_BENCH_MODEL (vit-b16), SLIM_BENCH_BATCH (128) and
- * SLIM_BENCH_PARTITIONS (1) say of what.
+ * SLIM_PJRT_PLUGIN names the plugin (`slim setup cuda`); SLIM_BENCH_MODEL (vit-b16), SLIM_BENCH_BATCH (128),
+ * SLIM_BENCH_PARTITIONS (1) and SLIM_BENCH_TOKEN_MULTIPLE (the engine's; 1 pads no picture for the whole step) say of
+ * what.
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -61,7 +62,7 @@ function moduleOf(phase: Phase): string {
   const adapters = { init: 'paper', ranks, scaling: 1 } as const;
   // As the engine has it: fused attention on one device.
   const isFused = partitions === 1;
-  const tokenMultiple = isFused ? TOKEN_MULTIPLE : undefined;
+  const tokenMultiple = isFused ? Number(process.env.SLIM_BENCH_TOKEN_MULTIPLE ?? TOKEN_MULTIPLE) : undefined;
   const step = compressGraph({ model, batch, layout, adapters, alpha: 0.2, tokenMultiple }, phase);
   return lowerToStableHlo(wholeStep(step, ADAMW_DEFAULTS), {
     precision: 'bf16',
