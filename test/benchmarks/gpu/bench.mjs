@@ -13,6 +13,8 @@ const HELP = `bash run.sh, or npm run bench:gpu -- with
   --device NAME    cuda, rocm, tpu or cpu (default: the best that slim devices finds)
   --models WHICH   full: ViT-B and BERT-base; tiny: two presets of a few blocks, to try the script (default: full)
   --parts LIST     of devices, tests, train-step (default: all)
+  --cases LIST     of what --models stands for these alone, each as MODEL:BATCH:PRECISION, such as vit-b16:128:bf16
+  --systems LIST   of slim, torch-compile, torch-eager, jax-jit (default: all that are there)
   --rounds N       how often every system is timed, in turn (default: 2)
   --steps N        timed steps of each phase (default: 20)
   --minutes N      begin nothing after so many (default: 28)
@@ -24,6 +26,8 @@ const { values: flags } = parseArgs({
     device: { type: 'string' },
     models: { type: 'string', default: 'full' },
     parts: { type: 'string', default: 'devices,tests,train-step' },
+    cases: { type: 'string' },
+    systems: { type: 'string', default: 'slim,torch-compile,torch-eager,jax-jit' },
     rounds: { type: 'string', default: '2' },
     steps: { type: 'string', default: '20' },
     minutes: { type: 'string', default: '28' },
@@ -66,6 +70,14 @@ const CASES = {
   ],
 };
 if (!(flags.models in CASES)) throw new Error(`--models ${flags.models}: expected full or tiny`);
+const nameOf = ({ model, batch, precision }) => `${model}:${batch}:${precision}`;
+const cases = flags.cases
+  ? flags.cases.split(',').map((name) => {
+      const found = CASES[flags.models].find((one) => nameOf(one) === name);
+      if (found) return found;
+      throw new Error(`--cases ${name}: expected one of ${CASES[flags.models].map(nameOf).join(', ')}`);
+    })
+  : CASES[flags.models];
 
 const began = Date.now();
 const minutes = () => (Date.now() - began) / 60_000;
@@ -185,18 +197,21 @@ async function runTests({ plugin, device }) {
 
 /** Which of the systems are here; Slim is. */
 async function systems(device) {
-  const found = [{ system: 'slim', mode: device }];
+  const asked = flags.systems.split(',');
+  const found = asked.includes('slim') ? [{ system: 'slim', mode: device }] : [];
   for (const [library, modes] of [
     ['torch', ['compile', 'eager']],
     ['jax', ['jit']],
   ]) {
+    const wanted = modes.filter((mode) => asked.includes(`${library}-${mode}`));
+    if (wanted.length === 0) continue;
     const check = {
       torch: 'import torch; print(torch.cuda.is_available())',
       jax: 'import jax; print(jax.default_backend())',
     };
     const { stdout, problem } = await run(flags.python, ['-c', check[library]], 120);
     const usable = problem === null && (device === 'cpu' || !/^(False|cpu)/.test(stdout.trim()));
-    if (usable) for (const mode of modes) found.push({ system: library, mode });
+    if (usable) for (const mode of wanted) found.push({ system: library, mode });
     else log(`${library}: not beside ${flags.python}, or not on ${device}`);
   }
   return found;
@@ -205,7 +220,7 @@ async function systems(device) {
 /** Every case by every system, one process each, in turn: what one round has of heat or neighbours, all have. */
 async function timeSteps(device) {
   const all = await systems(device);
-  for (const { model, batch, precision } of CASES[flags.models]) {
+  for (const { model, batch, precision } of cases) {
     for (let round = 1; round <= Number(flags.rounds); round++) {
       for (const { system, mode } of all) {
         const what = `${model}, batch ${batch}, ${precision}, ${system} ${mode}, round ${round}`;
