@@ -89,4 +89,9 @@ export interface StableHloWriter {
     b: HloValue,
     axes: { readonly a: number; readonly b: number; readonly batched?: number; readonly sums?: boolean },
   ): HloValue;
+  /**
+   * A product of two matrices, and a bias (N) for each of its rows. In bf16 a thin a is given a column of ones, and b the
+   * bias as one of bf16, so that it costs no pass over the result.
+   */
+  productPlus(a: HloValue, b: HloValue, bias: HloValue, axes: { readonly a: number; readonly b: number }): HloValue;
 }

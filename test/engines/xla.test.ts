@@ -19,18 +19,18 @@ import { random } from '../../runtime/random.ts';
 import { skipNote } from '../contract/hosts/installed.ts';
 import { relativeError } from '../support/compare.ts';
 import { python, withoutPython } from '../support/python.ts';
-import { createTestXlaEngine, withoutSeveral, withoutXla } from '../support/xla.ts';
+import { createTestXlaEngine, withoutGpu, withoutSeveral, withoutXla } from '../support/xla.ts';
 
 const withoutJax = withoutPython('jax');
 
 describe('a module', () => {
-  const x = input('x', [2, 3]);
+  const x = input('x', [2, 8]);
   const text = (precision: Precision, donated?: Record<string, string>): string =>
     lowerToStableHlo({ outputs: { y: gemm(x, x, null, { transB: true }), x: scale(x, 2) } }, { precision, donated })
       .text;
 
   it('is the same whatever the inputs and outputs are called', () => {
-    const other = input('other', [2, 3]);
+    const other = input('other', x.shape);
     expect(lowerToStableHlo({ outputs: { z: add(other, other) } }, { precision: 'f32' }).text).toBe(
       lowerToStableHlo({ outputs: { y: add(x, x) } }, { precision: 'f32' }).text,
     );
@@ -39,14 +39,31 @@ describe('a module', () => {
   it('says what products take', () => {
     expect(text('f32')).toContain('#stablehlo<precision HIGHEST>');
     expect(text('tf32')).toContain('#stablehlo<precision DEFAULT>');
-    expect(text('bf16')).toContain('(tensor<2x3xbf16>, tensor<2x3xbf16>) -> tensor<2x2xbf16>');
+    expect(text('bf16')).toContain('(tensor<2x8xbf16>, tensor<2x8xbf16>) -> tensor<2x2xbf16>');
   });
 
   it('computes the gradient of a weight, a sum over the batch, to f32', () => {
-    const weight = input('w', [4, 3]);
+    const weight = input('w', [16, 8]);
     const [gradient] = gradients(sumOfAll(linear(x, weight, null, 'layer')), [weight]);
     const { text } = lowerToStableHlo({ outputs: { gradient } }, { precision: 'bf16' });
-    expect(text).toMatch(/dot_general.*xbf16>\) -> tensor<4x3xf32>/);
+    expect(text).toMatch(/dot_general.*xbf16>\) -> tensor<16x8xf32>/);
+  });
+
+  it('fills rows of bf16 that no whole loads read, and cuts the product to its size', () => {
+    const odd = [input('a', [4, 13]), input('b', [5, 13])] as const;
+    const { text } = lowerToStableHlo({ outputs: { y: gemm(...odd, null, { transB: true }) } }, { precision: 'bf16' });
+    expect(text).toContain('(tensor<4x16xbf16>, tensor<5x16xbf16>) -> tensor<4x5xbf16>');
+    const exact = lowerToStableHlo({ outputs: { y: gemm(...odd, null, { transB: true }) } }, { precision: 'f32' });
+    expect(exact.text).not.toContain('stablehlo.pad');
+  });
+
+  it('adds a bias within a thin product of bf16, and beside others', () => {
+    const written = (inner: number, precision: Precision): string => {
+      const [a, b, bias] = [input('a', [8, inner]), input('b', [256, inner]), input('c', [256])];
+      return lowerToStableHlo({ outputs: { y: gemm(a, b, bias, { transB: true }) } }, { precision }).text;
+    };
+    expect(written(32, 'bf16')).toContain('(tensor<8x40xbf16>, tensor<256x40xbf16>) -> tensor<8x256xbf16>');
+    for (const text of [written(64, 'bf16'), written(32, 'f32')]) expect(text).toMatch(/"stablehlo.add".*8x256xf32/);
   });
 
   it('leaves all but products in f32', () => {
@@ -60,7 +77,7 @@ describe('a module', () => {
   });
 
   it('tells which output takes over the memory of an input', () => {
-    expect(text('f32', { x: 'x' })).toContain('%arg0: tensor<2x3xf32> {tf.aliasing_output = 1 : i32}');
+    expect(text('f32', { x: 'x' })).toContain('%arg0: tensor<2x8xf32> {tf.aliasing_output = 1 : i32}');
     expect(text('f32')).not.toContain('aliasing');
   });
 });
@@ -206,8 +223,8 @@ describe.skipIf(withoutXla !== null)(`the xla engine${skipNote(withoutXla)}`, ()
   afterAll(() => engine.dispose());
   const vector = (...values: number[]) => floats(Float32Array.from(values), [values.length]);
 
-  it('computes in f32 on a CPU unless asked', () => {
-    expect([engine.name, engine.precision]).toEqual(['xla', 'f32']);
+  it('computes in f32 on a CPU unless asked, and in bf16 on a GPU', () => {
+    expect([engine.name, engine.precision]).toEqual(['xla', withoutGpu === null ? 'bf16' : 'f32']);
   });
 
   it.each([

@@ -4,7 +4,7 @@ import { createEngine } from '../../cli/engines/create.ts';
 import { type Engine, evaluate, floats, type HostTensor, OutOfMemoryError } from '../../cli/engines/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { attention } from '../../cli/graph/ops/attention.ts';
-import { add, multiply } from '../../cli/graph/ops/binary.ts';
+import { add, multiply, scale } from '../../cli/graph/ops/binary.ts';
 import { constant, input } from '../../cli/graph/ops/leaf.ts';
 import { sumOfAll } from '../../cli/graph/ops/reduce.ts';
 import { random } from '../../runtime/random.ts';
@@ -76,12 +76,20 @@ describe.skipIf(withoutGpu !== null)(`on a GPU${skipNote(withoutGpu)}`, { timeou
   });
 
   it('says that it has no room, how much it would take, and goes on', async () => {
-    const [x, y] = [input('x', [2 ** 19, 1]), input('y', [1, 2 ** 20])]; // their sum: 2 TB
+    const sides = [2 ** 19, 2 ** 20] as const;
+    const [x, y] = [input('x', [sides[0], 1]), input('y', [1, sides[1]])];
+    const program = await f32.compile({ outputs: { wide: add(x, y), narrow: scale(x, 2) } });
     const given = {
-      x: floats(new Float32Array(2 ** 19), [2 ** 19, 1]),
-      y: floats(new Float32Array(2 ** 20), [1, 2 ** 20]),
+      x: f32.upload(floats(new Float32Array(sides[0]), x.shape)),
+      y: f32.upload(floats(new Float32Array(sides[1]), y.shape)),
     };
-    await expect(evaluate(f32, { outputs: { sum: add(x, y) } }, given)).rejects.toBeInstanceOf(OutOfMemoryError);
+    const failure = await program
+      .run(given)
+      .then(({ narrow }) => narrow.read())
+      .catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(OutOfMemoryError);
+    expect((failure as OutOfMemoryError).neededBytes).toBeGreaterThan(4 * sides[0] * sides[1]);
+    await program.dispose();
     const small = { x: floats(Float32Array.of(1), [1]), y: floats(Float32Array.of(2), [1]) };
     const { sum } = await evaluate(f32, { outputs: { sum: add(input('x', [1]), input('y', [1])) } }, small);
     expect([...sum.data]).toEqual([3]);

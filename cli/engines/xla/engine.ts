@@ -200,15 +200,21 @@ class XlaTensor extends Retained implements DeviceTensor {
   /** One a device, in the devices' order. */
   readonly buffers: readonly BufferHandle[];
   private readonly client: Client;
+  /** What the program takes that makes it; null for what was uploaded. A device may say only now that it has no room. */
+  private readonly neededBytes: number | null;
 
   constructor(
     client: Client,
     buffers: readonly BufferHandle[],
     { dtype, shape }: { readonly dtype: DType; readonly shape: Shape },
-    placement: Placement = 'copies',
+    {
+      placement = 'copies',
+      neededBytes = null,
+    }: { readonly placement?: Placement; readonly neededBytes?: number | null } = {},
   ) {
     super();
     this.client = client;
+    this.neededBytes = neededBytes;
     this.buffers = buffers;
     this.dtype = dtype;
     this.shape = shape;
@@ -224,7 +230,7 @@ class XlaTensor extends Retained implements DeviceTensor {
       const parts = read.map((buffer, i) => this.client.download(buffer, values.subarray(i * size, (i + 1) * size)));
       for (const part of await Promise.allSettled(parts)) if (part.status === 'rejected') throw part.reason;
     };
-    await this.client.holding(() => this.using(() => named(reading(), null)));
+    await this.client.holding(() => this.using(() => named(reading(), this.neededBytes)));
     return values;
   }
 
@@ -246,7 +252,7 @@ function upload(xla: Xla, tensor: HostTensor, { batched = false }: UploadOptions
     for (const buffer of buffers) client.destroyBuffer(buffer);
     throw asEngineError(error, tensor.data.byteLength);
   }
-  return new XlaTensor(client, buffers, tensor, placement);
+  return new XlaTensor(client, buffers, tensor, { placement });
 }
 
 async function compile(
@@ -294,6 +300,7 @@ async function compile(
             client,
             buffers.map((ofDevice) => ofDevice[i]),
             types[i],
+            { neededBytes },
           ),
         ]),
       );

@@ -28,6 +28,12 @@ const PRODUCTS = {
   bf16: { operands: 'bf16', results: 'bf16', precision: 'DEFAULT' },
 } as const satisfies Readonly<Record<Precision, unknown>>;
 
+/** Values of bf16 that a tensor core loads at once: 16 bytes. Rows that are no multiple of them are read one by one. */
+const ROW_MULTIPLE = 8;
+
+/** How much narrower a matrix is than its product for a copy of it to cost less than a pass over the product. */
+const THIN = 8;
+
 /** A type as MLIR writes it: `tensor<2x3xf32>`. */
 export function tensorType({ dtype, shape }: HloTensorType): string {
   return `tensor<${[...shape, dtype === 'u8' ? 'ui8' : dtype].join('x')}>`;
@@ -117,7 +123,7 @@ export class ModuleWriter implements StableHloWriter {
     const left = x.shape.filter((_, i) => !axes.includes(i));
     const reduced = this.op('stablehlo.reduce', [x, start], { dtype, shape: left }, { dimensions: axes }, combiner);
     const kept = x.shape.map((size, i) => (axes.includes(i) ? 1 : size));
-    return this.op('stablehlo.reshape', [reduced], { dtype, shape: kept });
+    return this.reshape(reduced, kept);
   }
 
   product(
@@ -128,8 +134,13 @@ export class ModuleWriter implements StableHloWriter {
     const { operands, results, precision } = PRODUCTS[this.precision];
     const { batched = 0, sums = false } = axes;
     const leading = Array.from({ length: batched }, (_, i) => i).join(', ');
-    const left = (x: HloValue, axis: number): Shape => x.shape.filter((_, i) => i >= batched && i !== axis);
-    const shape = [...a.shape.slice(0, batched), ...left(a, axes.a), ...left(b, axes.b)];
+    const shapeOf = (x: HloValue, y: HloValue): Shape => [
+      ...x.shape.slice(0, batched),
+      ...x.shape.filter((_, i) => i >= batched && i !== axes.a),
+      ...y.shape.filter((_, i) => i >= batched && i !== axes.b),
+    ];
+    const given = [this.convert(a, operands), this.convert(b, operands)] as const;
+    const taken = operands === 'bf16' && batched === 0 ? this.wholeRows(...given, axes) : given;
     const numbers = [
       `lhs_batching_dimensions = [${leading}], rhs_batching_dimensions = [${leading}]`,
       `lhs_contracting_dimensions = [${axes.a}], rhs_contracting_dimensions = [${axes.b}]`,
@@ -137,11 +148,66 @@ export class ModuleWriter implements StableHloWriter {
     const each = `#stablehlo<precision ${precision}>`;
     const product = this.op(
       'stablehlo.dot_general',
-      [this.convert(a, operands), this.convert(b, operands)],
-      { dtype: sums ? 'f32' : results, shape },
+      taken,
+      { dtype: sums ? 'f32' : results, shape: shapeOf(...taken) },
       { dot_dimension_numbers: `#stablehlo.dot<${numbers.join(', ')}>`, precision_config: `[${each}, ${each}]` },
     );
-    return this.convert(product, 'f32');
+    return this.convert(this.beginning(product, shapeOf(a, b)), 'f32');
+  }
+
+  productPlus(a: HloValue, b: HloValue, bias: HloValue, axes: { readonly a: number; readonly b: number }): HloValue {
+    const [rows, inner] = a.shape;
+    const [columns] = bias.shape;
+    const isThin = axes.a === 1 && THIN * inner <= columns;
+    if (this.precision !== 'bf16' || !isThin) return this.elementwise('stablehlo.add', this.product(a, b, axes), bias);
+    const ones = this.broadcast(this.scalar(1), [rows, 1]);
+    const weights = this.reshape(bias, axes.b === 1 ? [columns, 1] : [1, columns]);
+    return this.product(this.concatenate([a, ones], 1), this.concatenate([b, weights], axes.b), axes);
+  }
+
+  /** Operands with zeros behind each row that tensor cores can't load whole, and as many where they are summed over. */
+  private wholeRows(a: HloValue, b: HloValue, axes: { readonly a: number; readonly b: number }): [HloValue, HloValue] {
+    const whole = (size: number): number => Math.ceil(size / ROW_MULTIPLE) * ROW_MULTIPLE;
+    const sizes = [a, b].map(({ shape }) => shape.with(-1, whole(shape.at(-1)!)));
+    const inner = Math.max(sizes[0][axes.a], sizes[1][axes.b]);
+    return [this.padded(a, sizes[0].with(axes.a, inner)), this.padded(b, sizes[1].with(axes.b, inner))];
+  }
+
+  /** x with zeros behind it on each axis that is shorter than the shape's. */
+  private padded(x: HloValue, shape: Shape): HloValue {
+    if (shape.every((size, i) => size === x.shape[i])) return x;
+    const none = shape.map(() => 0);
+    return this.op(
+      'stablehlo.pad',
+      [x, this.convert(this.scalar(0), x.dtype)],
+      { dtype: x.dtype, shape },
+      {
+        edge_padding_low: none,
+        edge_padding_high: shape.map((size, i) => size - x.shape[i]),
+        interior_padding: none,
+      },
+    );
+  }
+
+  /** The first of x's values on each axis that is longer than the shape's. */
+  private beginning(x: HloValue, shape: Shape): HloValue {
+    if (shape.every((size, i) => size === x.shape[i])) return x;
+    const type = { dtype: x.dtype, shape };
+    return this.op('stablehlo.slice', [x], type, {
+      start_indices: shape.map(() => 0),
+      limit_indices: shape,
+      strides: shape.map(() => 1),
+    });
+  }
+
+  private concatenate(parts: readonly HloValue[], axis: number): HloValue {
+    const [{ dtype, shape }] = parts;
+    const total = parts.reduce((sum, part) => sum + part.shape[axis], 0);
+    return this.op('stablehlo.concatenate', parts, { dtype, shape: shape.with(axis, total) }, { dimension: axis });
+  }
+
+  private reshape(x: HloValue, shape: Shape): HloValue {
+    return this.op('stablehlo.reshape', [x], { dtype: x.dtype, shape });
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Attributes, apply, expectShapes, type Node, type Operation } from '../graph.ts';
+import type { HloValue } from '../targets.ts';
 import { sumTo } from './reduce.ts';
 
 interface GemmAttributes extends Attributes {
@@ -43,10 +44,13 @@ const gemmOperation: Operation<GemmAttributes> = {
     return writer.node('Gemm', inputs, { transA: Number(transA), transB: Number(transB), alpha: writer.float(alpha) });
   },
   stablehlo(hlo, [a, b, c], { attributes: { transA, transB, alpha } }) {
+    const axes = { a: transA ? 0 : 1, b: transB ? 1 : 0 };
+    const scaled = (x: HloValue): HloValue =>
+      alpha === 1 ? x : hlo.elementwise('stablehlo.multiply', x, hlo.scalar(alpha));
+    if (c?.shape.length === 1) return hlo.productPlus(a, scaled(b), c, axes);
     // With A transposed the sum runs over rows of a batch: a gradient of weights.
-    const product = hlo.product(a, b, { a: transA ? 0 : 1, b: transB ? 1 : 0, sums: transA });
-    const scaled = alpha === 1 ? product : hlo.elementwise('stablehlo.multiply', product, hlo.scalar(alpha));
-    return c ? hlo.elementwise('stablehlo.add', scaled, c) : scaled;
+    const product = scaled(hlo.product(a, b, { ...axes, sums: transA }));
+    return c ? hlo.elementwise('stablehlo.add', product, c) : product;
   },
   tfjs(tf, [a, b, c], { attributes: { transA, transB, alpha } }) {
     const product = tf.matMul(a, b, transA, transB);

@@ -55,8 +55,8 @@ const lowRankOperation: Operation<LowRankAttributes> = {
     const { scaling } = node.attributes;
     const [down] = expansionOf(node)!.inputs; // (rows, r)
     const up = gemm(dy, loraB, null, { alpha: scaling }); // (rows, r)
-    const [toB, toC] = productAndSum(dy, scale(down, scaling));
-    return [gemm(up, loraA, null), gemm(up, x, null, { transA: true }), toB, toC];
+    const [toB, toC] = productAndSum(dy, down);
+    return [gemm(up, loraA, null), gemm(up, x, null, { transA: true }), scale(toB, scaling), toC];
   },
 };
 
