@@ -9,6 +9,7 @@ import { openArtifact } from '../io/artifact.ts';
 import { startClassifier } from '../io/classifier.ts';
 import { Interrupted, UserError, usageError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
+import { printable } from '../io/printable.ts';
 import { createProgress, type Progress } from '../io/progress.ts';
 import { mostInFlight, runBatch } from '../predict/batch.ts';
 import { csvLines, FORMATS, type Format, jsonLines } from '../predict/formats.ts';
@@ -28,6 +29,7 @@ export interface RowFlags {
   readonly columns?: readonly string[];
   readonly textColumn?: string;
   readonly textPairColumn?: string;
+  readonly imageColumn?: string;
   readonly shard?: Shard;
   readonly workers?: number;
   readonly resume: boolean;
@@ -47,6 +49,7 @@ export function addRowOptions(command: Command): Command {
     )
     .option('--text-column <name>', 'column that holds the text (default: guessed)')
     .option('--text-pair-column <name>', 'column that holds its second half, such as a hypothesis (default: guessed)')
+    .option('--image-column <name>', 'of pictures: column that holds their files, or the pictures (default: guessed)')
     .addOption(
       new Option('--columns <names>', "the input's columns to keep, with commas between")
         .argParser(columnNames)
@@ -84,7 +87,18 @@ function shard(text: string): Shard {
 /** The flag that asks for rows; null where none does. */
 export function rowFlagOf(flags: RowFlags): string | null {
   const given = (
-    ['output', 'format', 'columns', 'textColumn', 'textPairColumn', 'shard', 'workers', 'resume', 'overwrite'] as const
+    [
+      'output',
+      'format',
+      'columns',
+      'textColumn',
+      'textPairColumn',
+      'imageColumn',
+      'shard',
+      'workers',
+      'resume',
+      'overwrite',
+    ] as const
   ).find((name) => flags[name] !== undefined && flags[name] !== false);
   return given === undefined ? null : `--${given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
@@ -98,7 +112,7 @@ export async function predictRows(path: string, inputs: readonly string[], flags
   const artifact = await openArtifact(path);
   const info = modelInfo(artifact);
   const { source, notices } = await openInputs(inputs, info.task, flags);
-  for (const notice of notices) io.stderr.write(`${notice}\n`);
+  for (const notice of notices) io.stderr.write(`${printable(notice)}\n`);
   const outcomes = outcomeColumns(info, topK, source.columns);
   const lines = lineFormat(format, source, outcomes);
   const asked = askedOf(artifact, source, flags, format, topK);
@@ -127,7 +141,7 @@ export async function predictRows(path: string, inputs: readonly string[], flags
         signal: io.signal,
       });
       progress.end();
-      for (const notice of lines.notices()) io.stderr.write(`${notice}\n`);
+      for (const notice of lines.notices()) io.stderr.write(`${printable(notice)}\n`);
       if (io.signal.aborted) throw stopped(done, output);
       report(io, flags, { ...done, seconds: (performance.now() - began) / 1000, begun: target.begun.rows });
     } finally {
@@ -216,7 +230,7 @@ function fileOptions(
 function askedOf(
   artifact: Artifact,
   { files }: RowSource,
-  { shard, columns, textColumn, textPairColumn }: RowFlags,
+  { shard, columns, textColumn, textPairColumn, imageColumn }: RowFlags,
   format: Format,
   topK: number,
 ): Asked {
@@ -228,6 +242,7 @@ function askedOf(
     columns: columns ?? null,
     textColumn: textColumn ?? null,
     textPairColumn: textPairColumn ?? null,
+    imageColumn: imageColumn ?? null,
     inputs: files,
   };
 }
@@ -246,12 +261,15 @@ async function counted(source: RowSource, part: Shard, { stderr, signal }: Io): 
 
 /** Most inputs are done before a progress would be of use. */
 const QUIET_MS = 2000;
+const SAY_MS = 100;
 
 /** How far it is: of a part's rows, else of the input, where it is known how large that is. */
 function progressOf(progress: Progress, range: RowRange | undefined): Parameters<typeof runBatch>[0]['onRow'] {
-  const began = performance.now();
+  let next = performance.now() + QUIET_MS;
   return ({ read }, { rows, errors }) => {
-    if (performance.now() - began < QUIET_MS) return;
+    // Saying it costs more than reading a row.
+    if (performance.now() < next) return;
+    next = performance.now() + SAY_MS;
     const detail = errors === 0 ? '' : `, ${grouped(errors)} with errors`;
     if (range !== undefined) progress.update(rows, range.end - range.begin, `rows${detail}`);
     else if (read === null) progress.update(rows, null, `rows${detail}`);

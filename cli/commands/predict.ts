@@ -27,7 +27,7 @@ export function predictCommand(io: Io): Command {
 which is given with --text or in a file.
 
 Rows, for programs, are answered in their order, a line each: of tables (.csv, .tsv, .jsonl,
-.parquet: a text a row), of several files, of folders and of patterns in quotes, whose files
+.parquet: a text a row, or the file of a picture), of several files, of folders and of patterns in quotes, whose files
 are a picture or a text each, and of - (stdin, one text a line). The name of a file decides
 what it is. Their columns are kept, beside label, score and error, which says why a row has
 no answer; these are predicted_label and so on where the input has such columns itself.

@@ -35,7 +35,8 @@ async function fileRow(path: string, read: number, task: ModelInfo['task']): Pro
   };
 }
 
-async function loadFile(path: string, task: ModelInfo['task']): Promise<Loaded> {
+/** The picture or the text of a file, or why it can't be read. */
+export async function loadFile(path: string, task: ModelInfo['task']): Promise<Loaded> {
   try {
     const bytes = await readFile(path);
     return task === 'image-classification' ? { input: bytes } : textOfFile(bytes);

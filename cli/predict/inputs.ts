@@ -1,6 +1,6 @@
 /** What the inputs of a batch prediction are: files, folders, patterns, tables or lines on stdin. */
 import type { ModelInfo } from '../../runtime/http/classifier.ts';
-import { isTable } from '../data/text/layout.ts';
+import { hasTableName } from '../data/text/layout.ts';
 import { UserError, usageError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
 import { fileSource } from './file-rows.ts';
@@ -27,7 +27,7 @@ export async function areRows(inputs: readonly string[], taskOf: () => Promise<M
   if (inputs.length !== 1) return inputs.length > 1;
   const [input] = inputs;
   if (input === '-') return (await taskOf()) === 'text-classification';
-  return isTable(input) || (await givenAs(input)).kind !== 'file';
+  return hasTableName(input) || (await givenAs(input)).kind !== 'file';
 }
 
 /** Opens what the inputs name. UserErrors say what is there instead of rows. */
@@ -46,14 +46,10 @@ export async function openInputs(
   const given = await Promise.all(inputs.map(givenAs));
   const found = await survey(given, task);
   const { tables, files, leftOut } = found;
-  if (tables.length > 0 && task === 'image-classification')
-    throw new UserError(
-      `${tables[0]} holds rows, and the model classifies pictures`,
-      'Give files of pictures, a folder or a pattern such as "photos/**/*.jpg".',
-    );
   if (tables.length > 0 && files > 0)
-    throw usageError(`${tables[0]} holds a text a row, other inputs one a file`, 'Give one kind at a time.');
-  if (tables.length > 0) return { source: await tableSource(tables, flags), notices: noticesOf(leftOut, 'tables') };
+    throw usageError(`${tables[0]} holds many rows, other inputs one a file`, 'Give one kind at a time.');
+  if (tables.length > 0)
+    return { source: await tableSource(tables, task, flags), notices: noticesOf(leftOut, 'tables') };
   const what = task === 'image-classification' ? 'pictures' : 'texts';
   if (files === 0)
     throw new UserError(
@@ -67,7 +63,7 @@ export async function openInputs(
 }
 
 function expectNoColumns(flags: TableFlags, path: string, why: string): void {
-  const named = flags.textColumn ?? flags.textPairColumn ?? flags.columns?.[0];
+  const named = flags.textColumn ?? flags.textPairColumn ?? flags.imageColumn ?? flags.columns?.[0];
   if (named !== undefined) throw usageError(`the column ${named} is named, and of ${path} ${why}`);
 }
 
@@ -103,9 +99,9 @@ async function survey(given: readonly Given[], task: ModelInfo['task']): Promise
     let matched = 0;
     for await (const path of pathsOf(one)) {
       matched++;
-      if (one.kind !== 'folder') isTable(path) ? tables.push(path) : files++;
+      if (one.kind !== 'folder') hasTableName(path) ? tables.push(path) : files++;
       else if (nameOf(task).test(path)) files++;
-      else if (task === 'text-classification' && isTable(path)) inFolders.push(path);
+      else if (task === 'text-classification' && hasTableName(path)) inFolders.push(path);
       else leaveOut(path);
     }
     if (matched === 0 && one.kind === 'pattern')

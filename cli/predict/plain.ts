@@ -1,7 +1,7 @@
 /** Cells as JSON holds them, whatever format they come from. */
 import type { Cells } from './row.ts';
 
-/** A line of JSON. Of what JSON has no word for: dates are ISO 8601, whole numbers beyond 2^53 and bytes are texts. */
+/** A line of JSON. Of what JSON has no word for: dates are ISO 8601, whole numbers beyond 2^53 texts, bytes base64. */
 export function toJson(cells: Cells): string {
   return JSON.stringify(cells, (_, value: unknown) => {
     if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);

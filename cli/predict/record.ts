@@ -18,6 +18,7 @@ export interface Asked {
   readonly columns: readonly string[] | null;
   readonly textColumn: string | null;
   readonly textPairColumn: string | null;
+  readonly imageColumn: string | null;
   readonly inputs: RowSource['files'];
 }
 
@@ -48,6 +49,7 @@ const readRecordFields = record({
     columns: nullable(list(text)),
     textColumn: nullable(text),
     textPairColumn: nullable(text),
+    imageColumn: nullable(text),
     inputs: list(record({ path: text, bytes: count })),
   }),
   state: record({
@@ -106,6 +108,7 @@ const FLAGS: Readonly<Record<keyof Omit<Asked, 'artifact' | 'inputs'>, string>> 
   columns: '--columns',
   textColumn: '--text-column',
   textPairColumn: '--text-pair-column',
+  imageColumn: '--image-column',
 };
 
 function shownOf(value: unknown): string {

@@ -1,44 +1,45 @@
 /** Rows of tables: CSV, TSV, JSON lines, Parquet. */
 import { stat } from 'node:fs/promises';
-import { type Columns, chooseTextColumns, knownColumns } from '../data/text/columns.ts';
+import type { ModelInfo } from '../../runtime/http/classifier.ts';
+import { knownColumns } from '../data/text/columns.ts';
 import { tableFile } from '../data/text/layout.ts';
 import type { FileRow, TableFile } from '../data/text/rows.ts';
-import { shown } from '../data/text/source.ts';
 import { UserError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
+import { type CellFlags, type CellReader, cellReader } from './cells.ts';
 import { toJson } from './plain.ts';
-import type { Cells, InputRow, Loaded, RowSource } from './row.ts';
+import type { InputRow, RowSource } from './row.ts';
 
 /** Which columns are read, and which are kept; guessed and all unless given. */
-export interface TableFlags {
-  readonly textColumn?: string;
-  readonly textPairColumn?: string;
+export interface TableFlags extends CellFlags {
   readonly columns?: readonly string[];
 }
 
-type TextColumns = Omit<Columns, 'label'>;
-
-/** The rows of tables one after another; their columns may differ, but for those of the text. UserErrors name a file. */
-export async function tableSource(paths: readonly string[], flags: TableFlags): Promise<RowSource> {
+/**
+ * The rows of tables one after another; their columns may differ, but for those that are read. UserErrors name a file.
+ */
+export async function tableSource(
+  paths: readonly string[],
+  task: ModelInfo['task'],
+  flags: TableFlags,
+): Promise<RowSource> {
   const tables = await Promise.all(paths.map(openTable));
-  const all = new Set<string>();
-  for (const { columns } of tables) for (const column of columns) all.add(column);
+  const all = [...new Set(tables.flatMap(({ columns }) => columns))];
   for (const name of flags.columns ?? [])
-    if (!all.has(name))
-      throw new UserError(`--columns ${name}: ${knownColumns(paths[0], [...all])}`, 'Name some of them.');
-  const text = chooseTextColumns(tables[0].file.path, tables[0].columns, flags);
+    if (!all.includes(name))
+      throw new UserError(`--columns ${name}: ${knownColumns(paths[0], all)}`, 'Name some of them.');
   // The first decides, and the others have to have the same.
-  for (const { file, columns } of tables.slice(1))
-    chooseTextColumns(file.path, columns, { textColumn: text.text, textPairColumn: text.pair ?? undefined });
+  const reader = cellReader(tables[0].file.path, tables[0].columns, task, flags);
+  for (const { file, columns } of tables.slice(1)) reader.expectIn(file.path, columns);
   const total = tables.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
-    columns: flags.columns ?? [...all],
+    columns: flags.columns ?? all,
     files: tables.map(({ file, bytes }) => ({ path: file.path, bytes })),
     async *rows() {
       let before = 0;
       for (const { file, columns, bytes } of tables) {
         for await (const row of file.rows(columns))
-          yield tableRow(file.path, row, (before + row.read * bytes) / total, text, flags.columns);
+          yield await tableRow(file.path, row, (before + row.read * bytes) / total, reader, flags.columns);
         before += bytes;
       }
     },
@@ -57,39 +58,29 @@ async function openTable(path: string): Promise<Table> {
   return { file, columns: await file.columns(), bytes: (await stat(path)).size };
 }
 
-function tableRow(
+async function tableRow(
   path: string,
   row: FileRow,
   read: number,
-  text: TextColumns,
-  kept: readonly string[] | undefined,
-): InputRow {
+  reader: CellReader,
+  columns: readonly string[] | undefined,
+): Promise<InputRow> {
   const place = `${path}, ${row.place}`;
   if ('problem' in row) {
     const { problem } = row;
     return { place, cells: {}, identity: `\0${problem}`, bytes: 0, read, load: async () => ({ problem }) };
   }
-  const { cells } = row;
-  const identity = toJson(cells);
+  const identity = toJson(row.cells);
+  const kept = reader.kept(row.cells);
   return {
     place,
-    cells: kept === undefined ? cells : Object.fromEntries(kept.map((name) => [name, cellOf(cells, name)])),
+    cells:
+      columns === undefined
+        ? kept
+        : Object.fromEntries(columns.map((name) => [name, Object.hasOwn(kept, name) ? kept[name] : null])),
     identity,
-    bytes: 4 * identity.length,
+    bytes: 4 * identity.length + (await reader.size(path, row.cells)),
     read,
-    load: async () => textOf(cells, text),
+    load: () => reader.load(path, row.cells),
   };
-}
-
-function textOf(cells: Cells, { text, pair }: TextColumns): Loaded {
-  for (const name of pair === null ? [text] : [text, pair])
-    if (typeof cellOf(cells, name) !== 'string')
-      return { problem: `expected a text in ${name}, got ${shown(cellOf(cells, name))}` };
-  return {
-    input: { text: cellOf(cells, text) as string, pair: pair === null ? null : (cellOf(cells, pair) as string) },
-  };
-}
-
-function cellOf(cells: Cells, name: string): unknown {
-  return Object.hasOwn(cells, name) ? cells[name] : undefined;
 }

@@ -6,7 +6,7 @@ import { parse } from 'csv-parse/sync';
 import { parquetReadObjects } from 'hyparquet';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isTable } from '../../cli/data/text/layout.ts';
+import { hasTableName } from '../../cli/data/text/layout.ts';
 import { openClassifier } from '../../cli/io/classifier.ts';
 import type { NodeClassifier } from '../../runtime/hosts/node-classifier.ts';
 import { notInstalled, skipNote } from '../contract/hosts/installed.ts';
@@ -150,7 +150,7 @@ describe('tables', () => {
     });
   });
 
-  const noGz = isTable('a.csv.gz') ? null : notInstalled('a reader of .gz');
+  const noGz = hasTableName('a.csv.gz') ? null : notInstalled('a reader of .gz');
   it.skipIf(noGz !== null)(`a table that is packed${skipNote(noGz)}`, async () => {
     const { gzipSync } = await import('node:zlib');
     const plain = await ok(texts, write('plain.csv', csv(TABLE)));
@@ -251,6 +251,24 @@ describe('files', () => {
     expect(rows[4].error).toContain("nope.png: can't be read: ENOENT");
   });
 
+  it('a table of pictures names their files, beside it, or holds them', async () => {
+    const listed = write('list.csv', 'id,image_path\n1,photos/red.png\n2,photos/gone.png\n3,\n');
+    const rows = readCsv(await fails([pictures, listed], 1, '2 of 3 rows'));
+    const bytes = readFileSync(work.path('photos/red.png'));
+    const [best] = (await ofPictures.classify(bytes, 1)).predictions;
+    expect(rows[0]).toEqual({
+      id: '1',
+      image_path: 'photos/red.png',
+      label: best.label,
+      score: `${best.score}`,
+      error: '',
+    });
+    expect(rows[1].error).toContain(`${listed}, line 3: can't be read: ENOENT`);
+    expect(rows[2].error).toBe(`${listed}, line 4: expected a picture or its file in image_path, got nothing`);
+    const named = await ok(pictures, write('odd.jsonl', '{"x":"photos/red.png","file":1}'), '--image-column', 'x');
+    expect(readCsv(named)[0]).toMatchObject({ x: 'photos/red.png', file: '1', label: best.label });
+  });
+
   it('texts: a file is one, a folder of them rows, a folder of tables the rows of those', async () => {
     mkdirSync(work.path('notes/tables'), { recursive: true });
     write('notes/tables/1.csv', 'text\ngood\n');
@@ -280,8 +298,11 @@ describe('files', () => {
       write('t.txt', 'good'),
       work.path('photos/red.png'),
     ];
-    await fails([texts, table, text], 2, 'holds a text a row, other inputs one a file');
-    await fails([pictures, table], 1, `${table} holds rows, and the model classifies pictures`);
+    await fails([texts, table, text], 2, 'holds many rows, other inputs one a file');
+    await fails([pictures, write('two.csv', 'a,b\n1,2\n')], 1, 'none of which looks like pictures', '--image-column');
+    await fails([pictures, table, '--text-column', 'text'], 2, 'the model classifies pictures, and text is named');
+    await fails([texts, table, '--image-column', 'text'], 2, 'the model classifies texts, and text is named');
+    await fails([pictures, table, '--image-column', 'x'], 1, '--image-column x', 'has the columns text');
     await fails([pictures, '-', picture], 2, '- is given beside other inputs');
     await fails([texts, work.path('*.nope')], 1, 'no file matches');
     await fails([pictures, work.path('notes/tables')], 1, 'no pictures are found in');

@@ -60,7 +60,7 @@ export async function textLayout(path: string): Promise<TextLayout | null> {
 }
 
 /** Whether a file of this name is a table: a text a row, whatever it holds. Any other file is one text. */
-export function isTable(path: string): boolean {
+export function hasTableName(path: string): boolean {
   return EXTENSION.test(path);
 }
 
