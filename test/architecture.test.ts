@@ -172,6 +172,8 @@ describe('packages', () => {
     'csv-parse': ['cli/data/text/delimited.ts'],
     hyparquet: ['cli/data/text/parquet-reader.ts'],
     'hyparquet-compressors': ['cli/data/text/parquet-reader.ts'],
+    'hyparquet-writer': ['cli/predict/parquet-output.ts'],
+    picomatch: ['cli/predict/walk.ts'],
     commander: ['cli/main.ts', 'cli/args.ts', 'cli/commands'],
     'onnxruntime-node': ['cli/engines/onnx'],
     'onnxruntime-web': ['cli/engines/onnx/session.ts'],

@@ -46,7 +46,8 @@ export function serveCommand(io: Io): Command {
   GET  /metrics        for Prometheus
   GET  /openapi.json   all of this, for programs
 
-Errors are problem details (RFC 9457). Requests are logged to stderr as JSON lines, without
+Bodies may be packed (Content-Encoding: gzip, deflate). Errors are problem details
+(RFC 9457), with their text as "error", too, for Hugging Face's clients. Requests are logged to stderr as JSON lines, without
 what they carry.`,
     [
       'slim serve model.slim --port 8080',

@@ -1,3 +1,4 @@
+import type { Artifact } from '../../runtime/artifact/artifact.ts';
 import { ArtifactError } from '../../runtime/artifact/errors.ts';
 import type { NodeClassifier } from '../../runtime/hosts/node-classifier.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
@@ -10,7 +11,11 @@ import { UserError } from './errors.ts';
  * the file and say what is wrong.
  */
 export async function openClassifier(path: string, workers = 0): Promise<NodeClassifier> {
-  const artifact = await openArtifact(path);
+  return startClassifier(path, await openArtifact(path), workers);
+}
+
+/** As `openClassifier`, of an artifact that was read from there. */
+export async function startClassifier(path: string, artifact: Artifact, workers: number): Promise<NodeClassifier> {
   const { createNodeClassifier } = await import('../../runtime/hosts/node-classifier.ts');
   try {
     return await createNodeClassifier(artifact, { workers, assets: builtFolder() });

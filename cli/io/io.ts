@@ -4,7 +4,11 @@ import type { ProgressStream } from './progress.ts';
 
 /** What a command has of the world around it, files and network aside. */
 export interface Io {
-  readonly stdout: { write(text: string): unknown };
+  readonly stdout: {
+    /** False where what reads is slow: what is more is kept in memory until `drain`. */
+    write(text: string): unknown;
+    once?(event: 'drain', listener: () => void): unknown;
+  };
   readonly stderr: ProgressStream;
   /** Aborted by the first interrupt: jobs save what they have and end. */
   readonly signal: AbortSignal;

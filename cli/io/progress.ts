@@ -2,8 +2,8 @@ import { printable } from './printable.ts';
 
 /** Progress on stderr: one line that redraws itself on a terminal, plain lines now and then elsewhere. */
 export interface Progress {
-  /** `done` of `total` units are finished; `detail` is what to say of them. */
-  update(done: number, total: number, detail: string): void;
+  /** `done` of `total` units are finished, null where nobody knows of how many; `detail` is what to say of them. */
+  update(done: number, total: number | null, detail: string): void;
   /** A line that stays. */
   line(text: string): void;
   /** Ends the redrawn line. */
@@ -41,12 +41,12 @@ export function createProgress(
     update(done, total, detail) {
       // From the first unit on: what came before it (loading, compiling) is no part of the rate.
       first ??= { done, at: now() };
-      const finished = done >= total;
+      const finished = total !== null && done >= total;
       if (!finished && now() - lastShown < (terminal ? REDRAW_MS : PLAIN_MS)) return;
       lastShown = now();
       const rate = (done - first.done) / (lastShown - first.at);
-      const eta = rate > 0 && !finished ? `, ${formatDuration((total - done) / rate)} left` : '';
-      const text = printable(`${label} ${done}/${total}  ${detail}${eta}`);
+      const eta = total !== null && rate > 0 && !finished ? `, ${formatDuration((total - done) / rate)} left` : '';
+      const text = printable(`${label} ${done}${total === null ? '' : `/${total}`}  ${detail}${eta}`);
       if (terminal) {
         erase();
         stream.write(text.slice(0, (stream.columns ?? 80) - 1));

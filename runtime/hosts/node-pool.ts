@@ -140,7 +140,13 @@ class Pool implements ClassifierPool {
 
   async close(): Promise<void> {
     this.end(new Error('the classifier pool was closed'));
-    await Promise.all([...this.threads].map((thread) => thread.terminate()));
+    await Promise.all(
+      [...this.threads].map((thread) => {
+        // An answer that still comes must not let the process end before its thread has.
+        this.stopped.add(thread);
+        return thread.terminate();
+      }),
+    );
   }
 
   private runWaiting(): void {

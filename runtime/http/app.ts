@@ -104,7 +104,7 @@ export function createApp<Input>(model: Classifier<Input> | Promise<Classifier<I
       cors({
         origin: originsOf(options.corsOrigins),
         allowMethods: ['GET', 'HEAD', 'POST'],
-        allowHeaders: ['authorization', 'content-type', 'x-request-id'],
+        allowHeaders: ['authorization', 'content-encoding', 'content-type', 'x-request-id'],
         exposeHeaders: ['x-request-id', 'retry-after'],
         maxAge: 86_400,
       }),

@@ -22,7 +22,8 @@ export function createBodyBudget(bytes: number): BodyBudget {
   };
 }
 
-const NO_LIMIT: BodyBudget = { take: () => undefined, give: () => undefined };
+/** The budget of a host that keeps none. */
+export const NO_LIMIT: BodyBudget = { take: () => undefined, give: () => undefined };
 
 /**
  * A client reads the refusal of a body once it has sent it. Of one that is too long, so many times the limit are read

@@ -35,10 +35,16 @@ export function openApi<Input>({ info }: Classifier<Input>, { maxBodyBytes, need
     security,
     parameters: [
       { name: 'top_k', in: 'query', description: 'How many labels; goes before the one in the body.', schema: topK },
+      {
+        name: 'Content-Encoding',
+        in: 'header',
+        description: 'What the body is packed with; others, such as br, where the host has them.',
+        schema: { enum: ['identity', 'gzip', 'deflate'] },
+      },
     ],
     requestBody: {
       required: true,
-      description: `At most ${maxBodyBytes} bytes.`,
+      description: `At most ${maxBodyBytes} bytes, packed and unpacked.`,
       content: isText ? textBody : pictureBody,
     },
     responses: {
@@ -141,6 +147,7 @@ const pictureBody = {
   ...inputsBody(base64),
   ...formBody({ type: 'string', contentMediaType: 'application/octet-stream' }),
   'image/*': {},
+  'application/octet-stream': {},
 };
 
 const count = { type: 'integer', minimum: 0 };
@@ -209,7 +216,15 @@ const schemas = {
   },
   Problem: {
     type: 'object',
-    required: ['type', 'title', 'status', 'detail'],
-    properties: { type: text, title: text, status: { type: 'integer' }, detail: text, code: text, requestId: text },
+    required: ['type', 'title', 'status', 'detail', 'error'],
+    properties: {
+      type: text,
+      title: text,
+      status: { type: 'integer' },
+      detail: text,
+      error: { type: 'string', description: "The detail once more, for Hugging Face's clients." },
+      code: text,
+      requestId: text,
+    },
   },
 };

@@ -1,6 +1,7 @@
 import { type JsonObject, list, madeBy, object, oneOf, record, wholeFrom } from '../artifact/schema.ts';
 import { type BodyBudget, readBody } from './body.ts';
 import type { InputReader } from './classifier.ts';
+import { decoderOf } from './content-encoding.ts';
 import { ofRequest } from './of-request.ts';
 import { Problem } from './problem.ts';
 
@@ -21,7 +22,8 @@ export const MAX_INPUTS = 64;
 
 /**
  * Reads inputs from a body that is one, from a form, or from JSON
- * `{"inputs": one or a list, "parameters": {"top_k": n}}`; `?top_k=` goes first. Throws Problem 400, 413, 415 or 503.
+ * `{"inputs": one or a list, "parameters": {"top_k": n}}`; `?top_k=` goes first. A body without a type, as
+ * `fetch(url, { body: blob })` sends one, is taken for bytes. Throws Problem 400, 413, 415 or 503.
  */
 export async function readPredictRequest<Input>(
   request: Request,
@@ -29,18 +31,20 @@ export async function readPredictRequest<Input>(
   maxBodyBytes: number,
   budget?: BodyBudget,
 ): Promise<PredictRequest<Input>> {
-  const type = (request.headers.get('content-type') ?? 'none').split(';', 1)[0].trim().toLowerCase();
+  const type = (request.headers.get('content-type') ?? '').split(';', 1)[0].trim().toLowerCase();
   const read =
     type === 'application/json'
       ? fromJson
       : type === 'multipart/form-data'
         ? fromForm
-        : reader.takes.test(type)
+        : reader.takes.test(type || 'application/octet-stream')
           ? fromBytes
           : null;
-  if (read === null) throw new Problem(415, `Content-Type: expected ${reader.types}, got ${type}`);
+  if (read === null) throw new Problem(415, `Content-Type: expected ${reader.types}, got ${type || 'none'}`);
+  const decode = decoderOf(request);
   const topK = new URL(request.url).searchParams.get('top_k');
-  const asked = await read(await readBody(request, maxBodyBytes, budget), reader, request);
+  const body = await readBody(request, maxBodyBytes, budget);
+  const asked = await read(await decode(body, maxBodyBytes, budget), reader, request);
   return topK === null ? asked : { ...asked, topK: readTopK('top_k', numberOf(topK)) };
 }
 

@@ -51,9 +51,9 @@ export function problemOf(error: Error, onFailure?: (error: Error) => void): Pro
   return new Problem(500, 'the prediction failed');
 }
 
-/** The JSON of a problem. */
+/** The JSON of a problem; `error` is `detail` once more, as Hugging Face's clients look for it there to print it. */
 export function problemDetails({ status, message, code }: Problem, requestId?: string): object {
-  return { type: 'about:blank', title: TITLES[status], status, detail: message, code, requestId };
+  return { type: 'about:blank', title: TITLES[status], status, detail: message, error: message, code, requestId };
 }
 
 /**

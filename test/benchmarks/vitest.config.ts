@@ -2,8 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /**
- * Benchmarks that the command line knows nothing of: on the hosts of the contract suite (`npm run bench:cold-start`), and
- * of what is compiled for a GPU (`npm run bench:traffic`). They print, and assert no times.
+ * Benchmarks that the command line knows nothing of: on the hosts of the contract suite (`npm run bench:cold-start`), of
+ * what is compiled for a GPU (`npm run bench:traffic`), and of many rows (`npm run bench:predict`). They print, and
+ * assert no times.
  */
 export default defineConfig({
   root: fileURLToPath(new URL('../..', import.meta.url)),

@@ -43,14 +43,16 @@ beforeAll(async () => {
 });
 
 describe('slim predict', () => {
-  it('takes a text as a flag, in a file and on stdin', async () => {
+  it('takes a text as a flag, in a file, and on stdin one a line', async () => {
     const { predictions } = await predict('--text', 'A good film!');
     expect(predictions).toHaveLength(description.labels.length);
     expect((await predict(file)).predictions).toEqual(predictions);
     const { stdout, code, stderr } = await startShell('printf "a GOOD film!\\n" | $SLIM predict "$1" - --json', [texts])
       .exit;
     expect([code, stderr]).toEqual([0, '']);
-    expect((JSON.parse(stdout) as Predicted).predictions).toEqual(predictions);
+    expect((JSON.parse(stdout) as { results: unknown }).results).toEqual([
+      { text: 'a GOOD film!', ...predictions[0], error: null },
+    ]);
   });
 
   it('takes two texts, and nothing for a text', async () => {

@@ -237,6 +237,11 @@ describe('POST /v1/predict of pictures', () => {
     expectProblem(await json(body), 400, detail);
   });
 
+  it('takes a body without a type for bytes', async () => {
+    expect((await post(Uint8Array.of(9, 9), '')).body.predictions[0].label).toBe('2 bytes');
+    expect((await post(new Blob([Uint8Array.of(9)]), '')).body.predictions[0].label).toBe('1 bytes');
+  });
+
   it('refuses bodies that are none', async () => {
     expectProblem(await post('{', 'application/json'), 400, 'the body: expected JSON, got');
     expectProblem(await post('x', 'multipart/form-data'), 400, 'expected a form, with the boundary');
@@ -250,7 +255,6 @@ describe('POST /v1/predict of pictures', () => {
       );
     }
     expectProblem(await post('a=b', 'application/x-www-form-urlencoded'), 415, 'got application/x-www-form-urlencoded');
-    expectProblem(await post(Uint8Array.of(9), ''), 415, 'got none');
     expectProblem(await post(new Uint8Array(1001), 'image/png'), 413, 'larger than 1000 bytes');
     expectProblem(await post(Uint8Array.of(0, 1, 2), 'image/jpeg'), 422, 'ends too early', { code: 'truncated' });
   });
@@ -527,7 +531,7 @@ describe('CORS', () => {
       allowed.status,
       allowed.headers.get('access-control-allow-origin'),
       allowed.headers.get('access-control-allow-headers'),
-    ]).toEqual([204, 'https://app.example', 'authorization,content-type,x-request-id']);
+    ]).toEqual([204, 'https://app.example', 'authorization,content-encoding,content-type,x-request-id']);
     expect(
       (await ask('/healthz', { headers: { origin: 'https://other.example' } })).headers.get(
         'access-control-allow-origin',

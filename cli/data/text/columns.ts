@@ -50,11 +50,7 @@ export function chooseColumns(
   columns: readonly string[],
   { textColumn, textPairColumn, labelColumn }: TextColumns,
 ): Columns {
-  const shown = columns
-    .slice(0, 20)
-    .map((name) => short(name) || '(no name)')
-    .join(', ');
-  const known = `${path} has the columns ${shown}${columns.length > 20 ? ' ...' : ''}`;
+  const known = knownColumns(path, columns);
   for (const [flag, name] of [
     ['--text-column', textColumn],
     ['--text-pair-column', textPairColumn],
@@ -79,8 +75,58 @@ export function chooseColumns(
     );
   if (label === textColumn || label === textPairColumn)
     throw new UserError(`the column ${label} is named for the text and for the label`, `Name another: ${known}.`);
-  const others = columns.filter((name) => name !== label);
-  if (textColumn !== undefined) return { text: textColumn, pair: textPairColumn ?? null, label };
+  return {
+    ...textAmong(
+      known,
+      columns.filter((name) => name !== label),
+      { textColumn, textPairColumn },
+    ),
+    label,
+  };
+}
+
+/**
+ * The columns of what is to be classified, where a label may be there or not.
+ * @throws UserError as `chooseColumns`
+ */
+export function chooseTextColumns(
+  path: string,
+  columns: readonly string[],
+  { textColumn, textPairColumn }: Omit<TextColumns, 'labelColumn'>,
+): Omit<Columns, 'label'> {
+  const known = knownColumns(path, columns);
+  for (const [flag, name] of [
+    ['--text-column', textColumn],
+    ['--text-pair-column', textPairColumn],
+  ] as const)
+    if (name !== undefined && !columns.includes(name))
+      throw new UserError(`${flag} ${name}: ${known}`, 'Name one of them.');
+  const others = columns.filter((name) => name !== textColumn && name !== textPairColumn);
+  // A label counts for little beside the only column that there is.
+  const label = columns.length === 1 ? null : named(LABELS, others);
+  return textAmong(
+    known,
+    columns.filter((name) => name !== label),
+    { textColumn, textPairColumn },
+  );
+}
+
+/** `PATH has the columns a, b`, for messages. */
+export function knownColumns(path: string, columns: readonly string[]): string {
+  const shown = columns
+    .slice(0, 20)
+    .map((name) => short(name) || '(no name)')
+    .join(', ');
+  return `${path} has the columns ${shown}${columns.length > 20 ? ' ...' : ''}`;
+}
+
+/** The text, and its second half, among columns none of which is the label. */
+function textAmong(
+  known: string,
+  others: readonly string[],
+  { textColumn, textPairColumn }: Omit<TextColumns, 'labelColumn'>,
+): Omit<Columns, 'label'> {
+  if (textColumn !== undefined) return { text: textColumn, pair: textPairColumn ?? null };
   const pair = textPairColumn === undefined ? pairAmong(others) : null;
   const text =
     pair?.text ??
@@ -91,7 +137,7 @@ export function chooseColumns(
     (others.length === 1 ? others[0] : null);
   if (text === null)
     throw new UserError(`${known}, none of which looks like a text`, 'Say which it is: --text-column NAME.');
-  return { text, pair: textPairColumn ?? pair?.pair ?? null, label };
+  return { text, pair: textPairColumn ?? pair?.pair ?? null };
 }
 
 function pairAmong(columns: readonly string[]): { readonly text: string; readonly pair: string } | null {

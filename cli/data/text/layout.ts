@@ -59,7 +59,13 @@ export async function textLayout(path: string): Promise<TextLayout | null> {
   return tables.length > 0 ? tableParts(path, tables) : folderParts(path, folders);
 }
 
-async function tableFile(path: string): Promise<TableFile> {
+/** Whether a file of this name is a table: a text a row, whatever it holds. Any other file is one text. */
+export function hasTableName(path: string): boolean {
+  return EXTENSION.test(path);
+}
+
+/** The reader of a file whose name says that it is a table. */
+export async function tableFile(path: string): Promise<TableFile> {
   const [, extension] = EXTENSION.exec(path) as RegExpExecArray;
   return FORMATS[extension.toLowerCase()](path);
 }

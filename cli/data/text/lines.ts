@@ -15,36 +15,50 @@ const CR = 0x0d;
  */
 export async function* readLines(path: string, maxBytes = MAX_ROW_BYTES): AsyncGenerator<Line> {
   const size = await sizeOf(path);
+  try {
+    for await (const { number, end, bytes } of splitLines(createReadStream(path) as AsyncIterable<Buffer>, maxBytes))
+      if (bytes?.length !== 0) yield { place: `line ${number}`, read: Math.min(1, end / size), bytes };
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+/** One line of bytes without its end, null where it is too long; `end` counts all bytes up to there. */
+export interface SplitLine {
+  /** From 1 on. */
+  readonly number: number;
+  readonly end: number;
+  readonly bytes: Uint8Array | null;
+}
+
+/** The lines of bytes that come in pieces, empty ones, too; what follows the last line end is one if it is not empty. */
+export async function* splitLines(chunks: AsyncIterable<Buffer>, maxBytes = MAX_ROW_BYTES): AsyncGenerator<SplitLine> {
   let parts: Buffer[] = [];
   let length = 0;
   let number = 1;
   let seen = 0;
-  /** The line that ends there; none where it is empty. */
-  const lineOf = (end: number): Line[] => {
-    const bytes = length > maxBytes ? null : withoutCr(Buffer.concat(parts));
-    return bytes?.length === 0 ? [] : [{ place: `line ${number}`, read: Math.min(1, end / size), bytes }];
-  };
+  const lineOf = (end: number): SplitLine => ({
+    number,
+    end,
+    bytes: length > maxBytes ? null : withoutCr(Buffer.concat(parts)),
+  });
   const add = (part: Buffer): void => {
     length += part.length;
     // What is too long is only counted.
     if (length <= maxBytes) parts.push(part);
   };
-  try {
-    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-      let begin = 0;
-      for (let end = chunk.indexOf(LF); end >= 0; end = chunk.indexOf(LF, begin)) {
-        add(chunk.subarray(begin, end));
-        yield* lineOf(seen + end + 1);
-        [parts, length, begin] = [[], 0, end + 1];
-        number++;
-      }
-      add(chunk.subarray(begin));
-      seen += chunk.length;
+  for await (const chunk of chunks) {
+    let begin = 0;
+    for (let end = chunk.indexOf(LF); end >= 0; end = chunk.indexOf(LF, begin)) {
+      add(chunk.subarray(begin, end));
+      yield lineOf(seen + end + 1);
+      [parts, length, begin] = [[], 0, end + 1];
+      number++;
     }
-    yield* lineOf(seen);
-  } catch (error) {
-    throw unreadable(path, error);
+    add(chunk.subarray(begin));
+    seen += chunk.length;
   }
+  if (length > 0) yield lineOf(seen);
 }
 
 function withoutCr(bytes: Uint8Array): Uint8Array {

@@ -98,7 +98,8 @@ function labelOf(value: unknown, names: readonly string[] | null): string | null
   }
 }
 
-function shown(value: unknown): string {
+/** A cell that is not what was expected, as a message tells it. */
+export function shown(value: unknown): string {
   if (value === undefined || value === null || value === '') return 'nothing';
   if (typeof value === 'object')
     return Array.isArray(value) ? 'a list' : value instanceof Date ? 'a date' : 'an object';

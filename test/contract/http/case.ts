@@ -72,6 +72,7 @@ export function problem(
       title: TITLES[status],
       status,
       detail: expect.stringContaining(detail) as string,
+      error: expect.stringContaining(detail) as string,
       requestId: expect.any(String) as string,
       ...(code !== undefined && { code }),
     },

@@ -2,6 +2,7 @@
  * What a model for pictures is asked: served to everybody, in bodies of up to 200,000 bytes, also from pages of
  * https://app.example.
  */
+import { deflateSync, gzipSync } from 'node:zlib';
 import { expect } from 'vitest';
 import type { Artifact } from '../../../runtime/artifact/artifact.ts';
 import type { Engine } from '../../../runtime/engine/engine.ts';
@@ -19,6 +20,9 @@ export const PICTURE_SETTINGS = {
   corsOrigins: ['https://app.example'],
   maxBodyBytes: 2_000_000,
 } as const satisfies HostSettings;
+
+const packed = (bytes: Uint8Array, encoding: 'gzip' | 'deflate'): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(encoding === 'gzip' ? gzipSync(bytes) : deflateSync(bytes));
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
@@ -274,7 +278,39 @@ export function pictureCases(artifact: Artifact, engine: Engine, { good, odd }: 
       name: 'a body without its type',
       path: '/v1/predict',
       request: () => ({ method: 'POST', body: good.png.bytes }),
-      expected: problem(415, 'got none'),
+      expected: ok(answer(of(good.png))),
+    },
+    {
+      name: 'a body whose type is empty',
+      path: '/v1/predict?top_k=1',
+      request: post(() => new Blob([good.jpeg.bytes]), ''),
+      expected: ok(answer(of(good.jpeg, 1))),
+    },
+    ...(['gzip', 'deflate'] as const).map((encoding) => ({
+      name: `a picture packed with ${encoding}`,
+      path: '/v1/predict',
+      request: post(() => packed(good.png.bytes, encoding), 'image/png', { 'content-encoding': encoding }),
+      expected: ok(answer(of(good.png))),
+    })),
+    {
+      name: 'a body packed with what no host unpacks',
+      path: '/v1/predict',
+      request: post(bytes(good.png), 'image/png', { 'content-encoding': 'zstd' }),
+      expected: problem(415, 'Content-Encoding: expected gzip, deflate or none, got zstd', {
+        headers: { 'accept-encoding': 'gzip, deflate' },
+      }),
+    },
+    {
+      name: 'a body that is not packed as it says',
+      path: '/v1/predict',
+      request: post(bytes(good.png), 'image/png', { 'content-encoding': 'gzip' }),
+      expected: problem(400, 'the body: expected gzip'),
+    },
+    {
+      name: 'a body of 65 KB that would be 64 MB',
+      path: '/v1/predict',
+      request: post(() => packed(new Uint8Array(64e6), 'gzip'), 'image/png', { 'content-encoding': 'gzip' }),
+      expected: problem(413, 'the body is larger than 2000000 bytes unpacked'),
     },
 
     refused('a JPEG that ends too early', odd.truncated, 'truncated', 'a jpeg that ends too early'),
@@ -312,7 +348,7 @@ export function pictureCases(artifact: Artifact, engine: Engine, { good, odd }: 
         headers: {
           'access-control-allow-origin': 'https://app.example',
           'access-control-allow-methods': 'GET,HEAD,POST',
-          'access-control-allow-headers': 'authorization,content-type,x-request-id',
+          'access-control-allow-headers': 'authorization,content-encoding,content-type,x-request-id',
         },
         body: '',
       },

@@ -1,4 +1,5 @@
 /** What a model for texts is asked, which wants a token. */
+import { gzipSync } from 'node:zlib';
 import type { Artifact } from '../../../runtime/artifact/artifact.ts';
 import type { Engine } from '../../../runtime/engine/engine.ts';
 import type { Prediction } from '../../../runtime/http/classifier.ts';
@@ -122,6 +123,24 @@ export function textCases(artifact: Artifact, engine: Engine): HttpCase[] {
           expected: ok(answer(of(['[CLS]', 'a', '[SEP]']))),
         },
       },
+    },
+    {
+      name: 'a text packed with gzip',
+      path: '/v1/predict',
+      request: post(() => new Uint8Array(gzipSync(FILM.text)), 'text/plain', { ...access, 'content-encoding': 'gzip' }),
+      expected: ok(answer(film)),
+      differs: {
+        lambda: {
+          why: 'a function gets bodies of type text as strings, in which what is packed is lost',
+          expected: problem(400, 'the body: expected gzip'),
+        },
+      },
+    },
+    {
+      name: 'a body without its type for a model of texts',
+      path: '/v1/predict',
+      request: () => ({ method: 'POST', body: new TextEncoder().encode(FILM.text), headers: access }),
+      expected: problem(415, 'got none'),
     },
     {
       name: 'a picture for a model of texts',

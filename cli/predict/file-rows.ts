@@ -1,0 +1,52 @@
+/** Files of one picture or one text each, as rows. */
+import { readFile, stat } from 'node:fs/promises';
+import type { ModelInfo } from '../../runtime/http/classifier.ts';
+import { decodeUtf8, MAX_ROW_BYTES, TOO_LONG } from '../data/text/rows.ts';
+import { messageOf } from '../io/errors.ts';
+import type { InputRow, Loaded, RowSource } from './row.ts';
+
+/** The column that names the file. */
+const FILE = 'file';
+
+/** `total` files, which `paths` gives anew each time. A file that can't be read is a problem of its row. */
+export function fileSource(paths: () => AsyncIterable<string>, total: number, task: ModelInfo['task']): RowSource {
+  return {
+    columns: [FILE],
+    files: [],
+    async *rows() {
+      let row = 0;
+      for await (const path of paths()) yield await fileRow(path, Math.min(1, ++row / total), task);
+    },
+  };
+}
+
+async function fileRow(path: string, read: number, task: ModelInfo['task']): Promise<InputRow> {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+  return {
+    place: path,
+    cells: { [FILE]: path },
+    identity: `${path}\0${size}`,
+    bytes: Math.min(size, MAX_ROW_BYTES),
+    read,
+    load: async () => (size > MAX_ROW_BYTES ? { problem: TOO_LONG } : loadFile(path, task)),
+  };
+}
+
+/** The picture or the text of a file, or why it can't be read. */
+export async function loadFile(path: string, task: ModelInfo['task']): Promise<Loaded> {
+  try {
+    const bytes = await readFile(path);
+    return task === 'image-classification' ? { input: bytes } : textOfFile(bytes);
+  } catch (error) {
+    return { problem: `can't be read: ${messageOf(error)}` };
+  }
+}
+
+/** The text that a file holds. Editors end a file with a line break, which is no part of the text. */
+export function textOfFile(bytes: Uint8Array): Loaded {
+  const text = decodeUtf8(bytes);
+  return text === null ? { problem: 'no text in UTF-8' } : { input: { text: text.replace(/\r?\n$/, ''), pair: null } };
+}

@@ -1,0 +1,136 @@
+/** Parquet of lines of JSON: a row group at a time, so that neither is in memory. */
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
+import { splitLines } from '../data/text/lines.ts';
+import { UserError } from '../io/errors.ts';
+import { writeError } from '../io/files.ts';
+import type { Cells } from './row.ts';
+
+/** Rows of a group: few enough for any reader's memory, many enough for columns to pack well. */
+const GROUP_ROWS = 10_000;
+/** Or less, where rows are long. */
+const GROUP_BYTES = 64 * 1024 ** 2;
+
+type ColumnType = 'STRING' | 'BOOLEAN' | 'INT64' | 'DOUBLE';
+
+/** Columns whose type is known whatever the rows hold. */
+export type KnownTypes = Readonly<Record<string, ColumnType>>;
+
+/**
+ * Writes `path`, whole or not at all, of the objects in `lines`: with these columns, each of a type that all of its
+ * values have. Values of several kinds, lists and objects become texts, JSON.
+ */
+export async function writeParquet(
+  path: string,
+  lines: string,
+  columns: readonly string[],
+  known: KnownTypes,
+): Promise<void> {
+  const types = await typesOf(lines, columns, known);
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    const file = await open(temporary, 'w');
+    try {
+      await writeGroups(file, lines, columns, types);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error instanceof UserError ? error : writeError(path, error);
+  }
+}
+
+async function writeGroups(
+  file: FileHandle,
+  lines: string,
+  columns: readonly string[],
+  types: readonly ColumnType[],
+): Promise<void> {
+  const writer = new ParquetWriter({
+    writer: fileWriter(file),
+    schema: [
+      { name: 'root', num_children: columns.length },
+      ...columns.map((name, i) => ({ name, repetition_type: 'OPTIONAL' as const, ...ELEMENTS[types[i]] })),
+    ],
+    createdBy: 'slim',
+  });
+  for await (const rows of groupsOf(lines))
+    await writer.write({
+      rowGroupSize: rows.length,
+      columnData: columns.map((name, i) => ({ name, data: rows.map((row) => cellOf(row[name] ?? null, types[i])) })),
+    });
+  await writer.finish();
+}
+
+const ELEMENTS = {
+  STRING: { type: 'BYTE_ARRAY', converted_type: 'UTF8' },
+  BOOLEAN: { type: 'BOOLEAN' },
+  INT64: { type: 'INT64' },
+  DOUBLE: { type: 'DOUBLE' },
+} as const;
+
+function cellOf(value: unknown, type: ColumnType): unknown {
+  if (value === null) return null;
+  if (type === 'INT64') return BigInt(value as number);
+  return type === 'STRING' && typeof value !== 'string' ? JSON.stringify(value) : value;
+}
+
+async function typesOf(lines: string, columns: readonly string[], known: KnownTypes): Promise<readonly ColumnType[]> {
+  const found: (ColumnType | null)[] = columns.map((name) => (Object.hasOwn(known, name) ? known[name] : null));
+  for await (const row of rowsOf(lines))
+    for (const [i, name] of columns.entries()) {
+      const value = row[name] ?? null;
+      if (value !== null && !Object.hasOwn(known, name)) found[i] = joined(found[i], typeOf(value));
+    }
+  return found.map((type) => type ?? 'STRING');
+}
+
+function typeOf(value: unknown): ColumnType {
+  if (typeof value === 'boolean') return 'BOOLEAN';
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? 'INT64' : 'DOUBLE';
+  return 'STRING';
+}
+
+/** What holds values of both. */
+function joined(a: ColumnType | null, b: ColumnType): ColumnType {
+  if (a === null || a === b) return b;
+  return [a, b].every((type) => type === 'INT64' || type === 'DOUBLE') ? 'DOUBLE' : 'STRING';
+}
+
+async function* groupsOf(lines: string): AsyncGenerator<Cells[]> {
+  let group: Cells[] = [];
+  let bytes = 0;
+  for await (const { row, length } of sizedRowsOf(lines)) {
+    group.push(row);
+    bytes += length;
+    if (group.length >= GROUP_ROWS || bytes >= GROUP_BYTES) {
+      yield group;
+      [group, bytes] = [[], 0];
+    }
+  }
+  if (group.length > 0) yield group;
+}
+
+async function* rowsOf(lines: string): AsyncGenerator<Cells> {
+  for await (const { row } of sizedRowsOf(lines)) yield row;
+}
+
+async function* sizedRowsOf(lines: string): AsyncGenerator<{ readonly row: Cells; readonly length: number }> {
+  for await (const { bytes } of splitLines(createReadStream(lines) as AsyncIterable<Buffer>, Infinity))
+    if (bytes !== null) yield { row: JSON.parse(Buffer.from(bytes).toString()) as Cells, length: bytes.length };
+}
+
+/** Hands what was written to the file after each row group. */
+function fileWriter(file: FileHandle): ByteWriter {
+  const writer = new ByteWriter();
+  const flush = async (): Promise<void> => {
+    const chunk = new Uint8Array(writer.buffer, 0, writer.index).slice();
+    writer.index = 0;
+    for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done, chunk.length - done)).bytesWritten;
+  };
+  return Object.assign(writer, { flush, finish: flush });
+}

@@ -1,0 +1,86 @@
+/** Rows of tables: CSV, TSV, JSON lines, Parquet. */
+import { stat } from 'node:fs/promises';
+import type { ModelInfo } from '../../runtime/http/classifier.ts';
+import { knownColumns } from '../data/text/columns.ts';
+import { tableFile } from '../data/text/layout.ts';
+import type { FileRow, TableFile } from '../data/text/rows.ts';
+import { UserError } from '../io/errors.ts';
+import { kindOf } from '../io/files.ts';
+import { type CellFlags, type CellReader, cellReader } from './cells.ts';
+import { toJson } from './plain.ts';
+import type { InputRow, RowSource } from './row.ts';
+
+/** Which columns are read, and which are kept; guessed and all unless given. */
+export interface TableFlags extends CellFlags {
+  readonly columns?: readonly string[];
+}
+
+/**
+ * The rows of tables one after another; their columns may differ, but for those that are read. UserErrors name a file.
+ */
+export async function tableSource(
+  paths: readonly string[],
+  task: ModelInfo['task'],
+  flags: TableFlags,
+): Promise<RowSource> {
+  const tables = await Promise.all(paths.map(openTable));
+  const all = [...new Set(tables.flatMap(({ columns }) => columns))];
+  for (const name of flags.columns ?? [])
+    if (!all.includes(name))
+      throw new UserError(`--columns ${name}: ${knownColumns(paths[0], all)}`, 'Name some of them.');
+  // The first decides, and the others have to have the same.
+  const reader = cellReader(tables[0].file.path, tables[0].columns, task, flags);
+  for (const { file, columns } of tables.slice(1)) reader.expectIn(file.path, columns);
+  const total = tables.reduce((sum, { bytes }) => sum + bytes, 0);
+  return {
+    columns: flags.columns ?? all,
+    files: tables.map(({ file, bytes }) => ({ path: file.path, bytes })),
+    async *rows() {
+      let before = 0;
+      for (const { file, columns, bytes } of tables) {
+        for await (const row of file.rows(columns))
+          yield await tableRow(file.path, row, (before + row.read * bytes) / total, reader, flags.columns);
+        before += bytes;
+      }
+    },
+  };
+}
+
+interface Table {
+  readonly file: TableFile;
+  readonly columns: readonly string[];
+  readonly bytes: number;
+}
+
+async function openTable(path: string): Promise<Table> {
+  if ((await kindOf(path)) === 'absent') throw new UserError(`can't read ${path}: there is no such file`);
+  const file = await tableFile(path);
+  return { file, columns: await file.columns(), bytes: (await stat(path)).size };
+}
+
+async function tableRow(
+  path: string,
+  row: FileRow,
+  read: number,
+  reader: CellReader,
+  columns: readonly string[] | undefined,
+): Promise<InputRow> {
+  const place = `${path}, ${row.place}`;
+  if ('problem' in row) {
+    const { problem } = row;
+    return { place, cells: {}, identity: `\0${problem}`, bytes: 0, read, load: async () => ({ problem }) };
+  }
+  const identity = toJson(row.cells);
+  const kept = reader.kept(row.cells);
+  return {
+    place,
+    cells:
+      columns === undefined
+        ? kept
+        : Object.fromEntries(columns.map((name) => [name, Object.hasOwn(kept, name) ? kept[name] : null])),
+    identity,
+    bytes: 4 * identity.length + (await reader.size(path, row.cells)),
+    read,
+    load: () => reader.load(path, row.cells),
+  };
+}
