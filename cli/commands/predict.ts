@@ -5,6 +5,7 @@ import type { Answer } from '../../runtime/http/classifier.ts';
 import type { TextInput } from '../../runtime/http/text-input.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
+import { servedBytes } from '../data/picture-source.ts';
 import { openClassifier } from '../io/classifier.ts';
 import { messageOf, UserError, usageError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
@@ -22,7 +23,7 @@ export function predictCommand(io: Io): Command {
   const command = createCommand(
     'predict',
     'classify a picture or a text with an artifact',
-    `Classifies with the runtime that also serves: a JPEG, PNG or WebP file, or a text,
+    `Classifies with the runtime that also serves: a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF file, or a text,
 which is given with --text, in a file or, as -, on stdin.`,
     [
       'slim predict model.slim cat.jpg',
@@ -83,7 +84,7 @@ export async function runPredict(
   const start = performance.now();
   try {
     const answer = await classifier.classify(
-      task === 'image-classification' ? bytes : textOf(given, bytes, path),
+      task === 'image-classification' ? await servedBytes(bytes) : textOf(given, bytes, path),
       topK,
     );
     return { ...answer, latencyMs: performance.now() - start };

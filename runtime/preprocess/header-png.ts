@@ -30,8 +30,7 @@ function readChunks(view: DataView): Pick<PictureHeader, 'orientation' | 'comple
     const type = view.getUint32(at + 4);
     if (type === imageEnd) return { orientation, complete: true };
     const end = at + 8 + view.getUint32(at);
-    if (type === exif && end <= view.byteLength)
-      orientation = readChunkOrientation(view, at + 8, end) ?? orientation;
+    if (type === exif && end <= view.byteLength) orientation = readChunkOrientation(view, at + 8, end) ?? orientation;
   }
   return { orientation, complete: false };
 }
