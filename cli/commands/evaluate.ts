@@ -84,7 +84,7 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
   const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path);
   const configuration = 'manifest' in model ? model.manifest.configuration : model.record?.configuration;
   const data = await openData(dataPath, inheritSplit(flags, configuration), io);
-  if (data.kind === 'text' && (flags.part ?? 'test') === 'test')
+  if ((flags.part ?? 'test') === 'test')
     for (const notice of data.notices) io.stderr.write(printable(`note: ${notice}\n`));
   const evaluations: Evaluation[] = [];
   for (const part of partsOfData(flags.part)) evaluations.push(await evaluateOn(model, data, flags, io, part));

@@ -126,7 +126,7 @@ export async function withTrainingSamples<R>(
       );
     }
     progress.end();
-    const notices = [...(data.kind === 'text' ? data.notices : []), ...prepared.flatMap((samples) => samples.notices)];
+    const notices = [...data.notices, ...prepared.flatMap((samples) => samples.notices)];
     // What is said of both parts is said once.
     for (const notice of new Set(notices)) progress.line(`note: ${notice}`);
     const [train, test] = prepared;

@@ -59,6 +59,8 @@ export interface PictureDataset {
   readonly test: Split;
   /** Unreadable pictures left out (--skip-bad). */
   readonly skipped: number;
+  /** What was guessed or left out, in sentences for the user. */
+  readonly notices: readonly string[];
 }
 
 /** How a data set is opened, whatever it holds. */

@@ -1,8 +1,9 @@
 /** What a path to text data holds: which files are for training, and which for judging. */
-import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import { messageOf, UserError } from '../../io/errors.ts';
+import { UserError } from '../../io/errors.ts';
 import { kindOf } from '../../io/files.ts';
+import { listFolder } from '../list-folder.ts';
+import { holdsClassFolders } from '../picture-layout.ts';
 import { jsonlFile } from './jsonl.ts';
 import { parquetFile } from './parquet.ts';
 import type { TableFile } from './rows.ts';
@@ -54,9 +55,10 @@ export async function textLayout(path: string): Promise<TextLayout | null> {
     return { kind: 'tables', train: [await tableFile(path)], test: null };
   }
   if (kind !== 'folder') return null;
-  const { files, folders } = await list(path);
+  const { files, folders } = await listFolder(path);
   const tables = files.filter((name) => EXTENSION.test(name));
-  return tables.length > 0 ? tableParts(path, tables) : folderParts(path, folders);
+  if (tables.length === 0) return folderParts(path, folders);
+  return (await holdsClassFolders(path)) ? null : tableParts(path, tables);
 }
 
 async function tableFile(path: string): Promise<TableFile> {
@@ -114,8 +116,8 @@ async function textClasses(
   const classes: TextClass[] = [];
   const mixed: string[] = [];
   const left: string[] = [];
-  for (const label of names ?? (await list(folder)).folders) {
-    const { files } = await list(join(folder, label));
+  for (const label of names ?? (await listFolder(folder)).folders) {
+    const { files } = await listFolder(join(folder, label));
     const other = files.find((name) => !/\.txt$/i.test(name));
     if (files.length === 0 || other !== undefined)
       mixed.push(`${join(folder, label)} ${other === undefined ? 'has no .txt files' : `holds ${other}`}`);
@@ -128,28 +130,4 @@ async function textClasses(
       'A class is a folder of .txt files and nothing else: mend it, or move it away.',
     );
   return { classes, left };
-}
-
-/** What a folder holds, by name; what is hidden is left out. Links to folders are folders. */
-async function list(
-  folder: string,
-): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
-  try {
-    const entries = (await readdir(folder, { withFileTypes: true }))
-      .filter(({ name }) => !name.startsWith('.'))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
-    const files: string[] = [];
-    const folders: string[] = [];
-    for (const entry of entries) {
-      const kind = entry.isSymbolicLink() ? await stat(join(folder, entry.name)) : entry;
-      if (kind.isDirectory()) folders.push(entry.name);
-      else if (kind.isFile()) files.push(entry.name);
-      else throw new UserError(`${join(folder, entry.name)} is neither a file nor a folder`, 'Move it away.');
-    }
-    return { files, folders };
-  } catch (error) {
-    throw error instanceof UserError
-      ? error
-      : new UserError(`can't read the data folder ${folder}: ${messageOf(error)}`);
-  }
 }
