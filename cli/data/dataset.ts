@@ -4,9 +4,11 @@ import { looksLikeCifar10, openCifar10 } from './cifar10.ts';
 import { openGlyphs } from './glyphs.ts';
 import { openImageFolder } from './image-folder.ts';
 import { listFolder } from './list-folder.ts';
+import { openParquetPictures, pictureColumn } from './parquet-pictures.ts';
 import { PICTURE_NAME } from './picture-formats.ts';
 import type { DatasetOptions, PictureDataset } from './split.ts';
-import { openTexts, type TextDataset, type TextDatasetOptions } from './text/dataset.ts';
+import { openLaidOut, type TextDataset, type TextDatasetOptions } from './text/dataset.ts';
+import { textLayout } from './text/layout.ts';
 
 export type { DatasetOptions, PictureDataset, Split } from './split.ts';
 
@@ -14,16 +16,22 @@ export type { DatasetOptions, PictureDataset, Split } from './split.ts';
 export type Dataset = PictureDataset | TextDataset;
 
 const layouts = `Known layouts of pictures: train/CLASS/*.jpg with val/ (or validation/, test/), CLASS/*.jpg, \
-CIFAR-10 binary (train.bin or data_batch_*.bin, test.bin, batches.meta.txt), or the name glyphs.
-Of texts: a .jsonl, .csv, .tsv or .parquet file, a folder with train.csv and validation.csv (or dev, test), \
-or train/CLASS/*.txt with test/.`;
+a .parquet file of pictures, CIFAR-10 binary (train.bin or data_batch_*.bin, test.bin, batches.meta.txt), or the name \
+glyphs.
+Of texts: a .jsonl, .json, .csv, .tsv (or .gz of these) or .parquet file, a folder with train.csv and validation.csv \
+(or dev, test), or train/CLASS/*.txt with test/.`;
 
 /**
  * Opens a data set of texts or of pictures, whichever the path holds.
  * Throws a UserError that says what is wrong with it.
  */
 export async function openDataset(path: string, options: TextDatasetOptions): Promise<Dataset> {
-  return (await openTexts(path, options)) ?? openPictures(path, options);
+  const layout = await textLayout(path);
+  if (layout === null) return openPictures(path, options);
+  const image = layout.kind === 'tables' ? await pictureColumn(layout) : null;
+  return layout.kind === 'tables' && image !== null
+    ? openParquetPictures(path, layout, image, options)
+    : openLaidOut(path, layout, options);
 }
 
 /**

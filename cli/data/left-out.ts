@@ -16,7 +16,11 @@ export interface LeftOut {
 /** Nothing yet. */
 export function createLeftOut(): LeftOut {
   const kinds = new Map<string, string[]>();
-  const add = (kind: string, path: string): void => void kinds.set(kind, [...(kinds.get(kind) ?? []), path]);
+  const add = (kind: string, path: string): void => {
+    const known = kinds.get(kind);
+    if (known === undefined) kinds.set(kind, [path]);
+    else known.push(path);
+  };
   return {
     file: (path) => add(extname(path).toLowerCase() || 'without an ending', path),
     hidden: (path) => add('hidden or of the system', path),

@@ -26,7 +26,7 @@ export function partNamed(name: string): PartName | null {
   return Object.hasOwn(WORDS, word) ? WORDS[word] : null;
 }
 
-/** The one part that a name speaks of (`seg_train`, `train-00000-of-00002`, `agnews.test`); null for none or several. */
+/** The one part that a name speaks of (`seg_train`, `train-00000-of-00002`, `x.test`); null for none or several. */
 export function partWithin(name: string): PartName | null {
   const parts = new Set(name.split(/[-_. \d]+/).map(partNamed));
   parts.delete(null);

@@ -1,6 +1,6 @@
 /**
- * Which pictures a folder holds, by class: train/CLASS/*.jpg with val/ or test/ beside it, or CLASS/*.jpg. Folders below
- * a class's belong to it, as in torchvision's ImageFolder.
+ * Which pictures a folder holds, by class: train/CLASS/*.jpg with val/ or test/ beside it, or CLASS/*.jpg. Folders
+ * below a class's belong to it, as in torchvision's ImageFolder.
  */
 import { realpath } from 'node:fs/promises';
 import { join, relative } from 'node:path';
@@ -146,11 +146,13 @@ async function classesOf(
   { emptyToo = false } = {},
 ): Promise<readonly ClassFolder[]> {
   const pictures = files.filter((name) => PICTURE_NAME.test(name));
-  if (folders.length === 0)
+  if (folders.length === 0) {
+    const loose = pictures.length > 0 ? `, but ${pictures.length} pictures (${pictures[0]} ...)` : '';
     throw new UserError(
-      `${folder} has no class folders${pictures.length > 0 ? `, but ${pictures.length} pictures (${pictures[0]} ...)` : ''}`,
+      `${folder} has no class folders${loose}`,
       `Put the pictures of each class in a folder named after it.${tableHint(files)}`,
     );
+  }
   const classes: ClassFolder[] = [];
   for (const name of folders) {
     const path = join(folder, name);

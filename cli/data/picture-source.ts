@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { checkPicture, decodePicture } from '../../runtime/preprocess/decode.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
@@ -7,7 +8,7 @@ import { readCached } from './cache/record.ts';
 import { checkOther, decodeOther } from './other-pictures.ts';
 import { foreignKind, otherFormat } from './picture-formats.ts';
 import { loadSharp, sharpDecoders } from './sharp-decoders.ts';
-import type { PictureSource } from './split.ts';
+import type { PackedPicture, PictureSource } from './split.ts';
 
 /** The picture of a source, decoded when it is still a file. Throws a UserError that names the file. */
 export async function loadPicture(source: PictureSource): Promise<Picture> {
@@ -18,9 +19,30 @@ export async function loadPicture(source: PictureSource): Promise<Picture> {
       return readCached(source);
     case 'file':
       return readPicture(source.path);
+    case 'packed':
+      return decodePacked(source);
     default:
       return source satisfies never;
   }
+}
+
+async function decodePacked(source: PackedPicture): Promise<Picture> {
+  try {
+    return await decodeBytes(readPacked(source));
+  } catch (error) {
+    throw unreadablePicture(source.path, error);
+  }
+}
+
+/** The encoded picture, from any thread. */
+export function readPacked({ descriptor, offset, length }: PackedPicture): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const read = readSync(descriptor, bytes, done, length - done, offset + done);
+    if (read === 0) throw new Error('the temporary file of pictures was cut short while it was in use');
+    done += read;
+  }
+  return bytes;
 }
 
 /** Reads and decodes a picture file. Throws a UserError that names it. */

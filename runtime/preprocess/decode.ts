@@ -39,8 +39,8 @@ export const defaultPictureLimits: PictureLimits = { maxPixels: 50_000_000, maxS
 
 /**
  * Decodes a JPEG, PNG or WebP file as Pillow's `exif_transpose(image).convert('RGB')` would: grey becomes RGB,
- * transparency is dropped (not blended), colour profiles are ignored, the picture is turned upright as its EXIF orientation
- * says. Whatever can be told from the headers is checked before decoding: format, size, completeness. Throws
+ * transparency is dropped (not blended), colour profiles are ignored, the picture is turned upright as its EXIF says.
+ * Whatever can be told from the headers is checked before decoding: format, size, completeness. Throws
  * PreprocessError: `unsupported-format`, `too-large`, `truncated` or `corrupt`.
  */
 export async function decodePicture(
