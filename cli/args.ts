@@ -100,8 +100,9 @@ export function addDataOptions(command: Command, { inherited = false } = {}): Co
     .optionsGroup('Data:')
     .option(
       '--data <path>',
-      'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), CIFAR-10 binaries, or glyphs (drawn); ' +
-        'texts: a .jsonl, .csv, .tsv or .parquet file, a folder with train and test files of these, or folders of .txt',
+      'image folder (train/CLASS/*.jpg, val/CLASS/*.jpg), Parquet with pictures, CIFAR-10 binaries, or glyphs ' +
+        '(drawn); texts: a .jsonl, .json, .csv, .tsv (or .gz of these) or .parquet file, a folder with train and ' +
+        'test files of these, or folders of .txt',
     )
     .option('--text-column <name>', 'column that holds the text (default: guessed)')
     .option('--text-pair-column <name>', 'column that holds its second half, such as a hypothesis (default: guessed)')
@@ -113,6 +114,22 @@ export function addDataOptions(command: Command, { inherited = false } = {}): Co
         : fraction.default(SPLIT_DEFAULTS.validationFraction),
     )
     .addOption(inherited ? seed.default(undefined, "the run's, or 0") : seed.default(SPLIT_DEFAULTS.splitSeed));
+}
+
+/** Adds `--labels`, for commands that compare a model's classes with the data's. Returns the command it was given. */
+export function addLabelsOption(command: Command): Command {
+  return command
+    .optionsGroup('Data:')
+    .option(
+      '--labels <file>',
+      'which of the model\'s classes the data\'s are, where their names differ: JSON {"data\'s": "model\'s"}, or the ' +
+        "data's names, one a line, in the order of the model's classes",
+    );
+}
+
+/** What the flag of `addLabelsOption` holds. */
+export interface LabelsFlags {
+  readonly labels?: string;
 }
 
 /** Adds `--cache`, for commands that go over pictures again and again. Returns the command it was given. */

@@ -1,7 +1,7 @@
 /** How many pictures a second training gets from its data, with nothing else computing, and what takes the time. */
 import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodePicture } from '../../runtime/preprocess/decode.ts';
+
 import { inputLength } from '../../runtime/preprocess/normalize.ts';
 import type { Picture } from '../../runtime/preprocess/picture.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
@@ -9,8 +9,8 @@ import { random } from '../../runtime/random.ts';
 import { type Augment, changePicture, framePicture } from '../data/augment.ts';
 import { batches, defaultWorkers } from '../data/batches.ts';
 import { cachedSplit } from '../data/cache/cached-split.ts';
-import { loadPicture } from '../data/picture-source.ts';
-import { sharpDecoders } from '../data/sharp-decoders.ts';
+import { decodeBytes, loadPicture, readPacked } from '../data/picture-source.ts';
+
 import type { PictureSource, Split } from '../data/split.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import { throwIfInterrupted } from '../io/io.ts';
@@ -175,7 +175,11 @@ async function timeLoading(source: PictureSource, timer: PartTimer<PicturePart>)
       return timer.time('read', () => loadPicture(source));
     case 'file': {
       const bytes = await timer.time('read', () => readFile(source.path));
-      return timer.time('decode', () => decodePicture(bytes, sharpDecoders));
+      return timer.time('decode', () => decodeBytes(bytes));
+    }
+    case 'packed': {
+      const bytes = await timer.time('read', async () => readPacked(source));
+      return timer.time('decode', () => decodeBytes(bytes));
     }
     default:
       return source satisfies never;

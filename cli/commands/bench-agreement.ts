@@ -1,10 +1,12 @@
 import { type Command, Option } from 'commander';
 import {
   addDataOptions,
+  addLabelsOption,
   addResultOptions,
   createCommand,
   type DataFlags,
   inheritSplit,
+  type LabelsFlags,
   openData,
   required,
   resolveFlags,
@@ -15,12 +17,13 @@ import { createEngine } from '../engines/create.ts';
 import { UserError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { findClasses, matchClasses, readLabels } from '../pretrained/class-match.ts';
 import { preparationOf } from '../train/preparation.ts';
 import { loadTrainedModel } from '../train/trained-model.ts';
-import { classMap, PARTS, type Part, partsOfData } from './evaluate.ts';
+import { PARTS, type Part, partsOfData } from './evaluate.ts';
 import { formatBytes, percent, printResult } from './result.ts';
 
-interface AgreementFlags extends Partial<DataFlags> {
+interface AgreementFlags extends LabelsFlags, Partial<DataFlags> {
   readonly model?: string;
   readonly part: Part;
   readonly json: boolean;
@@ -40,7 +43,7 @@ the runtime that serves it. Accuracy is told too where the model knows the data'
   )
     .option('--model <folder>', 'a run that is not quantized yet, or a Hugging Face folder')
     .addOption(new Option('--part <which>', "the data's part").choices(PARTS).default('test'));
-  addResultOptions(addDataOptions(command, { inherited: true }));
+  addResultOptions(addLabelsOption(addDataOptions(command, { inherited: true })));
   return command.action(async () => {
     const flags = await resolveFlags<AgreementFlags>(command);
     const path = required(flags.model, '--model');
@@ -53,13 +56,17 @@ the runtime that serves it. Accuracy is told too where the model knows the data'
     const data = await openData(required(flags.data, '--data'), inheritSplit(flags, trained.record?.configuration), io);
     const preparation = preparationOf(trained.preprocessing);
     const splits = await Promise.all(partsOfData(flags.part).map((part) => prepareSamples(data, part, preparation)));
-    const knows = data.labels.some((label) => trained.config.labels.includes(label));
+    const { labels } = trained.config;
+    const knows = flags.labels !== undefined || data.labels.some((label) => labels.includes(label));
+    // Of a model that knows none of the classes, agreement is told all the same.
+    const match =
+      knows || labels.length === data.labels.length
+        ? matchClasses(labels, data.labels, await readLabels(flags.labels))
+        : findClasses(labels, data.labels);
     const progress = createProgress(io.stderr, 'batch');
+    for (const notice of match?.notices ?? []) progress.line(`note: ${notice}`);
     const result = await benchAgreement(trained, splits, await createEngine({ engine: 'onnx', device: 'cpu' }, io), {
-      classOf:
-        knows || trained.config.labels.length === data.labels.length
-          ? classMap(trained.config.labels, data.labels)
-          : null,
+      classOf: match?.indices ?? null,
       onBatch(done, total) {
         throwIfInterrupted(io.signal);
         progress.update(done, total, 'compared');

@@ -147,7 +147,7 @@ async function measurePictures(data: PictureDataset, name: string | null, flags:
   const augment = flags.augment ?? DEFAULT_AUGMENT;
   const progress = createProgress(io.stderr, 'picture');
   if (cache !== null && data.train.files === undefined)
-    progress.line('note: --cache is of no use here: the pictures are no files, and lie decoded in memory.');
+    progress.line('note: --cache is of no use here: the pictures are no files of their own.');
   const input = await benchPictures(someOf(data.train, sampleCount(flags)), {
     ...{ spec, batchSize, seed, workers, cache, signal: io.signal },
     augment: parseAugment(augment),

@@ -4,12 +4,14 @@ import {
   addCacheOption,
   addDataOptions,
   addEngineOptions,
+  addLabelsOption,
   addResultOptions,
   type CacheFlags,
   cacheOptions,
   createCommand,
   type DataFlags,
   inheritSplit,
+  type LabelsFlags,
   openData,
   required,
   resolveFlags,
@@ -23,7 +25,7 @@ import { kindOf } from '../io/files.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { printable } from '../io/printable.ts';
 import { createProgress } from '../io/progress.ts';
-import { classIndices } from '../pretrained/labels.ts';
+import { type ClassMatch, matchClasses, readLabels } from '../pretrained/class-match.ts';
 import { compileForward, type Evaluation, evaluateForward } from '../train/evaluate.ts';
 import { evaluateArtifact } from '../train/evaluate-artifact.ts';
 import { packTrained } from '../train/pack-trained.ts';
@@ -38,7 +40,7 @@ export const PARTS = ['test', 'train', 'all'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** What `runEvaluate` takes. A split and columns that are absent are those of the model's run. */
-export interface EvaluateFlags extends EngineChoice, CacheFlags, Partial<DataFlags> {
+export interface EvaluateFlags extends EngineChoice, CacheFlags, LabelsFlags, Partial<DataFlags> {
   readonly part?: Part;
   readonly json: boolean;
 }
@@ -57,7 +59,7 @@ export function evaluateCommand(io: Io): Command {
 runs and .slim files by the runtime that serves them.`,
     ['slim evaluate runs/small --data pets/', 'slim evaluate model.slim --data pets/ --json'],
   ).argument('<model>', 'a run, a Hugging Face folder, or a .slim file');
-  addCacheOption(addDataOptions(command, { inherited: true })).addOption(
+  addLabelsOption(addCacheOption(addDataOptions(command, { inherited: true }))).addOption(
     new Option('--part <which>', "the data's part that judges; all takes a file of its own whole")
       .choices(PARTS)
       .default('test'),
@@ -84,8 +86,9 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
   const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path);
   const configuration = 'manifest' in model ? model.manifest.configuration : model.record?.configuration;
   const data = await openData(dataPath, inheritSplit(flags, configuration), io);
-  if (data.kind === 'text' && (flags.part ?? 'test') === 'test')
+  if ((flags.part ?? 'test') === 'test')
     for (const notice of data.notices) io.stderr.write(printable(`note: ${notice}\n`));
+  for (const notice of (await classMatch(model, data, flags)).notices) io.stderr.write(printable(`note: ${notice}\n`));
   const evaluations: Evaluation[] = [];
   for (const part of partsOfData(flags.part)) evaluations.push(await evaluateOn(model, data, flags, io, part));
   const samples = evaluations.reduce((sum, one) => sum + one.samples, 0);
@@ -102,7 +105,7 @@ export function partsOfData(part: Part = 'test'): readonly ('train' | 'test')[] 
 export async function evaluateOn(
   model: Artifact | TrainedModel,
   data: Dataset,
-  choice: EngineChoice & CacheFlags,
+  choice: EngineChoice & CacheFlags & LabelsFlags,
   io: Io,
   part: 'train' | 'test' = 'test',
 ): Promise<Evaluation> {
@@ -112,6 +115,7 @@ export async function evaluateOn(
     progress.update(done, total, 'evaluated');
   };
   const onRow = (): void => throwIfInterrupted(io.signal);
+  const { indices: classOf } = await classMatch(model, data, choice);
   let samples: PreparedSamples | null = null;
   try {
     const artifact =
@@ -125,7 +129,7 @@ export async function evaluateOn(
     for (const notice of samples.notices) progress.line(`note: ${notice}`);
     if (artifact)
       return await evaluateArtifact(artifact, samples, {
-        classOf: classMap(artifact.manifest.labels, data.labels),
+        classOf,
         onBatch,
       });
     const trained = model as TrainedModel;
@@ -136,7 +140,7 @@ export async function evaluateOn(
       weightSpecs(trained.model, trained.compression),
       floatTensors(trained.stored),
     );
-    const options = { classOf: classMap(trained.config.labels, data.labels), onBatch };
+    const options = { classOf, onBatch };
     const evaluation = await evaluateForward(engine, forward, tensors, samples, options);
     await forward.dispose();
     return evaluation;
@@ -146,14 +150,12 @@ export async function evaluateOn(
   }
 }
 
-/** Which of the model's classes each of the data's is. UserError where it does not know one. */
-export function classMap(model: readonly string[], data: readonly string[]): number[] {
-  const indices = classIndices(model, data);
-  const unknown = data.find((_, i) => indices[i] < 0);
-  if (unknown !== undefined)
-    throw new UserError(
-      `the model does not know the data's class ${unknown}`,
-      `It knows ${model.slice(0, 5).join(', ')}${model.length > 5 ? ` and ${model.length - 5} more` : ''}.`,
-    );
-  return indices;
+/** Which of the model's classes each of the data's is, and what was assumed. UserError where it does not know one. */
+export async function classMatch(
+  model: Artifact | TrainedModel,
+  data: Dataset,
+  { labels }: LabelsFlags,
+): Promise<ClassMatch> {
+  const known = 'manifest' in model ? model.manifest.labels : model.config.labels;
+  return matchClasses(known, data.labels, await readLabels(labels));
 }

@@ -17,6 +17,7 @@ import {
   resolveFlags,
   type SplitFlags,
 } from '../args.ts';
+import { type ClassCount, classCounts } from '../data/class-report.ts';
 import type { Dataset, PictureDataset } from '../data/dataset.ts';
 import type { TextDataset } from '../data/text/dataset.ts';
 import { createEngine } from '../engines/create.ts';
@@ -47,8 +48,9 @@ import { loadTokenizerJson } from '../text/tokenizer-files.ts';
 import { trainWordPiece } from '../text/train-wordpiece.ts';
 import { finetune } from '../train/finetune.ts';
 import { loadDenseModel } from '../train/trained-model.ts';
-import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
+import { dominantNote, grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
 import {
+  batchNotices,
   expectAugment,
   expectEvenBatch,
   expectPlaces,
@@ -87,6 +89,8 @@ export interface FinetuneResult {
   /** How much of the steps' time was spent waiting for data, 0 to 1. */
   readonly dataShare: number;
   readonly skipped: number;
+  /** The classes with their samples. */
+  readonly classes: readonly ClassCount[];
 }
 
 const DEFAULT_VOCABULARY_SIZE = 8192;
@@ -136,7 +140,8 @@ ${BERT_PRESETS.join(', ')} for texts, with a vocabulary that is given or learnt 
       io,
       flags.json,
       { ...result },
-      `fine-tuned: ${percent(result.accuracy)} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`,
+      `fine-tuned: ${percent(result.accuracy)} on ${result.samples} samples${dominantNote(result)}` +
+        `${skippedNote(result)}, in ${result.run}`,
     );
   });
 }
@@ -158,6 +163,7 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
   for (const notice of checkpoint.notices) progress.line(`note: ${notice}`);
   return withTrainingSamples(data, checkpoint.preprocessing, flags, io, async ({ train, test }) => {
     const options = loopOptions(flags, train.size);
+    for (const notice of batchNotices(flags, options)) createProgress(io.stderr, 'step').line(`note: ${notice}`);
     const engine = await createEngine(flags, io);
     const configuration = resolvedConfiguration(flags, checkpoint.preprocessing, engine);
     const run = await startRun(
@@ -185,7 +191,11 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
       const { evaluation, steps, dataShare, tensors } = await finetune(checkpoint, test, options, context);
       await saveCheckpoint(run.folder, checkpoint, tensors);
       const accuracy: StageAccuracy[] = [{ stage: 'teacher', ...evaluation }];
-      return { result: { run: run.folder, ...evaluation, steps, dataShare, skipped: data.skipped }, accuracy, steps };
+      return {
+        result: { run: run.folder, ...evaluation, steps, dataShare, skipped: data.skipped, classes: classCounts(data) },
+        accuracy,
+        steps,
+      };
     });
   });
 }

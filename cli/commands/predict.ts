@@ -5,6 +5,7 @@ import type { Answer } from '../../runtime/http/classifier.ts';
 import type { TextInput } from '../../runtime/http/text-input.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
+import { servedBytes } from '../data/picture-source.ts';
 import { openArtifact } from '../io/artifact.ts';
 import { openClassifier } from '../io/classifier.ts';
 import { messageOf, UserError, usageError } from '../io/errors.ts';
@@ -23,8 +24,8 @@ export function predictCommand(io: Io): Command {
   const command = createCommand(
     'predict',
     'classify pictures or texts with an artifact',
-    `Classifies with the runtime that also serves: a JPEG, PNG or WebP file, or a text,
-which is given with --text or in a file.
+    `Classifies with the runtime that also serves: a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF
+file, or a text, which is given with --text or in a file.
 
 Rows, for programs, are answered in their order, a line each: of tables (.csv, .tsv, .jsonl,
 .parquet: a text a row, or the file of a picture), of several files, of folders and of patterns in quotes, whose files
@@ -102,7 +103,7 @@ export async function runPredict(
   const start = performance.now();
   try {
     const answer = await classifier.classify(
-      task === 'image-classification' ? bytes : textOf(given, bytes, path),
+      task === 'image-classification' ? await servedBytes(bytes) : textOf(given, bytes, path),
       topK,
     );
     return { ...answer, latencyMs: performance.now() - start };

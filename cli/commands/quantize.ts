@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import {
   addDataOptions,
+  addLabelsOption,
   addResultOptions,
   addRunOptions,
   configurationOf,
@@ -12,12 +13,13 @@ import {
 } from '../args.ts';
 import { UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
+import { printable } from '../io/printable.ts';
 import { denseCost } from '../pclora/cost.ts';
 import { saveDescription } from '../pretrained/checkpoint.ts';
 import { quantize } from '../train/pack-trained.ts';
 import { createRunDirectory, expectApart, expectRoom } from '../train/run-directory.ts';
 import { loadTrainedModel, saveStored, type TrainedModel } from '../train/trained-model.ts';
-import { type EvaluateFlags, evaluateOn } from './evaluate.ts';
+import { classMatch, type EvaluateFlags, evaluateOn } from './evaluate.ts';
 import { formatBytes, percent, printResult } from './result.ts';
 import { recordedRun } from './training.ts';
 
@@ -44,7 +46,7 @@ export function quantizeCommand(io: Io): Command {
 the model runs. With --data the result is evaluated and its accuracy recorded.`,
     ['slim quantize runs/small --out runs/int8', 'slim quantize runs/small --data pets/ --out runs/int8'],
   ).argument('<run>', 'a run of slim train or slim finetune, or a Hugging Face folder');
-  addDataOptions(command, { inherited: true });
+  addLabelsOption(addDataOptions(command, { inherited: true }));
   addResultOptions(addRunOptions(command));
   return command.action(async (path: string) => {
     const flags = await resolveFlags<QuantizeFlags>(command);
@@ -72,7 +74,11 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
     flags.data === undefined
       ? null
       : await openData(flags.data, inheritSplit(flags, trained.record?.configuration), io);
-  const evaluation = data && (await evaluateOn(quantized, data, { engine: 'onnx', device: 'cpu' }, io));
+  if (data !== null)
+    for (const notice of (await classMatch(quantized, data, flags)).notices)
+      io.stderr.write(printable(`note: ${notice}\n`));
+  const choice = { engine: 'onnx', device: 'cpu', labels: flags.labels } as const;
+  const evaluation = data && (await evaluateOn(quantized, data, choice, io));
   const run = await createRunDirectory(out, flags.overwrite);
   const record = {
     kind: 'quantize' as const,

@@ -1,3 +1,4 @@
+import { type ClassCount, dominantClass } from '../data/class-report.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Io } from '../io/io.ts';
 import { printable } from '../io/printable.ts';
@@ -15,6 +16,12 @@ export function samplesOf({ kind, train }: Dataset): string {
 /** What a text says of samples that --skip-bad left out. */
 export function skippedNote({ skipped }: { readonly skipped: number }): string {
   return skipped > 0 ? `, ${skipped} skipped` : '';
+}
+
+/** What a text says of an accuracy where one class is far larger than another: what always answers it would have. */
+export function dominantNote({ classes }: { readonly classes: readonly ClassCount[] }): string {
+  const dominant = dominantClass(classes);
+  return dominant === null ? '' : ` (always ${dominant.label}: ${percent(dominant.accuracy)})`;
 }
 
 /** 94.36 % */

@@ -5,12 +5,14 @@ import {
   addCacheOption,
   addDataOptions,
   addEngineOptions,
+  addLabelsOption,
   addModelOptions,
   addResultOptions,
   addRunOptions,
   addTrainingOptions,
   createCommand,
   integer,
+  type LabelsFlags,
   layerRank,
   number,
   openData,
@@ -18,6 +20,7 @@ import {
   type SplitFlags,
 } from '../args.ts';
 import { storedTensors } from '../compress/stored-tensors.ts';
+import { type ClassCount, classCounts } from '../data/class-report.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { expectKind, prepareSamples } from '../data/prepare.ts';
 import type { Samples } from '../data/samples.ts';
@@ -35,17 +38,19 @@ import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
 import { type Checkpoint, loadDescription, saveDescription } from '../pretrained/checkpoint.ts';
+import { findClasses, matchClasses, readLabels } from '../pretrained/class-match.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
-import { classOrder } from '../pretrained/labels.ts';
+import { madeUp } from '../pretrained/labels.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
 import { compileForward, type Evaluation, evaluateForward } from '../train/evaluate.ts';
 import { preparationOf } from '../train/preparation.ts';
 import { pruneCheckpoint } from '../train/prune-checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
-import { loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
+import { expectDense, loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
-import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
+import { dominantNote, grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
 import {
+  batchNotices,
   expectAugment,
   expectEvenBatch,
   expectPlaces,
@@ -62,7 +67,7 @@ import {
  * What `slim train` has beside the flags of every training. `decayEnd` is a share of all steps; `alpha` is the task
  * loss's weight; `loraAlpha` / `rank` is the scaling s, which is 1 where it is absent.
  */
-export interface TrainFlags extends TrainingFlags {
+export interface TrainFlags extends TrainingFlags, LabelsFlags {
   readonly rank: number;
   readonly layerRank?: Readonly<Record<string, number>>;
   readonly forceRank: boolean;
@@ -93,6 +98,8 @@ export interface TrainResult {
   /** How much of the steps' time was spent waiting for data, 0 to 1. */
   readonly dataShare: number;
   readonly skipped: number;
+  /** The classes with their samples. */
+  readonly classes: readonly ClassCount[];
 }
 
 /** `slim train`, which `runTrain` is. */
@@ -160,7 +167,7 @@ as they would ship.`,
     .addOption(new Option('--freeze <parts...>', 'train the adapters without these').choices(FREEZABLE).default([]));
   addModelOptions(command);
   addTrainingOptions(command, { epochs: 10, learningRate: 2e-3, batchSize: 64 });
-  addCacheOption(addDataOptions(command, { inherited: true }));
+  addLabelsOption(addCacheOption(addDataOptions(command, { inherited: true })));
   for (const add of [addRunOptions, addEngineOptions, addResultOptions]) add(command);
   return command.action(async () => {
     const flags = await resolveFlags<GivenTrainFlags>(command);
@@ -174,7 +181,8 @@ as they would ship.`,
       io,
       flags.json,
       { ...result },
-      `compressed: ${percent(accuracy)}${kept} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`,
+      `compressed: ${percent(accuracy)}${kept} on ${result.samples} samples${dominantNote(result)}` +
+        `${skippedNote(result)}, in ${result.run}`,
     );
   });
 }
@@ -191,7 +199,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     );
   const data = await openData(places.data, flags, io);
   expectAugment(data, flags);
-  const loaded = await loadTeacher(places.model, data, flags);
+  const loaded = await loadTeacher(places.model, data, flags, io);
   const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, io) : loaded;
   const { model } = teacher;
   const ranks = resolveRanks(model.layers, {
@@ -202,6 +210,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
   });
   return withTrainingSamples(data, teacher.preprocessing, flags, io, async ({ train, test }) => {
     const options = loopOptions(flags, train.size);
+    for (const notice of batchNotices(flags, options)) createProgress(io.stderr, 'step').line(`note: ${notice}`);
     const compression: Compression = {
       method: 'pc-lora',
       rank: Math.max(...blockLinears(model.layers).map(({ name }) => ranks.get(name)!)),
@@ -275,6 +284,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
           steps,
           dataShare,
           skipped: data.skipped,
+          classes: classCounts(data),
         },
         accuracy: [
           { stage: 'teacher', ...(unpruned ?? before) },
@@ -300,23 +310,49 @@ function embeddingNotices(model: Model, ranks: ReadonlyMap<string, number>): str
 }
 
 /**
- * A dense model that knows the data's classes, which come in the data's order. UserError where it was not trained to
- * tell them apart.
+ * A dense model that knows the data's classes, which come in the data's order, by the model's own names where it has
+ * any. UserError where it was not trained to tell them apart.
  */
-async function loadTeacher(name: string, data: Dataset, { offline, maxTokens }: TrainFlags): Promise<Checkpoint> {
-  const { labels } = data;
+async function loadTeacher(
+  name: string,
+  data: Dataset,
+  { offline, maxTokens, labels: file }: TrainFlags,
+  { stderr }: Io,
+): Promise<Checkpoint> {
   const folder = await resolveModelFolder(name, { offline });
-  const teacher = await loadDenseModel(folder, { labels, maxTokens, seed: 0 });
-  expectKind(teacher.preprocessing.kind, data);
-  if (!teacher.newHead) return teacher;
+  await expectDense(folder);
   const { labels: known } = (await loadDescription(folder)).config;
+  const said = await readLabels(file);
+  const match = said === null ? findClasses(known, data.labels) : matchClasses(known, data.labels, said);
+  const isWhole = match !== null && known.length === data.labels.length;
+  const headLabels = isWhole && madeUp(known) ? inPlace(data.labels, match.indices) : known;
+  const teacher = await loadDenseModel(folder, {
+    labels: isWhole ? match.indices.map((index) => headLabels[index]) : data.labels,
+    headLabels,
+    maxTokens,
+    seed: 0,
+  });
+  expectKind(teacher.preprocessing.kind, data);
+  if (!teacher.newHead) {
+    for (const notice of match?.notices ?? []) createProgress(stderr, 'data').line(`note: ${notice}`);
+    return teacher;
+  }
   const some = (names: readonly string[]): string =>
     `${names.slice(0, 3).join(', ')}${names.length > 3 ? ' ...' : ''} (${names.length})`;
-  const why =
-    classOrder(known, labels) === null
-      ? `the teacher's labels are ${some(known)}, the data's are ${some(labels)}`
-      : `${name} has no trained classification head`;
-  throw new UserError(why, `Fine-tune it first: slim finetune --model ${name} --data ...`);
+  const why = isWhole
+    ? `${name} has no trained classification head`
+    : `the teacher's labels are ${some(known)}, the data's are ${some(data.labels)}`;
+  const orLabels = isWhole ? '' : ' Or say which is which: --labels FILE.';
+  throw new UserError(why, `Fine-tune it first: slim finetune --model ${name} --data ...${orLabels}`);
+}
+
+/** Names by the places that they have in a model's list. */
+function inPlace(names: readonly string[], indices: readonly number[]): readonly string[] {
+  const placed = [...names];
+  names.forEach((name, i) => {
+    placed[indices[i]] = name;
+  });
+  return placed;
 }
 
 async function evaluateDense(engine: Engine, teacher: Checkpoint, test: Samples, { signal }: Io): Promise<Evaluation> {

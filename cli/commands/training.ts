@@ -14,6 +14,7 @@ import {
   type SplitFlags,
 } from '../args.ts';
 import { parseAugment } from '../data/augment.ts';
+import { classCounts, classNotices } from '../data/class-report.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { batchCount } from '../data/pass.ts';
 import { type PreparedSamples, prepareSamples } from '../data/prepare.ts';
@@ -126,7 +127,11 @@ export async function withTrainingSamples<R>(
       );
     }
     progress.end();
-    const notices = [...(data.kind === 'text' ? data.notices : []), ...prepared.flatMap((samples) => samples.notices)];
+    const notices = [
+      ...data.notices,
+      ...classNotices(classCounts(data)),
+      ...prepared.flatMap((samples) => samples.notices),
+    ];
     // What is said of both parts is said once.
     for (const notice of new Set(notices)) progress.line(`note: ${notice}`);
     const [train, test] = prepared;
@@ -158,10 +163,9 @@ export function resolvedConfiguration(
 const MAX_EVALUATIONS = 10;
 
 /** Flags and the size of the data become steps. */
-export function loopOptions(flags: TrainingFlags, samples: number): LoopOptions {
+export function loopOptions(given: TrainingFlags, samples: number): LoopOptions {
+  const flags = { ...given, batchSize: batchWithin(given, samples) };
   const perEpoch = batchCount(samples, { batchSize: flags.batchSize, dropLast: true });
-  if (perEpoch === 0)
-    throw usageError(`--batch-size ${flags.batchSize} is larger than the training data (${samples} samples)`);
   const totalSteps = flags.steps ?? Math.max(1, Math.round(flags.epochs * perEpoch));
   const epochsBetween = Math.ceil(totalSteps / perEpoch / MAX_EVALUATIONS);
   return {
@@ -176,6 +180,26 @@ export function loopOptions(flags: TrainingFlags, samples: number): LoopOptions 
     select: flags.select,
     resume: flags.resume,
   };
+}
+
+/** The batch size, or the largest that the data fills and that can be cut as the flags say. Usage error for none. */
+function batchWithin(flags: BatchFlags, samples: number): number {
+  const { batchSize, accumulate = 1, devices = 1 } = flags;
+  if (batchSize <= samples) return batchSize;
+  const cuts = accumulate * devices;
+  const largest = Math.floor(samples / cuts) * cuts;
+  if (largest === 0)
+    throw usageError(
+      `--batch-size ${batchSize} is larger than the training data (${samples} samples), which can't be cut in ${cuts}`,
+      'Leave out --accumulate and --devices.',
+    );
+  return largest;
+}
+
+/** What is said of a batch that is smaller than was asked for; none where it is not. */
+export function batchNotices({ batchSize }: BatchFlags, options: Pick<LoopOptions, 'batchSize'>): readonly string[] {
+  if (options.batchSize === batchSize) return [];
+  return [`A batch is all ${options.batchSize} training samples: the data has fewer than --batch-size ${batchSize}.`];
 }
 
 /** The parts of a batch. Usage error where it can't be cut evenly in these, and each of them among the devices. */

@@ -39,6 +39,7 @@ export async function openCifar10(folder: string, names: readonly string[]): Pro
     train: await split(trainName),
     test: await split(testName),
     skipped: 0,
+    notices: [],
   };
 }
 

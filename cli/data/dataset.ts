@@ -1,11 +1,14 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { messageOf, UserError } from '../io/errors.ts';
+import { UserError } from '../io/errors.ts';
+import { kindOf } from '../io/files.ts';
 import { looksLikeCifar10, openCifar10 } from './cifar10.ts';
 import { openGlyphs } from './glyphs.ts';
 import { openImageFolder } from './image-folder.ts';
+import { listFolder } from './list-folder.ts';
+import { openParquetPictures, pictureColumn } from './parquet-pictures.ts';
+import { PICTURE_NAME } from './picture-formats.ts';
 import type { DatasetOptions, PictureDataset } from './split.ts';
-import { openTexts, type TextDataset, type TextDatasetOptions } from './text/dataset.ts';
+import { openLaidOut, type TextDataset, type TextDatasetOptions } from './text/dataset.ts';
+import { textLayout } from './text/layout.ts';
 
 export type { DatasetOptions, PictureDataset, Split } from './split.ts';
 
@@ -13,16 +16,22 @@ export type { DatasetOptions, PictureDataset, Split } from './split.ts';
 export type Dataset = PictureDataset | TextDataset;
 
 const layouts = `Known layouts of pictures: train/CLASS/*.jpg with val/ (or validation/, test/), CLASS/*.jpg, \
-CIFAR-10 binary (train.bin or data_batch_*.bin, test.bin, batches.meta.txt), or the name glyphs.
-Of texts: a .jsonl, .csv, .tsv or .parquet file, a folder with train.csv and validation.csv (or dev, test), \
-or train/CLASS/*.txt with test/.`;
+a .parquet file of pictures, CIFAR-10 binary (train.bin or data_batch_*.bin, test.bin, batches.meta.txt), or the name \
+glyphs.
+Of texts: a .jsonl, .json, .csv, .tsv (or .gz of these) or .parquet file, a folder with train.csv and validation.csv \
+(or dev, test), or train/CLASS/*.txt with test/.`;
 
 /**
  * Opens a data set of texts or of pictures, whichever the path holds.
  * Throws a UserError that says what is wrong with it.
  */
 export async function openDataset(path: string, options: TextDatasetOptions): Promise<Dataset> {
-  return (await openTexts(path, options)) ?? openPictures(path, options);
+  const layout = await textLayout(path);
+  if (layout === null) return openPictures(path, options);
+  const image = layout.kind === 'tables' ? await pictureColumn(layout) : null;
+  return layout.kind === 'tables' && image !== null
+    ? openParquetPictures(path, layout, image, options)
+    : openLaidOut(path, layout, options);
 }
 
 /**
@@ -32,31 +41,27 @@ export async function openDataset(path: string, options: TextDatasetOptions): Pr
 export async function openPictures(path: string, options: DatasetOptions): Promise<PictureDataset> {
   const glyphs = openGlyphs(path);
   if (glyphs !== null) return glyphs;
+  await expectFolder(path);
   const { files, folders } = await listFolder(path);
   if (looksLikeCifar10(files)) return openCifar10(path, files);
-  if (folders.length > 0) return openImageFolder(path, folders, options);
+  if (folders.length > 0) return openImageFolder(path, options);
+  const pictures = files.filter((name) => PICTURE_NAME.test(name));
+  if (pictures.length > 0)
+    throw new UserError(
+      `${path} holds ${pictures.length} pictures (${pictures[0]} ...) and no class folders`,
+      'Put the pictures of each class in a folder named after it.',
+    );
   const found =
     files.length === 0 ? 'is empty' : `holds no data set that is known (${files.slice(0, 3).join(', ')} ...)`;
   throw new UserError(`the data folder ${path} ${found}`, layouts);
 }
 
-async function listFolder(
-  path: string,
-): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
-  try {
-    if (!(await stat(path)).isDirectory()) throw new UserError(`${path} is a file of no type that is known`, layouts);
-    const names = (await readdir(path)).filter((name) => !name.startsWith('.')).sort();
-    // stat rather than the directory entry: links to folders are folders.
-    const isFolder = await Promise.all(names.map(async (name) => (await stat(join(path, name))).isDirectory()));
-    return { files: names.filter((_, i) => !isFolder[i]), folders: names.filter((_, i) => isFolder[i]) };
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      throw new UserError(
-        `there is no data folder ${path}`,
-        'Check --data, or use --data glyphs: drawn pictures that need no download.',
-      );
-    }
-    throw new UserError(`can't read the data folder ${path}: ${messageOf(error)}`);
-  }
+async function expectFolder(path: string): Promise<void> {
+  const kind = await kindOf(path);
+  if (kind === 'file') throw new UserError(`${path} is a file of no type that is known`, layouts);
+  if (kind === 'absent')
+    throw new UserError(
+      `there is no data folder ${path}`,
+      'Check --data, or use --data glyphs: drawn pictures that need no download.',
+    );
 }

@@ -23,16 +23,27 @@ export function fileSplit(
   place: Omit<SplitFiles, 'paths'>,
   keptBytes = defaultKeptBytes,
 ): Split {
+  const samples = files.map(({ path, label }) => ({ source: { kind: 'file' as const, path }, label }));
+  return {
+    ...decodedOnUse(samples, keptBytes),
+    files: { ...place, paths: files.map(({ path }) => path) },
+  };
+}
+
+/** Encoded pictures, decoded when first used and kept as far as `keptBytes` go. `label` is an index into the labels. */
+export function decodedOnUse(
+  samples: readonly { readonly source: PictureSource; readonly label: number }[],
+  keptBytes = defaultKeptBytes,
+): Split {
   const kept = new Map<number, Picture>();
   let free = keptBytes;
   const source = (i: number): PictureSource => {
     const picture = kept.get(i);
-    return picture === undefined ? { kind: 'file', path: files[i].path } : { kind: 'decoded', picture };
+    return picture === undefined ? samples[i].source : { kind: 'decoded', picture };
   };
   return {
-    size: files.length,
-    files: { ...place, paths: files.map(({ path }) => path) },
-    label: (i) => files[i].label,
+    size: samples.length,
+    label: (i) => samples[i].label,
     source,
     picture: (i) => loadPicture(source(i)),
     keep: (i, picture) => {

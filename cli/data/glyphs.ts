@@ -37,6 +37,7 @@ export function openGlyphs(name: string): PictureDataset | null {
     train: drawSplit(streams.train, size),
     test: drawSplit(streams.test, testSize),
     skipped: 0,
+    notices: [],
   };
 }
 

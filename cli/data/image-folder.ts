@@ -1,41 +1,27 @@
-/**
- * A folder a class, as torchvision's ImageFolder: train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg split by seed.
- */
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { checkPicture } from '../../runtime/preprocess/decode.ts';
+/** Pictures in a folder a class, as torchvision's ImageFolder; what has no part to judge by is split by seed. */
+import { readFile, realpath } from 'node:fs/promises';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { random, shuffled } from '../../runtime/random.ts';
 import { UserError } from '../io/errors.ts';
 import { mapAtOnce } from './at-once.ts';
+import { contentDigest, duplicateNotices } from './duplicates.ts';
 import type { PictureFile } from './file-split.ts';
 import { fileSplit } from './file-split.ts';
-import { readPicture, unreadablePicture } from './picture-source.ts';
+import { type ClassFolder, pictureLayout } from './picture-layout.ts';
+import { checkBytes, decodeBytes, unreadablePicture } from './picture-source.ts';
 import type { DatasetOptions, PictureDataset } from './split.ts';
 
-const testFolders = ['val', 'validation', 'test'];
-const pictureName = /\.(jpe?g|png|webp)$/i;
-
-interface ClassFolder {
-  readonly name: string;
-  readonly paths: readonly string[];
-}
-
-/** Opens the image folder `folder` whose subfolders are `folders`. */
-export async function openImageFolder(
-  folder: string,
-  folders: readonly string[],
-  options: DatasetOptions,
-): Promise<PictureDataset> {
-  const { labels, train, test } = await (folders.includes('train')
-    ? readSplits(folder, folders)
-    : divide(folder, folders, options));
-  const readable = { train: await checkFiles(train, options), test: await checkFiles(test, options) };
-  const kept = readable.train.length + readable.test.length;
-  if (readable.train.length === 0 || readable.test.length === 0) {
+/** Opens the pictures in `folder`. UserErrors say what is wrong with it. */
+export async function openImageFolder(folder: string, options: DatasetOptions): Promise<PictureDataset> {
+  const layout = await pictureLayout(folder);
+  const labels = layout.train.map(({ label }) => label);
+  const { train, test, notices } =
+    layout.test === null ? divide(layout.train, options) : inParts(folder, layout.train, layout.test);
+  const checked = { train: await checkFiles(train, labels, options), test: await checkFiles(test, labels, options) };
+  if (checked.train.files.length === 0 || checked.test.files.length === 0) {
     throw new UserError(
-      `${folder} has ${readable.train.length} readable training pictures and ${readable.test.length} for testing: ` +
-        'both need some',
+      `${folder} has ${checked.train.files.length} readable training pictures and ` +
+        `${checked.test.files.length} for testing: both need some`,
     );
   }
   if (labels.length < 2) {
@@ -46,102 +32,75 @@ export async function openImageFolder(
   }
   const whole = await realpath(folder);
   const { seed, validationFraction } = options;
-  const place = (part: string) => ({
-    folder,
-    origin: JSON.stringify(
-      folders.includes('train') ? { folder: whole, part } : { folder: whole, part, seed, validationFraction },
-    ),
-  });
+  const split = layout.test === null ? { seed, validationFraction } : {};
+  const place = (part: string) => ({ folder, origin: JSON.stringify({ folder: whole, part, ...split }) });
   return {
     kind: 'image',
     name: folder,
     labels,
-    train: fileSplit(readable.train, place('train')),
-    test: fileSplit(readable.test, place('test')),
-    skipped: train.length + test.length - kept,
+    train: fileSplit(checked.train.files, place('train')),
+    test: fileSplit(checked.test.files, place('test')),
+    skipped: checked.train.skipped + checked.test.skipped,
+    notices: [
+      ...layout.notices,
+      ...notices,
+      ...(train === test ? [] : duplicateNotices(checked.train.digests, checked.test.digests, 'pictures')),
+    ],
   };
 }
 
-interface LabelledFiles {
-  readonly labels: readonly string[];
-  readonly train: readonly PictureFile[];
-  readonly test: readonly PictureFile[];
+interface LabelledFolders {
+  readonly train: readonly ClassFolder[];
+  readonly test: readonly ClassFolder[];
+  readonly notices: readonly string[];
 }
 
-async function readSplits(folder: string, folders: readonly string[]): Promise<LabelledFiles> {
-  const testFolder = testFolders.find((name) => folders.includes(name));
-  if (testFolder === undefined) {
-    throw new UserError(
-      `${folder} has train/ but none of ${testFolders.map((name) => `${name}/`).join(', ')}`,
-      'Hold out some pictures of each class there.',
-    );
-  }
-  const train = await readClasses(join(folder, 'train'));
-  const test = await readClasses(join(folder, testFolder));
-  const labels = train.map(({ name }) => name);
-  const unknown = test.filter(({ name }) => !labels.includes(name)).map(({ name }) => name);
+function inParts(folder: string, train: readonly ClassFolder[], test: readonly ClassFolder[]): LabelledFolders {
+  const labels = train.map(({ label }) => label);
+  const unknown = test.filter(({ label }) => !labels.includes(label)).map(({ label }) => label);
   if (unknown.length > 0) {
     throw new UserError(
-      `${join(folder, testFolder)} has classes that train/ lacks: ${unknown.join(', ')}`,
-      `Classes in train/: ${labels.join(', ')}.`,
+      `what judges in ${folder} has classes that its training part lacks: ${unknown.join(', ')}`,
+      `Classes to train on: ${labels.join(', ')}.`,
     );
   }
-  return { labels, train: labelled(train, labels), test: labelled(test, labels) };
+  return { train, test, notices: [] };
 }
 
-/** Holds out the same share of each class. */
-async function divide(folder: string, folders: readonly string[], options: DatasetOptions): Promise<LabelledFiles> {
+/** Holds out the same share of each class; a class of one picture has none to spare. */
+function divide(classes: readonly ClassFolder[], options: DatasetOptions): LabelledFolders {
   const { seed, validationFraction = 0.2 } = options;
-  const classes = await readClasses(folder, folders);
-  const labels = classes.map(({ name }) => name);
-  const parts = classes.map(({ name, paths }, index) => {
-    if (paths.length < 2)
-      throw new UserError(
-        `the class folder ${join(folder, name)} has 1 picture: at least 2 are needed to hold one out`,
-      );
+  const parts = classes.map(({ label, paths }, index) => {
     const order = [...shuffled(paths.length, random(seed, index))].map((i) => paths[i]);
     const held = Math.min(paths.length - 1, Math.max(1, Math.round(paths.length * validationFraction)));
-    return { train: { name, paths: order.slice(held) }, test: { name, paths: order.slice(0, held) } };
+    return { train: { label, paths: order.slice(held) }, test: { label, paths: order.slice(0, held) } };
   });
+  const count = (which: 'train' | 'test'): number => parts.reduce((sum, part) => sum + part[which].paths.length, 0);
+  const train = parts.map((part) => part.train);
+  if (count('test') === 0)
+    return {
+      train,
+      test: train,
+      notices: [
+        'No class has two pictures, so none can be held out: accuracy is told on the training pictures themselves.',
+      ],
+    };
+  const single = parts.filter(({ test }) => test.paths.length === 0).map(({ train: { label } }) => label);
   return {
-    labels,
-    train: labelled(
-      parts.map(({ train }) => train),
-      labels,
-    ),
-    test: labelled(
-      parts.map(({ test }) => test),
-      labels,
-    ),
+    train,
+    test: parts.map((part) => part.test),
+    notices: [
+      `Accuracy is told on ${count('test')} of the ${count('train') + count('test')} pictures, which are held out.`,
+      ...(single.length === 0 ? [] : [`Of one picture only, none of which is held out: ${single.join(', ')}.`]),
+    ],
   };
 }
 
-function labelled(classes: readonly ClassFolder[], labels: readonly string[]): readonly PictureFile[] {
-  return classes.flatMap(({ name, paths }) => paths.map((path) => ({ path, label: labels.indexOf(name) })));
-}
-
-async function readClasses(folder: string, names?: readonly string[]): Promise<readonly ClassFolder[]> {
-  const folders = names ?? (await subfolders(folder));
-  if (folders.length === 0)
-    throw new UserError(`${folder} has no class folders`, 'Put the pictures of each class in a folder named after it.');
-  return Promise.all(folders.map(async (name) => ({ name, paths: await readClass(join(folder, name)) })));
-}
-
-async function subfolders(folder: string): Promise<readonly string[]> {
-  const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
-  const isFolder = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).isDirectory()));
-  return names.filter((_, i) => isFolder[i]);
-}
-
-async function readClass(folder: string): Promise<readonly string[]> {
-  const names = (await readdir(folder)).filter((name) => pictureName.test(name) && !name.startsWith('.')).sort();
-  if (names.length === 0) {
-    throw new UserError(
-      `the class folder ${folder} has no pictures (.jpg, .jpeg, .png, .webp)`,
-      'Add some, or remove the folder.',
-    );
-  }
-  return names.map((name) => join(folder, name));
+interface CheckedFiles {
+  readonly files: readonly PictureFile[];
+  /** By file. */
+  readonly digests: readonly number[];
+  readonly skipped: number;
 }
 
 /**
@@ -150,20 +109,28 @@ async function readClass(folder: string): Promise<readonly string[]> {
  * the data is found when the picture is first used.
  */
 async function checkFiles(
-  files: readonly PictureFile[],
+  classes: readonly ClassFolder[],
+  labels: readonly string[],
   { skipBad = false }: DatasetOptions,
-): Promise<readonly PictureFile[]> {
-  const readable = await mapAtOnce(files, ({ path }) => isReadable(path, skipBad));
-  return files.filter((_, i) => readable[i]);
+): Promise<CheckedFiles> {
+  const files = classes.flatMap(({ label, paths }) => paths.map((path) => ({ path, label: labels.indexOf(label) })));
+  const digests = await mapAtOnce(files, ({ path }) => digestOf(path, skipBad));
+  return {
+    files: files.filter((_, i) => digests[i] !== null),
+    digests: digests.filter((digest) => digest !== null),
+    skipped: digests.filter((digest) => digest === null).length,
+  };
 }
 
-async function isReadable(path: string, skipBad: boolean): Promise<boolean> {
+/** Of a picture that can be read; null for another where those are left out. */
+async function digestOf(path: string, skipBad: boolean): Promise<number | null> {
   try {
-    if (skipBad) await readPicture(path);
-    else checkPicture(await readFile(path));
-    return true;
+    const bytes = await readFile(path);
+    if (skipBad) await decodeBytes(bytes);
+    else await checkBytes(bytes);
+    return contentDigest(bytes);
   } catch (error) {
-    if (skipBad && error instanceof UserError) return false;
-    throw error instanceof PreprocessError ? unreadablePicture(path, error) : error;
+    if (skipBad && error instanceof PreprocessError) return null;
+    throw unreadablePicture(path, error);
   }
 }

@@ -35,8 +35,9 @@ export async function prepareBatch(job: BatchJob): Promise<PreparedBatch> {
   const decoded: { row: number; picture: Picture }[] = [];
   for (const [row, source] of job.sources.entries()) {
     const loaded = await loadPicture(source);
-    const picture = source.kind === 'file' ? shared(loaded) : loaded;
-    if (source.kind === 'file') decoded.push({ row, picture });
+    const encoded = source.kind === 'file' || source.kind === 'packed';
+    const picture = encoded ? shared(loaded) : loaded;
+    if (encoded) decoded.push({ row, picture });
     const draws = random(job.seed, job.epoch, job.indices[row]);
     const augmented =
       source.kind === 'cached' && source.fitted

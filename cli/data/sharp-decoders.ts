@@ -10,7 +10,11 @@ export const sharpDecoders: Decoders = { jpeg: decodeWithSharp, png: decodeWithS
 async function decodeWithSharp(bytes: Uint8Array): Promise<DecodedPixels> {
   const sharp = await loadSharp();
   // decodePicture has checked the dimensions against its own limit.
-  const input = sharp(bytes, { failOn: 'error', limitInputPixels: false, ignoreIcc: true });
+  return rgbOf(sharp(bytes, { failOn: 'error', limitInputPixels: false, ignoreIcc: true }));
+}
+
+/** What comes out of a pipeline of sharp's, as RGB of 8 bits, its transparency dropped. */
+export async function rgbOf(input: SharpInput): Promise<DecodedPixels> {
   const { data, info } = await input
     .toColourspace('srgb')
     .removeAlpha()
@@ -20,6 +24,7 @@ async function decodeWithSharp(bytes: Uint8Array): Promise<DecodedPixels> {
 }
 
 type Sharp = typeof import('sharp').default;
+type SharpInput = import('sharp').Sharp;
 
 let loading: Promise<Sharp> | undefined;
 

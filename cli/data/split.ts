@@ -4,6 +4,7 @@ import type { Picture } from '../../runtime/preprocess/picture.ts';
 export type PictureSource =
   | { readonly kind: 'decoded'; readonly picture: Picture }
   | { readonly kind: 'file'; readonly path: string }
+  | PackedPicture
   | CachedPicture;
 
 /** A picture in a cache's file (--cache), which stays open while the split is used. */
@@ -22,6 +23,18 @@ export interface CachedPicture {
   /** It has the network's size: what is left to do are changes at random. */
   readonly fitted: boolean;
   /** The file that it was decoded from, for messages. */
+  readonly path: string;
+}
+
+/** An encoded picture in a file of many, which stays open while the split is used. */
+export interface PackedPicture {
+  readonly kind: 'packed';
+  /** The file's descriptor, which all threads of the process share. */
+  readonly descriptor: number;
+  /** Where it begins and how long it is, in bytes. */
+  readonly offset: number;
+  readonly length: number;
+  /** Where it came from, for messages. */
   readonly path: string;
 }
 
@@ -59,6 +72,8 @@ export interface PictureDataset {
   readonly test: Split;
   /** Unreadable pictures left out (--skip-bad). */
   readonly skipped: number;
+  /** What was guessed or left out, in sentences for the user. */
+  readonly notices: readonly string[];
 }
 
 /** How a data set is opened, whatever it holds. */

@@ -5,7 +5,7 @@ import type { ModelInfo } from '../../runtime/http/classifier.ts';
 import { chooseTextColumns, knownColumns } from '../data/text/columns.ts';
 import { shown } from '../data/text/source.ts';
 import { UserError, usageError } from '../io/errors.ts';
-import { loadFile } from './file-rows.ts';
+import { loadFile, pictureOf } from './file-rows.ts';
 import type { Cells, Loaded } from './row.ts';
 
 /** Which columns are read; guessed unless given. */
@@ -79,13 +79,13 @@ function pictureCells(path: string, columns: readonly string[], { imageColumn }:
   return {
     expectIn: (file, theirs) => expectIn(file, theirs, image),
     async load(table, cells) {
-      const { bytes, file } = pictureOf(cellOf(cells, image));
-      if (bytes !== null) return { input: bytes };
+      const { bytes, file } = sourceOf(cellOf(cells, image));
+      if (bytes !== null) return pictureOf(bytes);
       if (file !== null && file !== '') return loadFile(resolve(dirname(table), file), 'image-classification');
       return { problem: `expected a picture or its file in ${image}, got ${shown(cellOf(cells, image))}` };
     },
     async size(table, cells) {
-      const { bytes, file } = pictureOf(cellOf(cells, image));
+      const { bytes, file } = sourceOf(cellOf(cells, image));
       if (bytes !== null || file === null || file === '') return 0;
       // What can't be read says so when it is loaded.
       return stat(resolve(dirname(table), file)).then(
@@ -94,14 +94,14 @@ function pictureCells(path: string, columns: readonly string[], { imageColumn }:
       );
     },
     kept(cells) {
-      const { bytes, file } = pictureOf(cellOf(cells, image));
+      const { bytes, file } = sourceOf(cellOf(cells, image));
       return bytes === null ? cells : { ...cells, [image]: file };
     },
   };
 }
 
 /** Of a path, of bytes, or of both as Hugging Face datasets has them. */
-function pictureOf(cell: unknown): { readonly bytes: Uint8Array | null; readonly file: string | null } {
+function sourceOf(cell: unknown): { readonly bytes: Uint8Array | null; readonly file: string | null } {
   if (typeof cell === 'string') return { bytes: null, file: cell };
   if (cell instanceof Uint8Array) return { bytes: cell, file: null };
   if (typeof cell !== 'object' || cell === null) return { bytes: null, file: null };

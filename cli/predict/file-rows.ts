@@ -1,6 +1,8 @@
 /** Files of one picture or one text each, as rows. */
 import { readFile, stat } from 'node:fs/promises';
 import type { ModelInfo } from '../../runtime/http/classifier.ts';
+import { PreprocessError } from '../../runtime/preprocess/error.ts';
+import { servedBytes } from '../data/picture-source.ts';
 import { decodeUtf8, MAX_ROW_BYTES, TOO_LONG } from '../data/text/rows.ts';
 import { messageOf } from '../io/errors.ts';
 import type { InputRow, Loaded, RowSource } from './row.ts';
@@ -39,9 +41,19 @@ async function fileRow(path: string, read: number, task: ModelInfo['task']): Pro
 export async function loadFile(path: string, task: ModelInfo['task']): Promise<Loaded> {
   try {
     const bytes = await readFile(path);
-    return task === 'image-classification' ? { input: bytes } : textOfFile(bytes);
+    return task === 'image-classification' ? await pictureOf(bytes) : textOfFile(bytes);
   } catch (error) {
     return { problem: `can't be read: ${messageOf(error)}` };
+  }
+}
+
+/** A picture as what serves takes it, or why it is none. */
+export async function pictureOf(bytes: Uint8Array): Promise<Loaded> {
+  try {
+    return { input: await servedBytes(bytes) };
+  } catch (error) {
+    if (error instanceof PreprocessError) return { problem: error.message };
+    throw error;
   }
 }
 

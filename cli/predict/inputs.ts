@@ -1,5 +1,6 @@
 /** What the inputs of a batch prediction are: files, folders, patterns, tables or lines on stdin. */
 import type { ModelInfo } from '../../runtime/http/classifier.ts';
+import { PICTURE_NAME } from '../data/picture-formats.ts';
 import { hasTableName } from '../data/text/layout.ts';
 import { UserError, usageError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
@@ -10,7 +11,6 @@ import { type TableFlags, tableSource } from './table-rows.ts';
 import { filesBelow, filesMatching, isPattern } from './walk.ts';
 
 /** Names of pictures in a folder; of files that are named, or match a pattern, any is taken. */
-const PICTURE_NAME = /\.(jpe?g|jpe|jfif|png|webp|gif|bmp|dib|tiff?|avif)$/i;
 const TEXT_NAME = /\.txt$/i;
 
 /** An input as it was given. */

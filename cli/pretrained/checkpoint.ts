@@ -39,6 +39,8 @@ export type Description = Pick<Checkpoint, 'architecture' | 'config' | 'preproce
 export interface LoadOptions extends FitOptions {
   /** Seeds a new head. */
   readonly seed: number;
+  /** What the head's classes are called, in its order; config.json's names unless given. */
+  readonly headLabels?: readonly string[];
 }
 
 /** What a folder says of its model, weights aside. */
@@ -56,12 +58,16 @@ export async function saveDescription(
   await writeJson(join(folder, 'config.json'), architecture.writeConfig(config));
 }
 
-async function fitted(folder: string, options: FitOptions): Promise<Description & { readonly stored: ModelConfig }> {
+async function fitted(
+  folder: string,
+  { headLabels, ...options }: FitOptions & Pick<LoadOptions, 'headLabels'>,
+): Promise<Description & { readonly stored: ModelConfig }> {
   await expectCheckpointFolder(folder);
   const configPath = join(folder, 'config.json');
   const json = await readJson(configPath);
   const architecture = architectureOf(json, configPath);
-  const stored = architecture.readConfig(json, configPath);
+  const read = architecture.readConfig(json, configPath);
+  const stored = headLabels === undefined ? read : { ...read, labels: headLabels };
   const { config, preprocessing } = await architecture.fit(folder, stored, options);
   architecture.checkConfig(config, folder);
   return { architecture, stored, config, preprocessing };

@@ -1,7 +1,7 @@
 /** Whose classes are whose: a model and a data set may name and order them differently. */
 
 /** LABEL_0, LABEL_1 ..., which transformers writes where nobody named them. */
-function madeUp(labels: readonly string[]): boolean {
+export function madeUp(labels: readonly string[]): boolean {
   return labels.every((label, i) => label === `LABEL_${i}`);
 }
 

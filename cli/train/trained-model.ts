@@ -71,6 +71,14 @@ export async function loadTrainedModel(folder: string): Promise<TrainedModel> {
 
 /** A dense model to train from: a Hugging Face folder, or a finished run of slim finetune. */
 export async function loadDenseModel(folder: string, options: LoadOptions): Promise<Checkpoint> {
+  await expectDense(folder);
+  const checkpoint = await loadCheckpoint(folder, options);
+  for (const [name, values] of checkpoint.tensors) expectFinite(values, name, folder);
+  return checkpoint;
+}
+
+/** UserError where a folder is a run that is no dense model, or has not finished; any other folder passes. */
+export async function expectDense(folder: string): Promise<void> {
   const record = await readRunRecord(folder);
   if (record && record.kind !== 'finetune') {
     throw new UserError(
@@ -80,9 +88,6 @@ export async function loadDenseModel(folder: string, options: LoadOptions): Prom
     );
   }
   if (record) expectFinished(folder, record);
-  const checkpoint = await loadCheckpoint(folder, options);
-  for (const [name, values] of checkpoint.tensors) expectFinite(values, name, folder);
-  return checkpoint;
 }
 
 /** A model whose weights are no numbers answers, but nothing that means anything: it is refused before it is used. */

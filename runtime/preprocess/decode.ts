@@ -39,8 +39,8 @@ export const defaultPictureLimits: PictureLimits = { maxPixels: 50_000_000, maxS
 
 /**
  * Decodes a JPEG, PNG or WebP file as Pillow's `exif_transpose(image).convert('RGB')` would: grey becomes RGB,
- * transparency is dropped (not blended), colour profiles are ignored, a JPEG is turned upright as its EXIF orientation
- * says. Whatever can be told from the headers is checked before decoding: format, size, completeness. Throws
+ * transparency is dropped (not blended), colour profiles are ignored, the picture is turned upright as its EXIF says.
+ * Whatever can be told from the headers is checked before decoding: format, size, completeness. Throws
  * PreprocessError: `unsupported-format`, `too-large`, `truncated` or `corrupt`.
  */
 export async function decodePicture(
@@ -62,17 +62,22 @@ export async function decodePicture(
 /** The checks of `decodePicture` that need no decoding. */
 export function checkPicture(bytes: Uint8Array, limits: PictureLimits = defaultPictureLimits): PictureHeader {
   const header = readPictureHeader(bytes);
-  const { width, height, format } = header;
-  if (width * height > limits.maxPixels || Math.max(width, height) > limits.maxSide) {
-    throw new PreprocessError(
-      'too-large',
-      `a ${format} of ${width}×${height} pixels: ` +
-        `at most ${limits.maxPixels} pixels and ${limits.maxSide} a side are accepted`,
-    );
-  }
+  expectWithin(header, limits);
   if (!header.complete)
-    throw new PreprocessError('truncated', `a ${format} that ends too early (${bytes.length} bytes)`);
+    throw new PreprocessError('truncated', `a ${header.format} that ends too early (${bytes.length} bytes)`);
   return header;
+}
+
+/** PreprocessError `too-large` for a picture beyond the limits, whatever its format. */
+export function expectWithin(
+  { format, width, height }: { readonly format: string; readonly width: number; readonly height: number },
+  { maxPixels, maxSide }: PictureLimits = defaultPictureLimits,
+): void {
+  if (width * height <= maxPixels && Math.max(width, height) <= maxSide) return;
+  throw new PreprocessError(
+    'too-large',
+    `a ${format} of ${width}×${height} pixels: at most ${maxPixels} pixels and ${maxSide} a side are accepted`,
+  );
 }
 
 async function decode(bytes: Uint8Array, { format }: PictureHeader, decoders: Decoders): Promise<DecodedPixels> {

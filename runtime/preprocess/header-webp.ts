@@ -3,20 +3,24 @@
  * endian.
  */
 import { PreprocessError } from './error.ts';
-import type { PictureHeader } from './header.ts';
+import type { Orientation, PictureHeader } from './header.ts';
+import { readChunkOrientation } from './orientation.ts';
 
 const lossy = 0x56503820;
 const lossless = 0x5650384c;
 const extended = 0x56503858;
+const exif = 0x45584946;
 const animationFlag = 0x02;
+/** `RIFF`, the size, `WEBP`. */
+const riffHeaderBytes = 12;
 
-/** What the first chunk says; orientation is not read. @throws PreprocessError */
+/** What the first chunk says, and the orientation in EXIF. @throws PreprocessError */
 export function readWebpHeader(view: DataView): PictureHeader {
   if (view.byteLength < 30) throw new PreprocessError('truncated', 'a webp without its header');
   return {
     format: 'webp',
     ...readDimensions(view),
-    orientation: 1,
+    orientation: readOrientation(view),
     complete: view.byteLength >= view.getUint32(4, true) + 8,
   };
 }
@@ -37,6 +41,18 @@ function readDimensions(view: DataView): { readonly width: number; readonly heig
     default:
       throw new PreprocessError('corrupt', 'a webp whose first chunk is none of VP8, VP8L and VP8X');
   }
+}
+
+/** Chunks are `type size data`, filled up to an even length; EXIF comes after the picture, of extended files only. */
+function readOrientation(view: DataView): Orientation {
+  if (view.getUint32(riffHeaderBytes) !== extended) return 1;
+  for (let at = riffHeaderBytes; at + 8 <= view.byteLength; ) {
+    const size = view.getUint32(at + 4, true);
+    const end = at + 8 + size;
+    if (view.getUint32(at) === exif && end <= view.byteLength) return readChunkOrientation(view, at + 8, end) ?? 1;
+    at = end + (size & 1);
+  }
+  return 1;
 }
 
 function readUint24(view: DataView, at: number): number {

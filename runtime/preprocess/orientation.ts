@@ -8,10 +8,26 @@ const exifSignature = 0x45786966;
 const littleEndian = 0x4949;
 const bigEndian = 0x4d4d;
 
-/** The orientation in an EXIF segment from `at` to `end`; undefined where it has none or is no EXIF. */
+/** The orientation in a JPEG's EXIF segment from `at` to `end`; undefined where it has none or is no EXIF. */
 export function readExifOrientation(view: DataView, at: number, end: number): Orientation | undefined {
-  const tiff = at + 6;
-  if (end - tiff < 8 || view.getUint32(at) !== exifSignature) return undefined;
+  return startsWithExif(view, at, end) ? readTiffOrientation(view, at + 6, end) : undefined;
+}
+
+/**
+ * The orientation in a chunk of a PNG or WebP from `at` to `end`, whose EXIF comes bare or, as some programs write it,
+ * with a JPEG's `Exif` before it.
+ */
+export function readChunkOrientation(view: DataView, at: number, end: number): Orientation | undefined {
+  return readExifOrientation(view, at, end) ?? readTiffOrientation(view, at, end);
+}
+
+function startsWithExif(view: DataView, at: number, end: number): boolean {
+  return end - at >= 6 && view.getUint32(at) === exifSignature;
+}
+
+/** EXIF is a TIFF without a picture: a byte order, and a directory of tags. */
+function readTiffOrientation(view: DataView, tiff: number, end: number): Orientation | undefined {
+  if (end - tiff < 8) return undefined;
   const byteOrder = view.getUint16(tiff);
   if (byteOrder !== littleEndian && byteOrder !== bigEndian) return undefined;
   const little = byteOrder === littleEndian;

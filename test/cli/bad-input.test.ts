@@ -157,11 +157,11 @@ describe('slim train, before it begins', () => {
       'query, key, value',
     ],
     [
-      'a batch larger than the data',
-      having(train, '--batch-size', '19'),
+      'a batch larger than the data, which has too few samples to be cut',
+      [...having(train, '--batch-size', '38'), '--accumulate', '19'],
       2,
-      '--batch-size 19 is larger than the training data (18 samples)',
-      null,
+      "--batch-size 38 is larger than the training data (18 samples), which can't be cut in 19",
+      'Leave out --accumulate and --devices.',
     ],
     [
       'a batch that is not to be cut so',
@@ -569,7 +569,7 @@ describe('slim predict', () => {
     writeFileSync(odd('huge.png'), huge);
     await fails(['predict', artifact, odd('huge.png')], 1, `${odd('huge.png')}: a png of 60000×60000 pixels`);
     writeFileSync(odd('drawing.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
-    await fails(['predict', artifact, odd('drawing.svg')], 1, `${odd('drawing.svg')}: not a picture of a known format`);
+    await fails(['predict', artifact, odd('drawing.svg')], 1, `${odd('drawing.svg')}: an SVG: pictures may be`);
     await fails(['predict', artifact, pictures], 1, `can't read ${pictures}`);
     await fails(['predict', artifact, odd('nope.png')], 1, `can't read ${odd('nope.png')}`);
   });

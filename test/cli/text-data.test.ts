@@ -61,7 +61,7 @@ describe('data that is wrong', () => {
     [
       'broken UTF-8',
       () => withLines('train', Buffer.from('na\xefve,pos', 'latin1')),
-      /train.csv, line 22: text is no valid UTF-8$/,
+      /train.csv, line 22: text is no valid UTF-8 \(byte 0xef is ï in Latin-1: save the file as UTF-8\)$/,
       /--skip-bad/,
     ],
     [

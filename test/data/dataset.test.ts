@@ -52,14 +52,17 @@ describe('image folders', () => {
     await expect(open({ 'notes.txt': '' })).rejects.toEqual(
       refusal('holds no data set that is known (notes.txt', 'CIFAR-10 binary'),
     );
-    await expect(open({ 'train/a/1.jpg': jpeg })).rejects.toEqual(
-      refusal('has train/ but none of val/, validation/, test/'),
+    await expect(open({ '1.jpg': jpeg, 'labels.csv': '' })).rejects.toEqual(
+      refusal('holds 1 pictures (1.jpg ...) and no class folders', 'a folder named after it'),
+    );
+    await expect(open({ 'train/1.jpg': jpeg, 'labels.csv': '' })).rejects.toEqual(
+      refusal('/train holds pictures and no class folders', 'not from labels.csv'),
     );
     await expect(open({ 'train/a/1.jpg': jpeg, 'train/b/x.txt': '', 'val/a/1.jpg': jpeg })).rejects.toEqual(
       refusal('/train/b has no pictures'),
     );
     await expect(open({ 'train/a/1.jpg': jpeg, 'val/a/1.jpg': jpeg, 'val/c/1.jpg': jpeg })).rejects.toEqual(
-      refusal('has classes that train/ lacks: c', 'Classes in train/: a'),
+      refusal('has classes that its training part lacks: c', 'Classes to train on: a'),
     );
   });
 });

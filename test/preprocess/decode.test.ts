@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { builtFolder } from '../../cli/io/assets.ts';
 import { nodeDecoders } from '../../runtime/hosts/node-decoders.ts';
 import { decodePicture } from '../../runtime/preprocess/decode.ts';
 import { readPictureHeader } from '../../runtime/preprocess/read-header.ts';
+import { itWith, shared } from '../support/shared.ts';
 
 const decoders = nodeDecoders(builtFolder());
 const width = 45;
@@ -37,16 +40,51 @@ describe('decodePicture', () => {
     expect(data.every((value, i) => value === data[i - (i % 3)])).toBe(true);
   });
 
-  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
-    'turns a JPEG with EXIF orientation %i upright, as sharp does',
-    async (orientation) => {
-      const bytes = await drawing().jpeg().withMetadata({ orientation }).toBuffer();
-      const { data, info } = await sharp(bytes).autoOrient().raw().toBuffer({ resolveWithObject: true });
-      const picture = await decodePicture(bytes, decoders);
-      expect([picture.width, picture.height]).toEqual([info.width, info.height]);
-      expect(Buffer.compare(picture.data, data)).toBe(0);
+  it.each(['jpeg', 'png', 'webp'] as const)(
+    'turns a %s upright as its EXIF orientation says, as sharp does',
+    async (format) => {
+      for (const orientation of [1, 2, 3, 4, 5, 6, 7, 8]) {
+        const bytes = await drawing().toFormat(format).withMetadata({ orientation }).toBuffer();
+        expect(readPictureHeader(bytes).orientation, `${format} ${orientation}`).toBe(orientation);
+        const { data, info } = await sharp(bytes).autoOrient().raw().toBuffer({ resolveWithObject: true });
+        const picture = await decodePicture(bytes, decoders);
+        expect([picture.width, picture.height]).toEqual([info.width, info.height]);
+        expect(Buffer.compare(picture.data, data), `${format} ${orientation}`).toBe(0);
+      }
     },
   );
+
+  it.each(['', 'Exif\0\0'])('takes the EXIF of a PNG and of a WebP after "%s", wherever it stands', async (before) => {
+    const exif = Buffer.concat([Buffer.from(before), TURNED]);
+    const png = await drawing().png().toBuffer();
+    const webp = await drawing().webp({ lossless: true }).toBuffer();
+    for (const bytes of [
+      withPngChunk(png, 33, 'eXIf', exif),
+      withPngChunk(png, png.length - 12, 'eXIf', exif),
+      extendedWebp(webp, exif),
+    ])
+      expect(await decodePicture(bytes, decoders)).toMatchObject({ width: height, height: width });
+  });
+
+  it('leaves a picture as it is whose EXIF means nothing', async () => {
+    const png = await drawing().png().toBuffer();
+    for (const exif of [TURNED.subarray(0, 12), Buffer.from('MM'), Buffer.alloc(40, 0xff), Buffer.alloc(0)])
+      expect(await decodePicture(withPngChunk(png, 33, 'eXIf', exif), decoders)).toMatchObject({ width, height });
+  });
+
+  const cases = shared('cases/exif-png-webp');
+  itWith([cases], 'turns the PNG and the WebP of a report as the JPEG beside them', async () => {
+    const jpeg = await decodePicture(readFileSync(cases.path('../odd-pictures/exif6.jpg')), decoders);
+    const whole = await decodePicture(readFileSync(cases.path('../odd-pictures/base.png')), decoders);
+    expect([jpeg.width, jpeg.height]).toEqual([whole.height, whole.width]);
+    for (const name of ['exif6.png', 'exif6.webp']) {
+      const { width, height, data } = await decodePicture(readFileSync(cases.path(name)), decoders);
+      expect([width, height]).toEqual([whole.height, whole.width]);
+      // Orientation 6: what was stored as the lower left corner is shown as the upper left one.
+      const lowerLeft = (whole.height - 1) * whole.width * 3;
+      expect(data.subarray(0, 3)).toEqual(whole.data.subarray(lowerLeft, lowerLeft + 3));
+    }
+  });
 
   it('decodes a view into a larger buffer', async () => {
     const bytes = await drawing().png().toBuffer();
@@ -109,6 +147,36 @@ describe('refused pictures', () => {
     }
   });
 });
+
+/** EXIF of one tag: orientation 6, big endian. */
+const TURNED = Buffer.from('4d4d002a00000008000101120003000000010006000000000000', 'hex');
+
+function withPngChunk(png: Buffer, at: number, type: string, data: Buffer): Buffer {
+  const head = Buffer.alloc(8);
+  head.writeUInt32BE(data.length);
+  head.write(type, 4, 'latin1');
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32BE(crc32(Buffer.concat([head.subarray(4), data])));
+  return Buffer.concat([png.subarray(0, at), head, data, checksum, png.subarray(at)]);
+}
+
+/** A WebP of one chunk as an extended one: VP8X, the picture, EXIF. */
+function extendedWebp(webp: Buffer, exif: Buffer): Buffer {
+  const chunk = (type: string, data: Buffer): Buffer => {
+    const head = Buffer.alloc(8);
+    head.write(type, 'latin1');
+    head.writeUInt32LE(data.length, 4);
+    return Buffer.concat([head, data, Buffer.alloc(data.length & 1)]);
+  };
+  const canvas = Buffer.alloc(10);
+  canvas[0] = 0x08;
+  canvas.writeUIntLE(width - 1, 4, 3);
+  canvas.writeUIntLE(height - 1, 7, 3);
+  return chunk(
+    'RIFF',
+    Buffer.concat([Buffer.from('WEBP'), chunk('VP8X', canvas), webp.subarray(12), chunk('EXIF', exif)]),
+  );
+}
 
 function outcome(bytes: Uint8Array): string {
   try {

@@ -36,7 +36,7 @@ export async function cachedSplit(
 ): Promise<CachedSplit> {
   const { files } = split;
   if (files === undefined) {
-    const notices = ['--cache is of no use here: the pictures are no files, and lie decoded in memory.'];
+    const notices = ['--cache is of no use here: the pictures are no files of their own.'];
     return { split, notices, close: async () => undefined };
   }
   const fit = augment.crop === null ? spec : null;
@@ -105,9 +105,12 @@ function cacheName({ origin }: SplitFiles, fit: ImagePreprocess | null): string 
   return `${digest(JSON.stringify([origin, settings(fit)])).slice(0, 32)}.pictures`;
 }
 
+/** Counted up where a file gives other pixels than before: 2 turns PNG and WebP as their EXIF says. */
+const DECODING = 2;
+
 function describe({ origin, folder, paths }: SplitFiles, fit: ImagePreprocess | null): string {
   const names = paths.map((path) => relative(folder, path).split(sep).join('/'));
-  return JSON.stringify({ origin, pictures: settings(fit), files: digest(names.join('\n')) });
+  return JSON.stringify({ origin, pictures: settings(fit), decoding: DECODING, files: digest(names.join('\n')) });
 }
 
 /** What of the preprocessing decides the pixels; they are normalized later. */

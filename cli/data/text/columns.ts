@@ -27,6 +27,7 @@ const PAIRS = [
   ['text1', 'text2'],
 ] as const;
 
+/** The first that is there is taken: whole texts before titles. */
 const TEXTS = [
   'text',
   'sentence',
@@ -40,9 +41,49 @@ const TEXTS = [
   'question',
   'query',
   'utterance',
+  'article',
+  'description',
+  'abstract',
+  'passage',
+  'statement',
+  'post',
+  'email',
+  'sms',
+  'input',
+  'prompt',
+  'summary',
+  'headline',
+  'title',
+  // Of the SMS Spam Collection, as Kaggle has it.
+  'v2',
 ];
 
-const LABELS = ['label', 'labels', 'class', 'category', 'target', 'sentiment', 'intent', 'rating', 'stars', 'score'];
+const LABELS = [
+  'label',
+  'labels',
+  'class',
+  'category',
+  'target',
+  'sentiment',
+  'intent',
+  'rating',
+  'stars',
+  'score',
+  'gold label',
+  'label text',
+  'class index',
+  'class id',
+  'label id',
+  'is duplicate',
+  'polarity',
+  'emotion',
+  'topic',
+  'genre',
+  'language',
+  'output',
+  'y',
+  'v1',
+];
 
 /** @throws UserError where a column that was asked for is not there, or none looks like what is needed */
 export function chooseColumns(
@@ -62,17 +103,12 @@ export function chooseColumns(
         'Name one of them. The label is needed also where a model is only evaluated.',
       );
   }
-  const label =
-    labelColumn ??
-    named(
-      LABELS,
-      columns.filter((name) => name !== textColumn && name !== textPairColumn),
-    );
-  if (label === null)
-    throw new UserError(
-      `${known}, none of which looks like a label`,
-      'Say which it is: --label-column NAME. The first line of a CSV or TSV file names the columns.',
-    );
+  const label = chooseLabelColumn(
+    path,
+    columns,
+    { labelColumn },
+    columns.filter((name) => name !== textColumn && name !== textPairColumn),
+  );
   if (label === textColumn || label === textPairColumn)
     throw new UserError(`the column ${label} is named for the text and for the label`, `Name another: ${known}.`);
   return {
@@ -140,6 +176,27 @@ function textAmong(
   return { text, pair: textPairColumn ?? pair?.pair ?? null };
 }
 
+/**
+ * The column of labels: as the flag says, else by its usual names among some of the columns, all unless given.
+ * @throws UserError where none is there
+ */
+export function chooseLabelColumn(
+  path: string,
+  columns: readonly string[],
+  { labelColumn }: Pick<TextColumns, 'labelColumn'>,
+  among = columns,
+): string {
+  if (labelColumn !== undefined && !columns.includes(labelColumn))
+    throw new UserError(`--label-column ${labelColumn}: ${knownColumns(path, columns)}`, 'Name one of them.');
+  const label = labelColumn ?? named(LABELS, among);
+  if (label !== null) return label;
+  throw new UserError(
+    `${knownColumns(path, columns)}, none of which looks like a label`,
+    'Say which it is: --label-column NAME. The first line of a CSV or TSV file names the columns: is it a row of ' +
+      'data here? Then write a line such as text,label above it.',
+  );
+}
+
 function pairAmong(columns: readonly string[]): { readonly text: string; readonly pair: string } | null {
   for (const names of PAIRS) {
     const [text, pair] = names.map((name) => named([name], columns));
@@ -148,11 +205,25 @@ function pairAmong(columns: readonly string[]): { readonly text: string; readonl
   return null;
 }
 
-/** The first of the usual names that a column has, in whatever case. */
+/**
+ * The column of the first of the usual names that is there, in whatever case and whether written classIndex, class_index
+ * or Class Index; else the only one that ends with such a name, as airline_sentiment does.
+ */
 function named(usual: readonly string[], columns: readonly string[]): string | null {
   for (const name of usual) {
-    const column = columns.find((candidate) => candidate.toLowerCase() === name);
+    const column = columns.find((candidate) => words(candidate) === name || candidate.toLowerCase() === name);
     if (column !== undefined) return column;
   }
-  return null;
+  const ending = columns.filter((column) => usual.some((name) => words(column).endsWith(` ${name}`)));
+  return ending.length === 1 ? ending[0] : null;
+}
+
+/** airline_sentiment and airlineSentiment as airline sentiment. */
+function words(column: string): string {
+  return column
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[-_. ]+/)
+    .join(' ')
+    .trim();
 }

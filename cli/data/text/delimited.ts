@@ -2,16 +2,18 @@
  * CSV (RFC 4180: quotes, line breaks within them) and TSV (no quotes, as GLUE's files are written). The first line
  * names the columns.
  */
-import { createReadStream } from 'node:fs';
+import { basename } from 'node:path';
+import { Readable } from 'node:stream';
 import { type CsvError, type InfoRecord, parse } from 'csv-parse';
 import { messageOf, UserError } from '../../io/errors.ts';
+import { openBytes } from './bytes.ts';
 import { readLines } from './lines.ts';
 import {
   decodeUtf8,
   MAX_ROW_BYTES,
+  notUtf8,
   type RowContent,
   type RowPlace,
-  sizeOf,
   type TableFile,
   TOO_LONG,
   unreadable,
@@ -23,10 +25,17 @@ interface RawRecord extends RowPlace {
 }
 
 /**
- * A CSV file; semicolons between its fields where its first line has no comma. Nothing is read before it is asked for.
+ * A CSV file; semicolons, tabs or bars between its fields where its first line has no comma. Nothing is read before it
+ * is asked for.
  */
 export function csvFile(path: string): TableFile {
-  return delimitedFile(path, () => csvRecords(path));
+  return {
+    ...delimitedFile(path, () => csvRecords(path)),
+    async notices() {
+      const name = SEPARATORS[await delimiterOf(path)];
+      return name === undefined ? [] : [`The fields of ${basename(path)} are separated by ${name}.`];
+    },
+  };
 }
 
 /** A TSV file. Nothing is read before it is asked for. */
@@ -62,7 +71,7 @@ function headerOf(path: string, { fields }: RawRecord): readonly string[] {
   const names = (fields ?? []).map((field) => decodeUtf8(field)?.trim() ?? null);
   if (fields === null || names.includes(null))
     throw new UserError(
-      `${path}: the first line is ${fields === null ? TOO_LONG : 'no valid UTF-8'}`,
+      `${path}: the first line is ${fields === null ? TOO_LONG : notUtf8(fields)}`,
       'Expected the names of the columns.',
     );
   if (names.length > MAX_COLUMNS)
@@ -84,7 +93,7 @@ function cellsOf({ fields }: RawRecord, header: readonly string[], hint: string)
     };
   const texts = fields.map(decodeUtf8);
   const broken = texts.indexOf(null);
-  if (broken >= 0) return { problem: `${header[broken] || `field ${broken + 1}`} is no valid UTF-8` };
+  if (broken >= 0) return { problem: `${header[broken] || `field ${broken + 1}`} is ${notUtf8([fields[broken]])}` };
   return { cells: Object.fromEntries(header.map((name, i) => [name, texts[i]])) };
 }
 
@@ -101,12 +110,12 @@ async function* tsvRecords(path: string): AsyncGenerator<RawRecord> {
 }
 
 async function* csvRecords(path: string): AsyncGenerator<RawRecord> {
-  const size = await sizeOf(path);
-  const { delimiter, start } = await dialectOf(path);
+  const delimiter = await delimiterOf(path);
+  const { chunks, share } = await openBytes(path);
   /** The last line of the records so far. */
   let done = 0;
   let doubled = 0;
-  const source = createReadStream(path, { start });
+  const source = Readable.from(chunks, { objectMode: false });
   // Fields stay bytes, so that broken UTF-8 is found rather than replaced.
   const parser = parse({
     info: true,
@@ -125,7 +134,7 @@ async function* csvRecords(path: string): AsyncGenerator<RawRecord> {
       // Within quotes csv-parse counts both halves of a Windows line end.
       doubled += record.reduce((sum, field) => sum + count(field, '\r\n'), 0);
       done = info.lines - doubled;
-      yield { place: `line ${done - lines + 1}`, read: Math.min(1, info.bytes / size), fields: record };
+      yield { place: `line ${done - lines + 1}`, read: share(info.bytes), fields: record };
     }
   } catch (error) {
     throw csvError(path, error, done);
@@ -140,27 +149,35 @@ function count(field: Buffer, part: string): number {
   return found;
 }
 
+const SEPARATORS: Readonly<Record<string, string>> = { ';': 'semicolons', '\t': 'tabs', '|': 'bars' };
+
 /**
- * How the file is written, and where its first line begins: after a byte order mark. Spreadsheets write semicolons
- * where the comma is the decimal mark.
+ * What the first line has between its names, outside of quotes. Spreadsheets write semicolons where the comma is the
+ * decimal mark.
  */
-async function dialectOf(path: string): Promise<{ readonly delimiter: string; readonly start: number }> {
-  for await (const { bytes } of readLines(path)) {
-    if (bytes === null || bytes.length > MAX_HEADER_BYTES)
+async function delimiterOf(path: string): Promise<string> {
+  const line = (await firstLine(path)).replace(/"[^"]*"/g, '');
+  if (line.includes(',')) return ',';
+  const count = (mark: string): number => line.split(mark).length - 1;
+  const [most] = Object.keys(SEPARATORS).sort((a, b) => count(b) - count(a));
+  return count(most) > 0 ? most : ',';
+}
+
+/** Each byte as a character: separators are ASCII. */
+async function firstLine(path: string): Promise<string> {
+  let text = '';
+  for await (const chunk of (await openBytes(path)).chunks) {
+    text = (text + chunk.toString('latin1')).replace(/^[\r\n]+/, '');
+    const end = text.search(/[\r\n]/);
+    if ((end < 0 ? text.length : end) > MAX_HEADER_BYTES)
       throw new UserError(
         `${path}: the first line is longer than ${MAX_HEADER_BYTES / 1024 ** 2} MiB`,
         'Expected the names of the columns.',
       );
-    const line = (decodeUtf8(bytes) ?? '').replace(/"[^"]*"/g, '');
-    return {
-      delimiter: !line.includes(',') && line.includes(';') ? ';' : ',',
-      start: BOM.every((byte, i) => bytes[i] === byte) ? BOM.length : 0,
-    };
+    if (end >= 0) return text.slice(0, end);
   }
-  return { delimiter: ',', start: 0 };
+  return text;
 }
-
-const BOM = [0xef, 0xbb, 0xbf];
 
 /** Beyond a quote that is open no row can be told from another, so there is no skipping it. */
 function csvError(path: string, error: unknown, done: number): UserError {

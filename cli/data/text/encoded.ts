@@ -30,7 +30,7 @@ const WRITE_BYTES = 1024 ** 2;
 
 /** Tokenizes every row once. UserError where the disk for temporary files has no room. */
 export async function encodeRows(
-  rows: TextRows,
+  rows: Pick<TextRows, 'size' | 'rows'>,
   encode: (row: TextRow) => Encoding,
   onRow?: (done: number, total: number) => void,
 ): Promise<EncodedSplit> {

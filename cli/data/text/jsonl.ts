@@ -2,7 +2,7 @@
 import { isObject } from '../../../runtime/artifact/schema.ts';
 import { UserError } from '../../io/errors.ts';
 import { type Line, readLines } from './lines.ts';
-import { decodeUtf8, type FileRow, type RowContent, type TableFile, TOO_LONG } from './rows.ts';
+import { decodeUtf8, type FileRow, notUtf8, type RowContent, type TableFile, TOO_LONG } from './rows.ts';
 
 /** A row may lack what another has: so many tell the columns. */
 const ROWS_FOR_COLUMNS = 100;
@@ -15,31 +15,30 @@ export function jsonlFile(path: string): TableFile {
       yield { place, read, ...parse(line) };
     }
   }
-  return {
-    path,
-    rows,
-    async columns() {
-      let first = '';
-      let looked = 0;
-      const names = new Set<string>();
-      for await (const row of rows()) {
-        if ('problem' in row) first ||= ` (${row.place}: ${row.problem})`;
-        else for (const name of Object.keys(row.cells)) names.add(name);
-        if (++looked >= ROWS_FOR_COLUMNS && names.size > 0) break;
-      }
-      if (names.size > 0) return [...names];
-      throw new UserError(
-        `${path} has no line with a JSON object${first}`,
-        'Expected one a line, such as {"text": "...", "label": "..."}.',
-      );
-    },
-  };
+  return { path, rows, columns: () => columnsOf(path, rows(), 'line') };
+}
+
+/** The keys of the first objects. UserError where there is none; `unit` is what a row is called. */
+export async function columnsOf(path: string, rows: AsyncIterable<FileRow>, unit: string): Promise<readonly string[]> {
+  let first = '';
+  let looked = 0;
+  const names = new Set<string>();
+  for await (const row of rows) {
+    if ('problem' in row) first ||= ` (${row.place}: ${row.problem})`;
+    else for (const name of Object.keys(row.cells)) names.add(name);
+    if (++looked >= ROWS_FOR_COLUMNS && names.size > 0) break;
+  }
+  if (names.size > 0) return [...names];
+  throw new UserError(
+    `${path} has no ${unit} with a JSON object${first}`,
+    `Expected one a ${unit}, such as {"text": "...", "label": "..."}.`,
+  );
 }
 
 function parse({ bytes }: Line): RowContent {
   if (bytes === null) return { problem: TOO_LONG };
   const text = decodeUtf8(bytes);
-  if (text === null) return { problem: 'no valid UTF-8' };
+  if (text === null) return { problem: notUtf8([bytes]) };
   let json: unknown;
   try {
     json = JSON.parse(text);

@@ -1,28 +1,44 @@
 /** What a path to text data holds: which files are for training, and which for judging. */
-import { readdir, stat } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
-import { messageOf, UserError } from '../../io/errors.ts';
+import { basename, join } from 'node:path';
+import { UserError } from '../../io/errors.ts';
 import { kindOf } from '../../io/files.ts';
+import { listFolder } from '../list-folder.ts';
+import { JUDGING_PARTS, type PartName, partNamed, partWithin } from '../parts.ts';
+import { holdsClassFolders } from '../picture-layout.ts';
+import { type ClassNames, classNamesBeside } from './dataset-card.ts';
+import { jsonFile } from './json.ts';
 import { jsonlFile } from './jsonl.ts';
 import { parquetFile } from './parquet.ts';
 import type { TableFile } from './rows.ts';
 
-/** Readers by extension; what needs a package is loaded where there is such a file. */
+/** Readers by extension, which .gz may follow; what needs a package is loaded where there is such a file. */
 const FORMATS: Readonly<Record<string, (path: string) => TableFile | Promise<TableFile>>> = {
   jsonl: jsonlFile,
   ndjson: jsonlFile,
+  json: jsonFile,
   csv: async (path) => (await import('./delimited.ts')).csvFile(path),
   tsv: async (path) => (await import('./delimited.ts')).tsvFile(path),
   parquet: parquetFile,
 };
 
-const EXTENSION = new RegExp(`\\.(${Object.keys(FORMATS).join('|')})$`, 'i');
+const EXTENSION = new RegExp(`\\.(?:(parquet)|(${Object.keys(FORMATS).join('|')})(?:\\.gz)?)$`, 'i');
 
-/** Names of the part that judges, the first that is there: a test part is often without labels. */
-const TEST_PARTS = ['validation', 'valid', 'val', 'dev', 'test'];
+/** What of a name numbers a shard: train-00000-of-00002, train_1, train-00000-of-00001-b42a775f407cee45. */
+const NUMBERED = /[-_.]?\d+(?:-of-\d+(?:-[0-9a-f]+)?)?$/i;
 
-/** A part's name, alone or numbered: train.csv, train-00000-of-00002.parquet, train_1.jsonl. */
-const SHARD = /^([a-z]+)(?:[-_.]?\d+(?:-of-\d+)?)?\.[a-z]+$/i;
+/** Names of one part, the first that is there. */
+const ORDER = ['train', 'training', 'validation', 'valid', 'val', 'dev', 'test', 'testing'];
+
+function placeOf(name: string): number {
+  const place = ORDER.indexOf(name.toLowerCase());
+  return place < 0 ? ORDER.length : place;
+}
+
+/** Tables that may judge. */
+export interface JudgingPart {
+  readonly part: PartName;
+  readonly files: readonly TableFile[];
+}
 
 /** A folder of texts, whose name is their label. */
 export interface TextClass {
@@ -30,9 +46,14 @@ export interface TextClass {
   readonly paths: readonly string[];
 }
 
-/** `test` is null where a share of the training part is to be held out. */
+/** `test` is null, or `tests` is empty, where a share of the training part is to be held out; `left` is left out. */
 export type TextLayout =
-  | { readonly kind: 'tables'; readonly train: readonly TableFile[]; readonly test: readonly TableFile[] | null }
+  | {
+      readonly kind: 'tables';
+      readonly train: readonly TableFile[];
+      readonly tests: readonly JudgingPart[];
+      readonly left: readonly string[];
+    }
   | {
       readonly kind: 'folders';
       readonly train: readonly TextClass[];
@@ -51,12 +72,13 @@ export async function textLayout(path: string): Promise<TextLayout | null> {
   const kind = await kindOf(path);
   if (EXTENSION.test(path) && kind !== 'folder') {
     if (kind === 'absent') throw new UserError(`there is no file ${path}`, 'Check --data.');
-    return { kind: 'tables', train: [await tableFile(path)], test: null };
+    return { kind: 'tables', train: [await tableFile(path)], tests: [], left: [] };
   }
   if (kind !== 'folder') return null;
-  const { files, folders } = await list(path);
-  const tables = files.filter((name) => EXTENSION.test(name));
-  return tables.length > 0 ? tableParts(path, tables) : folderParts(path, folders);
+  const { files, folders } = await listFolder(path);
+  const tables = files.filter(isTable);
+  if (tables.length === 0) return (await folderParts(path, folders)) ?? nestedTables(path, folders);
+  return (await holdsClassFolders(path)) ? null : tableParts(path, tables, await classNamesBeside(path));
 }
 
 /** Whether a file of this name is a table: a text a row, whatever it holds. Any other file is one text. */
@@ -64,42 +86,123 @@ export function hasTableName(path: string): boolean {
   return EXTENSION.test(path);
 }
 
-/** The reader of a file whose name says that it is a table. */
-export async function tableFile(path: string): Promise<TableFile> {
-  const [, extension] = EXTENSION.exec(path) as RegExpExecArray;
-  return FORMATS[extension.toLowerCase()](path);
+/** JSON is what settings and notes are written in, too: a name has to speak of a part. */
+function isTable(name: string): boolean {
+  return EXTENSION.test(name) && (!/\.json(\.gz)?$/i.test(name) || partOfFile(name) !== null);
 }
 
-async function tableParts(folder: string, names: readonly string[]): Promise<TextLayout> {
-  const namesOf = (part: string): string[] => names.filter((name) => SHARD.exec(name)?.[1].toLowerCase() === part);
+/** The reader of a file whose name says that it is a table, and where the names of its classes are found. */
+export async function tableFile(path: string, names: ClassNames = () => null): Promise<TableFile> {
+  const [, parquet, extension] = EXTENSION.exec(path) as RegExpExecArray;
+  const file = await FORMATS[(parquet ?? extension).toLowerCase()](path);
+  return { ...file, namesOf: async (column) => (await file.namesOf?.(column)) ?? names(column) };
+}
+
+/** The part of a file by its name without number and extension, or by what that speaks of. */
+function partOfFile(name: string): { readonly part: PartName; readonly stem: string; readonly exact: boolean } | null {
+  const stem = name.replace(EXTENSION, '').replace(NUMBERED, '').toLowerCase();
+  const exact = partNamed(stem);
+  const part = exact ?? partWithin(stem);
+  return part && { part, stem, exact: exact !== null };
+}
+
+/** The files of each part: those of one name, as exact as there is one; others are left out. */
+function filesByPart(names: readonly string[]): ReadonlyMap<PartName, readonly string[]> {
+  const byPart = new Map<PartName, readonly string[]>();
+  for (const part of ['train', ...JUDGING_PARTS] as const) {
+    const found = names.flatMap((name) => {
+      const named = partOfFile(name);
+      return named?.part === part ? [{ ...named, name }] : [];
+    });
+    const rank = ({ stem, exact }: { readonly stem: string; readonly exact: boolean }): number =>
+      exact ? placeOf(stem) : ORDER.length + 1;
+    const [first] = [...found].sort((a, b) => rank(a) - rank(b) || (a.stem < b.stem ? -1 : 1));
+    if (first !== undefined)
+      byPart.set(
+        part,
+        found.filter(({ stem }) => stem === first.stem).map(({ name }) => name),
+      );
+  }
+  return byPart;
+}
+
+async function tableParts(folder: string, tables: readonly string[], classes: ClassNames): Promise<TextLayout> {
+  const byPart = filesByPart(tables);
   const filesOf = async (found: readonly string[]): Promise<TableFile[]> => {
-    const formats = new Set(found.map((name) => extname(name).toLowerCase()));
+    const formats = new Set(found.map((name) => EXTENSION.exec(name)?.[0].toLowerCase().replace('.gz', '')));
     if (formats.size > 1)
       throw new UserError(
         `${folder} has ${found.slice(0, 4).join(' and ')}: one part in several formats`,
         'Are they the same rows? Keep one of them.',
       );
-    return Promise.all(found.map((name) => tableFile(join(folder, name))));
+    return Promise.all(found.map((name) => tableFile(join(folder, name), classes)));
   };
-  const train = namesOf('train');
-  const test = TEST_PARTS.map(namesOf).find((found) => found.length > 0) ?? null;
-  if (train.length > 0) return { kind: 'tables', train: await filesOf(train), test: test && (await filesOf(test)) };
-  if (names.length === 1 && test === null) return { kind: 'tables', train: await filesOf(names), test: null };
+  const train = byPart.get('train');
+  if (train !== undefined) {
+    const judging = JUDGING_PARTS.filter((part) => byPart.has(part));
+    const used = new Set([...byPart.values()].flat());
+    return {
+      kind: 'tables',
+      train: await filesOf(train),
+      tests: await Promise.all(judging.map(async (part) => ({ part, files: await filesOf(byPart.get(part)!) }))),
+      left: tables.filter((name) => !used.has(name)),
+    };
+  }
+  if (tables.length === 1 && byPart.size === 0)
+    return { kind: 'tables', train: await filesOf(tables), tests: [], left: [] };
   throw new UserError(
-    `${folder} has no training file (${names.slice(0, 4).join(', ')}${names.length > 4 ? ' ...' : ''})`,
-    'Name one train.jsonl (or .csv, .tsv, .parquet) and the other validation, dev or test; ' +
+    `${folder} has no training file (${tables.slice(0, 4).join(', ')}${tables.length > 4 ? ' ...' : ''})`,
+    'Name one train.jsonl (or .csv, .tsv, .json, .parquet) and the other validation, dev or test; ' +
       'or give one file alone, of which a share is held out.',
   );
 }
 
+/**
+ * Tables in folders: train/0000.parquet with test/, or, as clones of the hub have them, in data/ or in the one folder
+ * of a configuration. Null where there are none, or pictures.
+ */
+async function nestedTables(path: string, folders: readonly string[]): Promise<TextLayout | null> {
+  const inside = new Map<string, readonly string[]>();
+  for (const name of folders) {
+    const tables = (await listFolder(join(path, name))).files.filter((file) => EXTENSION.test(file));
+    if (tables.length > 0) inside.set(name, tables);
+  }
+  if (inside.size === 0 || (await holdsClassFolders(path))) return null;
+  const classes = await classNamesBeside(path);
+  const byPart = new Map([...inside.keys()].map((name) => [partNamed(name), name] as const));
+  const train = byPart.get('train');
+  if (train !== undefined) {
+    const filesIn = (folder: string): Promise<TableFile[]> =>
+      Promise.all(inside.get(folder)!.map((name) => tableFile(join(path, folder, name), classes)));
+    const judging = JUDGING_PARTS.filter((part) => byPart.has(part));
+    const used = new Set([train, ...judging.map((part) => byPart.get(part)!)]);
+    return {
+      kind: 'tables',
+      train: await filesIn(train),
+      tests: await Promise.all(judging.map(async (part) => ({ part, files: await filesIn(byPart.get(part)!) }))),
+      left: [...inside.keys()].filter((name) => !used.has(name)).map((name) => `${name}/`),
+    };
+  }
+  const [folder, ...others] = inside.keys();
+  if (others.length > 0)
+    throw new UserError(
+      `${path} has tables in several folders (${[folder, ...others].slice(0, 6).join(', ')})`,
+      `Give one of them: ${join(path, folder)}.`,
+    );
+  return tableParts(join(path, folder), inside.get(folder)!.filter(isTable), classes);
+}
+
 async function folderParts(folder: string, folders: readonly string[]): Promise<TextLayout | null> {
-  if (!folders.includes('train')) {
+  const trainFolder = folders.find((name) => partNamed(name) === 'train');
+  if (trainFolder === undefined) {
     const { classes, left } = await textClasses(folder, folders);
     return classes.length === 0 ? null : { kind: 'folders', train: classes, test: null, left };
   }
-  const train = await textClasses(join(folder, 'train'));
+  const train = await textClasses(join(folder, trainFolder));
   if (train.classes.length === 0) return null;
-  const part = TEST_PARTS.find((name) => folders.includes(name));
+  const [part] = folders
+    .filter((name) => JUDGING_PARTS.some((judging) => partNamed(name) === judging))
+    .sort((a, b) => placeOf(a) - placeOf(b));
   const test = part === undefined ? null : await textClasses(join(folder, part));
   return {
     kind: 'folders',
@@ -120,8 +223,8 @@ async function textClasses(
   const classes: TextClass[] = [];
   const mixed: string[] = [];
   const left: string[] = [];
-  for (const label of names ?? (await list(folder)).folders) {
-    const { files } = await list(join(folder, label));
+  for (const label of names ?? (await listFolder(folder)).folders) {
+    const { files } = await listFolder(join(folder, label));
     const other = files.find((name) => !/\.txt$/i.test(name));
     if (files.length === 0 || other !== undefined)
       mixed.push(`${join(folder, label)} ${other === undefined ? 'has no .txt files' : `holds ${other}`}`);
@@ -134,28 +237,4 @@ async function textClasses(
       'A class is a folder of .txt files and nothing else: mend it, or move it away.',
     );
   return { classes, left };
-}
-
-/** What a folder holds, by name; what is hidden is left out. Links to folders are folders. */
-async function list(
-  folder: string,
-): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
-  try {
-    const entries = (await readdir(folder, { withFileTypes: true }))
-      .filter(({ name }) => !name.startsWith('.'))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
-    const files: string[] = [];
-    const folders: string[] = [];
-    for (const entry of entries) {
-      const kind = entry.isSymbolicLink() ? await stat(join(folder, entry.name)) : entry;
-      if (kind.isDirectory()) folders.push(entry.name);
-      else if (kind.isFile()) files.push(entry.name);
-      else throw new UserError(`${join(folder, entry.name)} is neither a file nor a folder`, 'Move it away.');
-    }
-    return { files, folders };
-  } catch (error) {
-    throw error instanceof UserError
-      ? error
-      : new UserError(`can't read the data folder ${folder}: ${messageOf(error)}`);
-  }
 }

@@ -1,5 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { MAX_ROW_BYTES, type RowPlace, sizeOf, unreadable } from './rows.ts';
+import { openBytes } from './bytes.ts';
+import { MAX_ROW_BYTES, type RowPlace } from './rows.ts';
 
 /** One line without its end; `bytes` is null where it is longer than a row may be. */
 export interface Line extends RowPlace {
@@ -10,17 +10,13 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 /**
- * The lines of a file, read piece by piece. Empty ones are left out, but counted. UserError where the file is empty or
- * can't be read.
+ * The lines of a file, which may be .gz, read piece by piece. Empty ones are left out, but counted. UserError where the
+ * file is empty or can't be read.
  */
 export async function* readLines(path: string, maxBytes = MAX_ROW_BYTES): AsyncGenerator<Line> {
-  const size = await sizeOf(path);
-  try {
-    for await (const { number, end, bytes } of splitLines(createReadStream(path) as AsyncIterable<Buffer>, maxBytes))
-      if (bytes?.length !== 0) yield { place: `line ${number}`, read: Math.min(1, end / size), bytes };
-  } catch (error) {
-    throw unreadable(path, error);
-  }
+  const { chunks, share } = await openBytes(path);
+  for await (const { number, end, bytes } of splitLines(chunks, maxBytes))
+    if (bytes?.length !== 0) yield { place: `line ${number}`, read: share(end), bytes };
 }
 
 /** One line of bytes without its end, null where it is too long; `end` counts all bytes up to there. */

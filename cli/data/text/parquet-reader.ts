@@ -3,7 +3,7 @@
 import { asyncBufferFromFile, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { messageOf } from '../../io/errors.ts';
-import type { ParquetAnswer, ParquetGroup, ParquetRequest } from './parquet.ts';
+import type { ParquetAnswer, ParquetDescription, ParquetGroup, ParquetRequest } from './parquet.ts';
 import { decodeUtf8 } from './rows.ts';
 
 /** Bytes that are no UTF-8 stay bytes, so that the row can be told. */
@@ -21,6 +21,7 @@ async function answer(request: ParquetRequest): Promise<ParquetAnswer> {
     return {
       columns: columnsOf(known),
       groups: known.row_groups.map(groupOf),
+      binary: binaryColumns(known),
       note: known.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value ?? null,
     };
   }
@@ -56,10 +57,16 @@ function sliceLength(rows: readonly Readonly<Record<string, unknown>>[], from: n
   let characters = 0;
   let count = 0;
   while (from + count < rows.length && (count === 0 || (characters < SLICE_CHARACTERS && count < SLICE_ROWS))) {
-    for (const value of Object.values(rows[from + count])) characters += typeof value === 'string' ? value.length : 0;
+    for (const value of Object.values(rows[from + count])) characters += lengthOf(value);
     count++;
   }
   return count;
+}
+
+/** Of a text, of bytes, or of { bytes, path }. */
+function lengthOf(value: unknown): number {
+  if (typeof value === 'string' || value instanceof Uint8Array) return value.length;
+  return typeof value === 'object' && value !== null && 'bytes' in value ? lengthOf(value.bytes) : 0;
 }
 
 const SLICE_CHARACTERS = 4 * 1024 ** 2;
@@ -70,6 +77,24 @@ function columnsOf({ schema: [root, ...elements] }: FileMetaData): readonly stri
   for (let i = 0; i < elements.length && names.length < (root.num_children ?? 0); i = afterSubtree(elements, i))
     names.push(elements[i].name);
   return names;
+}
+
+/** Bytes without a word of what they are, or a group that has such beside a path. */
+function binaryColumns({ schema: [root, ...elements] }: FileMetaData): ParquetDescription['binary'] {
+  const isBinary = ({ type, converted_type, logical_type }: FileMetaData['schema'][number]): boolean =>
+    type === 'BYTE_ARRAY' && converted_type === undefined && logical_type === undefined;
+  const found: { column: string; form: 'bytes' | 'struct' }[] = [];
+  for (
+    let i = 0, top = 0;
+    i < elements.length && top < (root.num_children ?? 0);
+    i = afterSubtree(elements, i), top++
+  ) {
+    const within = elements.slice(i + 1, afterSubtree(elements, i));
+    if (isBinary(elements[i])) found.push({ column: elements[i].name, form: 'bytes' });
+    else if (within.some((element) => element.name === 'bytes' && isBinary(element)))
+      found.push({ column: elements[i].name, form: 'struct' });
+  }
+  return found;
 }
 
 /** Where the element after this one and all that is nested in it stands. */

@@ -1,10 +1,21 @@
 /** Parquet, as the Hugging Face hub and pandas write it: a row group at a time. */
 import { fork } from 'node:child_process';
+import { open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { isObject } from '../../../runtime/artifact/schema.ts';
 import { builtAsset } from '../../io/assets.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
-import { type FileRow, MAX_ROW_BYTES, sizeOf, type TableFile, TOO_LONG } from './rows.ts';
+import { expectTable } from './bytes.ts';
+import {
+  type FileRow,
+  MAX_ROW_BYTES,
+  notUtf8,
+  type RowPlace,
+  sizeOf,
+  type TableFile,
+  TOO_LONG,
+  unreadable,
+} from './rows.ts';
 
 /**
  * What is asked of the process that reads: what the file holds, or a row group's rows, as many from `from` on as go
@@ -21,6 +32,8 @@ export type ParquetAnswer = ParquetDescription | { readonly rows: readonly Cells
 export interface ParquetDescription {
   readonly columns: readonly string[];
   readonly groups: readonly ParquetGroup[];
+  /** Columns of bytes that are said to be no text, bare or with a path beside them. */
+  readonly binary: readonly { readonly column: string; readonly form: 'bytes' | 'struct' }[];
   /** What Hugging Face datasets notes of the columns, as JSON. */
   readonly note: string | null;
 }
@@ -47,32 +60,39 @@ export function parquetFile(path: string, { patienceMs = 15_000 } = {}): TableFi
   let described: Promise<ParquetDescription> | null = null;
   const describe = (): Promise<ParquetDescription> =>
     (described ??= withReader(path, async (ask) => (await ask('description', patienceMs)) as ParquetDescription));
+  async function* cellsOf(columns: readonly string[]): AsyncGenerator<RowPlace & { readonly cells: Cells }> {
+    const { groups } = await describe();
+    const total = groups.reduce((sum, { rows }) => sum + rows, 0);
+    const reader = openReader(path);
+    try {
+      let rowStart = 0;
+      for (const group of groups) {
+        const rowEnd = rowStart + group.rows;
+        const bytes = expectRoom(path, group, columns);
+        for (let from = rowStart; from < rowEnd; ) {
+          const { rows } = (await reader.ask(
+            { rowStart, rowEnd, from, columns },
+            patienceMs + bytes / LEAST_BYTES_PER_MS,
+          )) as { readonly rows: readonly Cells[] };
+          for (const cells of rows) yield { place: `row ${++from}`, read: from / total, cells };
+        }
+        rowStart = rowEnd;
+      }
+    } finally {
+      reader.close();
+    }
+  }
   return {
     path,
     columns: async () => (await describe()).columns,
     async *rows(columns) {
-      const { groups } = await describe();
-      const total = groups.reduce((sum, { rows }) => sum + rows, 0);
-      const reader = openReader(path);
-      try {
-        let rowStart = 0;
-        for (const group of groups) {
-          const rowEnd = rowStart + group.rows;
-          const bytes = expectRoom(path, group, columns);
-          for (let from = rowStart; from < rowEnd; ) {
-            const { rows } = (await reader.ask(
-              { rowStart, rowEnd, from, columns },
-              patienceMs + bytes / LEAST_BYTES_PER_MS,
-            )) as { readonly rows: readonly Cells[] };
-            for (const cells of rows) yield rowOf(cells, ++from, total);
-          }
-          rowStart = rowEnd;
-        }
-      } finally {
-        reader.close();
-      }
+      for await (const row of cellsOf(columns)) yield expectTexts(row);
     },
     namesOf: async (column) => classNames((await describe()).note, column),
+    pictures: {
+      columns: async () => pictureColumns(await describe()),
+      rows: cellsOf,
+    },
   };
 }
 
@@ -84,11 +104,25 @@ interface Reader {
 
 async function withReader<R>(path: string, use: (ask: Reader['ask']) => Promise<R>): Promise<R> {
   await sizeOf(path);
+  expectTable(path, await headOf(path));
   const reader = openReader(path);
   try {
     return await use(reader.ask);
   } finally {
     reader.close();
+  }
+}
+
+/** The first bytes: a clone without Git LFS has pointers in place of files. */
+async function headOf(path: string): Promise<Uint8Array> {
+  const file = await open(path).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+  try {
+    const { bytesRead, buffer } = await file.read(new Uint8Array(64), 0, 64, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
   }
 }
 
@@ -141,29 +175,48 @@ function expectRoom(path: string, { bytes }: ParquetGroup, wanted: readonly stri
   );
 }
 
-function rowOf(cells: Cells, number: number, total: number): FileRow {
-  const place = { place: `row ${number}`, read: number / total };
+function expectTexts({ cells, ...place }: RowPlace & { readonly cells: Cells }): FileRow {
   if (Object.values(cells).some((value) => typeof value === 'string' && value.length > MAX_ROW_BYTES))
     return { ...place, problem: TOO_LONG };
   const broken = Object.keys(cells).find((name) => cells[name] instanceof Uint8Array);
-  return broken === undefined ? { ...place, cells } : { ...place, problem: `${broken} is no valid UTF-8` };
+  return broken === undefined
+    ? { ...place, cells }
+    : { ...place, problem: `${broken} is ${notUtf8([cells[broken] as Uint8Array])}` };
 }
 
-/** The names that Hugging Face datasets keeps beside a column of class numbers. */
-function classNames(note: string | null, column: string): readonly string[] | null {
-  if (note === null) return null;
+/** What Hugging Face datasets says of a column. */
+function featureOf(note: string | null, column: string): Readonly<Record<string, unknown>> {
+  if (note === null) return {};
   let json: unknown;
   try {
     json = JSON.parse(note);
   } catch {
-    // A note of another program's; the column's numbers are labels as they are.
-    return null;
+    // A note of another program's; columns are what they hold.
+    return {};
   }
   const field = (value: unknown, name: string): unknown =>
     isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
-  const names = field(field(field(field(json, 'info'), 'features'), column), 'names');
+  const feature = field(field(field(json, 'info'), 'features'), column);
+  return isObject(feature) ? feature : {};
+}
+
+/** The names that it keeps beside a column of class numbers. */
+function classNames(note: string | null, column: string): readonly string[] | null {
+  const { names } = featureOf(note, column);
   return Array.isArray(names) && names.every((name) => typeof name === 'string') ? (names as string[]) : null;
 }
+
+/** The columns of bytes that are said to be pictures, or where nothing is said look so by their name or their form. */
+function pictureColumns({ binary, note }: ParquetDescription): readonly string[] {
+  return binary
+    .filter(({ column, form }) => {
+      const { _type: type } = featureOf(note, column);
+      return type === 'Image' || (type === undefined && (form === 'struct' || PICTURE_COLUMN.test(column)));
+    })
+    .map(({ column }) => column);
+}
+
+const PICTURE_COLUMN = /^(image|img|picture|photo|jpe?g|png)([_-]?(bytes|data))?$/i;
 
 function damaged(path: string, why: string): UserError {
   return new UserError(`can't read ${path}: ${why}`, 'Is it a whole Parquet file?');

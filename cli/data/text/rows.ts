@@ -26,8 +26,20 @@ export interface TableFile {
   columns(): Promise<readonly string[]>;
   /** Rows that hold some or all of these columns. */
   rows(columns: readonly string[]): AsyncIterable<FileRow>;
+  /** Its pictures, of a format that holds such. */
+  readonly pictures?: PictureTable;
+  /** What was guessed of how it is written, in sentences for the user. */
+  notices?(): Promise<readonly string[]>;
   /** What a column's numbers stand for, where the file says it; null for most. */
   namesOf?(column: string): Promise<readonly string[] | null>;
+}
+
+/** A table that holds pictures: bytes, or { bytes, path } as Hugging Face datasets write them. */
+export interface PictureTable {
+  /** The columns that hold them. */
+  columns(): Promise<readonly string[]>;
+  /** Rows with these columns, whose bytes are left as they are. */
+  rows(columns: readonly string[]): AsyncIterable<FileRow>;
 }
 
 /** The longest row, as it is written: what is longer is refused before it is all in memory. */
@@ -45,6 +57,22 @@ export function decodeUtf8(bytes: Uint8Array): string | null {
   } catch {
     return null;
   }
+}
+
+/** From 0x80 on, where Latin-1 has none; Node 20's decoder takes one for the other. */
+const WINDOWS_1252 = '€ ‚ƒ„…†‡ˆ‰Š‹Œ Ž  ‘’“”•–—˜™š›œ žŸ';
+
+/** What is wrong with bytes that are no UTF-8, with what the first of them would be in the usual other encoding. */
+export function notUtf8(fields: readonly Uint8Array[]): string {
+  const broken = fields.find((field) => decodeUtf8(field) === null) ?? new Uint8Array();
+  const [valid] = new TextDecoder('utf-8', { ignoreBOM: true }).decode(broken).split('\ufffd');
+  const byte = broken[Buffer.byteLength(valid)];
+  if (byte === undefined) return 'no valid UTF-8';
+  const hex = `byte 0x${byte.toString(16)}`;
+  const character = byte < 0xa0 ? WINDOWS_1252[byte - 0x80] : String.fromCharCode(byte);
+  if (character === ' ') return `no valid UTF-8 (${hex}): save the file as UTF-8`;
+  const encoding = byte < 0xa0 ? 'Windows-1252' : 'Latin-1';
+  return `no valid UTF-8 (${hex} is ${character} in ${encoding}: save the file as UTF-8)`;
 }
 
 /** The beginning of what a stranger wrote. */

@@ -2,8 +2,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { UserError } from '../../io/errors.ts';
+import { classNamed, isFraction } from './class-names.ts';
 import type { Columns } from './columns.ts';
-import { decodeUtf8, MAX_ROW_BYTES, short, type TableFile, TOO_LONG, unreadable } from './rows.ts';
+import { decodeUtf8, MAX_ROW_BYTES, notUtf8, short, type TableFile, TOO_LONG, unreadable } from './rows.ts';
 
 /** Labelled texts of one part, in whatever form. */
 export interface TextSource {
@@ -60,7 +61,8 @@ export function fileSource(files: readonly { readonly path: string; readonly lab
 async function readText(path: string): Promise<string | { readonly problem: string }> {
   try {
     if ((await stat(path)).size > MAX_ROW_BYTES) return { problem: TOO_LONG };
-    return decodeUtf8(await readFile(path)) ?? { problem: 'no valid UTF-8' };
+    const bytes = await readFile(path);
+    return decodeUtf8(bytes) ?? { problem: notUtf8([bytes]) };
   } catch (error) {
     throw unreadable(path, error);
   }
@@ -76,15 +78,23 @@ function labelledText(
     if (typeof cell(name) !== 'string') return { problem: `expected a text in ${name}, got ${shown(cell(name))}` };
   }
   const named = labelOf(cell(label), names);
-  if (named === null) return { problem: `expected a label in ${label}, got ${shown(cell(label))}` };
+  if (named === null) {
+    const why = isFraction(cell(label)) ? ': a number with a fraction measures, and names no class' : '';
+    return { problem: `expected a label in ${label}, got ${shown(cell(label))}${why}` };
+  }
   return { text: cell(text) as string, pair: pair === null ? null : (cell(pair) as string), label: named };
 }
 
 /** A name, a whole number, or true or false; null where it is none of these, as -1 where numbers have names. */
-function labelOf(value: unknown, names: readonly string[] | null): string | null {
+export function labelOf(value: unknown, names: readonly string[] | null): string | null {
   switch (typeof value) {
-    case 'string':
-      return value.trim() || null;
+    case 'string': {
+      const name = classNamed(value);
+      // CSV has no numbers: those that stand for names come as texts.
+      return name !== null && names !== null && /^\d+$/.test(name) && !names.includes(name)
+        ? (names[Number(name)] ?? null)
+        : name;
+    }
     case 'boolean':
       return String(value);
     case 'number':
@@ -96,6 +106,12 @@ function labelOf(value: unknown, names: readonly string[] | null): string | null
     default:
       return null;
   }
+}
+
+/** Nothing, or the -1 that stands for it where numbers have names. */
+export function isMissing(value: unknown): boolean {
+  if (typeof value === 'object') return value === null;
+  return value === undefined || value === '' || Number(value) === -1;
 }
 
 /** A cell that is not what was expected, as a message tells it. */

@@ -10,6 +10,8 @@ import type { TextRow, TextRows } from '../../../cli/data/text/dataset.ts';
 import { type EncodedSplit, encodeRows } from '../../../cli/data/text/encoded.ts';
 import type { Encoding } from '../../../runtime/text/tokenizer.ts';
 
+type Rows = Pick<TextRows, 'size' | 'rows'>;
+
 const MAX_TOKENS = 40;
 const PAD = 99;
 
@@ -24,7 +26,7 @@ function encode({ text, pair, label }: TextRow): Encoding {
   };
 }
 
-function rowsOf(rows: readonly TextRow[]): TextRows {
+function rowsOf(rows: readonly TextRow[]): Rows {
   return {
     size: rows.length,
     rows: async function* () {
@@ -101,7 +103,7 @@ describe('encodeRows', () => {
     try {
       await encoded([textOf(3, 0)]);
       expect(readdirSync(folder)).toEqual([]);
-      const broken: TextRows = {
+      const broken: Rows = {
         size: 2,
         rows: async function* () {
           yield textOf(3, 0);

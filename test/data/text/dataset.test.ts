@@ -204,7 +204,7 @@ describe('columns', () => {
     ['idx,premise,hypothesis,label', '7,T,P,L', { text: 'T', pair: 'P' }],
     ['question,sentence,label', 'T,P,L', { text: 'T', pair: 'P' }],
     ['sentence,label', 'T,L', { text: 'T', pair: null }],
-    ['headline,topic_of_it,sentiment', 'T,x,L', null],
+    ['heading,topic_of_it,sentiment', 'T,x,L', null],
     ['headline,sentiment', 'T,L', { text: 'T', pair: null }],
     ['content,rating', 'T,L', { text: 'T', pair: null }],
     ['id,what,kind', '1,T,L', null],
@@ -592,8 +592,8 @@ describe('a file that is wrong', () => {
     [
       'UTF-16 lines',
       { 'train.jsonl': Buffer.from('\uFEFF{"text": "x"}\n', 'utf16le'), 'dev.jsonl': DEV },
-      /no line with a JSON object \(line 1: no valid UTF-8\)/,
-      '',
+      /train.jsonl is in UTF-16LE, expected UTF-8/,
+      'iconv -f UTF-16LE -t UTF-8',
     ],
     [
       'a header that is no UTF-8',
@@ -603,9 +603,9 @@ describe('a file that is wrong', () => {
     ],
     [
       'UTF-16',
-      { 'train.csv': Buffer.from('\uFEFFtext,label\nx,a\n', 'utf16le'), 'dev.jsonl': DEV },
-      /the first line is no valid UTF-8/,
-      '',
+      { 'train.csv': Buffer.from('text,label\nx,a\n', 'utf16le'), 'dev.jsonl': DEV },
+      /train.csv is in UTF-16LE, expected UTF-8/,
+      'Save it as UTF-8',
     ],
     [
       'no training file',
@@ -682,7 +682,7 @@ describe('openDataset', () => {
     ).toBe(null);
     expect(await openTexts('glyphs', { seed: 1 })).toBe(null);
     await expect(openDataset(folderOf({ 'notes.doc': '' }), { seed: 1 })).rejects.toEqual(
-      refusal(/holds no data set that is known \(notes.doc/, '.jsonl, .csv, .tsv or .parquet'),
+      refusal(/holds no data set that is known \(notes.doc/, '.jsonl, .json, .csv, .tsv (or .gz of these) or .parquet'),
     );
   });
 

@@ -1,0 +1,37 @@
+/** What a cell calls a class: one name for what people write in several ways. */
+
+const NUMBER = /^[-+]?(\d+\.\d*|\.\d+)(e[-+]?\d+)?$/i;
+
+/**
+ * A class by what a cell says: `True` is true, `1.0` is 1, all else is its own name. Null where the cell is empty, or
+ * holds a number with a fraction, which measures rather than names.
+ */
+export function classNamed(cell: string): string | null {
+  const name = cell.trim();
+  if (/^(true|false)$/i.test(name)) return name.toLowerCase();
+  if (!NUMBER.test(name)) return name || null;
+  const value = Number(name);
+  return Number.isSafeInteger(value) ? String(value + 0) : null;
+}
+
+/** Whether a cell holds a number with a fraction. */
+export function isFraction(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value) && !Number.isInteger(value);
+  return typeof value === 'string' && NUMBER.test(value.trim()) && !Number.isInteger(Number(value));
+}
+
+const TWINS: Readonly<Record<string, string>> = { true: '1', false: '0', '1': 'true', '0': 'false' };
+
+/** The known class that a name stands for: itself, or 1 for true and true for 1; null where it is none of them. */
+export function knownClass(name: string, known: ReadonlySet<string>): string | null {
+  if (known.has(name)) return name;
+  const twin = Object.hasOwn(TWINS, name) ? TWINS[name] : null;
+  return twin !== null && known.has(twin) ? twin : null;
+}
+
+/** The classes that are left where true and 1, or false and 0, are one: the number stays. */
+export function withoutTwins(names: ReadonlySet<string>): ReadonlySet<string> {
+  const left = new Set(names);
+  for (const name of ['true', 'false']) if (left.has(TWINS[name])) left.delete(name);
+  return left;
+}
