@@ -5,7 +5,7 @@
  */
 
 import type { Activation, Plan, PlanInput, Rows, Step } from '../../runtime/artifact/plan.ts';
-import { ACTIVATIONS, fieldsOf, quantizedRowBytes, type StepOp } from '../../runtime/artifact/steps.ts';
+import { fieldsOf, isActivation, quantizedRowBytes, type StepOp } from '../../runtime/artifact/steps.ts';
 import { elementCount, type Node, sameShape, topological } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 import { layOut, type Slot } from './arena.ts';
@@ -68,6 +68,8 @@ class Planner {
     const value = (i: number): Slot => this.#float(node.inputs[i]);
     const tensor = (i: number): string => this.#tensorName(node, i);
     const float = (): Slot => this.#newFloat(node);
+    if (isActivation(node.operation.name))
+      return this.#emit({ op: node.operation.name, x: value(0), out: float(), rows, columns });
     switch (node.operation.name) {
       case 'patchify': {
         const [, channels, height, width] = node.inputs[0].shape;
@@ -128,10 +130,6 @@ class Planner {
           scale: attribute(node, 'scale'),
         });
       }
-      case 'gelu':
-      case 'tanh':
-      case 'relu':
-        return this.#emit({ op: node.operation.name, x: value(0), out: float(), rows, columns });
       case 'add':
         if (!isPlainAdd(node)) throw unsupported(node, 'add with broadcasting');
         return this.#emit({ op: 'add', a: value(0), b: value(1), out: float(), rows, columns });
@@ -388,10 +386,6 @@ function isPlainAdd({ operation, inputs, shape }: Node): boolean {
 
 function isEmbedding({ operation }: Node): boolean {
   return operation.name === 'embedding' || operation.name === 'positionEmbedding';
-}
-
-function isActivation(name: string): name is Activation {
-  return name !== 'none' && (ACTIVATIONS as readonly string[]).includes(name);
 }
 
 /** How many rows a value has: a fixed number, or as many as the text has tokens. */

@@ -3,14 +3,15 @@
  * ViTForImageClassification, DeiTForImageClassification and DeiTForImageClassificationWithTeacher compute them.
  * Dropout, which their checkpoints set to 0, is not modelled.
  */
+import type { Activation } from '../../runtime/artifact/plan.ts';
 import type { Node } from '../graph/graph.ts';
 import { attention } from '../graph/ops/attention.ts';
 import { add } from '../graph/ops/binary.ts';
-import { gelu } from '../graph/ops/gelu.ts';
 import { layerNorm } from '../graph/ops/layer-norm.ts';
 import { input } from '../graph/ops/leaf.ts';
 import { linear } from '../graph/ops/linear.ts';
 import { padTokens, patchify, selectToken, tokens } from '../graph/ops/vision.ts';
+import { activate } from './activation.ts';
 import { embeddingLayer, type Layer, linearLayer, normLayer } from './layers.ts';
 import { type Forward, layerNamed, type Model, type Parts } from './model.ts';
 
@@ -32,6 +33,8 @@ export interface VitConfig {
   readonly heads: number;
   readonly intermediateSize: number;
   readonly layerNormEpsilon: number;
+  /** Between `up` and `down` of every block. */
+  readonly activation: Activation;
   readonly initializerRange: number;
   readonly labels: readonly string[];
 }
@@ -70,7 +73,7 @@ function vitLayers(config: VitConfig): Layer[] {
 }
 
 /**
- * Builds a ViT from its config: the layer table and the forward pass. Pre-norm blocks, exact GELU, logits from the
+ * Builds a ViT from its config: the layer table and the forward pass. Pre-norm blocks, logits from the
  * class tokens.
  */
 export function createVit(config: VitConfig): Model {
@@ -98,7 +101,7 @@ export function createVit(config: VitConfig): Model {
         heads: config.heads,
       });
       x = add(x, block('attention', mixed));
-      x = add(x, block('down', gelu(block('up', norm(`block.${i}.norm2`, x)))));
+      x = add(x, block('down', activate(config.activation, block('up', norm(`block.${i}.norm2`, x)))));
       blocks.push(x);
     }
     // Layer norm works row by row, so the tokens that a head reads are enough.

@@ -4,6 +4,7 @@ import type { TensorSpec } from '../models/layers.ts';
 import { classTokens, createVit, patchCount, type VitConfig, type VitVariant } from '../models/vit.ts';
 import { type Architecture, checkpointName, type StoredPart, wholePart } from './architecture.ts';
 import { type ConfigFields, labelFields, MAX_LAYERS, readConfigFields } from './config-fields.ts';
+import { hiddenActName, readHiddenAct } from './hidden-act.ts';
 import { adaptPositions, fitPictures } from './pictures.ts';
 
 const BLOCK_NAMES: Readonly<Record<string, string>> = {
@@ -60,14 +61,11 @@ function deitVariant(fields: ConfigFields): VitVariant {
 
 function readConfig(json: unknown, path: string, variantOf: (fields: ConfigFields) => VitVariant): VitConfig {
   const fields = readConfigFields(json, path);
-  const act = fields.text('hidden_act', 'gelu');
   if (!fields.flag('qkv_bias', true))
     throw new UserError(
       `${path}: expected qkv_bias true, got false`,
       'Models whose query, key and value have no bias are not supported.',
     );
-  if (act !== 'gelu')
-    throw new UserError(`${path}: expected hidden_act gelu, got ${act}`, 'Only the exact GELU is supported.');
   const patch = fields.size('patch_size', 16);
   if (patch.height !== patch.width)
     throw new UserError(`${path}: expected patch_size to be a square, got ${patch.height}×${patch.width}`);
@@ -81,6 +79,7 @@ function readConfig(json: unknown, path: string, variantOf: (fields: ConfigField
     heads: fields.count('num_attention_heads', 12),
     intermediateSize: fields.count('intermediate_size', 3072),
     layerNormEpsilon: fields.number('layer_norm_eps', 1e-12),
+    activation: readHiddenAct(fields, 'hidden_act', path),
     initializerRange: fields.number('initializer_range', 0.02),
     labels: fields.labels(),
   };
@@ -126,7 +125,7 @@ function writeConfig(config: VitConfig): Record<string, unknown> {
     num_hidden_layers: config.layers,
     num_attention_heads: config.heads,
     intermediate_size: config.intermediateSize,
-    hidden_act: 'gelu',
+    hidden_act: hiddenActName(config.activation),
     hidden_dropout_prob: 0,
     attention_probs_dropout_prob: 0,
     qkv_bias: true,

@@ -64,7 +64,26 @@ export interface StepDefinition {
 }
 
 /** The place in this list is the number that kernels take (kernels/assembly/finish.ts). */
-export const ACTIVATIONS = ['none', 'gelu', 'tanh', 'relu'] as const;
+export const ACTIVATIONS = [
+  'none',
+  'gelu',
+  'tanh',
+  'relu',
+  'sigmoid',
+  'silu',
+  'quickGelu',
+  'geluTanh',
+  'mish',
+  'relu6',
+  'reluSquared',
+  'leakyRelu',
+  'hardSwish',
+] as const;
+
+/** Whether an operation of that name is an activation, of which each is a kernel, too. */
+export function isActivation(name: string): name is Exclude<(typeof ACTIVATIONS)[number], 'none'> {
+  return name !== 'none' && (ACTIVATIONS as readonly string[]).includes(name);
+}
 
 /** Buffers and weights begin at multiples of this: the width of a SIMD register. */
 export const ALIGNMENT = 16;
@@ -271,6 +290,15 @@ export const STEPS = {
   gelu: elementwise,
   tanh: elementwise,
   relu: elementwise,
+  sigmoid: elementwise,
+  silu: elementwise,
+  quickGelu: elementwise,
+  geluTanh: elementwise,
+  mish: elementwise,
+  relu6: elementwise,
+  reluSquared: elementwise,
+  leakyRelu: elementwise,
+  hardSwish: elementwise,
   /** out = a + b. */
   add: { fields: { a: x, b: x, out, rows, columns: size }, elementwise: true },
   /** out (columns) = row `index` of x (rows, columns). */

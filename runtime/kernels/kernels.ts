@@ -90,12 +90,23 @@ export interface Kernels {
   ): void;
   attention: AttentionKernel;
   attentionInt16: AttentionKernel;
-  gelu(x: number, out: number, rows: number, columns: number): void;
-  tanh(x: number, out: number, rows: number, columns: number): void;
-  relu(x: number, out: number, rows: number, columns: number): void;
+  gelu: ActivationKernel;
+  tanh: ActivationKernel;
+  relu: ActivationKernel;
+  sigmoid: ActivationKernel;
+  silu: ActivationKernel;
+  quickGelu: ActivationKernel;
+  geluTanh: ActivationKernel;
+  mish: ActivationKernel;
+  relu6: ActivationKernel;
+  reluSquared: ActivationKernel;
+  leakyRelu: ActivationKernel;
+  hardSwish: ActivationKernel;
   add(a: number, b: number, out: number, rows: number, columns: number): void;
   selectRow(x: number, out: number, rows: number, columns: number, index: number): void;
 }
+
+type ActivationKernel = (x: number, out: number, rows: number, columns: number) => void;
 
 type AttentionKernel = (
   q: number,

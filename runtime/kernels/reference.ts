@@ -89,6 +89,12 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
     return y;
   }
 
+  function elementwise(activation: Activation): Kernels['relu'] {
+    return (x, out, rows, columns) => {
+      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = ACTIVATION_FUNCTIONS[activation](f(x, i));
+    };
+  }
+
   /** Attention of one head's query, given how scores become weights (which need not sum to 1). */
   function attend(
     scores: readonly number[],
@@ -268,17 +274,18 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
       }
     },
 
-    gelu(x, out, rows, columns) {
-      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = gelu(f(x, i));
-    },
-
-    tanh(x, out, rows, columns) {
-      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = Math.tanh(f(x, i));
-    },
-
-    relu(x, out, rows, columns) {
-      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = relu(f(x, i));
-    },
+    gelu: elementwise('gelu'),
+    tanh: elementwise('tanh'),
+    relu: elementwise('relu'),
+    sigmoid: elementwise('sigmoid'),
+    silu: elementwise('silu'),
+    quickGelu: elementwise('quickGelu'),
+    geluTanh: elementwise('geluTanh'),
+    mish: elementwise('mish'),
+    relu6: elementwise('relu6'),
+    reluSquared: elementwise('reluSquared'),
+    leakyRelu: elementwise('leakyRelu'),
+    hardSwish: elementwise('hardSwish'),
 
     add(a, b, out, rows, columns) {
       for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = f(a, i) + f(b, i);
@@ -300,7 +307,20 @@ const ACTIVATION_FUNCTIONS: Readonly<Record<Activation, (x: number) => number>> 
   gelu,
   tanh: Math.tanh,
   relu,
+  sigmoid,
+  silu: (x) => x * sigmoid(x),
+  quickGelu: (x) => x * sigmoid(1.702 * x),
+  geluTanh: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  mish: (x) => x * Math.tanh(Math.log1p(Math.exp(x))),
+  relu6: (x) => Math.min(Math.max(x, 0), 6),
+  reluSquared: (x) => relu(x) ** 2,
+  leakyRelu: (x) => (x < 0 ? 0.01 * x : x),
+  hardSwish: (x) => x * (Math.min(Math.max(x + 3, 0), 6) / 6),
 };
+
+function sigmoid(x: number): number {
+  return 1 / (1 + Math.exp(-x));
+}
 
 /** NaN stays. */
 function relu(x: number): number {

@@ -323,7 +323,7 @@ describe('a folder', () => {
     ['image_size', 1 << 20, 'patches a picture are too many'],
     ['layer_norm_eps', -1, 'layer_norm_eps to be a number of at least 0, got -1'],
     ['layer_norm_eps', 'tiny', 'layer_norm_eps to be a number of at least 0, got "tiny"'],
-    ['hidden_act', 'relu', 'hidden_act gelu, got relu'],
+    ['hidden_act', 'prelu', 'hidden_act to be an activation that Slim computes, got "prelu"'],
     ['hidden_act', 7, 'hidden_act to be a string, got 7'],
     ['id2label', {}, 'id2label'],
     ['id2label', ['a', 'b'], 'id2label to be an object'],

@@ -12,5 +12,6 @@ export { attentionInt16 } from './attention-int16';
 export { gelu } from './gelu';
 export { tanh } from './tanh';
 export { relu } from './relu';
+export { sigmoid, silu, quickGelu, geluTanh, mish, relu6, reluSquared, leakyRelu, hardSwish } from './activations';
 export { add } from './add';
 export { selectRow } from './rows';

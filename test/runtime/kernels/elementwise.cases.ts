@@ -1,6 +1,6 @@
-/** `gelu`, `tanh`, `relu`, `add`, and what copies: `selectRow`, `patchify`. */
+/** The activations, `add`, and what copies: `selectRow`, `patchify`. */
 import type { Activation } from '../../../runtime/artifact/plan.ts';
-import { ACTIVATION_ERROR, EXTREMES, type KernelCase, normals, ROWS, SIZES } from './harness.ts';
+import { ACTIVATION_ERROR, ACTIVATION_KERNELS, EXTREMES, type KernelCase, normals, ROWS, SIZES } from './harness.ts';
 
 /** Around zero, where GELU and tanh stop bending, and far out. */
 const SPECIAL = Float32Array.of(
@@ -73,7 +73,7 @@ function selectRow(rows: number, columns: number, index: number, x = normals(row
 /** Several rows at once: the count is their product. */
 function ofRows(rows: number, columns: number): KernelCase[] {
   const x = normals(rows * columns, 1);
-  return (['gelu', 'tanh', 'relu', 'add'] as const).map((kernel) => ({
+  return ([...ACTIVATION_KERNELS, 'add'] as const).map((kernel) => ({
     kernel,
     name: `(${rows}, ${columns})`,
     run: (side) => {
@@ -98,7 +98,7 @@ function patchify(channels: number, height: number, width: number, patch: number
 }
 
 export const ELEMENTWISE_CASES: readonly KernelCase[] = [
-  ...(['gelu', 'tanh', 'relu'] as const).flatMap((kernel) => [
+  ...ACTIVATION_KERNELS.flatMap((kernel) => [
     ...SIZES.map((count) =>
       activation(
         kernel,
