@@ -23,7 +23,7 @@ import { kindOf } from '../io/files.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { printable } from '../io/printable.ts';
 import { createProgress } from '../io/progress.ts';
-import { classIndices } from '../pretrained/labels.ts';
+import { ambiguousClass, classIndices } from '../pretrained/labels.ts';
 import { compileForward, type Evaluation, evaluateForward } from '../train/evaluate.ts';
 import { evaluateArtifact } from '../train/evaluate-artifact.ts';
 import { packTrained } from '../train/pack-trained.ts';
@@ -148,6 +148,12 @@ export async function evaluateOn(
 
 /** Which of the model's classes each of the data's is. UserError where it does not know one. */
 export function classMap(model: readonly string[], data: readonly string[]): number[] {
+  const ambiguous = ambiguousClass(model, data);
+  if (ambiguous !== null)
+    throw new UserError(
+      `the model has several classes named ${ambiguous}: which of them the data's is can't be told`,
+      'Give them names of their own: in id2label of config.json, and in the data.',
+    );
   const indices = classIndices(model, data);
   const unknown = data.find((_, i) => indices[i] < 0);
   if (unknown !== undefined)

@@ -42,7 +42,7 @@ import { compileForward, type Evaluation, evaluateForward } from '../train/evalu
 import { preparationOf } from '../train/preparation.ts';
 import { pruneCheckpoint } from '../train/prune-checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
-import { loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
+import { expectPreprocessing, loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
 import {
@@ -308,6 +308,7 @@ async function loadTeacher(name: string, data: Dataset, { offline, maxTokens }: 
   const folder = await resolveModelFolder(name, { offline });
   const teacher = await loadDenseModel(folder, { labels, maxTokens, seed: 0 });
   expectKind(teacher.preprocessing.kind, data);
+  expectPreprocessing(folder, teacher);
   if (!teacher.newHead) return teacher;
   const { labels: known } = (await loadDescription(folder)).config;
   const some = (names: readonly string[]): string =>

@@ -11,6 +11,8 @@ import { rewrite } from '../graph/rewrite.ts';
 
 /** Rewrites the graph of a batch of one. */
 export function selectEarly(logits: Node): Node {
+  // What is averaged is needed whole: a row of it computed apart would be computed twice.
+  if (topological([logits]).some(({ operation }) => operation.name === 'meanTokens')) return logits;
   return rewrite({ outputs: { logits } }, ({ operation, attributes }, [x]) =>
     operation.name === 'selectToken' && attributes.batch === 1 ? rowsAlone(x, attributes.index as number)(x) : null,
   ).outputs.logits;
@@ -40,6 +42,7 @@ function rowsAlone(x: Node, index: number): (node: Node) => Node {
       case 'layerNorm':
         return apply(node.operation, [row(first), ...others], node.attributes);
       case 'add':
+      case 'multiply':
         if (!node.inputs.every(({ shape }) => sameShape(shape, node.shape))) return selectToken(node, 1, index);
         return apply(node.operation, node.inputs.map(row), node.attributes);
       case 'attention': {

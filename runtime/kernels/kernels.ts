@@ -62,6 +62,17 @@ export interface Kernels {
     rows: number,
     columns: number,
   ): void;
+  /** `positionScales` is 0 where positions are f32. */
+  prefixTokens(
+    patches: number,
+    prefix: number,
+    position: number,
+    positionScales: number,
+    out: number,
+    prefixRows: number,
+    rows: number,
+    columns: number,
+  ): void;
   /**
    * `ids`, `residual` may be 0; `scales` is 0 where the table is f32. An id beyond the table's entries is the last of
    * them.
@@ -103,7 +114,10 @@ export interface Kernels {
   leakyRelu: ActivationKernel;
   hardSwish: ActivationKernel;
   add(a: number, b: number, out: number, rows: number, columns: number): void;
+  multiply(a: number, b: number, out: number, rows: number, columns: number): void;
   selectRow(x: number, out: number, rows: number, columns: number, index: number): void;
+  meanRows(x: number, out: number, rows: number, columns: number, index: number, count: number): void;
+  concat(a: number, b: number, out: number, first: number, second: number): void;
 }
 
 type ActivationKernel = (x: number, out: number, rows: number, columns: number) => void;

@@ -201,6 +201,15 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
       }
     },
 
+    prefixTokens(patches, prefix, position, positionScales, out, prefixRows, rows, columns) {
+      const before = prefixRows * columns;
+      for (let i = 0; i < rows * columns; i++) {
+        const row = Math.floor(i / columns);
+        floats[out / 4 + i] =
+          (i < before ? f(prefix, i) : f(patches, i - before)) + tableValue(position, positionScales, i, row);
+      }
+    },
+
     embedding(ids, table, scales, residual, out, rows, columns, entries) {
       for (let r = 0; r < rows; r++) {
         const id = Math.min(ids === 0 ? r : ints[ids / 4 + r] >>> 0, entries - 1);
@@ -291,8 +300,25 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
       for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = f(a, i) + f(b, i);
     },
 
+    multiply(a, b, out, rows, columns) {
+      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = f(a, i) * f(b, i);
+    },
+
     selectRow(x, out, _rows, columns, index) {
       floats.set(rowAt(x, index, columns).slice(), out / 4);
+    },
+
+    meanRows(x, out, _rows, columns, index, count) {
+      for (let i = 0; i < columns; i++) {
+        let sum = 0;
+        for (let row = index; row < index + count; row++) sum += f(x, row * columns + i);
+        floats[out / 4 + i] = sum / count;
+      }
+    },
+
+    concat(a, b, out, first, second) {
+      floats.set(rowAt(a, 0, first).slice(), out / 4);
+      floats.set(rowAt(b, 0, second).slice(), out / 4 + first);
     },
   };
 

@@ -33,7 +33,7 @@ import { pad, slice } from '../../cli/graph/ops/slice.ts';
 import { logSoftmax, softmax } from '../../cli/graph/ops/softmax.ts';
 import { transpose } from '../../cli/graph/ops/transpose.ts';
 import { erf, exp, log, negate, sigmoid, sqrt, tanh } from '../../cli/graph/ops/unary.ts';
-import { padTokens, patchify, selectToken, tokens } from '../../cli/graph/ops/vision.ts';
+import { addPositions, meanTokens, padTokens, patchify, selectToken, tokens } from '../../cli/graph/ops/vision.ts';
 import {
   at,
   erf as erfOf,
@@ -750,12 +750,13 @@ const encoder: Case[] = [
       [3, 4, 17, 1],
       [2, 4, 3, 2],
       [1, 6, 5, 3],
+      [2, 3, 4, 5],
     ] as const
   ).map(
     ([batch, patches, width, C]): Case => ({
       operation: 'tokens',
       what: `${batch} × ${patches} patches of ${width}, ${C} before`,
-      inputs: [{ shape: [batch * patches, width] }, { shape: [C * width] }, { shape: [patches / C + 1, C * width] }],
+      inputs: [{ shape: [batch * patches, width] }, { shape: [C * width] }, { shape: [patches + C, width] }],
       shape: [batch * (patches + C), width],
       build: tokens,
       entry([row, d], x, cls, position) {
@@ -782,6 +783,22 @@ const encoder: Case[] = [
       shape: [batch, width],
       build: (x) => selectToken(x, batch, index),
       entry: ([i, d], x) => at(x, i * T + index, d),
+    },
+    {
+      operation: 'meanTokens',
+      what: `from ${index} of ${batch} × ${T} of ${width}`,
+      inputs: [{ shape: [batch * T, width] }],
+      shape: [batch, width],
+      build: (x) => meanTokens(x, batch, index, T - index),
+      entry: ([i, d], x) => sumOver(T - index, (t) => at(x, i * T + index + t, d)) / (T - index),
+    },
+    {
+      operation: 'addPositions',
+      what: `${batch} × ${T} of ${width}`,
+      inputs: [{ shape: [batch * T, width] }, { shape: [T, width] }],
+      shape: [batch * T, width],
+      build: addPositions,
+      entry: ([row, d], x, position) => at(x, row, d) + at(position, row % T, d),
     },
     {
       operation: 'padTokens',

@@ -207,7 +207,10 @@ describe('weights that do not fit', () => {
     expect(error.message).toBe(
       `tensor vit.encoder.layer.1.output.dense.weight is missing in ${folder}/model.safetensors`,
     );
-    expect(error.hint).toBe('Does config.json belong to these weights?');
+    expect(error.hint).toBe(
+      'It holds 39 tensors: classifier.bias, classifier.weight, vit.embeddings.cls_token ... ' +
+        'Does config.json belong to these weights?',
+    );
   });
 
   it('name a tensor of the wrong shape, the expected shape and its own', async () => {
