@@ -48,11 +48,7 @@ export function fitPicturesAs(
 ): Fitted {
   if (options.maxTokens !== undefined)
     throw new UserError(`${folder} is a model of pictures, which have no greatest number of tokens`);
-  if (stored.channels !== 1 && stored.channels !== 3)
-    throw new UserError(
-      `${folder}: expected a model of 1 or 3 channels, got ${stored.channels}`,
-      'Pictures are read as red, green and blue, or as grey; transparency is not kept.',
-    );
+  expectChannels(folder, stored);
   // Biases of 0 are biases: what is trained or written has them.
   const { qkvBias: _, ...sizes } = stored;
   const config: VitConfig = {
@@ -66,6 +62,14 @@ export function fitPicturesAs(
     config,
     preprocessing: { kind: 'image', image: sized(image, config), ...(preprocess ? {} : { assumed: true }) },
   };
+}
+
+function expectChannels(folder: string, { channels }: VitConfig): void {
+  if (channels === 1 || channels === 3) return;
+  throw new UserError(
+    `${folder}: expected a model of 1 or 3 channels, got ${channels}`,
+    'Pictures are read as red, green and blue, or as grey; transparency is not kept.',
+  );
 }
 
 function neutral(channels: number): Pick<ImagePreprocess, 'mean' | 'std'> {
@@ -89,7 +93,9 @@ function sized(image: ImagePreprocess, { imageSize: { height, width } }: VitConf
 }
 
 /** Null where the folder has no file that tells it. */
-async function readPreprocess(folder: string, { variant, channels }: VitConfig): Promise<ImagePreprocess | null> {
+async function readPreprocess(folder: string, stored: VitConfig): Promise<ImagePreprocess | null> {
+  expectChannels(folder, stored);
+  const { variant, channels } = stored;
   const found = await preprocessorOf(folder);
   if (!found) return null;
   try {
