@@ -47,7 +47,7 @@ import { vitArchitecture } from '../pretrained/vit-checkpoint.ts';
 import { loadTokenizerJson } from '../text/tokenizer-files.ts';
 import { trainWordPiece } from '../text/train-wordpiece.ts';
 import { finetune } from '../train/finetune.ts';
-import { loadDenseModel } from '../train/trained-model.ts';
+import { expectPreprocessing, loadDenseModel } from '../train/trained-model.ts';
 import { dominantNote, grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
 import {
   batchNotices,
@@ -209,7 +209,9 @@ async function startingPoint(model: string, data: Dataset, flags: FinetuneFlags,
   if (isBertPreset(model)) return bertFromScratch(model, data as TextDataset, flags, io);
   const { seed, maxTokens } = flags;
   const folder = await resolveModelFolder(model, { offline: flags.offline });
-  return loadDenseModel(folder, { labels: data.labels, imageSize: squareOf(flags), maxTokens, seed });
+  const checkpoint = await loadDenseModel(folder, { labels: data.labels, imageSize: squareOf(flags), maxTokens, seed });
+  expectPreprocessing(folder, checkpoint);
+  return checkpoint;
 }
 
 function expectFlagsFor(
@@ -322,5 +324,6 @@ function fromScratch<C extends ModelConfig>(
     preprocessing,
     notices: [],
     newHead: true,
+    missingHead: [],
   };
 }

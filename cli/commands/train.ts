@@ -46,7 +46,7 @@ import { compileForward, type Evaluation, evaluateForward } from '../train/evalu
 import { preparationOf } from '../train/preparation.ts';
 import { pruneCheckpoint } from '../train/prune-checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
-import { expectDense, loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
+import { expectDense, expectPreprocessing, loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { dominantNote, grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
 import {
@@ -333,6 +333,7 @@ async function loadTeacher(
     seed: 0,
   });
   expectKind(teacher.preprocessing.kind, data);
+  expectPreprocessing(folder, teacher);
   if (!teacher.newHead) {
     for (const notice of match?.notices ?? []) createProgress(stderr, 'data').line(`note: ${notice}`);
     return teacher;

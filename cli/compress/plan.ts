@@ -5,7 +5,7 @@
  */
 
 import type { Activation, Plan, PlanInput, Rows, Step } from '../../runtime/artifact/plan.ts';
-import { ACTIVATIONS, fieldsOf, quantizedRowBytes, type StepOp } from '../../runtime/artifact/steps.ts';
+import { fieldsOf, isActivation, quantizedRowBytes, type StepOp } from '../../runtime/artifact/steps.ts';
 import { elementCount, type Node, sameShape, topological } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 import { layOut, type Slot } from './arena.ts';
@@ -68,6 +68,8 @@ class Planner {
     const value = (i: number): Slot => this.#float(node.inputs[i]);
     const tensor = (i: number): string => this.#tensorName(node, i);
     const float = (): Slot => this.#newFloat(node);
+    if (isActivation(node.operation.name))
+      return this.#emit({ op: node.operation.name, x: value(0), out: float(), rows, columns });
     switch (node.operation.name) {
       case 'patchify': {
         const [, channels, height, width] = node.inputs[0].shape;
@@ -82,18 +84,27 @@ class Planner {
         });
       }
       case 'tokens': {
-        // With several class tokens, a row of the kernel's is as many tokens: the same memory.
-        const [groups, width] = node.inputs[2].shape;
-        return this.#emit({
-          op: 'tokens',
-          patches: value(0),
-          cls: tensor(1),
-          position: tensor(2),
-          out: float(),
-          rows: groups,
-          columns: width,
-        });
+        const [tokens, width] = node.inputs[2].shape;
+        const prefixRows = node.inputs[1].shape[0] / width;
+        const sizes = { rows: tokens, columns: width };
+        const [patches, prefix, position] = [value(0), tensor(1), tensor(2)];
+        return this.#emit(
+          prefixRows === 1
+            ? { op: 'tokens', patches, cls: prefix, position, out: float(), ...sizes }
+            : { op: 'prefixTokens', patches, prefix, position, out: float(), prefixRows, ...sizes },
+        );
       }
+      case 'addPositions':
+        return this.#emit({
+          op: 'embedding',
+          ids: null,
+          table: tensor(1),
+          residual: value(0),
+          out: float(),
+          rows,
+          columns,
+          entries: node.inputs[1].shape[0],
+        });
       case 'layerNorm':
         return this.#emit({
           op: 'layerNorm',
@@ -128,13 +139,35 @@ class Planner {
           scale: attribute(node, 'scale'),
         });
       }
-      case 'gelu':
-      case 'tanh':
-      case 'relu':
-        return this.#emit({ op: node.operation.name, x: value(0), out: float(), rows, columns });
       case 'add':
         if (!isPlainAdd(node)) throw unsupported(node, 'add with broadcasting');
         return this.#emit({ op: 'add', a: value(0), b: value(1), out: float(), rows, columns });
+      case 'multiply':
+        if (!isPlain(node)) throw unsupported(node, 'multiply with broadcasting');
+        return this.#emit({ op: 'multiply', a: value(0), b: value(1), out: float(), rows, columns });
+      case 'meanTokens':
+        if (rowsOf(node.inputs[0]) === 'tokens') throw unsupported(node, 'the mean of a text');
+        return this.#emit({
+          op: 'meanRows',
+          x: value(0),
+          out: float(),
+          rows: node.inputs[0].shape[0],
+          columns,
+          index: attribute(node, 'first'),
+          count: attribute(node, 'count'),
+        });
+      case 'concat': {
+        const [a, b, ...others] = node.inputs;
+        if (others.length > 0 || node.shape[0] !== 1) throw unsupported(node, 'concat of other than two rows');
+        return this.#emit({
+          op: 'concat',
+          a: value(0),
+          b: value(1),
+          out: float(),
+          first: a.shape[1],
+          second: b.shape[1],
+        });
+      }
       case 'selectToken':
         // A text may be shorter than its longest; a first row it has.
         if (rowsOf(node.inputs[0]) === 'tokens' && attribute(node, 'index') !== 0)
@@ -382,23 +415,24 @@ function isLinear({ operation }: Node): boolean {
   return operation.name === 'linear' || operation.name === 'lowRankLinear';
 }
 
-function isPlainAdd({ operation, inputs, shape }: Node): boolean {
-  return operation.name === 'add' && inputs.every((x) => sameShape(x.shape, shape));
+/** Whether its inputs are alike: no broadcasting. */
+function isPlain({ inputs, shape }: Node): boolean {
+  return inputs.every((x) => sameShape(x.shape, shape));
+}
+
+function isPlainAdd(node: Node): boolean {
+  return node.operation.name === 'add' && isPlain(node);
 }
 
 function isEmbedding({ operation }: Node): boolean {
   return operation.name === 'embedding' || operation.name === 'positionEmbedding';
 }
 
-function isActivation(name: string): name is Activation {
-  return name !== 'none' && (ACTIVATIONS as readonly string[]).includes(name);
-}
-
 /** How many rows a value has: a fixed number, or as many as the text has tokens. */
 function rowsOf(node: Node): Rows {
   let at = node;
   while (!isEmbedding(at)) {
-    if (at.operation.name === 'selectToken' || at.inputs.length === 0) return node.shape[0];
+    if (['selectToken', 'meanTokens'].includes(at.operation.name) || at.inputs.length === 0) return node.shape[0];
     at = at.inputs[0];
   }
   return 'tokens';

@@ -3,6 +3,7 @@
  * through whatever works row by row, and through attention to its queries. The same logits; of a ViT-B's twelve blocks,
  * most of one falls away.
  */
+import { isActivation } from '../../runtime/artifact/steps.ts';
 import { apply, type Node, sameShape, topological } from '../graph/graph.ts';
 import { type AttentionAttributes, attention } from '../graph/ops/attention.ts';
 import { selectToken } from '../graph/ops/vision.ts';
@@ -10,6 +11,8 @@ import { rewrite } from '../graph/rewrite.ts';
 
 /** Rewrites the graph of a batch of one. */
 export function selectEarly(logits: Node): Node {
+  // What is averaged is needed whole: a row of it computed apart would be computed twice.
+  if (topological([logits]).some(({ operation }) => operation.name === 'meanTokens')) return logits;
   return rewrite({ outputs: { logits } }, ({ operation, attributes }, [x]) =>
     operation.name === 'selectToken' && attributes.batch === 1 ? rowsAlone(x, attributes.index as number)(x) : null,
   ).outputs.logits;
@@ -32,15 +35,14 @@ function rowsAlone(x: Node, index: number): (node: Node) => Node {
   function make(node: Node): Node {
     const [first, ...others] = node.inputs;
     if (whole.has(node)) return selectToken(node, 1, index);
+    if (isActivation(node.operation.name)) return apply(node.operation, [row(first)], node.attributes);
     switch (node.operation.name) {
       case 'linear':
       case 'lowRankLinear':
       case 'layerNorm':
-      case 'gelu':
-      case 'tanh':
-      case 'relu':
         return apply(node.operation, [row(first), ...others], node.attributes);
       case 'add':
+      case 'multiply':
         if (!node.inputs.every(({ shape }) => sameShape(shape, node.shape))) return selectToken(node, 1, index);
         return apply(node.operation, node.inputs.map(row), node.attributes);
       case 'attention': {

@@ -1,6 +1,6 @@
 /** Random changes to training pictures, on bytes, before normalisation. */
 
-import { fitPicture } from '../../runtime/preprocess/fit.ts';
+import { fitPicture, inChannels } from '../../runtime/preprocess/fit.ts';
 import type { Picture } from '../../runtime/preprocess/picture.ts';
 import { blankPicture, cropPicture } from '../../runtime/preprocess/picture.ts';
 import { resizePicture } from '../../runtime/preprocess/resize.ts';
@@ -71,7 +71,7 @@ export function augmentPicture(picture: Picture, augment: Augment, spec: ImagePr
 export function framePicture(picture: Picture, { crop }: Augment, spec: ImagePreprocess, source: Random): Picture {
   return crop === null
     ? fitPicture(picture, spec)
-    : resizePicture(randomWindow(picture, crop, source), spec.size, spec.resample);
+    : resizePicture(randomWindow(inChannels(picture, spec), crop, source), spec.size, spec.resample);
 }
 
 /** The second half of `augmentPicture`: what happens to a picture that has the network's size already. */

@@ -1,4 +1,4 @@
-import { inputLength } from '../../runtime/preprocess/normalize.ts';
+import { pictureLength } from '../../runtime/preprocess/normalize.ts';
 import type { Picture } from '../../runtime/preprocess/picture.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
@@ -30,7 +30,7 @@ export interface PreparedBatch {
 
 /** Decodes, augments and fits the pictures of one batch. The result depends on the job alone. */
 export async function prepareBatch(job: BatchJob): Promise<PreparedBatch> {
-  const rowLength = inputLength(job.spec);
+  const rowLength = pictureLength(job.spec);
   const pictures = new Uint8Array(job.batchSize * rowLength);
   const decoded: { row: number; picture: Picture }[] = [];
   for (const [row, source] of job.sources.entries()) {

@@ -35,13 +35,16 @@ export interface LinearSize {
   readonly outFeatures: number;
 }
 
-/** y = x·Wᵀ + b: NAME.weight (out, in) and NAME.bias (out). `block` is null outside the blocks. */
+/**
+ * y = x·Wᵀ + b: NAME.weight (out, in) and NAME.bias (out), which one outside the blocks may lack. `block` is null there.
+ */
 export function linearLayer(
   name: string,
   inFeatures: number,
   outFeatures: number,
   kind: LayerKind,
   block: number | null,
+  hasBias = true,
 ): Layer {
   return {
     name,
@@ -49,7 +52,7 @@ export function linearLayer(
     block,
     tensors: [
       { name: `${name}.weight`, shape: [outFeatures, inFeatures], start: 'normal' },
-      { name: `${name}.bias`, shape: [outFeatures], start: 'zeros' },
+      ...(hasBias ? [{ name: `${name}.bias`, shape: [outFeatures], start: 'zeros' as const }] : []),
     ],
   };
 }

@@ -63,6 +63,7 @@ export function vitPreset(preset: VitPreset, labels: readonly string[]): VitConf
     imageSize: { height: side, width: side },
     channels: 3,
     layerNormEpsilon: 1e-12,
+    activation: 'gelu',
     initializerRange: 0.02,
     labels,
   };

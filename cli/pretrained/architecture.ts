@@ -1,9 +1,12 @@
+import type { JsonObject } from '../../runtime/artifact/schema.ts';
 import { elementCount, type Shape } from '../graph/graph.ts';
 import type { BertConfig } from '../models/bert.ts';
 import type { TensorSpec } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import type { VitConfig } from '../models/vit.ts';
 import type { Preprocessing } from './preprocessing.ts';
+import type { Shapes } from './reading.ts';
+import type { Tensors } from './tensor-file.ts';
 
 /** A model's sizes. One member per architecture file of ../models. */
 export type ModelConfig = VitConfig | BertConfig;
@@ -21,18 +24,41 @@ export interface FitOptions {
 /** One of their tensors that holds all of ours, or a part of it. */
 export interface StoredPart {
   readonly name: string;
+  /** Whether no file holds it: zeros. */
+  readonly absent: boolean;
   readonly shape: Shape;
-  /** How many of its first values no input ever uses: left out when read, zeros when written. */
+  /** How many of its first values are not ours: left out when read; when written, another part's, or zeros. */
   readonly unused: number;
+  /** The same of its last ones. */
+  readonly behind: number;
   /** theirs = factor · ours */
   readonly factor: number;
+  /** Their vector with a factor for each row of the tensor, which is multiplied in when it is read (LayerScale). */
+  readonly rowScale: string | null;
+}
+
+/** How a checkpoint's tensors are found: by an architecture's own names, or as another library has them. */
+export interface Reading<C> {
+  /** Their tensors that hold one of ours, one after the other. */
+  storedAs(spec: TensorSpec, config: C): readonly StoredPart[];
+  /** What a checkpoint without a task head leaves out before each name. */
+  readonly basePrefix: string;
+  /** Other spellings of the same names, as of older versions. */
+  readonly aliases?: readonly (readonly [name: RegExp, alias: string])[];
+}
+
+/** A tensor that transformers looks for and Slim has no use for, all of one value. */
+export interface ConstantTensor {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly value: number;
 }
 
 /**
  * How one architecture is read from, and written to, a Hugging Face folder. A config goes only to the architecture that
  * read it, so that an `Architecture<VitConfig>` serves as an `Architecture`.
  */
-export interface Architecture<C extends ModelConfig = ModelConfig> {
+export interface Architecture<C extends ModelConfig = ModelConfig> extends Reading<C> {
   readonly modelType: string;
   /** UserErrors name the file, the field, what was expected and what came. */
   readConfig(json: unknown, path: string): C;
@@ -49,8 +75,14 @@ export interface Architecture<C extends ModelConfig = ModelConfig> {
     stored: C,
     options: FitOptions,
   ): Promise<{ readonly config: C; readonly preprocessing: Preprocessing }>;
-  /** Their tensors that hold one of ours, one after the other. */
-  storedAs(spec: TensorSpec, config: C): readonly StoredPart[];
+  /** A parsed config.json with what only the tensors tell. */
+  toldBy?(json: JsonObject, shapes: Shapes): JsonObject;
+  /** How weights are read that another library wrote, in its own names; null where they are none such. */
+  foreign?(shapes: Shapes, path: string): Reading<C> | null;
+  /** What is written beside these. */
+  constants?(config: C): readonly ConstantTensor[];
+  /** The same model in tensors of which everything has its place in the checkpoint. */
+  settled?(tensors: Tensors, config: C): Tensors;
   /** A tensor of `stored` for the sizes of `config`; a sentence goes to `notices` where it changes. */
   adapt(
     spec: TensorSpec,
@@ -59,18 +91,31 @@ export interface Architecture<C extends ModelConfig = ModelConfig> {
     config: C,
     notices: string[],
   ): Float32Array<ArrayBuffer>;
-  /** What a checkpoint without a task head leaves out before each name. */
-  readonly basePrefix: string;
 }
 
 /** Their tensor that holds just what ours holds, in the same order. */
-export function wholePart(name: string, shape: Shape, { unused = 0, factor = 1 } = {}): StoredPart {
-  return { name, shape, unused, factor };
+export function wholePart(
+  name: string,
+  shape: Shape,
+  { unused = 0, behind = 0, factor = 1, rowScale = null }: Partial<StoredPart> = {},
+): StoredPart {
+  return { name, absent: false, shape, unused, behind, factor, rowScale };
+}
+
+/** What ours holds and theirs does not: zeros. */
+export function absentPart(shape: Shape): StoredPart {
+  return { ...wholePart('', shape), absent: true };
+}
+
+/** Of their tensor, the `index`th of `count` equal parts, one after the other, each of this shape. */
+export function slicePart(name: string, [rows, ...others]: Shape, index: number, count: number): StoredPart {
+  const size = elementCount([rows, ...others]);
+  return wholePart(name, [count * rows, ...others], { unused: index * size, behind: (count - 1 - index) * size });
 }
 
 /** How many values of ours a part holds. */
-export function usedCount({ shape, unused }: StoredPart): number {
-  return elementCount(shape) - unused;
+export function usedCount({ shape, unused, behind }: StoredPart): number {
+  return elementCount(shape) - unused - behind;
 }
 
 /** Their name of a tensor of the layer table, by tables of both; `blocks` is what the blocks' names begin with. */

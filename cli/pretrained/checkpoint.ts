@@ -3,20 +3,30 @@
  * tokenizer.json).
  */
 import { join } from 'node:path';
+import { isObject } from '../../runtime/artifact/schema.ts';
 import { random } from '../../runtime/random.ts';
-import { sameShape } from '../graph/graph.ts';
+import { elementCount, type Shape, sameShape } from '../graph/graph.ts';
 import { UserError } from '../io/errors.ts';
 import { exists, kindOf, readJson, writeJson } from '../io/files.ts';
 import { type Layer, tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { PRESETS } from '../models/presets.ts';
-import { type Architecture, type FitOptions, type ModelConfig, type StoredPart, usedCount } from './architecture.ts';
+import {
+  type Architecture,
+  type FitOptions,
+  type ModelConfig,
+  type Reading,
+  type StoredPart,
+  usedCount,
+} from './architecture.ts';
 import { architectureOf } from './architectures.ts';
 import { initialTensors } from './initial.ts';
 import { classOrder } from './labels.ts';
 import { type Preprocessing, savePreprocessing } from './preprocessing.ts';
-import { saveTensors, type TensorFile, type Tensors } from './tensor-file.ts';
-import { openWeights } from './weight-files.ts';
+import { unwrapped, wrapperOf } from './reading.ts';
+import { expectDense, expectOwnCode } from './refused.ts';
+import { saveTensors, shapesOf, type TensorFile, type Tensors } from './tensor-file.ts';
+import { hasWeights, openWeights } from './weight-files.ts';
 
 /** A dense model and how its inputs are prepared. */
 export interface Checkpoint {
@@ -30,6 +40,8 @@ export interface Checkpoint {
   readonly notices: readonly string[];
   /** Whether the head, or its pooler, is new: the model then answers at random. */
   readonly newHead: boolean;
+  /** Of the head and its pooler, the tensors that the checkpoint does not have. */
+  readonly missingHead: readonly string[];
 }
 
 /** A model but for its weights. */
@@ -65,12 +77,21 @@ async function fitted(
   await expectCheckpointFolder(folder);
   const configPath = join(folder, 'config.json');
   const json = await readJson(configPath);
+  expectOwnCode(json, configPath);
   const architecture = architectureOf(json, configPath);
-  const read = architecture.readConfig(json, configPath);
+  const read = architecture.readConfig(await completed(folder, json, architecture), configPath);
   const stored = headLabels === undefined ? read : { ...read, labels: headLabels };
   const { config, preprocessing } = await architecture.fit(folder, stored, options);
   architecture.checkConfig(config, folder);
   return { architecture, stored, config, preprocessing };
+}
+
+/** config.json with what its tensors tell; as it is where there are none, as in a run that was compressed. */
+async function completed(folder: string, json: unknown, { toldBy }: Architecture): Promise<unknown> {
+  if (!toldBy || !isObject(json) || !(await hasWeights(folder))) return json;
+  const files = await openWeights(folder);
+  await Promise.all(files.map((file) => file.close()));
+  return toldBy(json, shapesOf(files));
 }
 
 /** Loads a checkpoint. UserErrors name the file and the tensor, what was expected and what came. */
@@ -79,7 +100,7 @@ export async function loadCheckpoint(folder: string, { seed, ...options }: LoadO
   const model = architecture.create(config);
   const files = await openWeights(folder);
   try {
-    const read = await readTensors(files, architecture, stored, config, seed);
+    const read = await readTensors(folder, files, architecture, stored, config, seed);
     return { architecture, config, model, preprocessing, ...read };
   } finally {
     await Promise.all(files.map((file) => file.close()));
@@ -89,30 +110,38 @@ export async function loadCheckpoint(folder: string, { seed, ...options }: LoadO
 /** Writes a dense model as a Hugging Face folder that transformers loads. */
 export async function saveCheckpoint(
   folder: string,
-  description: Omit<Checkpoint, 'tensors' | 'notices' | 'newHead'>,
+  description: Omit<Checkpoint, 'tensors' | 'notices' | 'newHead' | 'missingHead'>,
   tensors: Tensors,
 ): Promise<void> {
   const { architecture, config, model } = description;
-  const stored = tensorsOf(model.layers).flatMap((spec) => {
-    const data = tensors.get(spec.name);
+  const settled = architecture.settled?.(tensors, config) ?? tensors;
+  const stored = new Map<string, StoredTensor>();
+  for (const spec of tensorsOf(model.layers)) {
+    const data = settled.get(spec.name);
     if (!data) throw new Error(`no tensor ${spec.name} to save`);
-    return toParts(architecture.storedAs(spec, config), data);
-  });
+    writeParts(stored, architecture.storedAs(spec, config), data);
+  }
+  for (const { name, shape, value } of architecture.constants?.(config) ?? [])
+    stored.set(name, { shape, data: new Float32Array(elementCount(shape)).fill(value) });
   await saveTensors(join(folder, 'model.safetensors'), stored, { format: 'pt' });
   await saveDescription(folder, description);
 }
 
-function toParts(
-  parts: readonly StoredPart[],
-  data: Float32Array,
-): (readonly [name: string, tensor: { readonly shape: readonly number[]; readonly data: Float32Array }])[] {
+interface StoredTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Writes one of our tensors into theirs, which may hold several of ours. */
+function writeParts(stored: Map<string, StoredTensor>, parts: readonly StoredPart[], data: Float32Array): void {
   let from = 0;
-  return parts.map((part) => {
+  for (const part of parts) {
     const ours = data.subarray(from, (from += usedCount(part)));
-    const theirs = new Float32Array(part.unused + ours.length);
-    theirs.set(part.factor === 1 ? ours : ours.map((value) => value * part.factor), part.unused);
-    return [part.name, { shape: part.shape, data: theirs }] as const;
-  });
+    if (part.absent) continue;
+    const theirs = stored.get(part.name) ?? { shape: part.shape, data: new Float32Array(elementCount(part.shape)) };
+    theirs.data.set(part.factor === 1 ? ours : ours.map((value) => value * part.factor), part.unused);
+    stored.set(part.name, theirs);
+  }
 }
 
 async function expectCheckpointFolder(folder: string): Promise<void> {
@@ -125,9 +154,42 @@ async function expectCheckpointFolder(folder: string): Promise<void> {
   if (!(await exists(join(folder, 'config.json')))) throw new UserError(`${folder} has no config.json`, hint);
 }
 
-type Find = (name: string) => { readonly file: TensorFile; readonly name: string } | null;
+/** Where a tensor is; `names` are those of all that there are. */
+type Find = ((name: string) => { readonly file: TensorFile; readonly name: string } | null) & {
+  readonly names: readonly string[];
+};
+
+/** How the tensors of these files are found, whatever library wrote them. */
+function readingOf(
+  folder: string,
+  files: readonly TensorFile[],
+  architecture: Architecture,
+  config: ModelConfig,
+): { readonly reading: Reading<ModelConfig>; readonly find: Find } {
+  const shapes = shapesOf(files);
+  expectDense(shapes, folder);
+  const reading = architecture.foreign?.(unwrapped(shapes), folder) ?? architecture;
+  const [block] = architecture
+    .create(config)
+    .layers.filter(({ kind }) => kind === 'norm')
+    .slice(-1);
+  const probes = reading.storedAs(block.tensors[0], config).flatMap(({ name }) => spellings(name, reading));
+  const wrapper = wrapperOf(probes, shapes);
+  const find = (name: string) => {
+    for (const spelling of spellings(name, reading)) {
+      // A head may stand outside of what wraps the body.
+      for (const candidate of new Set([wrapper + spelling, spelling])) {
+        const file = files.find((one) => one.shapes.has(candidate));
+        if (file) return { file, name: candidate };
+      }
+    }
+    return null;
+  };
+  return { reading, find: Object.assign(find, { names: [...shapes.keys()] }) };
+}
 
 async function readTensors(
+  folder: string,
   files: readonly TensorFile[],
   architecture: Architecture,
   stored: ModelConfig,
@@ -136,25 +198,19 @@ async function readTensors(
 ) {
   const tensors: Tensors = new Map();
   const notices: string[] = [];
-  const find: Find = (name) => {
-    for (const candidate of spellings(name, architecture)) {
-      const file = files.find(({ shapes }) => shapes.has(candidate));
-      if (file) return { file, name: candidate };
-    }
-    return null;
-  };
+  const { reading, find } = readingOf(folder, files, architecture, stored);
   const storedLayers = architecture.create(stored).layers;
   const storedSpecs = new Map(tensorsOf(storedLayers).map((spec) => [spec.name, spec]));
   const { layers } = architecture.create(config);
   const { made, notice } = newLayers(layers, stored, config, ({ tensors: [weight] }) =>
-    architecture.storedAs(storedSpecs.get(weight.name)!, stored).every(({ name }) => find(name)),
+    reading.storedAs(storedSpecs.get(weight.name)!, stored).every(({ name, absent }) => absent || find(name)),
   );
 
   const order = classOrder(stored.labels, config.labels);
   for (const layer of layers.filter((candidate) => !made.includes(candidate))) {
     for (const spec of layer.tensors) {
       const storedSpec = storedSpecs.get(spec.name)!;
-      const data = await readParts(find, architecture.storedAs(storedSpec, stored), files[0].path);
+      const data = await readParts(find, reading.storedAs(storedSpec, stored), files[0].path);
       const adapted = architecture.adapt(spec, data, stored, config, notices);
       tensors.set(spec.name, layer.kind === 'head' && order !== null ? rowsInOrder(adapted, order) : adapted);
     }
@@ -163,7 +219,10 @@ async function readTensors(
   for (const [name, data] of initialTensors(tensorsOf(made), config.initializerRange, random(seed, 1)))
     tensors.set(name, data);
   if (notice) notices.push(notice);
-  return { tensors, notices, newHead: made.length > 0 };
+  const missingHead = tensorsOf(layers.filter(({ kind }) => kind === 'pooler' || kind === 'head'))
+    .flatMap((spec) => reading.storedAs(storedSpecs.get(spec.name)!, stored))
+    .flatMap(({ name, absent }) => (absent || find(name) ? [] : [name]));
+  return { tensors, notices, newHead: made.length > 0, missingHead };
 }
 
 /** A row a class, in the data's order. */
@@ -204,10 +263,11 @@ function newLayers(
  * A tensor's name, without the prefix that a checkpoint without a head leaves out, and as TensorFlow's layer norms were
  * called.
  */
-function spellings(name: string, { basePrefix }: Architecture): string[] {
+function spellings(name: string, { basePrefix, aliases = [] }: Reading<ModelConfig>): string[] {
   const bare = name.startsWith(basePrefix) ? [name, name.slice(basePrefix.length)] : [name];
   return [
     ...bare,
+    ...bare.flatMap((known) => aliases.map(([from, to]) => known.replace(from, to))),
     ...bare.map((known) =>
       known.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta'),
     ),
@@ -227,13 +287,26 @@ async function readParts(find: Find, parts: readonly StoredPart[], path: string)
   return data;
 }
 
-async function readPart(
-  find: Find,
-  { name, shape: expected, unused, factor }: StoredPart,
-  path: string,
-): Promise<Float32Array<ArrayBuffer>> {
+async function readPart(find: Find, part: StoredPart, path: string): Promise<Float32Array<ArrayBuffer>> {
+  const { name, absent, shape, unused, behind, factor, rowScale } = part;
+  if (absent) return new Float32Array(elementCount(shape));
+  const data = await readTensor(find, name, shape, path);
+  if (unused === 0 && behind === 0 && factor === 1 && rowScale === null) return data;
+  const used = data.slice(unused, data.length - behind).map((value) => value / factor);
+  if (rowScale === null) return used;
+  const scales = await readTensor(find, rowScale, [shape[0]], path);
+  const width = elementCount(shape) / shape[0];
+  return used.map((value, i) => value * scales[Math.floor((unused + i) / width)]);
+}
+
+async function readTensor(find: Find, name: string, expected: Shape, path: string): Promise<Float32Array<ArrayBuffer>> {
   const found = find(name);
-  if (!found) throw new UserError(`tensor ${name} is missing in ${path}`, 'Does config.json belong to these weights?');
+  if (!found)
+    throw new UserError(
+      `tensor ${name} is missing in ${path}`,
+      `It holds ${find.names.length} tensors: ${find.names.slice(0, 3).join(', ')} ... ` +
+        'Does config.json belong to these weights?',
+    );
   const shape = found.file.shapes.get(found.name)!;
   if (!sameShape(shape, expected)) {
     throw new UserError(
@@ -241,7 +314,5 @@ async function readPart(
       'Does config.json belong to these weights?',
     );
   }
-  const data = await found.file.read(found.name);
-  if (unused === 0 && factor === 1) return data;
-  return data.slice(unused).map((value) => value / factor);
+  return found.file.read(found.name);
 }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { isObject } from '../../runtime/artifact/schema.ts';
 import { messageOf, UserError } from '../io/errors.ts';
-import { classIndices, madeUp } from './labels.ts';
+import { ambiguousClass, classIndices, madeUp } from './labels.ts';
 
 /**
  * What --labels gives: the data's names in the order of the model's classes, or which of the model's names, or of its
@@ -68,6 +68,12 @@ export function matchClasses(
   labels: LabelsFile | null = null,
 ): ClassMatch {
   if (labels !== null) return asSaid(model, data, labels);
+  const ambiguous = ambiguousClass(model, data);
+  if (ambiguous !== null)
+    throw new UserError(
+      `the model has several classes named ${ambiguous}: which of them the data's is can't be told`,
+      `--labels FILE gives its place, a number from 0 on: {"${ambiguous}": ${model.indexOf(ambiguous)}}.`,
+    );
   const found = findClasses(model, data);
   if (found !== null) return found;
   const indices = classIndices(model, data);

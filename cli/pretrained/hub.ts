@@ -31,6 +31,7 @@ interface HubName {
 const DESCRIPTIONS = [
   'config.json',
   'preprocessor_config.json',
+  'processor_config.json',
   'tokenizer.json',
   'tokenizer_config.json',
   'special_tokens_map.json',

@@ -6,12 +6,28 @@ export function madeUp(labels: readonly string[]): boolean {
 }
 
 /**
- * Which of the model's classes each of the data's is: by name, or by place where the model's names are made up. -1 for
- * one that it does not know.
+ * Which of the model's classes each of the data's is: by name, or by place where the model's names are made up. Of a name
+ * that occurs several times, as ImageNet's crane, the first is the first, and so on. -1 for one that it does not know.
  */
 export function classIndices(model: readonly string[], data: readonly string[]): number[] {
-  const byPlace = model.length === data.length && madeUp(model);
-  return data.map((label, i) => (byPlace ? i : model.indexOf(label)));
+  if (model.length === data.length && madeUp(model)) return data.map((_, i) => i);
+  const places = new Map<string, number[]>();
+  model.forEach((label, i) => {
+    const known = places.get(label);
+    if (known) known.push(i);
+    else places.set(label, [i]);
+  });
+  return data.map((label) => places.get(label)?.shift() ?? -1);
+}
+
+/**
+ * A class of the data of whose name the model has several, so that it can't be told which of them it is; null where there
+ * is none.
+ */
+export function ambiguousClass(model: readonly string[], data: readonly string[]): string | null {
+  const timesIn = (labels: readonly string[], label: string): number => labels.filter((one) => one === label).length;
+  const twice = new Set(model.filter((label, i) => model.indexOf(label) !== i));
+  return data.find((label) => twice.has(label) && timesIn(data, label) !== timesIn(model, label)) ?? null;
 }
 
 /** The same where both have the same classes; null where they are others. */

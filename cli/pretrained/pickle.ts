@@ -38,7 +38,15 @@ const MAX_VALUES = 1 << 19;
 const MARK = Symbol('mark');
 
 /** Reads a pickle. Throws PickleError. */
-export function unpickle(bytes: Uint8Array, { globals, persistent }: PickleTable): Pickled {
+export function unpickle(bytes: Uint8Array, table: PickleTable): Pickled {
+  return unpickleOne(bytes, table).value;
+}
+
+/** Reads the pickle that bytes begin with, and tells where it ends. Throws PickleError. */
+export function unpickleOne(
+  bytes: Uint8Array,
+  { globals, persistent }: PickleTable,
+): { readonly value: Pickled; readonly end: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const decoder = new TextDecoder('utf-8', { fatal: true });
   const memo = new Map<number, Pickled>();
@@ -141,7 +149,7 @@ export function unpickle(bytes: Uint8Array, { globals, persistent }: PickleTable
       case 0x2e: {
         const result = pop();
         if (stack.length > 0) throw new PickleError('values are left over');
-        return result; // STOP
+        return { value: result, end: at }; // STOP
       }
       case 0x28:
         push(MARK);
@@ -176,6 +184,12 @@ export function unpickle(bytes: Uint8Array, { globals, persistent }: PickleTable
       case 0x58:
         push(text(uint32()));
         break; // BINUNICODE
+      case 0x55:
+        push(text(byte()));
+        break; // SHORT_BINSTRING, of Python 2
+      case 0x54:
+        push(text(uint32()));
+        break; // BINSTRING
       case 0x7d:
         push(new Map());
         break; // EMPTY_DICT

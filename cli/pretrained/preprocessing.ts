@@ -10,6 +10,8 @@ import { imagePreprocessToHuggingFace } from './preprocessor-config.ts';
 export interface ImagePreprocessing {
   readonly kind: 'image';
   readonly image: ImagePreprocess;
+  /** Whether no file told it: a model that is trained already is not used so. */
+  readonly assumed?: boolean;
 }
 
 /** For models that take `ids`. */

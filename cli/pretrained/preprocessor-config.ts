@@ -1,6 +1,6 @@
 /** Hugging Face's preprocessor_config.json, read and written. */
 
-import { mismatch, number, object } from '../../runtime/artifact/schema.ts';
+import { isObject, list, mismatch, number, object } from '../../runtime/artifact/schema.ts';
 import type { Size } from '../../runtime/preprocess/picture.ts';
 import {
   type ImagePreprocess,
@@ -10,64 +10,125 @@ import {
   type Resize,
   readSize,
   side,
-  triple,
 } from '../../runtime/preprocess/spec.ts';
+import { type ImageProcessor, imageProcessor } from './image-processors.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 /** PIL.Image.Resampling, which Hugging Face writes as an integer: the place in this list. */
-const RESAMPLES: readonly Resample[] = ['nearest', 'lanczos', 'bilinear', 'bicubic'];
+const RESAMPLES: readonly Resample[] = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'box', 'hamming'];
 
-/**
- * Reads a Hugging Face `preprocessor_config.json` (ViT, DeiT and other processors of the kind: resize, centre crop,
- * rescale, normalise). Missing fields get ViTImageProcessor's defaults. Throws PreprocessError `bad-spec`.
- */
-export function imagePreprocessFromHuggingFace(json: unknown): ImagePreprocess {
-  return ofSpec(readConfig)('preprocessor_config.json', json);
+/** Whose file it is: what it leaves out is told by its type, or by the model's where it names none. */
+export interface ProcessorOf {
+  /** The file's name in errors. */
+  readonly path?: string;
+  /** The image processor of the model's family. */
+  readonly usual?: string;
+  /** How many the model takes. */
+  readonly channels?: number;
 }
 
-function readConfig(where: string, json: unknown): ImagePreprocess {
-  const config = object(where, json);
-  const resize = readResize(config);
+/**
+ * Reads a Hugging Face `preprocessor_config.json`: resize, centre crop, rescale, normalise. What it leaves out is what
+ * transformers' image processor of its type takes. Throws PreprocessError `bad-spec`.
+ */
+export function imagePreprocessFromHuggingFace(
+  json: unknown,
+  { path = 'preprocessor_config.json', usual = 'ViTImageProcessor', channels = 3 }: ProcessorOf = {},
+): ImagePreprocess {
+  return ofSpec((where, given) => readConfig(where, given, usual, channels))(path, json);
+}
+
+function readConfig(where: string, json: unknown, usual: string, channels: number): ImagePreprocess {
+  const given = object(where, json);
+  const at = (field: string): string => `${where}: ${field}`;
+  const processor = imageProcessor(where, given, usual);
+  // What is null is left out.
+  const config: Json = {
+    ...processor.defaults,
+    ...Object.fromEntries(Object.entries(given).filter(([, v]) => v !== null)),
+  };
+  const resize = readResize(config, processor, at);
   return {
-    size: readNetworkSize(config, resize),
+    size: readNetworkSize(config, resize, processor, at),
     resize,
-    resample: readResample(config.resample ?? 2),
-    rescaleFactor: flag(config, 'do_rescale', true) ? positive('rescale_factor', config.rescale_factor ?? 1 / 255) : 1,
-    ...readNormalization(config),
+    resample: readResample(config.resample ?? 2, at),
+    ...readValues(config, processor, channels, at),
   };
 }
 
-function readResize(config: Json): Resize {
-  if (!flag(config, 'do_resize', true)) return { mode: 'none' };
-  const size = config.size ?? { height: 224, width: 224 };
-  // Before 2022 the size was one number: a square for ViT, the shorter edge for processors that crop afterwards.
-  if (typeof size === 'number') {
-    const edge = side('size', size);
-    return cropsToCentre(config) ? { mode: 'shortest-edge', edge } : { mode: 'exact', height: edge, width: edge };
+type At = (field: string) => string;
+
+function readResize(config: Json, processor: ImageProcessor, at: At): Resize {
+  if (!flag(config, 'do_resize', at)) return { mode: flag(config, 'do_center_crop', at) ? 'none' : 'given' };
+  const squares = config.default_to_square === undefined ? processor.squares : flag(config, 'default_to_square', at);
+  if (typeof config.size === 'number') {
+    const edge = side(at('size'), config.size);
+    return resized(squares ? { height: edge, width: edge } : { shortest_edge: edge }, config, processor, at);
   }
-  const fields = object('size', size);
-  if (fields.shortest_edge !== undefined) {
-    return { mode: 'shortest-edge', edge: side('size.shortest_edge', fields.shortest_edge) };
+  if (Array.isArray(config.size)) {
+    const [height, width] = list(side, 2, 2)(at('size'), config.size);
+    return resized({ height, width }, config, processor, at);
   }
-  return { mode: 'exact', ...sizeOf('size', fields) };
+  return resized(object(at('size'), config.size), config, processor, at);
 }
 
-function readNetworkSize(config: Json, resize: Resize): Size {
-  if (cropsToCentre(config)) return squareOrSize('crop_size', config.crop_size);
+function resized(size: Json, config: Json, { byCropShare }: ImageProcessor, at: At): Resize {
+  const { shortest_edge: shortest, longest_edge: longest, max_height: maxHeight, max_width: maxWidth } = size;
+  if (byCropShare) {
+    const edge = side(at('size.shortest_edge'), shortest);
+    // As ConvNextImageProcessor: from 384 on pictures are squeezed, below it more than the square is kept and cropped.
+    if (edge >= 384) return { mode: 'exact', height: edge, width: edge };
+    const share = positive(at('crop_pct'), config.crop_pct);
+    return { mode: 'shortest-edge', edge: side(at('size.shortest_edge by crop_pct'), Math.floor(edge / share)) };
+  }
+  if (shortest !== undefined && longest !== undefined)
+    return {
+      mode: 'edges',
+      shortest: side(at('size.shortest_edge'), shortest),
+      longest: side(at('size.longest_edge'), longest),
+    };
+  if (shortest !== undefined) return { mode: 'shortest-edge', edge: side(at('size.shortest_edge'), shortest) };
+  if (longest !== undefined || maxHeight !== undefined || maxWidth !== undefined)
+    throw mismatch(at('size'), 'height and width, or shortest_edge (pictures then have sizes of their own)', size);
+  return { mode: 'exact', ...sizeOf(at('size'), size) };
+}
+
+function readNetworkSize(config: Json, resize: Resize, { byCropShare }: ImageProcessor, at: At): Size {
+  if (byCropShare && resize.mode !== 'none' && resize.mode !== 'given') {
+    const edge = side(
+      at('size.shortest_edge'),
+      typeof config.size === 'number' ? config.size : (config.size as Json).shortest_edge,
+    );
+    return { height: edge, width: edge };
+  }
+  if (flag(config, 'do_center_crop', at)) return squareOrSize(at('crop_size'), config.crop_size);
   switch (resize.mode) {
     case 'none':
-      return squareOrSize('size', config.size ?? 224);
+    case 'given':
+      return squareOrSize(at('size'), config.size);
     case 'exact':
       return { height: resize.height, width: resize.width };
     case 'shortest-edge':
-      throw mismatch('do_center_crop', 'true where size.shortest_edge is given (the network needs one size)', false);
+    case 'shortest-edge-rounded':
+    case 'edges':
+      throw mismatch(
+        at('do_center_crop'),
+        'true where size.shortest_edge is given (the network needs one size)',
+        false,
+      );
     default:
       return resize satisfies never;
   }
 }
 
 function squareOrSize(where: string, json: unknown): Size {
+  if (Array.isArray(json)) {
+    const [height, width] = list(side, 2, 2)(where, json);
+    return { height, width };
+  }
+  if (isObject(json) && json.shortest_edge !== undefined)
+    return squareOrSize(`${where}.shortest_edge`, json.shortest_edge);
   if (typeof json !== 'number') return sizeOf(where, json);
   return { height: side(where, json), width: side(where, json) };
 }
@@ -78,27 +139,47 @@ function sizeOf(where: string, json: unknown): Size {
   return readSize(where, { height, width });
 }
 
-function cropsToCentre(config: Json): boolean {
-  return flag(config, 'do_center_crop', config.crop_size !== undefined && config.crop_size !== null);
-}
-
-function readResample(json: unknown): Resample {
-  const resample = typeof json === 'number' ? RESAMPLES[json] : undefined;
-  if (resample === undefined) throw mismatch('resample', '0 (nearest), 1 (lanczos), 2 (bilinear) or 3 (bicubic)', json);
+function readResample(json: unknown, at: At): Resample {
+  const resample = typeof json === 'number' ? RESAMPLES[json] : RESAMPLES.find((name) => name === json);
+  if (resample === undefined)
+    throw mismatch(at('resample'), RESAMPLES.map((name, i) => `${i} (${name})`).join(', '), json);
   return resample;
 }
 
-function readNormalization(config: Json): Pick<ImagePreprocess, 'mean' | 'std'> {
-  if (!flag(config, 'do_normalize', true)) return { mean: [0, 0, 0], std: [1, 1, 1] };
+/** value = (byte · rescaleFactor - mean) / std, whatever the steps that lead there. */
+function readValues(
+  config: Json,
+  { offsets }: ImageProcessor,
+  channels: number,
+  at: At,
+): Pick<ImagePreprocess, 'rescaleFactor' | 'mean' | 'std'> {
+  const rescales = flag(config, 'do_rescale', at);
+  const rescaleFactor = rescales ? positive(at('rescale_factor'), config.rescale_factor ?? 1 / 255) : 1;
+  const normalizes = flag(config, 'do_normalize', at);
+  const mean = normalizes ? perChannel(number, at('image_mean'), config.image_mean, channels) : Array(channels).fill(0);
+  const std = normalizes ? perChannel(positive, at('image_std'), config.image_std, channels) : Array(channels).fill(1);
+  if (!offsets) return { rescaleFactor, mean, std };
+  // EfficientNetImageProcessor takes 1 away after rescaling where it is asked to, and divides by image_std once more.
+  const offset = rescales && flag(config, 'rescale_offset', at) ? 1 : 0;
+  const again = flag(config, 'include_top', at)
+    ? perChannel(positive, at('image_std'), config.image_std, channels)
+    : null;
   return {
-    mean: triple(number)('image_mean', config.image_mean ?? [0.5, 0.5, 0.5]),
-    std: triple(positive)('image_std', config.image_std ?? [0.5, 0.5, 0.5]),
+    rescaleFactor,
+    mean: mean.map((value) => value + offset),
+    std: again ? std.map((value, i) => value * again[i]) : std,
   };
 }
 
-function flag(config: Json, field: string, otherwise: boolean): boolean {
-  const value = config[field] ?? otherwise;
-  if (typeof value !== 'boolean') throw mismatch(field, 'true or false', value);
+/** A list of one number a channel, or one number for all of them. */
+function perChannel(read: typeof number, where: string, json: unknown, channels: number): readonly number[] {
+  if (typeof json === 'number') return Array(channels).fill(read(where, json));
+  return list(read, channels, channels)(where, json);
+}
+
+function flag(config: Json, field: string, at: At): boolean {
+  const value = config[field] ?? false;
+  if (typeof value !== 'boolean') throw mismatch(at(field), 'true or false', value);
   return value;
 }
 
@@ -113,7 +194,7 @@ export function imagePreprocessToHuggingFace({
 }: ImagePreprocess): Record<string, unknown> {
   return {
     image_processor_type: 'ViTImageProcessor',
-    do_resize: resize.mode !== 'none',
+    do_resize: resize.mode !== 'none' && resize.mode !== 'given',
     size: writtenSize(resize, size),
     ...(crops(resize, size) ? { do_center_crop: true, crop_size: { ...size } } : {}),
     resample: RESAMPLES.indexOf(resample),
@@ -125,21 +206,24 @@ export function imagePreprocessToHuggingFace({
   };
 }
 
-/** Whether the resized picture is larger than what the network sees. */
+/** Whether the picture may be larger, once resized, than what the network sees. */
 function crops(resize: Resize, { height, width }: Size): boolean {
-  return (
-    resize.mode === 'shortest-edge' || (resize.mode === 'exact' && (resize.height !== height || resize.width !== width))
-  );
+  return resize.mode === 'exact' ? resize.height !== height || resize.width !== width : resize.mode !== 'given';
 }
 
 function writtenSize(resize: Resize, size: Size): Record<string, number> {
   switch (resize.mode) {
     case 'none':
+    case 'given':
       return { ...size };
     case 'exact':
       return { height: resize.height, width: resize.width };
+    // Transformers has no other rounding of the crop: a pixel to the side, in half of the pictures.
     case 'shortest-edge':
+    case 'shortest-edge-rounded':
       return { shortest_edge: resize.edge };
+    case 'edges':
+      return { shortest_edge: resize.shortest, longest_edge: resize.longest };
     default:
       return resize satisfies never;
   }

@@ -1,12 +1,21 @@
 /**
  * PyTorch's own files (pytorch_model.bin): a zip file with a pickle, which tells the tensors, and the bytes of each
- * storage beside it. The pickle is read by a table of the few names that tensors need, so that a stranger's file runs
- * nothing. Tensors are read one at a time, straight from the file. The layout is that of torch/serialization.py and
- * torch/_utils.py (`_rebuild_tensor_v2`) since 1.6.
+ * storage beside it; before 1.6, pickles and then the storages. A pickle is read by a table of the few names that
+ * tensors need, so that a stranger's file runs nothing. Tensors are read one at a time, straight from the file. The
+ * layout is that of torch/serialization.py and torch/_utils.py (`_rebuild_tensor_v2`).
  */
+import type { FileHandle } from 'node:fs/promises';
 import { elementCount, type Shape } from '../graph/graph.ts';
 import { UserError } from '../io/errors.ts';
-import { type Global, type Made, type Pickled, PickleError, unpickle } from './pickle.ts';
+import {
+  type Global,
+  type Made,
+  type Pickled,
+  PickleError,
+  type PickleTable,
+  unpickle,
+  unpickleOne,
+} from './pickle.ts';
 import { damagedFile, type FloatDtype, openFile, readBytes, type TensorFile, toFloat32 } from './tensor-file.ts';
 import { entryStart, readZipDirectory, type ZipEntry } from './zip.ts';
 
@@ -33,6 +42,8 @@ interface Storage extends Made {
   readonly kind: 'storage';
   readonly type: string;
   readonly key: string;
+  /** Elements, from the one at `start` of what lies under the key. */
+  readonly start: number;
   readonly count: number;
 }
 
@@ -55,7 +66,9 @@ const MAX_AXES = 8;
 export async function openPytorchFile(path: string): Promise<TensorFile> {
   const { file, size } = await openFile(path);
   try {
-    await expectZip(path, size >= 4 ? await readBytes(file, 0, 4) : new Uint8Array());
+    const begin = await readBytes(file, 0, Math.min(size, LEGACY_MAGIC.length));
+    if (Buffer.from(begin).equals(LEGACY_MAGIC)) return await openLegacyFile(file, size, path);
+    expectZip(path, begin);
     const entries = await readZipDirectory(file, size, path);
     const bytesOf = async (entry: ZipEntry): Promise<Uint8Array<ArrayBuffer>> =>
       readBytes(file, await entryStart(file, size, entry, path), entry.bytes);
@@ -71,43 +84,132 @@ export async function openPytorchFile(path: string): Promise<TensorFile> {
     }
     const pickle = entries.get(`${folder}data.pkl`)!;
     if (pickle.bytes > MAX_PICKLE_BYTES) throw damagedFile(path, `a pickle of ${pickle.bytes} bytes`);
-    const tensors = readTensors(await bytesOf(pickle), path);
-    return {
+    const pickled = await bytesOf(pickle);
+    const tensors = tensorsIn(
+      unpickled(path, () => unpickle(pickled, { globals: GLOBALS, persistent: storageOf })),
       path,
-      shapes: new Map([...tensors].map(([name, { shape }]) => [name, shape])),
-      async read(name) {
-        const tensor = tensors.get(name);
-        if (!tensor) throw new UserError(`tensor ${name} is missing in ${path}`);
-        const { storage } = tensor;
-        const { bytes, dtype } = STORAGES[storage.type];
-        if (!dtype) throw new UserError(`tensor ${name} in ${path}: expected floats, got a ${storage.type}`);
-        const entry = entries.get(`${folder}data/${storage.key}`);
-        if (!entry || entry.bytes < bytes * storage.count)
-          throw damagedFile(
-            path,
-            `expected ${bytes * storage.count} bytes of storage ${storage.key}, got ${entry?.bytes ?? 0}`,
-          );
-        const start = await entryStart(file, size, entry, path);
-        const first = tensor.offset * bytes;
-        if (isContiguous(tensor))
-          return toFloat32(await readBytes(file, start + first, elementCount(tensor.shape) * bytes), dtype);
-        const reach = (1 + lastOf(tensor)) * bytes;
-        return strided(toFloat32(await readBytes(file, start + first, reach), dtype), tensor);
-      },
-      close: () => file.close(),
-    };
+    );
+    return tensorFile(path, file, tensors, async ({ key, type, start, count }) => {
+      const entry = entries.get(`${folder}data/${key}`);
+      const needed = STORAGES[type].bytes * (start + count);
+      if (!entry || entry.bytes < needed)
+        throw damagedFile(path, `expected ${needed} bytes of storage ${key}, got ${entry?.bytes ?? 0}`);
+      return entryStart(file, size, entry, path);
+    });
   } catch (error) {
     await file.close();
     throw error;
   }
 }
 
-async function expectZip(path: string, start: Uint8Array): Promise<void> {
+/** A file of tensors; `startOf` says where the bytes of a storage begin. */
+function tensorFile(
+  path: string,
+  file: FileHandle,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  startOf: (storage: Storage) => Promise<number>,
+): TensorFile {
+  return {
+    path,
+    shapes: new Map([...tensors].map(([name, { shape }]) => [name, shape])),
+    async read(name) {
+      const tensor = tensors.get(name);
+      if (!tensor) throw new UserError(`tensor ${name} is missing in ${path}`);
+      const { storage } = tensor;
+      const { bytes, dtype } = STORAGES[storage.type];
+      if (!dtype) throw new UserError(`tensor ${name} in ${path}: expected floats, got a ${storage.type}`);
+      const first = (await startOf(storage)) + (storage.start + tensor.offset) * bytes;
+      if (isContiguous(tensor))
+        return toFloat32(await readBytes(file, first, elementCount(tensor.shape) * bytes), dtype);
+      const reach = (1 + lastOf(tensor)) * bytes;
+      return strided(toFloat32(await readBytes(file, first, reach), dtype), tensor);
+    },
+    close: () => file.close(),
+  };
+}
+
+/** The pickle of torch.serialization.MAGIC_NUMBER, then that of PROTOCOL_VERSION: how files before 1.6 begin. */
+const LEGACY_MAGIC = Buffer.from('80028a0a6cfc9c46f9206aa850192e80024de9032e', 'hex');
+
+/**
+ * A file as torch.save wrote it before 1.6 (torch/serialization.py, `_legacy_save`): pickles one after the other (of the
+ * machine, of the tensors, of the storages' keys), then each storage, its number of elements before it.
+ */
+async function openLegacyFile(file: FileHandle, size: number, path: string): Promise<TensorFile> {
+  const head = await readBytes(file, 0, Math.min(size, MAX_PICKLE_BYTES));
+  const storages = new Map<string, Storage>();
+  const persistent = (id: Pickled): Pickled => {
+    const storage = legacyStorageOf(id);
+    storages.set(storage.key, storage);
+    return storage;
+  };
+  let at = LEGACY_MAGIC.length;
+  const next = (table: PickleTable): Pickled =>
+    unpickled(path, () => {
+      const { value, end } = unpickleOne(head.subarray(at), table);
+      at += end;
+      return value;
+    });
+  const noStorages = { globals: GLOBALS, persistent: refusePersistent };
+  const machine = next(noStorages);
+  if (machine instanceof Map && machine.get('little_endian') === false)
+    throw new UserError(`${path}: expected little-endian numbers`, 'Save it on another machine.');
+  const tensors = tensorsIn(next({ globals: GLOBALS, persistent }), path);
+  const keys = next(noStorages);
+  const starts = await legacyStarts(file, size, path, at, Array.isArray(keys) ? keys : [], storages);
+  return tensorFile(path, file, tensors, async ({ key }) => {
+    const start = starts.get(key);
+    if (start === undefined) throw damagedFile(path, `storage ${key} is not in it`);
+    return start;
+  });
+}
+
+/** Where the bytes of each storage begin, all of which have to be in the file. */
+async function legacyStarts(
+  file: FileHandle,
+  size: number,
+  path: string,
+  first: number,
+  keys: readonly Pickled[],
+  storages: ReadonlyMap<string, Storage>,
+): Promise<ReadonlyMap<string, number>> {
+  const starts = new Map<string, number>();
+  let at = first;
+  for (const key of keys) {
+    const storage = typeof key === 'string' ? storages.get(key) : undefined;
+    if (!storage) throw damagedFile(path, `storage ${String(key)} belongs to no tensor`);
+    const told = at + 8 <= size ? await readBytes(file, at, 8) : new Uint8Array(8);
+    const count = new DataView(told.buffer).getBigInt64(0, true);
+    at += 8;
+    const bytes = STORAGES[storage.type].bytes * Number(count);
+    if (count < BigInt(storage.start + storage.count) || !(at + bytes <= size))
+      throw damagedFile(path, `storage ${storage.key} of ${count} elements does not fit into it`);
+    starts.set(storage.key, at);
+    at += bytes;
+  }
+  return starts;
+}
+
+function refusePersistent(): Pickled {
+  throw new PickleError('an object outside it, where there is none');
+}
+
+/** ('storage', torch.FloatStorage, key, device, elements, None or (key of the view, its start, its elements)) */
+function legacyStorageOf(id: Pickled): Storage {
+  const storage = storageOf(id) as Storage;
+  const view = Array.isArray(id) ? (id[5] ?? null) : null;
+  if (view === null) return storage;
+  const [, start, count] = Array.isArray(view) ? view : [];
+  if (start === undefined || count === undefined || !isCount(start) || !isCount(count) || start + count > storage.count)
+    throw new PickleError('a view of a storage that it does not fit');
+  return { ...storage, start, count };
+}
+
+function expectZip(path: string, start: Uint8Array): void {
   if (start[0] === 0x50 && start[1] === 0x4b) return;
   throw new UserError(
-    `${path} is no zip file, as PyTorch writes them since 1.6`,
-    'An older file becomes one with PyTorch: ' +
-      "torch.save(torch.load(path, map_location='cpu', weights_only=True), path).",
+    `${path} is no file of torch.save: neither a zip file, as since PyTorch 1.6, nor as before`,
+    "Save it again with PyTorch: torch.save(torch.load(path, map_location='cpu', weights_only=True), path).",
   );
 }
 
@@ -119,10 +221,10 @@ function archiveFolder(entries: ReadonlyMap<string, ZipEntry>, path: string): st
   return pickles[0].slice(0, -'data.pkl'.length);
 }
 
-function readTensors(pickle: Uint8Array, path: string): ReadonlyMap<string, StoredTensor> {
-  let root: Pickled;
+/** What `read` reads; a pickle that is refused becomes an error for the user. */
+function unpickled(path: string, read: () => Pickled): Pickled {
   try {
-    root = unpickle(pickle, { globals: GLOBALS, persistent: storageOf });
+    return read();
   } catch (error) {
     if (!(error instanceof PickleError)) throw error;
     throw new UserError(
@@ -130,6 +232,17 @@ function readTensors(pickle: Uint8Array, path: string): ReadonlyMap<string, Stor
       'Ask its author for safetensors, or save it so: save_pretrained(safe_serialization=True).',
     );
   }
+}
+
+/** What training scripts call the state dict in what they save beside it. */
+const WITHIN = ['state_dict', 'model_state_dict', 'model', 'module', 'net'];
+
+/** The tensors of a state dict, or of the one that a training script has saved with other things. */
+function tensorsIn(given: Pickled, path: string): ReadonlyMap<string, StoredTensor> {
+  const holdsTensors = (value: Pickled): boolean =>
+    value instanceof Map && [...value.values()].some((one) => isMade(one, 'tensor'));
+  const within = given instanceof Map && !holdsTensors(given) ? WITHIN.map((name) => given.get(name) ?? null) : [];
+  const root = within.find(holdsTensors) ?? given;
   if (!(root instanceof Map))
     throw new UserError(
       `${path}: expected a dict of tensors`,
@@ -145,6 +258,7 @@ const GLOBALS: ReadonlyMap<string, Global> = new Map(
   [
     { name: 'collections.OrderedDict', call: orderedDict },
     { name: 'torch._utils._rebuild_tensor_v2', call: rebuildTensor },
+    { name: 'torch._utils._rebuild_tensor', call: rebuildTensor },
     { name: 'torch._utils._rebuild_parameter', call: ([tensor]: readonly Pickled[]) => tensor ?? null },
     ...Object.keys(STORAGES).map((type) => ({ name: `torch.${type}` })),
   ].map((global) => [global.name, global]),
@@ -169,7 +283,7 @@ function storageOf(id: Pickled): Pickled {
   const name = typeof type === 'object' && type !== null && 'name' in type ? type.name.replace(/^torch\./, '') : '';
   if (tag !== 'storage' || !Object.hasOwn(STORAGES, name) || typeof key !== 'string' || !isCount(count))
     throw new PickleError('an object outside it that is no storage');
-  const storage: Storage = { kind: 'storage', type: name, key, count };
+  const storage: Storage = { kind: 'storage', type: name, key, start: 0, count };
   return storage;
 }
 

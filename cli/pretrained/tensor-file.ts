@@ -27,6 +27,11 @@ export interface TensorFile {
   close(): Promise<void>;
 }
 
+/** The shape of every tensor in these files, by name. */
+export function shapesOf(files: readonly TensorFile[]): ReadonlyMap<string, Shape> {
+  return new Map(files.flatMap(({ shapes }) => [...shapes]));
+}
+
 /** A file whose header says of every tensor where it lies. */
 export interface SafetensorsFile extends TensorFile {
   readonly header: SafetensorsHeader;

@@ -23,6 +23,12 @@ export function indexName({ file }: Format): string {
   return `${file}.index.json`;
 }
 
+/** Whether a folder has weights that `openWeights` looks for. */
+export async function hasWeights(folder: string): Promise<boolean> {
+  const names = WEIGHT_FORMATS.flatMap((format) => [format.file, indexName(format)]);
+  return (await Promise.all(names.map((name) => exists(join(folder, name))))).some(Boolean);
+}
+
 /** Opens the weights of a folder; the caller closes them. */
 export async function openWeights(folder: string): Promise<readonly TensorFile[]> {
   for (const format of WEIGHT_FORMATS) {

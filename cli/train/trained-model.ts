@@ -44,7 +44,10 @@ export async function loadTrainedModel(folder: string): Promise<TrainedModel> {
   const source = record?.source ?? basename(resolve(folder));
   if (record) expectFinished(folder, record);
   if (record === null || record.kind === 'finetune') {
-    const { architecture, config, model, preprocessing, tensors } = await loadDenseModel(folder, { seed: 0 });
+    const checkpoint = await loadDenseModel(folder, { seed: 0 });
+    expectHead(folder, checkpoint);
+    expectPreprocessing(folder, checkpoint);
+    const { architecture, config, model, preprocessing, tensors } = checkpoint;
     const stored = new Map(
       tensorsOf(model.layers).map(({ name, shape }) => [name, f32Tensor(tensors.get(name)!, shape)]),
     );
@@ -67,6 +70,24 @@ export async function loadTrainedModel(folder: string): Promise<TrainedModel> {
     record,
     source,
   };
+}
+
+/** A head that was made new answers at random. */
+function expectHead(folder: string, { newHead, missingHead }: Checkpoint): void {
+  if (!newHead) return;
+  throw new UserError(
+    `${folder} has no trained classification head: there is no ${missingHead.slice(0, 2).join(' nor ')} in its weights`,
+    `It is another task's model, or a body alone. Train a head: slim finetune --model ${folder} --data ...`,
+  );
+}
+
+/** Pictures that were prepared by assumption get assumed answers. transformers refuses such a folder, too. */
+export function expectPreprocessing(folder: string, { preprocessing }: Pick<Checkpoint, 'preprocessing'>): void {
+  if (preprocessing.kind !== 'image' || !preprocessing.assumed) return;
+  throw new UserError(
+    `${folder} has no preprocessor_config.json: how its pictures were prepared is not known`,
+    'Fetch that file from where the model is from, or write it: size, image_mean, image_std, resample.',
+  );
 }
 
 /** A dense model to train from: a Hugging Face folder, or a finished run of slim finetune. */

@@ -64,7 +64,26 @@ export interface StepDefinition {
 }
 
 /** The place in this list is the number that kernels take (kernels/assembly/finish.ts). */
-export const ACTIVATIONS = ['none', 'gelu', 'tanh', 'relu'] as const;
+export const ACTIVATIONS = [
+  'none',
+  'gelu',
+  'tanh',
+  'relu',
+  'sigmoid',
+  'silu',
+  'quickGelu',
+  'geluTanh',
+  'mish',
+  'relu6',
+  'reluSquared',
+  'leakyRelu',
+  'hardSwish',
+] as const;
+
+/** Whether an operation of that name is an activation, of which each is a kernel, too. */
+export function isActivation(name: string): name is Exclude<(typeof ACTIVATIONS)[number], 'none'> {
+  return name !== 'none' && (ACTIVATIONS as readonly string[]).includes(name);
+}
 
 /** Buffers and weights begin at multiples of this: the width of a SIMD register. */
 export const ALIGNMENT = 16;
@@ -229,6 +248,19 @@ export const STEPS = {
       columns: size,
     },
   },
+  /** `tokens` with several before the patches: out (rows, columns) = [prefix; patches] + position. */
+  prefixTokens: {
+    fields: {
+      patches: reads((s) => s.rows - s.prefixRows, 'columns'),
+      prefix: tensor('plain', (s) => s.prefixRows * s.columns),
+      position: tensor('table', 'rows', 'columns'),
+      out,
+      prefixRows: size,
+      rows: size,
+      columns: size,
+    },
+    must: { 'more rows than prefixRows': (s) => s.prefixRows < s.rows },
+  },
   /** out (rows, columns) = table[ids] + residual; ids (rows) i32. Without ids, row i is the table's row i. */
   embedding: {
     fields: {
@@ -271,12 +303,38 @@ export const STEPS = {
   gelu: elementwise,
   tanh: elementwise,
   relu: elementwise,
+  sigmoid: elementwise,
+  silu: elementwise,
+  quickGelu: elementwise,
+  geluTanh: elementwise,
+  mish: elementwise,
+  relu6: elementwise,
+  reluSquared: elementwise,
+  leakyRelu: elementwise,
+  hardSwish: elementwise,
   /** out = a + b. */
   add: { fields: { a: x, b: x, out, rows, columns: size }, elementwise: true },
+  /** out = a · b. */
+  multiply: { fields: { a: x, b: x, out, rows, columns: size }, elementwise: true },
   /** out (columns) = row `index` of x (rows, columns). */
   selectRow: {
     fields: { x, out: writes('columns'), rows: size, columns: size, index: { kind: 'index' } },
     must: { 'an index below rows': (s) => s.index < s.rows },
+  },
+  /** out (columns) = the mean of `count` rows of x (rows, columns), from row `index` on. */
+  meanRows: {
+    fields: { x, out: writes('columns'), rows: size, columns: size, index: { kind: 'index' }, count: size },
+    must: { 'index and count within rows': (s) => s.index + s.count <= s.rows },
+  },
+  /** out (first + second) = [a; b], of a (first) and b (second). */
+  concat: {
+    fields: {
+      a: reads('first'),
+      b: reads('second'),
+      out: writes((s) => s.first + s.second),
+      first: size,
+      second: size,
+    },
   },
 } as const satisfies Record<string, StepDefinition>;
 

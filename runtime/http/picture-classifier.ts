@@ -25,7 +25,7 @@ export function createPictureClassifier(
 ): Classifier<Uint8Array> {
   const { plan, preprocessing } = artifact.manifest;
   const spec = readImagePreprocess(preprocessing);
-  const made = `1,3,${spec.size.height},${spec.size.width}`;
+  const made = `1,${spec.mean.length},${spec.size.height},${spec.size.width}`;
   const taken = `${plan.inputs[0].shape}`;
   if (taken !== made) throw new ArtifactError('plan', `plan: expected pixels [${made}], got [${taken}]`);
   return classifierOf(artifact, engine, pictureInput, async (bytes) => ({

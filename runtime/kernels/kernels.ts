@@ -62,6 +62,17 @@ export interface Kernels {
     rows: number,
     columns: number,
   ): void;
+  /** `positionScales` is 0 where positions are f32. */
+  prefixTokens(
+    patches: number,
+    prefix: number,
+    position: number,
+    positionScales: number,
+    out: number,
+    prefixRows: number,
+    rows: number,
+    columns: number,
+  ): void;
   /**
    * `ids`, `residual` may be 0; `scales` is 0 where the table is f32. An id beyond the table's entries is the last of
    * them.
@@ -90,12 +101,26 @@ export interface Kernels {
   ): void;
   attention: AttentionKernel;
   attentionInt16: AttentionKernel;
-  gelu(x: number, out: number, rows: number, columns: number): void;
-  tanh(x: number, out: number, rows: number, columns: number): void;
-  relu(x: number, out: number, rows: number, columns: number): void;
+  gelu: ActivationKernel;
+  tanh: ActivationKernel;
+  relu: ActivationKernel;
+  sigmoid: ActivationKernel;
+  silu: ActivationKernel;
+  quickGelu: ActivationKernel;
+  geluTanh: ActivationKernel;
+  mish: ActivationKernel;
+  relu6: ActivationKernel;
+  reluSquared: ActivationKernel;
+  leakyRelu: ActivationKernel;
+  hardSwish: ActivationKernel;
   add(a: number, b: number, out: number, rows: number, columns: number): void;
+  multiply(a: number, b: number, out: number, rows: number, columns: number): void;
   selectRow(x: number, out: number, rows: number, columns: number, index: number): void;
+  meanRows(x: number, out: number, rows: number, columns: number, index: number, count: number): void;
+  concat(a: number, b: number, out: number, first: number, second: number): void;
 }
+
+type ActivationKernel = (x: number, out: number, rows: number, columns: number) => void;
 
 type AttentionKernel = (
   q: number,

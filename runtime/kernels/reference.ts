@@ -89,6 +89,12 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
     return y;
   }
 
+  function elementwise(activation: Activation): Kernels['relu'] {
+    return (x, out, rows, columns) => {
+      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = ACTIVATION_FUNCTIONS[activation](f(x, i));
+    };
+  }
+
   /** Attention of one head's query, given how scores become weights (which need not sum to 1). */
   function attend(
     scores: readonly number[],
@@ -195,6 +201,15 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
       }
     },
 
+    prefixTokens(patches, prefix, position, positionScales, out, prefixRows, rows, columns) {
+      const before = prefixRows * columns;
+      for (let i = 0; i < rows * columns; i++) {
+        const row = Math.floor(i / columns);
+        floats[out / 4 + i] =
+          (i < before ? f(prefix, i) : f(patches, i - before)) + tableValue(position, positionScales, i, row);
+      }
+    },
+
     embedding(ids, table, scales, residual, out, rows, columns, entries) {
       for (let r = 0; r < rows; r++) {
         const id = Math.min(ids === 0 ? r : ints[ids / 4 + r] >>> 0, entries - 1);
@@ -268,24 +283,42 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
       }
     },
 
-    gelu(x, out, rows, columns) {
-      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = gelu(f(x, i));
-    },
-
-    tanh(x, out, rows, columns) {
-      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = Math.tanh(f(x, i));
-    },
-
-    relu(x, out, rows, columns) {
-      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = relu(f(x, i));
-    },
+    gelu: elementwise('gelu'),
+    tanh: elementwise('tanh'),
+    relu: elementwise('relu'),
+    sigmoid: elementwise('sigmoid'),
+    silu: elementwise('silu'),
+    quickGelu: elementwise('quickGelu'),
+    geluTanh: elementwise('geluTanh'),
+    mish: elementwise('mish'),
+    relu6: elementwise('relu6'),
+    reluSquared: elementwise('reluSquared'),
+    leakyRelu: elementwise('leakyRelu'),
+    hardSwish: elementwise('hardSwish'),
 
     add(a, b, out, rows, columns) {
       for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = f(a, i) + f(b, i);
     },
 
+    multiply(a, b, out, rows, columns) {
+      for (let i = 0; i < rows * columns; i++) floats[out / 4 + i] = f(a, i) * f(b, i);
+    },
+
     selectRow(x, out, _rows, columns, index) {
       floats.set(rowAt(x, index, columns).slice(), out / 4);
+    },
+
+    meanRows(x, out, _rows, columns, index, count) {
+      for (let i = 0; i < columns; i++) {
+        let sum = 0;
+        for (let row = index; row < index + count; row++) sum += f(x, row * columns + i);
+        floats[out / 4 + i] = sum / count;
+      }
+    },
+
+    concat(a, b, out, first, second) {
+      floats.set(rowAt(a, 0, first).slice(), out / 4);
+      floats.set(rowAt(b, 0, second).slice(), out / 4 + first);
     },
   };
 
@@ -300,7 +333,20 @@ const ACTIVATION_FUNCTIONS: Readonly<Record<Activation, (x: number) => number>> 
   gelu,
   tanh: Math.tanh,
   relu,
+  sigmoid,
+  silu: (x) => x * sigmoid(x),
+  quickGelu: (x) => x * sigmoid(1.702 * x),
+  geluTanh: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  mish: (x) => x * Math.tanh(Math.log1p(Math.exp(x))),
+  relu6: (x) => Math.min(Math.max(x, 0), 6),
+  reluSquared: (x) => relu(x) ** 2,
+  leakyRelu: (x) => (x < 0 ? 0.01 * x : x),
+  hardSwish: (x) => x * (Math.min(Math.max(x + 3, 0), 6) / 6),
 };
+
+function sigmoid(x: number): number {
+  return 1 / (1 + Math.exp(-x));
+}
 
 /** NaN stays. */
 function relu(x: number): number {

@@ -1,5 +1,11 @@
 /** Why a picture or a preprocessing specification was refused. */
-export type PreprocessErrorCode = 'bad-spec' | 'unsupported-format' | 'too-large' | 'truncated' | 'corrupt';
+export type PreprocessErrorCode =
+  | 'bad-spec'
+  | 'unsupported-format'
+  | 'too-large'
+  | 'wrong-size'
+  | 'truncated'
+  | 'corrupt';
 
 /** An input that can't be prepared for the network: the message says what was found and what was expected. */
 export class PreprocessError extends Error {

@@ -4,7 +4,7 @@ import type { ImagePreprocess } from './spec.ts';
 
 /**
  * The network's input for one picture: fitted to `spec.size`, rescaled, normalised, channels first.
- * Written at `offset` of `out` when given. Returns `out`, (3, height, width) from `offset`.
+ * Written at `offset` of `out` when given. Returns `out`, (channels, height, width) from `offset`.
  */
 export function prepareImage(
   picture: Picture,
@@ -16,12 +16,20 @@ export function prepareImage(
   return out;
 }
 
-/** How many values `prepareImage` writes: 3 · height · width. */
-export function inputLength({ size }: ImagePreprocess): number {
+/** How many values `prepareImage` writes: channels · height · width. */
+export function inputLength({ size, mean }: ImagePreprocess): number {
+  return mean.length * size.height * size.width;
+}
+
+/** How many bytes a picture of the network's size has: its three channels, whatever the network takes of them. */
+export function pictureLength({ size }: ImagePreprocess): number {
   return 3 * size.height * size.width;
 }
 
-/** Rescales and normalises a picture that has the network's size: bytes (H, W, 3) to float32 (3, H, W). */
+/**
+ * Rescales and normalises a picture that has the network's size: bytes (H, W, 3) to float32 (channels, H, W). Of grey,
+ * whose channels are alike, the first is taken.
+ */
 export function normalizePicture(
   { width, height, data }: Picture,
   spec: ImagePreprocess,
@@ -29,7 +37,7 @@ export function normalizePicture(
   offset: number,
 ): void {
   const area = height * width;
-  for (let channel = 0; channel < 3; channel++) {
+  for (let channel = 0; channel < spec.mean.length; channel++) {
     const table = normalizationTables(spec)[channel];
     const plane = out.subarray(offset + channel * area, offset + (channel + 1) * area);
     for (let i = 0, at = channel; i < area; i++, at += 3) plane[i] = table[data[at]];

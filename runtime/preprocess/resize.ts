@@ -18,6 +18,8 @@ const filters: Readonly<Record<Exclude<Resample, 'nearest'>, Filter>> = {
   bilinear: { support: 1, weight: triangle },
   bicubic: { support: 2, weight: cubic },
   lanczos: { support: 3, weight: lanczos },
+  box: { support: 0.5, weight: box },
+  hamming: { support: 1, weight: hamming },
 };
 
 /** Weights are integers in units of 2^-22: 8 bits of pixel and 2 bits of headroom fill 32. */
@@ -149,6 +151,16 @@ function cubic(x: number): number {
 
 function lanczos(x: number): number {
   return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0;
+}
+
+function box(x: number): number {
+  return x > -0.5 && x <= 0.5 ? 1 : 0;
+}
+
+function hamming(x: number): number {
+  const distance = Math.abs(x);
+  if (distance === 0) return 1;
+  return distance < 1 ? sinc(distance) * (0.54 + 0.46 * Math.cos(distance * Math.PI)) : 0;
 }
 
 function sinc(x: number): number {

@@ -2,6 +2,7 @@
 import {
   failing,
   list,
+  mismatch,
   number,
   oneOf,
   type Parsed,
@@ -19,9 +20,14 @@ export const side = wholeFrom(1, 8192);
 /** A reader of finite numbers above 0. */
 export const positive = valueThat<number>('a finite number above 0', (json) => Number.isFinite(json) && json > 0);
 
-/** Red, green, blue. */
-export function triple(read: Read<number>): Read<readonly [number, number, number]> {
-  return list(read, 3, 3) as Read<readonly [number, number, number]>;
+/** A value for each channel that the network takes: red, green and blue, or grey alone. */
+function perChannel(read: Read<number>): Read<readonly number[]> {
+  const values = list(read);
+  return (where, json) => {
+    const given = values(where, json);
+    if (given.length !== 1 && given.length !== 3) throw mismatch(where, 'a list of 3, or of 1 for grey', json);
+    return given;
+  };
 }
 
 const sides = { height: side, width: side };
@@ -32,13 +38,19 @@ export const readSize: Read<Size> = record(sides);
 const resize = tagged('mode', {
   /** Not at all. */
   none: {},
+  /** Not at all, nor cropped: a picture of another size is refused. */
+  given: {},
   /** To this size, whatever the aspect ratio. */
   exact: sides,
   /** The shorter edge to this length, keeping the aspect ratio. */
   'shortest-edge': { edge: side },
+  /** The same, where the crop's odd pixel goes to the even side, as torchvision rounds. */
+  'shortest-edge-rounded': { edge: side },
+  /** The shorter edge to one length, but the longer one to no more than the other. */
+  edges: { shortest: side, longest: side },
 });
 
-const resample = oneOf('nearest', 'bilinear', 'bicubic', 'lanczos');
+const resample = oneOf('nearest', 'bilinear', 'bicubic', 'lanczos', 'box', 'hamming');
 
 const imagePreprocess = record({
   /** What the network sees. */
@@ -47,8 +59,8 @@ const imagePreprocess = record({
   resample,
   /** value = (byte · rescaleFactor - mean[channel]) / std[channel] */
   rescaleFactor: positive,
-  mean: triple(number),
-  std: triple(positive),
+  mean: perChannel(number),
+  std: perChannel(positive),
 });
 
 /** Told apart by `mode`. */
@@ -68,7 +80,12 @@ export function ofSpec<T>(read: Read<T>): Read<T> {
  * field.
  */
 export function readImagePreprocess(json: unknown): ImagePreprocess {
-  return ofSpec(imagePreprocess)('preprocessing', json);
+  return ofSpec((where, given) => {
+    const spec = imagePreprocess(where, given);
+    if (spec.mean.length !== spec.std.length)
+      throw mismatch(`${where}.std`, `as many values as mean has, ${spec.mean.length}`, spec.std);
+    return spec;
+  })('preprocessing', json);
 }
 
 /** The preprocessing of a network trained from scratch: resized to `size`, values from -1 to 1. */

@@ -29,6 +29,7 @@ const encoder = {
   heads: 4,
   intermediateSize: 128,
   layerNormEpsilon: 1e-12,
+  activation: 'gelu' as const,
   initializerRange: 0.2,
   headDropout: 0,
   labels,

@@ -24,6 +24,7 @@ const config: VitConfig = {
   heads: 4,
   intermediateSize: 70,
   layerNormEpsilon: 1e-6,
+  activation: 'gelu',
   initializerRange: 0.2,
   labels: LABELS,
 };

@@ -2,6 +2,16 @@
  * Every function of cli/graph/ops that makes nodes, with the shapes to try and what it should compute, entry by entry.
  */
 import type { Node, Shape } from '../../cli/graph/graph.ts';
+import {
+  geluTanh,
+  hardSwish,
+  leakyRelu,
+  mish,
+  quickGelu,
+  relu6,
+  reluSquared,
+  silu,
+} from '../../cli/graph/ops/activations.ts';
 import { attention } from '../../cli/graph/ops/attention.ts';
 import { add, divide, minimum, multiply, scale, subtract } from '../../cli/graph/ops/binary.ts';
 import { broadcastTo } from '../../cli/graph/ops/broadcast.ts';
@@ -22,8 +32,8 @@ import { flatten, reshape } from '../../cli/graph/ops/reshape.ts';
 import { pad, slice } from '../../cli/graph/ops/slice.ts';
 import { logSoftmax, softmax } from '../../cli/graph/ops/softmax.ts';
 import { transpose } from '../../cli/graph/ops/transpose.ts';
-import { erf, exp, log, negate, sqrt, tanh } from '../../cli/graph/ops/unary.ts';
-import { padTokens, patchify, selectToken, tokens } from '../../cli/graph/ops/vision.ts';
+import { erf, exp, log, negate, sigmoid, sqrt, tanh } from '../../cli/graph/ops/unary.ts';
+import { addPositions, meanTokens, padTokens, patchify, selectToken, tokens } from '../../cli/graph/ops/vision.ts';
 import {
   at,
   erf as erfOf,
@@ -126,6 +136,8 @@ function unary(
   }));
 }
 
+const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
+
 const elementwise: Case[] = [
   ...binary('add', add, (a, b) => a + b),
   ...binary('subtract', subtract, (a, b) => a - b),
@@ -142,6 +154,25 @@ const elementwise: Case[] = [
   // Not at 0, where it has no derivative.
   ...unary('relu', relu, (x) => x, { from: 0.1, to: 4 }),
   ...unary('relu', relu, () => 0, { from: -4, to: -0.1 }),
+  ...unary('sigmoid', sigmoid, logistic, { from: -4, to: 4 }),
+  ...unary('silu', silu, (x) => x * logistic(x), { from: -4, to: 4 }),
+  ...unary('quickGelu', quickGelu, (x) => x * logistic(1.702 * x), { from: -4, to: 4 }),
+  ...unary('geluTanh', geluTanh, (x) => (x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))) / 2, {
+    from: -4,
+    to: 4,
+  }),
+  ...unary('mish', mish, (x) => x * Math.tanh(Math.log(1 + Math.exp(x))), { from: -4, to: 4 }),
+  // Within each of their straight pieces.
+  ...unary('relu6', relu6, () => 0, { from: -4, to: -0.1 }),
+  ...unary('relu6', relu6, (x) => x, { from: 0.1, to: 5.9 }),
+  ...unary('relu6', relu6, () => 6, { from: 6.1, to: 8 }),
+  ...unary('reluSquared', reluSquared, (x) => x * x, { from: 0.1, to: 4 }),
+  ...unary('reluSquared', reluSquared, () => 0, { from: -4, to: -0.1 }),
+  ...unary('leakyRelu', leakyRelu, (x) => x, { from: 0.1, to: 4 }),
+  ...unary('leakyRelu', leakyRelu, (x) => x / 100, { from: -4, to: -0.1 }),
+  ...unary('hardSwish', hardSwish, () => 0, { from: -8, to: -3.1 }),
+  ...unary('hardSwish', hardSwish, (x) => (x * (x + 3)) / 6, { from: -2.9, to: 2.9 }),
+  ...unary('hardSwish', hardSwish, (x) => x, { from: 3.1, to: 8 }),
   ...unary(
     'scale',
     (x) => scale(x, -2.5),
@@ -719,12 +750,13 @@ const encoder: Case[] = [
       [3, 4, 17, 1],
       [2, 4, 3, 2],
       [1, 6, 5, 3],
+      [2, 3, 4, 5],
     ] as const
   ).map(
     ([batch, patches, width, C]): Case => ({
       operation: 'tokens',
       what: `${batch} × ${patches} patches of ${width}, ${C} before`,
-      inputs: [{ shape: [batch * patches, width] }, { shape: [C * width] }, { shape: [patches / C + 1, C * width] }],
+      inputs: [{ shape: [batch * patches, width] }, { shape: [C * width] }, { shape: [patches + C, width] }],
       shape: [batch * (patches + C), width],
       build: tokens,
       entry([row, d], x, cls, position) {
@@ -751,6 +783,22 @@ const encoder: Case[] = [
       shape: [batch, width],
       build: (x) => selectToken(x, batch, index),
       entry: ([i, d], x) => at(x, i * T + index, d),
+    },
+    {
+      operation: 'meanTokens',
+      what: `from ${index} of ${batch} × ${T} of ${width}`,
+      inputs: [{ shape: [batch * T, width] }],
+      shape: [batch, width],
+      build: (x) => meanTokens(x, batch, index, T - index),
+      entry: ([i, d], x) => sumOver(T - index, (t) => at(x, i * T + index + t, d)) / (T - index),
+    },
+    {
+      operation: 'addPositions',
+      what: `${batch} × ${T} of ${width}`,
+      inputs: [{ shape: [batch * T, width] }, { shape: [T, width] }],
+      shape: [batch * T, width],
+      build: addPositions,
+      entry: ([row, d], x, position) => at(x, row, d) + at(position, row % T, d),
     },
     {
       operation: 'padTokens',

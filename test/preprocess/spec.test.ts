@@ -16,14 +16,18 @@ describe('readImagePreprocess', () => {
     [null, 'preprocessing: expected an object, got null'],
     [{ size: { height: 0, width: 32 } }, 'preprocessing.size.height: expected a whole number from 1 to 8192, got 0'],
     [{ size: { height: 1e9, width: 32 } }, 'size.height: expected a whole number'],
-    [{ size, resize: { mode: 'fill' } }, 'resize.mode: expected none or exact or shortest-edge, got "fill"'],
+    [{ size, resize: { mode: 'fill' } }, 'resize.mode: expected none or given or exact or shortest-edge'],
     [{ size, resize: { mode: 'shortest-edge' } }, 'resize.edge: expected a whole number from 1 to 8192, got undefined'],
     [
       { ...defaultImagePreprocess(size), resample: 2 },
-      'resample: expected nearest or bilinear or bicubic or lanczos, got 2',
+      'resample: expected nearest or bilinear or bicubic or lanczos or box or hamming, got 2',
     ],
     [{ ...defaultImagePreprocess(size), rescaleFactor: NaN }, 'rescaleFactor: expected a finite number'],
-    [{ ...defaultImagePreprocess(size), mean: [0.5] }, 'mean: expected a list of 3, got [0.5]'],
+    [
+      { ...defaultImagePreprocess(size), mean: [0.5, 0.5] },
+      'mean: expected a list of 3, or of 1 for grey, got [0.5,0.5]',
+    ],
+    [{ ...defaultImagePreprocess(size), mean: [0.5] }, 'std: expected as many values as mean has, 1'],
     [{ ...defaultImagePreprocess(size), std: [1, 0, 1] }, 'std[1]: expected a finite number above 0, got 0'],
   ])('refuses %j', (json, message) => {
     expect(() => readImagePreprocess(json)).toThrow(message);
@@ -68,6 +72,7 @@ describe('imagePreprocessFromHuggingFace', () => {
 
   it('reads an exact resize followed by a centre crop (DeiT)', () => {
     const spec = imagePreprocessFromHuggingFace({
+      image_processor_type: 'DeiTImageProcessor',
       size: { height: 256, width: 256 },
       crop_size: { height: 224, width: 224 },
     });
@@ -77,13 +82,13 @@ describe('imagePreprocessFromHuggingFace', () => {
 
   it('turns switched-off steps into neutral ones', () => {
     const spec = imagePreprocessFromHuggingFace({ do_resize: false, do_rescale: false, do_normalize: false, size: 64 });
-    expect(spec).toMatchObject({ resize: { mode: 'none' }, rescaleFactor: 1, mean: [0, 0, 0], std: [1, 1, 1] });
+    expect(spec).toMatchObject({ resize: { mode: 'given' }, rescaleFactor: 1, mean: [0, 0, 0], std: [1, 1, 1] });
   });
 
   it('refuses a shortest edge without a crop and an unknown filter', () => {
     expect(() => imagePreprocessFromHuggingFace({ size: { shortest_edge: 256 } })).toThrow(
       'do_center_crop: expected true',
     );
-    expect(() => imagePreprocessFromHuggingFace({ resample: 4 })).toThrow('resample: expected 0 (nearest)');
+    expect(() => imagePreprocessFromHuggingFace({ resample: 6 })).toThrow('resample: expected 0 (nearest)');
   });
 });

@@ -207,7 +207,10 @@ describe('weights that do not fit', () => {
     expect(error.message).toBe(
       `tensor vit.encoder.layer.1.output.dense.weight is missing in ${folder}/model.safetensors`,
     );
-    expect(error.hint).toBe('Does config.json belong to these weights?');
+    expect(error.hint).toBe(
+      'It holds 39 tensors: classifier.bias, classifier.weight, vit.embeddings.cls_token ... ' +
+        'Does config.json belong to these weights?',
+    );
   });
 
   it('name a tensor of the wrong shape, the expected shape and its own', async () => {
@@ -323,7 +326,7 @@ describe('a folder', () => {
     ['image_size', 1 << 20, 'patches a picture are too many'],
     ['layer_norm_eps', -1, 'layer_norm_eps to be a number of at least 0, got -1'],
     ['layer_norm_eps', 'tiny', 'layer_norm_eps to be a number of at least 0, got "tiny"'],
-    ['hidden_act', 'relu', 'hidden_act gelu, got relu'],
+    ['hidden_act', 'prelu', 'hidden_act to be an activation that Slim computes, got "prelu"'],
     ['hidden_act', 7, 'hidden_act to be a string, got 7'],
     ['id2label', {}, 'id2label'],
     ['id2label', ['a', 'b'], 'id2label to be an object'],

@@ -91,6 +91,7 @@ export async function writeTinyModel(
     heads: 2,
     intermediateSize: 2 * width,
     layerNormEpsilon: 1e-6,
+    activation: 'gelu' as const,
     initializerRange: 0.2,
     labels,
   };

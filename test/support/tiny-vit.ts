@@ -16,6 +16,7 @@ export const tinyConfig: VitConfig = {
   heads: 3,
   intermediateSize: 20,
   layerNormEpsilon: 1e-6,
+  activation: 'gelu',
   initializerRange: 0.3,
   labels: ['a', 'b', 'c', 'd', 'e'],
 };

@@ -2,6 +2,7 @@
 import { type Attributes, apply, expectShapes, type Node, type Operation } from '../graph.ts';
 import { divide, scale, subtract } from './binary.ts';
 import { constant } from './leaf.ts';
+import { slice } from './slice.ts';
 import { transpose } from './transpose.ts';
 
 const castOperation: Operation = {
@@ -24,8 +25,9 @@ export function cast(x: Node): Node {
 /** value = (byte · rescaleFactor - mean[channel]) / std[channel]: of an `ImagePreprocess`. */
 export interface Normalization {
   readonly rescaleFactor: number;
-  readonly mean: readonly [number, number, number];
-  readonly std: readonly [number, number, number];
+  /** A value for each channel; one where the network takes grey, whose three channels are alike. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
 }
 
 interface NormalizeAttributes extends Attributes {
@@ -34,7 +36,7 @@ interface NormalizeAttributes extends Attributes {
 
 const normalizePicturesOperation: Operation<NormalizeAttributes> = {
   name: 'normalizePictures',
-  infer(inputs) {
+  infer(inputs, { normalization: { mean } }) {
     const [{ dtype, shape }] = inputs;
     expectShapes(
       dtype === 'u8' && shape.length === 4 && shape[3] === 3,
@@ -42,20 +44,24 @@ const normalizePicturesOperation: Operation<NormalizeAttributes> = {
       'u8 pictures (batch, height, width, 3)',
       inputs,
     );
-    const [B, H, W, C] = shape;
-    return { dtype: 'f32', shape: [B, C, H, W] };
+    const [B, H, W] = shape;
+    return { dtype: 'f32', shape: [B, mean.length, H, W] };
   },
   gradient: () => [null],
   // In the order of Hugging Face's image processors, so that the roundings are theirs.
   expand([pictures], { normalization: { rescaleFactor, mean, std } }) {
-    const perChannel = (values: readonly number[]): Node => constant(Float32Array.from(values), [3, 1, 1]);
+    const perChannel = (values: readonly number[]): Node => constant(Float32Array.from(values), [values.length, 1, 1]);
     const planes = transpose(pictures, [0, 3, 1, 2]); // (B, 3, H, W), as long as it is a byte a value
+    if (mean.length === 1) {
+      const grey = slice(scale(cast(planes), rescaleFactor), 1, 0, 1);
+      return divide(subtract(grey, perChannel(mean)), perChannel(std));
+    }
     return divide(subtract(scale(cast(planes), rescaleFactor), perChannel(mean)), perChannel(std));
   },
 };
 
 /**
- * Rescales and normalises each channel: u8 pictures (B, H, W, 3) → f32 pixels (B, 3, H, W). A quarter of what f32 pixels
+ * Rescales and normalises each channel: u8 pictures (B, H, W, 3) → f32 pixels (B, channels, H, W). A quarter of what f32 pixels
  * take goes to the device, and the host has nothing to compute.
  */
 export function normalizePictures(pictures: Node, { rescaleFactor, mean, std }: Normalization): Node {

@@ -7,7 +7,7 @@ interface UnaryRule {
   readonly name: string;
   readonly onnx: string;
   readonly stablehlo: string;
-  readonly tfjs: 'neg' | 'exp' | 'log' | 'sqrt' | 'erf' | 'tanh';
+  readonly tfjs: 'neg' | 'exp' | 'log' | 'sqrt' | 'erf' | 'tanh' | 'sigmoid';
   /** dx from x, y = f(x) and dy. */
   readonly gradient: (x: Node, y: Node, dy: Node) => Node;
 }
@@ -74,4 +74,12 @@ export const tanh = unary({
   stablehlo: 'stablehlo.tanh',
   tfjs: 'tanh',
   gradient: (_x, y, dy) => multiply(dy, subtract(scalar(1), multiply(y, y))),
+});
+/** 1 / (1 + e^-x) of an f32 tensor. */
+export const sigmoid = unary({
+  name: 'sigmoid',
+  onnx: 'Sigmoid',
+  stablehlo: 'stablehlo.logistic',
+  tfjs: 'sigmoid',
+  gradient: (_x, y, dy) => multiply(dy, multiply(y, subtract(scalar(1), y))),
 });

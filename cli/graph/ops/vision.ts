@@ -3,6 +3,7 @@ import { type Attributes, apply, expectShapes, type Node, type Operation } from 
 import { add } from './binary.ts';
 import { broadcastTo } from './broadcast.ts';
 import { concat } from './concat.ts';
+import { mean } from './reduce.ts';
 import { reshape } from './reshape.ts';
 import { pad, slice } from './slice.ts';
 import { transpose } from './transpose.ts';
@@ -43,33 +44,52 @@ const tokensOperation: Operation = {
   name: 'tokens',
   infer(inputs) {
     const [patches, cls, position] = inputs;
-    const [groups, width] = position.shape;
-    const D = patches.shape[1];
+    const [T, D] = position.shape;
+    const first = cls.shape[0] / D;
     const fits =
       cls.shape.length === 1 &&
-      cls.shape[0] === width &&
-      width % D === 0 &&
-      (patches.shape[0] * D) % ((groups - 1) * width) === 0;
-    expectShapes(fits, 'tokens', 'patches (B·N, D), cls (C·D), position (N/C + 1, C·D)', inputs);
-    return { dtype: 'f32', shape: [((patches.shape[0] * D) / (groups - 1) / width) * groups * (width / D), D] };
+      Number.isInteger(first) &&
+      first < T &&
+      patches.shape[1] === D &&
+      patches.shape[0] % (T - first) === 0;
+    expectShapes(fits, 'tokens', 'patches (B·N, D), cls (C·D), position (N + C, D)', inputs);
+    return { dtype: 'f32', shape: [(patches.shape[0] / (T - first)) * T, D] };
   },
   expand([patches, cls, position]) {
-    const [groups, width] = position.shape;
-    const [rows, D] = patches.shape;
-    const batch = (rows * D) / (groups - 1) / width;
-    const first = broadcastTo(reshape(cls, [1, 1, width]), [batch, 1, width]);
-    const sequence = concat([first, reshape(patches, [batch, groups - 1, width])], 1); // (B, N/C + 1, C·D)
-    return reshape(add(sequence, position), [(batch * groups * width) / D, D]);
+    const [T, D] = position.shape;
+    const C = cls.shape[0] / D;
+    const batch = patches.shape[0] / (T - C);
+    const first = broadcastTo(reshape(cls, [1, C, D]), [batch, C, D]);
+    const sequence = concat([first, reshape(patches, [batch, T - C, D])], 1); // (B, T, D)
+    return reshape(add(sequence, position), [batch * T, D]);
   },
 };
 
 /**
- * Puts C class tokens before each picture's patches and adds the positions.
- * patches (B·N, D), cls (C·D), position (N/C + 1, C·D) → (B·(N + C), D). The positions lie as a table of all N + C
- * would, C of them to a row: so one kernel serves every C that divides N.
+ * Puts C tokens of the model's own (class, distillation, registers) before each picture's patches and adds the
+ * positions. patches (B·N, D), cls (C·D), position (N + C, D) → (B·(N + C), D).
  */
 export function tokens(patches: Node, cls: Node, position: Node): Node {
   return apply(tokensOperation, [patches, cls, position], {});
+}
+
+const addPositionsOperation: Operation = {
+  name: 'addPositions',
+  infer(inputs) {
+    const [patches, position] = inputs;
+    const fits = patches.shape[1] === position.shape[1] && patches.shape[0] % position.shape[0] === 0;
+    expectShapes(fits, 'addPositions', 'patches (B·N, D), position (N, D)', inputs);
+    return { dtype: 'f32', shape: patches.shape };
+  },
+  expand([patches, position]) {
+    const [N, D] = position.shape;
+    return reshape(add(reshape(patches, [patches.shape[0] / N, N, D]), position), patches.shape);
+  },
+};
+
+/** Adds the positions to the patches of each picture, where no token stands before them: (B·N, D), (N, D) → (B·N, D). */
+export function addPositions(patches: Node, position: Node): Node {
+  return apply(addPositionsOperation, [patches, position], {});
 }
 
 /** Zeros behind each sequence, up to `width` tokens: x (B·T, D) → (B·width, D). */
@@ -106,4 +126,33 @@ const selectOperation: Operation<SelectAttributes> = {
 /** One token of each sequence: x (B·T, D) → (B, D). */
 export function selectToken(x: Node, batch: number, index: number): Node {
   return apply(selectOperation, [x], { batch, index });
+}
+
+interface MeanAttributes extends Attributes {
+  readonly batch: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+const meanTokensOperation: Operation<MeanAttributes> = {
+  name: 'meanTokens',
+  infer(inputs, { batch, first, count }) {
+    const [rows, width] = inputs[0].shape;
+    expectShapes(
+      rows % batch === 0 && count > 0 && first + count <= rows / batch,
+      'meanTokens',
+      `rows of ${batch} sequences of at least ${first + count}`,
+      inputs,
+    );
+    return { dtype: 'f32', shape: [batch, width] };
+  },
+  expand([x], { batch, first, count }) {
+    const [rows, width] = x.shape;
+    return reshape(mean(slice(reshape(x, [batch, rows / batch, width]), 1, first, count), [1]), [batch, width]);
+  },
+};
+
+/** The mean of `count` tokens of each sequence, from the one at `first`: x (B·T, D) → (B, D). */
+export function meanTokens(x: Node, batch: number, first: number, count: number): Node {
+  return apply(meanTokensOperation, [x], { batch, first, count });
 }

@@ -1,3 +1,4 @@
+import { activate } from './activations';
 import { add } from './add';
 import { gelu } from './gelu';
 import { quantizeRows } from './quantize';
@@ -21,6 +22,7 @@ export function finishRows(
   if (activation == GELU) gelu(y, y, rows, columns);
   else if (activation == TANH) tanh(y, y, rows, columns);
   else if (activation == RELU) relu(y, y, rows, columns);
+  else if (activation > RELU) activate(y, y, rows * columns, activation);
   if (residual) add(y, residual, y, rows, columns);
   if (quantized) quantizeRows(y, quantized, rows, columns);
 }

@@ -22,3 +22,25 @@ export function addRow(out: usize, table: usize, scales: usize, index: i32, colu
 export function selectRow(x: usize, out: usize, rows: i32, columns: i32, index: i32): void {
   memory.copy(out, x + (<usize>(index * columns) << 2), <usize>columns << 2);
 }
+
+/** out (columns) = the mean of `count` rows of x (rows, columns), from row `index` on. */
+export function meanRows(x: usize, out: usize, rows: i32, columns: i32, index: i32, count: i32): void {
+  const stride = <usize>columns << 2;
+  let row = x + <usize>index * stride;
+  memory.copy(out, row, stride);
+  for (let i = 1; i < count; i++) {
+    row += stride;
+    add(out, row, out, 1, columns);
+  }
+  for (let i = 0; i < columns; i++) {
+    const at = out + (<usize>i << 2);
+    store<f32>(at, load<f32>(at) / <f32>count);
+  }
+}
+
+/** out (first + second) = [a; b], of a (first) and b (second). */
+export function concat(a: usize, b: usize, out: usize, first: i32, second: i32): void {
+  const bytes = <usize>first << 2;
+  memory.copy(out, a, bytes);
+  memory.copy(out + bytes, b, <usize>second << 2);
+}

@@ -7,9 +7,18 @@ import { addRow } from './rows';
 export function tokens(
   patches: usize, cls: usize, position: usize, positionScales: usize, out: usize, rows: i32, columns: i32,
 ): void {
+  prefixTokens(patches, cls, position, positionScales, out, 1, rows, columns);
+}
+
+/** `tokens` with several rows before the patches: out (rows, columns) = [prefix; patches] + position. */
+export function prefixTokens(
+  patches: usize, prefix: usize, position: usize, positionScales: usize, out: usize,
+  prefixRows: i32, rows: i32, columns: i32,
+): void {
   const row = <usize>columns << 2;
-  memory.copy(out, cls, row);
-  memory.copy(out + row, patches, <usize>(rows - 1) * row);
+  const before = <usize>prefixRows * row;
+  memory.copy(out, prefix, before);
+  memory.copy(out + before, patches, <usize>(rows - prefixRows) * row);
   for (let i = 0; i < rows; i++) addRow(out + <usize>i * row, position, positionScales, i, columns);
 }
 

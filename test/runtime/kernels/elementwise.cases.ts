@@ -1,6 +1,6 @@
-/** `gelu`, `tanh`, `relu`, `add`, and what copies: `selectRow`, `patchify`. */
+/** The activations, `add`, `multiply`, and what copies or averages: `selectRow`, `meanRows`, `concat`, `patchify`. */
 import type { Activation } from '../../../runtime/artifact/plan.ts';
-import { ACTIVATION_ERROR, EXTREMES, type KernelCase, normals, ROWS, SIZES } from './harness.ts';
+import { ACTIVATION_ERROR, ACTIVATION_KERNELS, EXTREMES, type KernelCase, normals, ROWS, SIZES } from './harness.ts';
 
 /** Around zero, where GELU and tanh stop bending, and far out. */
 const SPECIAL = Float32Array.of(
@@ -40,9 +40,9 @@ function activation(kernel: Exclude<Activation, 'none'>, name: string, values: F
   };
 }
 
-function add(name: string, a: Float32Array): KernelCase {
+function twoOperands(kernel: 'add' | 'multiply', name: string, a: Float32Array): KernelCase {
   return {
-    kernel: 'add',
+    kernel,
     name: `${name} (${a.length})`,
     run: (side) => {
       const [first, second] = [side.put(a), side.put(normals(a.length, 2))];
@@ -50,10 +50,35 @@ function add(name: string, a: Float32Array): KernelCase {
       const [out, intoFirst, intoSecond] = outs;
       intoFirst.set(a);
       intoSecond.set(a);
-      side.kernels.add(first, second, out.byteOffset, 1, a.length);
-      side.kernels.add(intoFirst.byteOffset, second, intoFirst.byteOffset, 1, a.length);
-      side.kernels.add(first, intoSecond.byteOffset, intoSecond.byteOffset, 1, a.length);
+      side.kernels[kernel](first, second, out.byteOffset, 1, a.length);
+      side.kernels[kernel](intoFirst.byteOffset, second, intoFirst.byteOffset, 1, a.length);
+      side.kernels[kernel](first, intoSecond.byteOffset, intoSecond.byteOffset, 1, a.length);
       return { exact: outs };
+    },
+  };
+}
+
+function meanRows(rows: number, columns: number, index: number, count: number): KernelCase {
+  return {
+    kernel: 'meanRows',
+    name: `${count} from ${index} of (${rows}, ${columns})`,
+    run: (side) => {
+      const out = side.floats(columns);
+      side.kernels.meanRows(side.put(normals(rows * columns, 1)), out.byteOffset, rows, columns, index, count);
+      return { close: [out] };
+    },
+  };
+}
+
+function concat(first: number, second: number): KernelCase {
+  return {
+    kernel: 'concat',
+    name: `${first} and ${second}`,
+    run: (side) => {
+      const out = side.floats(first + second);
+      const [a, b] = [side.put(normals(first, 1)), side.put(normals(second, 2))];
+      side.kernels.concat(a, b, out.byteOffset, first, second);
+      return { exact: [out] };
     },
   };
 }
@@ -73,7 +98,7 @@ function selectRow(rows: number, columns: number, index: number, x = normals(row
 /** Several rows at once: the count is their product. */
 function ofRows(rows: number, columns: number): KernelCase[] {
   const x = normals(rows * columns, 1);
-  return (['gelu', 'tanh', 'relu', 'add'] as const).map((kernel) => ({
+  return ([...ACTIVATION_KERNELS, 'add'] as const).map((kernel) => ({
     kernel,
     name: `(${rows}, ${columns})`,
     run: (side) => {
@@ -98,7 +123,7 @@ function patchify(channels: number, height: number, width: number, patch: number
 }
 
 export const ELEMENTWISE_CASES: readonly KernelCase[] = [
-  ...(['gelu', 'tanh', 'relu'] as const).flatMap((kernel) => [
+  ...ACTIVATION_KERNELS.flatMap((kernel) => [
     ...SIZES.map((count) =>
       activation(
         kernel,
@@ -111,10 +136,17 @@ export const ELEMENTWISE_CASES: readonly KernelCase[] = [
     // Apart, since what is close is measured against the largest.
     activation(kernel, 'huge', HUGE),
   ]),
-  ...SIZES.map((count) => add('normal', normals(count, 1))),
+  ...(['add', 'multiply'] as const).flatMap((kernel) =>
+    SIZES.map((count) => twoOperands(kernel, 'normal', normals(count, 1))),
+  ),
+  ...SIZES.flatMap((columns) => [meanRows(7, columns, 0, 7), meanRows(7, columns, 2, 4), meanRows(1, columns, 0, 1)]),
+  ...SIZES.map((first) => concat(first, 3)),
   ...SIZES.flatMap((columns) => [0, 2, 4].map((index) => selectRow(5, columns, index))),
   ...ROWS.flatMap((rows) => ofRows(rows, 17)),
-  ...Object.entries(EXTREMES).flatMap(([name, make]) => [add(name, make(33)), selectRow(1, 33, 0, make(33))]),
+  ...Object.entries(EXTREMES).flatMap(([name, make]) => [
+    twoOperands('add', name, make(33)),
+    selectRow(1, 33, 0, make(33)),
+  ]),
   ...[1, 3, 4, 5, 15, 16, 17, 31, 32, 33].flatMap((patch) => [
     patchify(3, 2 * patch, 3 * patch, patch),
     patchify(1, patch, patch, patch),

@@ -1,20 +1,33 @@
 import { describe, expect, it } from 'vitest';
+import type { Activation } from '../../../runtime/artifact/plan.ts';
 import { erf } from '../../support/reference.ts';
 import { ELEMENTWISE_CASES } from './elementwise.cases.ts';
 import { BUILDS, testCases, worstDifference } from './expect-case.ts';
-import { ACTIVATION_ERROR } from './harness.ts';
+import { ACTIVATION_ERROR, ACTIVATION_KERNELS } from './harness.ts';
 
 testCases(ELEMENTWISE_CASES);
 
+const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
+
 /** -12 to 12 in steps of 2^-13. */
 const SWEEP = Float32Array.from({ length: 24 * 8192 + 1 }, (_, i) => -12 + i / 8192);
-const TRUE = {
-  gelu: (x: number) => (Math.abs(x) > 9 ? Math.max(x, 0) : 0.5 * x * (1 + erf(x / Math.SQRT2))),
+const TRUE: Readonly<Record<Exclude<Activation, 'none'>, (x: number) => number>> = {
+  gelu: (x) => (Math.abs(x) > 9 ? Math.max(x, 0) : 0.5 * x * (1 + erf(x / Math.SQRT2))),
   tanh: Math.tanh,
-} as const;
+  relu: (x) => Math.max(x, 0),
+  sigmoid: logistic,
+  silu: (x) => x * logistic(x),
+  quickGelu: (x) => x * logistic(1.702 * x),
+  geluTanh: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  mish: (x) => x * Math.tanh(Math.log(1 + Math.exp(x))),
+  relu6: (x) => Math.min(Math.max(x, 0), 6),
+  reluSquared: (x) => Math.max(x, 0) ** 2,
+  leakyRelu: (x) => Math.max(x, x / 100),
+  hardSwish: (x) => x * (Math.min(Math.max(x + 3, 0), 6) / 6),
+};
 
 describe.each(BUILDS)('$name', ({ side }) => {
-  function valuesOf(kernel: 'gelu' | 'tanh', x: Float32Array): Float32Array {
+  function valuesOf(kernel: Exclude<Activation, 'none'>, x: Float32Array): Float32Array {
     const { close } = side.run({
       kernel,
       name: 'sweep',
@@ -27,7 +40,7 @@ describe.each(BUILDS)('$name', ({ side }) => {
     return close![0].slice();
   }
 
-  it.each(['gelu', 'tanh'] as const)('%s is near the true one everywhere', (kernel) => {
+  it.each(ACTIVATION_KERNELS)('%s is near the true one everywhere', (kernel) => {
     const error = worstDifference(valuesOf(kernel, SWEEP), Array.from(SWEEP, TRUE[kernel]));
     expect(error).toBeLessThanOrEqual(ACTIVATION_ERROR[kernel]);
   });
@@ -38,6 +51,15 @@ describe.each(BUILDS)('$name', ({ side }) => {
       0,
       100,
       2 ** 100,
+    ]);
+  });
+
+  it.each(['silu', 'quickGelu', 'geluTanh', 'mish', 'hardSwish'] as const)('%s is 0 below and x above', (kernel) => {
+    expect([...valuesOf(kernel, Float32Array.of(-100, -1e30, 100, 1e30))].map((v) => v + 0)).toEqual([
+      0,
+      0,
+      100,
+      Math.fround(1e30),
     ]);
   });
 

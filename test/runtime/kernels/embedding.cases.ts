@@ -34,6 +34,22 @@ function tokens(
   };
 }
 
+function prefixTokens(prefixRows: number, rows: number, columns: number, isInt8: boolean): KernelCase {
+  return {
+    kernel: 'prefixTokens',
+    name: `${prefixRows} before: ${rows} rows, ${columns} columns, ${isInt8 ? 'int8' : 'f32'}`,
+    run: (side) => {
+      const position = placeTable(side, rows, columns, isInt8, 3);
+      const patches = side.put(normals((rows - prefixRows) * columns, 1));
+      const prefix = side.put(normals(prefixRows * columns, 2));
+      const out = side.floats(rows * columns);
+      const { table, scales } = position;
+      side.kernels.prefixTokens(patches, prefix, table, scales, out.byteOffset, prefixRows, rows, columns);
+      return { close: [out] };
+    },
+  };
+}
+
 interface EmbeddingOptions {
   /** null: without ids. */
   readonly ids?: Int32Array | null;
@@ -70,6 +86,9 @@ function embedding(
 const EITHER = [false, true] as const;
 
 export const EMBEDDING_CASES: readonly KernelCase[] = [
+  ...[1, 2, 5].flatMap((prefixRows) =>
+    SMALL_SIZES.flatMap((columns) => [false, true].map((isInt8) => prefixTokens(prefixRows, 9, columns, isInt8))),
+  ),
   ...SIZES.flatMap((size) =>
     EITHER.flatMap((isInt8) => [tokens('sizes', size, 5, isInt8), tokens('sizes', 4, size, isInt8)]),
   ),

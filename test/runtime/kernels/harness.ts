@@ -8,7 +8,7 @@ import { packWeight } from '../../../cli/compress/packed-weights.ts';
 import { f32Tensor, i8Tensor } from '../../../cli/compress/stored-tensors.ts';
 import type { Activation, Plan, Step } from '../../../runtime/artifact/plan.ts';
 import { memoryLayout } from '../../../runtime/artifact/plan-memory.ts';
-import { ACTIVATIONS, alignUp, type StepOp } from '../../../runtime/artifact/steps.ts';
+import { ACTIVATIONS, alignUp, isActivation, type StepOp } from '../../../runtime/artifact/steps.ts';
 import { instantiateKernels, type Kernels } from '../../../runtime/kernels/kernels.ts';
 import { referenceKernels } from '../../../runtime/kernels/reference.ts';
 import { random } from '../../../runtime/random.ts';
@@ -151,7 +151,24 @@ export function activationIndex(activation: Activation): number {
 }
 
 /** How far the kernels' activations are from the true ones: GELU by a quotient of polynomials, tanh by 2^x. */
-export const ACTIVATION_ERROR: Readonly<Record<Activation, number>> = { none: 0, gelu: 3.1e-6, tanh: 3e-7, relu: 0 };
+export const ACTIVATION_ERROR: Readonly<Record<Activation, number>> = {
+  none: 0,
+  gelu: 3.1e-6,
+  tanh: 3e-7,
+  relu: 0,
+  sigmoid: 2e-7,
+  silu: 2e-6,
+  quickGelu: 2e-6,
+  geluTanh: 2e-6,
+  mish: 2e-6,
+  relu6: 0,
+  reluSquared: 1e-5,
+  leakyRelu: 1e-8,
+  hardSwish: 1e-6,
+};
+
+/** Every activation that is a kernel of its own. */
+export const ACTIVATION_KERNELS = ACTIVATIONS.filter(isActivation);
 
 export function packedF32(weight: Float32Array, outputs: number, inputs: number): Uint8Array {
   return packWeight(f32Tensor(weight, [outputs, inputs])).data;

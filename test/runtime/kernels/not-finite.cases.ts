@@ -5,7 +5,15 @@ import type { Activation } from '../../../runtime/artifact/plan.ts';
 import { columnBytes } from '../../../runtime/artifact/plan-memory.ts';
 import { ACTIVATIONS, quantizedRowBytes } from '../../../runtime/artifact/steps.ts';
 import { type AttentionShape, normalOperands, type Operands, runAttention } from './attention.cases.ts';
-import { activationIndex, type KernelCase, normals, packedF32, packedI8, type Side } from './harness.ts';
+import {
+  ACTIVATION_KERNELS,
+  activationIndex,
+  type KernelCase,
+  normals,
+  packedF32,
+  packedI8,
+  type Side,
+} from './harness.ts';
 
 /** Bits of f32: NaN with every bit of its payload too, as a stranger's file may hold it. */
 const NAN = { NaN: 0x7fc00000, '-NaN': 0xffc00000, 'NaN of all ones': 0xffffffff };
@@ -154,9 +162,7 @@ function ofElement(name: string, bits: number): KernelCase[] {
     },
   });
   return [
-    single('gelu'),
-    single('tanh'),
-    single('relu'),
+    ...ACTIVATION_KERNELS.map(single),
     {
       kernel: 'add',
       name,
