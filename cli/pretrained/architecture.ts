@@ -51,6 +51,8 @@ export interface Architecture<C extends ModelConfig = ModelConfig> {
   ): Promise<{ readonly config: C; readonly preprocessing: Preprocessing }>;
   /** Their tensors that hold one of ours, one after the other. */
   storedAs(spec: TensorSpec, config: C): readonly StoredPart[];
+  /** Their tensor whose first row is added to every row of ours when it is read; null for most. */
+  addedRow?(spec: TensorSpec, stored: C): StoredPart | null;
   /** A tensor of `stored` for the sizes of `config`; a sentence goes to `notices` where it changes. */
   adapt(
     spec: TensorSpec,

@@ -149,6 +149,8 @@ async function readTensors(
     for (const spec of layer.tensors) {
       const storedSpec = storedSpecs.get(spec.name)!;
       const data = await readParts(find, architecture.storedAs(storedSpec, stored), files[0].path);
+      const row = architecture.addedRow?.(storedSpec, stored);
+      if (row) addToRows(data, await readPart(find, row, files[0].path), storedSpec.shape[1]);
       const adapted = architecture.adapt(spec, data, stored, config, notices);
       tensors.set(spec.name, layer.kind === 'head' && order !== null ? rowsInOrder(adapted, order) : adapted);
     }
@@ -158,6 +160,12 @@ async function readTensors(
     tensors.set(name, data);
   if (notice) notices.push(notice);
   return { tensors, notices, newHead: made.length > 0 };
+}
+
+function addToRows(table: Float32Array, rows: Float32Array, width: number): void {
+  table.forEach((value, i) => {
+    table[i] = value + rows[i % width];
+  });
 }
 
 /** A row a class, in the data's order. */

@@ -51,18 +51,36 @@ export function createByteLevelBpe(
     ignore_merges,
   } as ConstructorParameters<typeof BPE>[0]);
   const encoder = new TextEncoder();
+  const unknown = unk_token === null ? undefined : vocab.get(unk_token);
+  const merged = (known: string): number[] =>
+    known === '' ? [] : bpe.encode([known]).map((token) => vocab.get(token) as number);
+
+  /** A byte that the vocabulary lacks is the unknown token, or nothing where there is none. */
+  function idsOf(characters: readonly string[]): number[] {
+    const ids: number[] = [];
+    let known = '';
+    for (const character of characters) {
+      if (vocab.has(character)) known += character;
+      else if (unknown !== undefined) {
+        ids.push(...merged(known), unknown);
+        known = '';
+      }
+    }
+    return [...ids, ...merged(known)];
+  }
+
   return function* (text) {
     const prefixed = add_prefix_space && !text.startsWith(' ') ? ` ${text}` : text;
-    for (const window of windows(prefixed)) {
+    for (const window of wordWindows(prefixed)) {
       for (const piece of window.match(PIECES) ?? []) {
-        const characters = Array.from(encoder.encode(piece), (byte) => BYTE_CHARACTERS[byte]).join('');
-        yield bpe.encode([characters]).map((token) => vocab.get(token) as number);
+        yield idsOf(Array.from(encoder.encode(piece), (byte) => BYTE_CHARACTERS[byte]));
       }
     }
   };
 }
 
-function* windows(text: string): Generator<string> {
+/** A text in windows that end before a space between two words, where they are not too long. */
+export function* wordWindows(text: string): Generator<string> {
   for (let start = 0; start < text.length; ) {
     const longest = text.slice(start, start + LONGEST_WINDOW);
     BETWEEN_WORDS.lastIndex = WINDOW;
