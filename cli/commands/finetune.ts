@@ -200,7 +200,8 @@ async function startingPoint(model: string, data: Dataset, flags: FinetuneFlags,
   if (isBertPreset(model)) return bertFromScratch(model, data as TextDataset, flags, io);
   const { seed, maxTokens } = flags;
   const folder = await resolveModelFolder(model, { offline: flags.offline });
-  return loadDenseModel(folder, { labels: data.labels, imageSize: squareOf(flags), maxTokens, seed });
+  const { base, offline } = flags;
+  return loadDenseModel(folder, { labels: data.labels, imageSize: squareOf(flags), maxTokens, seed, base, offline });
 }
 
 function expectFlagsFor(

@@ -303,13 +303,13 @@ function embeddingNotices(model: Model, ranks: ReadonlyMap<string, number>): str
  * A dense model that knows the data's classes, which come in the data's order. UserError where it was not trained to
  * tell them apart.
  */
-async function loadTeacher(name: string, data: Dataset, { offline, maxTokens }: TrainFlags): Promise<Checkpoint> {
+async function loadTeacher(name: string, data: Dataset, { offline, maxTokens, base }: TrainFlags): Promise<Checkpoint> {
   const { labels } = data;
   const folder = await resolveModelFolder(name, { offline });
-  const teacher = await loadDenseModel(folder, { labels, maxTokens, seed: 0 });
+  const teacher = await loadDenseModel(folder, { labels, maxTokens, base, offline, seed: 0 });
   expectKind(teacher.preprocessing.kind, data);
   if (!teacher.newHead) return teacher;
-  const { labels: known } = (await loadDescription(folder)).config;
+  const { labels: known } = (await loadDescription(folder, { base, offline })).config;
   const some = (names: readonly string[]): string =>
     `${names.slice(0, 3).join(', ')}${names.length > 3 ? ' ...' : ''} (${names.length})`;
   const why =

@@ -16,6 +16,10 @@ export interface FitOptions {
   readonly imageSize?: { readonly height: number; readonly width: number };
   /** The longest text in tokens, at most what the checkpoint has positions for. */
   readonly maxTokens?: number;
+  /** An adapter's base, where its adapter_config.json does not lead to it: a folder, or a name on the hub. */
+  readonly base?: string;
+  /** Of a base on the hub, only what the cache holds. */
+  readonly offline?: boolean;
 }
 
 /** One of their tensors that holds all of ours, or a part of it. */

@@ -3,6 +3,7 @@
  * tokenizer.json).
  */
 import { join } from 'node:path';
+import { isObject } from '../../runtime/artifact/schema.ts';
 import { random } from '../../runtime/random.ts';
 import { sameShape } from '../graph/graph.ts';
 import { UserError } from '../io/errors.ts';
@@ -10,6 +11,14 @@ import { exists, kindOf, readJson, writeJson } from '../io/files.ts';
 import { type Layer, tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { PRESETS } from '../models/presets.ts';
+import {
+  type AdapterFolder,
+  adapterLabels,
+  expectMerged,
+  findAdapter,
+  inputsFolder,
+  withAdapter,
+} from './adapter-folder.ts';
 import { type Architecture, type FitOptions, type ModelConfig, type StoredPart, usedCount } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
 import { initialTensors } from './initial.ts';
@@ -56,23 +65,46 @@ export async function saveDescription(
   await writeJson(join(folder, 'config.json'), architecture.writeConfig(config));
 }
 
-async function fitted(folder: string, options: FitOptions): Promise<Description & { readonly stored: ModelConfig }> {
-  await expectCheckpointFolder(folder);
-  const configPath = join(folder, 'config.json');
-  const json = await readJson(configPath);
+interface Fitted extends Description {
+  readonly stored: ModelConfig;
+  /** The adapter that changes the weights, which lie in its base's folder; null for most. */
+  readonly adapter: AdapterFolder | null;
+}
+
+async function fitted(folder: string, options: FitOptions): Promise<Fitted> {
+  const adapter = await findAdapter(folder, options);
+  await expectCheckpointFolder(adapter?.base ?? folder);
+  const configPath = join(adapter?.base ?? folder, 'config.json');
+  const json = await labelled(await readJson(configPath), adapter);
   const architecture = architectureOf(json, configPath);
   const stored = architecture.readConfig(json, configPath);
-  const { config, preprocessing } = await architecture.fit(folder, stored, options);
+  const { config, preprocessing } = await architecture.fit(
+    adapter ? await inputsFolder(adapter) : folder,
+    stored,
+    options,
+  );
   architecture.checkConfig(config, folder);
-  return { architecture, stored, config, preprocessing };
+  return { architecture, stored, config, preprocessing, adapter };
+}
+
+/** A base's config with as many labels as the head that came with its adapter, without names where they are others. */
+async function labelled(json: unknown, adapter: AdapterFolder | null): Promise<unknown> {
+  if (adapter === null || !isObject(json)) return json;
+  const count = await adapterLabels(adapter);
+  const known = isObject(json.id2label) ? Object.keys(json.id2label).length : (json.num_labels ?? 2);
+  if (count === null || count === known) return json;
+  return { ...json, id2label: null, label2id: null, num_labels: count };
 }
 
 /** Loads a checkpoint. UserErrors name the file and the tensor, what was expected and what came. */
 export async function loadCheckpoint(folder: string, { seed, ...options }: LoadOptions): Promise<Checkpoint> {
-  const { architecture, stored, config, preprocessing } = await fitted(folder, options);
+  const { architecture, stored, config, preprocessing, adapter } = await fitted(folder, options);
   const model = architecture.create(config);
-  const files = await openWeights(folder);
+  const weights = await openWeights(adapter?.base ?? folder);
+  let files = weights;
   try {
+    expectMerged(weights);
+    if (adapter) files = await withAdapter(weights, adapter, architecture.basePrefix);
     const read = await readTensors(files, architecture, stored, config, seed);
     return { architecture, config, model, preprocessing, ...read };
   } finally {

@@ -130,8 +130,8 @@ function specialOf({ vocabulary, tokens }: Ingredients, name: SpecialName): Spec
       : (vocabulary.vocab.get(content) ?? tokens.added.find((token) => token.content === content)?.id);
   if (content === undefined || typeof id !== 'number')
     throw new UserError(
-      `${vocabulary.path} has no ${content ?? name}, which begins or ends each text (${name})`,
-      'tokenizer_config.json may name another token of the vocabulary.',
+      `${vocabulary.path} has no ${content ?? name}, nor what tokenizer_config.json calls ${name}`,
+      'A vocabulary holds special tokens, too, under the names that its files give.',
     );
   return { content, id };
 }

@@ -20,7 +20,7 @@ export function limitsOf({ plan, source }: Pick<Manifest, 'plan' | 'source'>): T
   const types = plan.inputs.find(({ name }) => name === 'types');
   return {
     types: types ? vocabularyOf(plan, types.offset) : null,
-    placeless: source.architecture === 'roberta' ? ROBERTA_PAD : null,
+    placeless: /roberta|camembert|data2vec/.test(source.architecture) ? ROBERTA_PAD : null,
   };
 }
 
@@ -30,13 +30,10 @@ export function withLimits(tokenizer: Tokenizer, { types, placeless }: TextLimit
     ...tokenizer,
     encode(text, pair, maxTokens) {
       if (pair !== null && types !== null && tokenizer.types.pair > types)
-        throw new PreprocessError(
-          'unsupported-format',
-          'expected one text, got two, which the model does not tell apart',
-        );
+        throw new PreprocessError('unsupported-format', 'expected one text, got two');
       const encoding = tokenizer.encode(text, pair, maxTokens);
       if (placeless !== null && encoding.ids.includes(placeless))
-        throw new PreprocessError('unsupported-format', 'expected a text without padding, got the token for it');
+        throw new PreprocessError('unsupported-format', 'expected a text without the token for padding');
       return encoding;
     },
   };
