@@ -46,8 +46,7 @@ function checkFit({ plan }: Artifact['manifest'], maxTokens: number, { vocabSize
     types: ['token types', types.single],
   };
   for (const { name, offset } of plan.inputs) {
-    if (!Object.hasOwn(used, name))
-      throw new ArtifactError('plan', `expected the inputs ids and types of a model for texts, got ${name}`);
+    if (!Object.hasOwn(used, name)) throw new ArtifactError('plan', `expected the inputs ids and types, got ${name}`);
     const [what, got] = used[name];
     checks.push([what, vocabularyOf(plan, offset) ?? 0, got]);
   }

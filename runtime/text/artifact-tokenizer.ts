@@ -21,11 +21,7 @@ export async function readTokenizer(
   create: (json: unknown) => Tokenizer,
 ): Promise<Tokenizer> {
   const entry = entries.get(TOKENIZER_TENSOR);
-  if (entry === undefined)
-    throw new ArtifactError(
-      'name',
-      `no tensor is named "${TOKENIZER_TENSOR}": a model for texts is packed with its tokenizer`,
-    );
+  if (entry === undefined) throw new ArtifactError('name', `no tensor is named "${TOKENIZER_TENSOR}"`);
   if (entry.dtype !== 'U8')
     throw new ArtifactError('dtype', `expected "${TOKENIZER_TENSOR}" as U8, got ${entry.dtype}`);
   const bytes = await inflate(data.slice(entry.begin, entry.end), MAX_JSON_BYTES);

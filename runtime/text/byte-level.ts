@@ -51,29 +51,19 @@ export function createByteLevelBpe(
     ignore_merges,
   } as ConstructorParameters<typeof BPE>[0]);
   const encoder = new TextEncoder();
-  const unknown = unk_token === null ? undefined : vocab.get(unk_token);
+  const unknown = vocab.get(unk_token ?? '');
+  /** A byte that the vocabulary lacks is the unknown token, or nothing where there is none. No byte's character is it. */
+  const gap = unknown === undefined ? '' : '\0';
+  const characterOf = (byte: number): string => (vocab.has(BYTE_CHARACTERS[byte]) ? BYTE_CHARACTERS[byte] : gap);
   const merged = (known: string): number[] =>
-    known === '' ? [] : bpe.encode([known]).map((token) => vocab.get(token) as number);
-
-  /** A byte that the vocabulary lacks is the unknown token, or nothing where there is none. */
-  function idsOf(characters: readonly string[]): number[] {
-    const ids: number[] = [];
-    let known = '';
-    for (const character of characters) {
-      if (vocab.has(character)) known += character;
-      else if (unknown !== undefined) {
-        ids.push(...merged(known), unknown);
-        known = '';
-      }
-    }
-    return [...ids, ...merged(known)];
-  }
+    known ? bpe.encode([known]).map((token) => vocab.get(token) as number) : [];
 
   return function* (text) {
     const prefixed = add_prefix_space && !text.startsWith(' ') ? ` ${text}` : text;
     for (const window of wordWindows(prefixed)) {
       for (const piece of window.match(PIECES) ?? []) {
-        yield idsOf(Array.from(encoder.encode(piece), (byte) => BYTE_CHARACTERS[byte]));
+        const parts = Array.from(encoder.encode(piece), characterOf).join('').split('\0');
+        yield parts.flatMap((part, i) => (i > 0 ? [unknown as number, ...merged(part)] : merged(part)));
       }
     }
   };

@@ -29,11 +29,10 @@ export function withLimits(tokenizer: Tokenizer, { types, placeless }: TextLimit
   return {
     ...tokenizer,
     encode(text, pair, maxTokens) {
-      if (pair !== null && types !== null && tokenizer.types.pair > types)
-        throw new PreprocessError('unsupported-format', 'expected one text, got two');
       const encoding = tokenizer.encode(text, pair, maxTokens);
-      if (placeless !== null && encoding.ids.includes(placeless))
-        throw new PreprocessError('unsupported-format', 'expected a text without the token for padding');
+      const isTooMany = pair !== null && tokenizer.types.pair > (types ?? Infinity);
+      const refused = isTooMany ? 'second text' : encoding.ids.includes(placeless ?? -1) && 'padding';
+      if (refused) throw new PreprocessError('unsupported-format', `the model takes no ${refused}`);
       return encoding;
     },
   };
