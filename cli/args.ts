@@ -294,10 +294,22 @@ export function addEngineOptions(command: Command): Command {
     );
 }
 
+/** Where an adapter's base model is, for commands that read a model's folder. */
+export function addBaseOption(command: Command): Command {
+  return command.option(
+    '--base <model>',
+    "of a folder with a PEFT adapter: its base model's folder, or name on the hub, where the adapter does not lead there",
+  );
+}
+
+/** What the flag of `addBaseOption` holds. */
+export interface BaseFlags {
+  readonly base?: string;
+}
+
 /** Where a model may come from, for commands that read one by name. */
 export function addModelOptions(command: Command): Command {
-  return command
-    .optionsGroup('Model:')
+  return addBaseOption(command.optionsGroup('Model:'))
     .option('--offline', 'download nothing: a name on the hub must be in the cache')
     .addOption(
       new Option('--max-tokens <n>', 'texts are cut after so many tokens')
@@ -310,7 +322,7 @@ export function addModelOptions(command: Command): Command {
  * What the flags of `addModelOptions` hold; `maxTokens` counts special tokens, and is left to the model where it is
  * absent.
  */
-export interface ModelFlags {
+export interface ModelFlags extends BaseFlags {
   readonly offline: boolean;
   readonly maxTokens?: number;
 }

@@ -3,7 +3,7 @@
 import { build } from 'esbuild';
 
 /** The entries of infra/package/ that are modules of their own: what an edge host loads, imports nothing. */
-export const EDGE_ENTRIES = ['edge', 'edge-text'];
+export const EDGE_ENTRIES = ['edge', 'edge-text', 'edge-unigram'];
 
 /**
  * Bundles an entry into one minified module; `options` are more of esbuild's. Returns its result, with the metafile.

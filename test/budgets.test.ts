@@ -21,6 +21,15 @@ describe.each([
     rest: 26 * KB,
     packages: ['@huggingface/tokenizers'],
   },
+  // Unigram and SentencePiece's rules beside these.
+  {
+    name: 'edge-unigram',
+    what: 'texts, Unigram among them',
+    bytes: 46 * KB,
+    gzipped: 18.5 * KB,
+    rest: 31 * KB,
+    packages: ['@huggingface/tokenizers'],
+  },
 ])('the edge bundle for $what', ({ name, bytes, gzipped, rest, packages }) => {
   const bundle = built(`${name}.mjs`);
   const { bytesInOutput, imports } = readMetafile(name);

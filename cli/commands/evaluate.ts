@@ -1,11 +1,13 @@
 import { type Command, Option } from 'commander';
 import { type Artifact, readArtifact } from '../../runtime/artifact/artifact.ts';
 import {
+  addBaseOption,
   addCacheOption,
   addDataOptions,
   addEngineOptions,
   addLabelsOption,
   addResultOptions,
+  type BaseFlags,
   type CacheFlags,
   cacheOptions,
   createCommand,
@@ -40,7 +42,7 @@ export const PARTS = ['test', 'train', 'all'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** What `runEvaluate` takes. A split and columns that are absent are those of the model's run. */
-export interface EvaluateFlags extends EngineChoice, CacheFlags, LabelsFlags, Partial<DataFlags> {
+export interface EvaluateFlags extends EngineChoice, CacheFlags, LabelsFlags, BaseFlags, Partial<DataFlags> {
   readonly part?: Part;
   readonly json: boolean;
 }
@@ -64,7 +66,7 @@ runs and .slim files by the runtime that serves them.`,
       .choices(PARTS)
       .default('test'),
   );
-  addResultOptions(addEngineOptions(command));
+  addResultOptions(addEngineOptions(addBaseOption(command)));
   return command.action(async (path: string) => {
     const flags = await resolveFlags<EvaluateFlags>(command);
     const result = await runEvaluate(path, flags, io);
@@ -83,7 +85,7 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
   const kind = await kindOf(path);
   if (kind === 'absent')
     throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
-  const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path);
+  const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path, { base: flags.base });
   const configuration = 'manifest' in model ? model.manifest.configuration : model.record?.configuration;
   const data = await openData(dataPath, inheritSplit(flags, configuration), io);
   if ((flags.part ?? 'test') === 'test')

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
-import { createTokenizer } from '../../runtime/text/tokenizer.ts';
+import { createAnyTokenizer } from '../../runtime/text/any-tokenizer.ts';
 import {
   addCacheOption,
   addDataOptions,
@@ -43,6 +43,7 @@ import { type Checkpoint, saveCheckpoint } from '../pretrained/checkpoint.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
 import { initialTensors } from '../pretrained/initial.ts';
 import type { Preprocessing } from '../pretrained/preprocessing.ts';
+import { textLimits } from '../pretrained/texts.ts';
 import { vitArchitecture } from '../pretrained/vit-checkpoint.ts';
 import { loadTokenizerJson } from '../text/tokenizer-files.ts';
 import { trainWordPiece } from '../text/train-wordpiece.ts';
@@ -209,7 +210,15 @@ async function startingPoint(model: string, data: Dataset, flags: FinetuneFlags,
   if (isBertPreset(model)) return bertFromScratch(model, data as TextDataset, flags, io);
   const { seed, maxTokens } = flags;
   const folder = await resolveModelFolder(model, { offline: flags.offline });
-  const checkpoint = await loadDenseModel(folder, { labels: data.labels, imageSize: squareOf(flags), maxTokens, seed });
+  const { base, offline } = flags;
+  const checkpoint = await loadDenseModel(folder, {
+    labels: data.labels,
+    imageSize: squareOf(flags),
+    maxTokens,
+    seed,
+    base,
+    offline,
+  });
   expectPreprocessing(folder, checkpoint);
   return checkpoint;
 }
@@ -280,8 +289,13 @@ async function bertFromScratch(name: BertPreset, data: TextDataset, flags: Finet
     );
   const tokenizer =
     flags.tokenizer === undefined ? await learntVocabulary(data, flags, io) : await loadTokenizerJson(flags.tokenizer);
-  const config = { ...bertPreset(name, data.labels, maxTokens), vocabSize: createTokenizer(tokenizer).vocabSize };
-  return fromScratch(bertArchitecture, config, { kind: 'text', tokenizer, maxTokens, types: true }, flags.seed);
+  const config = { ...bertPreset(name, data.labels, maxTokens), vocabSize: createAnyTokenizer(tokenizer).vocabSize };
+  return fromScratch(
+    bertArchitecture,
+    config,
+    { kind: 'text', tokenizer, maxTokens, types: true, limits: textLimits(config) },
+    flags.seed,
+  );
 }
 
 async function learntVocabulary(
@@ -302,7 +316,7 @@ async function learntVocabulary(
   const json = await trainWordPiece(texts(), { vocabSize, lowercase: !cased });
   progress.end();
   progress.line(
-    `note: The vocabulary is new: ${grouped(createTokenizer(json).vocabSize)} tokens learnt from the training texts.`,
+    `note: The vocabulary is new: ${grouped(createAnyTokenizer(json).vocabSize)} tokens learnt from the training texts.`,
   );
   return json;
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { addResultOptions, createCommand, required, resolveFlags } from '../args.ts';
+import { addBaseOption, addResultOptions, type BaseFlags, createCommand, required, resolveFlags } from '../args.ts';
 import { usageError } from '../io/errors.ts';
 import { kindOf, writeFileAtomic } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
@@ -8,7 +8,7 @@ import { loadTrainedModel } from '../train/trained-model.ts';
 import { formatBytes, printResult } from './result.ts';
 
 /** What `runPack` takes; `out` is a file, NAME.slim. */
-export interface PackFlags {
+export interface PackFlags extends BaseFlags {
   readonly out?: string;
   readonly overwrite: boolean;
   readonly json: boolean;
@@ -33,6 +33,7 @@ same run gives the same bytes.`,
     .argument('<run>', 'a run, or a Hugging Face folder')
     .option('--out <file>', 'the artifact, NAME.slim')
     .option('--overwrite', 'replace an existing file');
+  addBaseOption(command);
   addResultOptions(command);
   return command.action(async (path: string) => {
     const flags = await resolveFlags<PackFlags>(command);
@@ -54,7 +55,7 @@ export async function runPack(path: string, flags: PackFlags): Promise<PackResul
   if (existing === 'folder') throw usageError(`--out ${file} is a folder, expected a file`);
   if (existing === 'file' && !flags.overwrite)
     throw usageError(`--out ${file} already exists`, 'Choose another name, or replace it with --overwrite.');
-  const trained = await loadTrainedModel(path);
+  const trained = await loadTrainedModel(path, { base: flags.base });
   const bytes = await packTrained(trained);
   await writeFileAtomic(file, bytes);
   return { file, bytes: bytes.length, precision: trained.precision };

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import {
+  addBaseOption,
   addDataOptions,
   addLabelsOption,
   addResultOptions,
@@ -47,7 +48,7 @@ the model runs. With --data the result is evaluated and its accuracy recorded.`,
     ['slim quantize runs/small --out runs/int8', 'slim quantize runs/small --data pets/ --out runs/int8'],
   ).argument('<run>', 'a run of slim train or slim finetune, or a Hugging Face folder');
   addLabelsOption(addDataOptions(command, { inherited: true }));
-  addResultOptions(addRunOptions(command));
+  addResultOptions(addRunOptions(addBaseOption(command)));
   return command.action(async (path: string) => {
     const flags = await resolveFlags<QuantizeFlags>(command);
     const result = await runQuantize(path, flags, io);
@@ -67,7 +68,7 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
   const out = required(flags.out, '--out');
   await expectApart(out, path);
   await expectRoom(out, flags.overwrite);
-  const trained = await loadTrainedModel(path);
+  const trained = await loadTrainedModel(path, { base: flags.base });
   if (trained.precision === 'int8') throw new UserError(`${path} is quantized already`);
   const quantized = quantize(trained);
   const data =

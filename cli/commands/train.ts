@@ -316,12 +316,12 @@ function embeddingNotices(model: Model, ranks: ReadonlyMap<string, number>): str
 async function loadTeacher(
   name: string,
   data: Dataset,
-  { offline, maxTokens, labels: file }: TrainFlags,
+  { offline, maxTokens, base, labels: file }: TrainFlags,
   { stderr }: Io,
 ): Promise<Checkpoint> {
   const folder = await resolveModelFolder(name, { offline });
   await expectDense(folder);
-  const { labels: known } = (await loadDescription(folder)).config;
+  const { labels: known } = (await loadDescription(folder, { base, offline })).config;
   const said = await readLabels(file);
   const match = said === null ? findClasses(known, data.labels) : matchClasses(known, data.labels, said);
   const isWhole = match !== null && known.length === data.labels.length;
@@ -330,6 +330,8 @@ async function loadTeacher(
     labels: isWhole ? match.indices.map((index) => headLabels[index]) : data.labels,
     headLabels,
     maxTokens,
+    base,
+    offline,
     seed: 0,
   });
   expectKind(teacher.preprocessing.kind, data);

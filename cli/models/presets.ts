@@ -74,6 +74,8 @@ export function bertPreset(preset: BertPreset, labels: readonly string[], tokens
   return {
     ...BERTS[preset],
     variant: 'bert',
+    embeddingSize: BERTS[preset].hiddenSize,
+    activation: 'gelu',
     vocabSize: 30_522,
     maxPositions: BERT_POSITIONS,
     typeVocabSize: 2,

@@ -19,6 +19,10 @@ export interface FitOptions {
   readonly imageSize?: { readonly height: number; readonly width: number };
   /** The longest text in tokens, at most what the checkpoint has positions for. */
   readonly maxTokens?: number;
+  /** An adapter's base, where its adapter_config.json does not lead to it: a folder, or a name on the hub. */
+  readonly base?: string;
+  /** Of a base on the hub, only what the cache holds. */
+  readonly offline?: boolean;
 }
 
 /** One of their tensors that holds all of ours, or a part of it. */
@@ -83,6 +87,8 @@ export interface Architecture<C extends ModelConfig = ModelConfig> extends Readi
   constants?(config: C): readonly ConstantTensor[];
   /** The same model in tensors of which everything has its place in the checkpoint. */
   settled?(tensors: Tensors, config: C): Tensors;
+  /** Their tensor whose first row is added to every row of ours when it is read; null for most. */
+  addedRow?(spec: TensorSpec, stored: C): StoredPart | null;
   /** A tensor of `stored` for the sizes of `config`; a sentence goes to `notices` where it changes. */
   adapt(
     spec: TensorSpec,

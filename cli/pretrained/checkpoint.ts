@@ -12,6 +12,14 @@ import { type Layer, tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { PRESETS } from '../models/presets.ts';
 import {
+  type AdapterFolder,
+  adapterLabels,
+  expectMerged,
+  findAdapter,
+  inputsFolder,
+  withAdapter,
+} from './adapter-folder.ts';
+import {
   type Architecture,
   type FitOptions,
   type ModelConfig,
@@ -24,7 +32,7 @@ import { initialTensors } from './initial.ts';
 import { classOrder } from './labels.ts';
 import { type Preprocessing, savePreprocessing } from './preprocessing.ts';
 import { unwrapped, wrapperOf } from './reading.ts';
-import { expectDense, expectOwnCode } from './refused.ts';
+import { expectDense, expectUnquantized } from './refused.ts';
 import { saveTensors, shapesOf, type TensorFile, type Tensors } from './tensor-file.ts';
 import { hasWeights, openWeights } from './weight-files.ts';
 
@@ -70,20 +78,41 @@ export async function saveDescription(
   await writeJson(join(folder, 'config.json'), architecture.writeConfig(config));
 }
 
+interface Fitted extends Description {
+  readonly stored: ModelConfig;
+  /** The adapter that changes the weights, which lie in its base's folder; null for most. */
+  readonly adapter: AdapterFolder | null;
+}
+
 async function fitted(
   folder: string,
   { headLabels, ...options }: FitOptions & Pick<LoadOptions, 'headLabels'>,
-): Promise<Description & { readonly stored: ModelConfig }> {
-  await expectCheckpointFolder(folder);
-  const configPath = join(folder, 'config.json');
-  const json = await readJson(configPath);
-  expectOwnCode(json, configPath);
+): Promise<Fitted> {
+  const adapter = await findAdapter(folder, options);
+  const own = adapter?.base ?? folder;
+  await expectCheckpointFolder(own);
+  const configPath = join(own, 'config.json');
+  const json = await labelled(await readJson(configPath), adapter);
+  expectUnquantized(json, configPath);
   const architecture = architectureOf(json, configPath);
-  const read = architecture.readConfig(await completed(folder, json, architecture), configPath);
+  const read = architecture.readConfig(await completed(own, json, architecture), configPath);
   const stored = headLabels === undefined ? read : { ...read, labels: headLabels };
-  const { config, preprocessing } = await architecture.fit(folder, stored, options);
+  const { config, preprocessing } = await architecture.fit(
+    adapter ? await inputsFolder(adapter) : folder,
+    stored,
+    options,
+  );
   architecture.checkConfig(config, folder);
-  return { architecture, stored, config, preprocessing };
+  return { architecture, stored, config, preprocessing, adapter };
+}
+
+/** A base's config with as many labels as the head that came with its adapter, without names where they are others. */
+async function labelled(json: unknown, adapter: AdapterFolder | null): Promise<unknown> {
+  if (adapter === null || !isObject(json)) return json;
+  const count = await adapterLabels(adapter);
+  const known = isObject(json.id2label) ? Object.keys(json.id2label).length : (json.num_labels ?? 2);
+  if (count === null || count === known) return json;
+  return { ...json, id2label: null, label2id: null, num_labels: count };
 }
 
 /** config.json with what its tensors tell; as it is where there are none, as in a run that was compressed. */
@@ -96,10 +125,13 @@ async function completed(folder: string, json: unknown, { toldBy }: Architecture
 
 /** Loads a checkpoint. UserErrors name the file and the tensor, what was expected and what came. */
 export async function loadCheckpoint(folder: string, { seed, ...options }: LoadOptions): Promise<Checkpoint> {
-  const { architecture, stored, config, preprocessing } = await fitted(folder, options);
+  const { architecture, stored, config, preprocessing, adapter } = await fitted(folder, options);
   const model = architecture.create(config);
-  const files = await openWeights(folder);
+  const weights = await openWeights(adapter?.base ?? folder);
+  let files = weights;
   try {
+    expectMerged(weights);
+    if (adapter) files = await withAdapter(weights, adapter, architecture.basePrefix);
     const read = await readTensors(folder, files, architecture, stored, config, seed);
     return { architecture, config, model, preprocessing, ...read };
   } finally {
@@ -211,6 +243,8 @@ async function readTensors(
     for (const spec of layer.tensors) {
       const storedSpec = storedSpecs.get(spec.name)!;
       const data = await readParts(find, reading.storedAs(storedSpec, stored), files[0].path);
+      const row = architecture.addedRow?.(storedSpec, stored);
+      if (row) addToRows(data, await readPart(find, row, files[0].path), storedSpec.shape[1]);
       const adapted = architecture.adapt(spec, data, stored, config, notices);
       tensors.set(spec.name, layer.kind === 'head' && order !== null ? rowsInOrder(adapted, order) : adapted);
     }
@@ -223,6 +257,12 @@ async function readTensors(
     .flatMap((spec) => reading.storedAs(storedSpecs.get(spec.name)!, stored))
     .flatMap(({ name, absent }) => (absent || find(name) ? [] : [name]));
   return { tensors, notices, newHead: made.length > 0, missingHead };
+}
+
+function addToRows(table: Float32Array, rows: Float32Array, width: number): void {
+  table.forEach((value, i) => {
+    table[i] = value + rows[i % width];
+  });
 }
 
 /** A row a class, in the data's order. */

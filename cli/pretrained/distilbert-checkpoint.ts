@@ -2,6 +2,7 @@
 import { type BertConfig, createBert } from '../models/bert.ts';
 import { type Architecture, checkpointName, wholePart } from './architecture.ts';
 import { labelFields, MAX_LAYERS, readConfigFields } from './config-fields.ts';
+import { hiddenActName, readHiddenAct } from './hidden-act.ts';
 import { checkTextConfig, expectSupported, fitTexts, usualTokens } from './texts.ts';
 
 const BLOCK_NAMES: Readonly<Record<string, string>> = {
@@ -31,18 +32,20 @@ const LAYER_NORM_EPSILON = 1e-12;
 
 function readConfig(json: unknown, path: string): BertConfig {
   const fields = readConfigFields(json, path);
-  expectSupported(fields, 'activation', path);
+  expectSupported(fields, path);
   const maxPositions = fields.count('max_position_embeddings', 512);
   const config: BertConfig = {
     variant: 'distilbert',
     vocabSize: fields.count('vocab_size', 30_522),
     maxPositions,
     typeVocabSize: 0,
+    embeddingSize: fields.count('dim', 768),
     hiddenSize: fields.count('dim', 768),
     layers: fields.count('n_layers', 6, MAX_LAYERS),
     heads: fields.count('n_heads', 12),
     intermediateSize: fields.count('hidden_dim', 3072),
     layerNormEpsilon: LAYER_NORM_EPSILON,
+    activation: readHiddenAct(fields, 'activation', path),
     initializerRange: fields.number('initializer_range', 0.02),
     tokens: usualTokens(maxPositions),
     headDropout: fields.number('seq_classif_dropout', 0.2),
@@ -63,7 +66,7 @@ function writeConfig(config: BertConfig): Record<string, unknown> {
     n_layers: config.layers,
     n_heads: config.heads,
     hidden_dim: config.intermediateSize,
-    activation: 'gelu',
+    activation: hiddenActName(config.activation),
     initializer_range: config.initializerRange,
     seq_classif_dropout: config.headDropout,
     ...labelFields(config.labels),

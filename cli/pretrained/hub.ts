@@ -36,7 +36,13 @@ const DESCRIPTIONS = [
   'tokenizer_config.json',
   'special_tokens_map.json',
   'vocab.txt',
+  'vocab.json',
+  'merges.txt',
+  'added_tokens.json',
 ];
+/** A PEFT adapter's, whose base model lies elsewhere; the weights in the order of preference. */
+const ADAPTER_CONFIG = 'adapter_config.json';
+const ADAPTER_WEIGHTS = ['adapter_model.safetensors', 'adapter_model.bin'];
 const COMMIT = /^[0-9a-f]{40}$/;
 
 /**
@@ -90,7 +96,13 @@ async function cachedFolder(cache: string, named: HubName): Promise<string> {
 
 /** Whether a snapshot has what a model needs: one that was being downloaded may not. */
 async function isWhole(folder: string): Promise<boolean> {
-  if (!(await exists(join(folder, 'config.json')))) return false;
+  const hasConfig = await exists(join(folder, 'config.json'));
+  if (await exists(join(folder, ADAPTER_CONFIG))) {
+    const weights = await Promise.all(ADAPTER_WEIGHTS.map((file) => exists(join(folder, file))));
+    if (!weights.some(Boolean)) return false;
+    if (!hasConfig) return true;
+  }
+  if (!hasConfig) return false;
   for (const format of WEIGHT_FORMATS) {
     if (await exists(join(folder, format.file))) return true;
     const index = join(folder, indexName(format));
@@ -110,6 +122,13 @@ async function downloadedFolder(cache: string, named: HubName, options: HubOptio
     if (!(await exists(path))) await hub.download(commit, file, cache, path);
     return path;
   };
+  const adapter = files.has(ADAPTER_CONFIG) ? ADAPTER_WEIGHTS.find((file) => files.has(file)) : undefined;
+  if (adapter !== undefined) for (const file of [ADAPTER_CONFIG, adapter]) await fetched(file);
+  if (adapter !== undefined && !files.has('config.json')) {
+    for (const file of DESCRIPTIONS) if (files.has(file)) await fetched(file);
+    if (!COMMIT.test(named.revision)) await writeFileAtomic(join(cache, 'refs', named.revision), commit);
+    return folder;
+  }
   if (!files.has('config.json'))
     throw new UserError(`${shown(named)} has no config.json`, 'It is no model that transformers saved.');
   const format = WEIGHT_FORMATS.find((candidate) => files.has(candidate.file) || files.has(indexName(candidate)));

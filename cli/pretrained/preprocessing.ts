@@ -1,6 +1,7 @@
 /** How a sample becomes the model's inputs, as the folder of a model tells it. */
 import { join } from 'node:path';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
+import type { TextLimits } from '../../runtime/text/limits.ts';
 import { UserError } from '../io/errors.ts';
 import { writeJson } from '../io/files.ts';
 import { saveTokenizer } from '../text/tokenizer-files.ts';
@@ -23,6 +24,8 @@ export interface TextPreprocessing {
   readonly maxTokens: number;
   /** Whether the model takes the types of tokens. */
   readonly types: boolean;
+  /** What the model can't be asked. */
+  readonly limits: TextLimits;
 }
 
 /** Told apart by `kind`. */

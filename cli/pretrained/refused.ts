@@ -3,23 +3,14 @@ import { isObject } from '../../runtime/artifact/schema.ts';
 import { UserError } from '../io/errors.ts';
 import type { Shapes } from './reading.ts';
 
-/** UserError for a config.json that names code of its own, or weights that are quantized already. */
-export function expectOwnCode(json: unknown, path: string): void {
-  if (!isObject(json)) return;
-  if (isObject(json.auto_map) && Object.keys(json.auto_map).length > 0)
-    throw new UserError(
-      `${path} names code of its own (auto_map: ${Object.values(json.auto_map).flat().slice(0, 2).join(', ')})`,
-      "Slim runs no code of checkpoints and can't know what it computes. Where the model is one that transformers has, " +
-        'load it there and save it with save_pretrained(), without auto_map.',
-    );
-  if (isObject(json.quantization_config)) {
-    const method = json.quantization_config.quant_method ?? 'an unnamed method';
-    throw new UserError(
-      `${path}: the weights are quantized by ${String(method)}`,
-      'Slim quantizes dense models itself: give the model before quantizing, or call dequantize() and save_pretrained() ' +
-        'in transformers.',
-    );
-  }
+/** UserError for a config.json whose weights are quantized already. */
+export function expectUnquantized(json: unknown, path: string): void {
+  if (!isObject(json) || !isObject(json.quantization_config)) return;
+  throw new UserError(
+    `${path}: the weights are quantized by ${String(json.quantization_config.quant_method ?? 'an unnamed method')}`,
+    'Slim quantizes dense models itself: give the model before quantizing, or call dequantize() and save_pretrained() ' +
+      'in transformers.',
+  );
 }
 
 const QUANTIZED = /\.(absmax|quant_state\.\w+|SCB|weight_format|qweight|qzeros)$/;

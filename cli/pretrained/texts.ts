@@ -1,13 +1,15 @@
 /** What all architectures that read texts have in common. */
 import { join } from 'node:path';
 import { isObject, type JsonObject } from '../../runtime/artifact/schema.ts';
-import { createTokenizer } from '../../runtime/text/tokenizer.ts';
+import { createAnyTokenizer } from '../../runtime/text/any-tokenizer.ts';
+import { ROBERTA_PAD, type TextLimits } from '../../runtime/text/limits.ts';
 import { UserError } from '../io/errors.ts';
 import { exists, readJson } from '../io/files.ts';
 import type { BertConfig, BertVariant } from '../models/bert.ts';
 import { loadTokenizerJson } from '../text/tokenizer-files.ts';
 import type { FitOptions } from './architecture.ts';
 import { type ConfigFields, labelFields, MAX_LAYERS } from './config-fields.ts';
+import { hiddenActName, readHiddenAct } from './hidden-act.ts';
 import type { TextPreprocessing } from './preprocessing.ts';
 
 /** A text's greatest length where nobody asks for another. */
@@ -30,22 +32,31 @@ export async function fitTexts(
     );
   }
   const tokenizer = await loadTokenizerJson(folder);
-  const { vocabSize: known, typeCount } = createTokenizer(tokenizer);
+  const { vocabSize: known, types } = createAnyTokenizer(tokenizer);
   if (known > vocabSize) {
     throw new UserError(
       `${folder}: the tokenizer has ids up to ${known - 1}, the checkpoint has embeddings for ${vocabSize}`,
       'Does the tokenizer belong to these weights?',
     );
   }
-  if (typeVocabSize > 0 && typeCount > typeVocabSize) {
+  if (typeVocabSize > 0 && types.single > typeVocabSize) {
     throw new UserError(
-      `${folder}: the tokenizer tells ${typeCount} types of tokens apart, ` +
+      `${folder}: the tokenizer tells ${types.single} types of tokens apart, ` +
         `the checkpoint has embeddings for ${typeVocabSize}`,
       'Does the tokenizer belong to these weights?',
     );
   }
   const config = { ...stored, labels: options.labels ?? stored.labels, tokens };
-  return { config, preprocessing: { kind: 'text', tokenizer, maxTokens: tokens, types: typeVocabSize > 0 } };
+  const limits = textLimits(config);
+  return { config, preprocessing: { kind: 'text', tokenizer, maxTokens: tokens, types: typeVocabSize > 0, limits } };
+}
+
+/** What a model can't be asked, though its tokenizer takes it. */
+export function textLimits({ variant, typeVocabSize }: BertConfig): TextLimits {
+  return {
+    types: typeVocabSize > 0 ? typeVocabSize : null,
+    placeless: variant === 'roberta' ? ROBERTA_PAD : null,
+  };
 }
 
 async function tokenizerSettings(folder: string): Promise<JsonObject> {
@@ -78,10 +89,17 @@ export function checkTextConfig({ hiddenSize, heads, headDropout }: BertConfig, 
 }
 
 /** UserError where a config asks for something that the graph of ../models/bert.ts does not compute. */
-export function expectSupported(fields: ConfigFields, activation: string, path: string): void {
-  const act = fields.text(activation, 'gelu');
-  if (act !== 'gelu')
-    throw new UserError(`${path}: expected ${activation} gelu, got ${act}`, 'Only the exact GELU is supported.');
+export function expectSupported(fields: ConfigFields, path: string): void {
+  if (fields.flag('is_decoder', false))
+    throw new UserError(
+      `${path}: expected is_decoder false, got true`,
+      'A decoder, whose tokens see only those before them, is not supported.',
+    );
+  if (fields.flag('add_cross_attention', false))
+    throw new UserError(
+      `${path}: expected add_cross_attention false, got true`,
+      'A model that attends to another one is not supported.',
+    );
   const positions = fields.text('position_embedding_type', 'absolute');
   if (positions !== 'absolute')
     throw new UserError(
@@ -90,27 +108,44 @@ export function expectSupported(fields: ConfigFields, activation: string, path: 
     );
 }
 
-/** The fields of BERT and RoBERTa. `reserved` rows of the position table are for no token. */
+/** What families that have the same fields differ in. */
+export interface EncoderDefaults {
+  readonly vocabSize: number;
+  readonly hiddenSize?: number;
+  readonly heads?: number;
+  readonly intermediateSize?: number;
+  /** Of the embeddings, where a config says it, apart from the blocks' width. */
+  readonly embeddingSize?: number;
+  /** Rows of the position table that are for no token. */
+  readonly reserved: number;
+}
+
+/** The fields of BERT and of those that followed it. */
 export function readEncoderConfig(
   variant: BertVariant,
   fields: ConfigFields,
   path: string,
-  { maxPositions, typeVocabSize, reserved }: { maxPositions: number; typeVocabSize: number; reserved: number },
+  defaults: EncoderDefaults,
 ): BertConfig {
-  expectSupported(fields, 'hidden_act', path);
-  const stored = fields.count('max_position_embeddings', maxPositions);
+  expectSupported(fields, path);
+  const { reserved } = defaults;
+  const stored = fields.count('max_position_embeddings', 512);
+  const hiddenSize = fields.count('hidden_size', defaults.hiddenSize ?? 768);
   if (stored <= reserved)
     throw new UserError(`${path}: expected max_position_embeddings above ${reserved}, got ${stored}`);
   const config: BertConfig = {
     variant,
-    vocabSize: fields.count('vocab_size', 30_522),
+    vocabSize: fields.count('vocab_size', defaults.vocabSize),
     maxPositions: stored - reserved,
-    typeVocabSize: fields.count('type_vocab_size', typeVocabSize),
-    hiddenSize: fields.count('hidden_size', 768),
+    typeVocabSize: fields.count('type_vocab_size', 2),
+    embeddingSize:
+      defaults.embeddingSize === undefined ? hiddenSize : fields.count('embedding_size', defaults.embeddingSize),
+    hiddenSize,
     layers: fields.count('num_hidden_layers', 12, MAX_LAYERS),
-    heads: fields.count('num_attention_heads', 12),
-    intermediateSize: fields.count('intermediate_size', 3072),
+    heads: fields.count('num_attention_heads', defaults.heads ?? 12),
+    intermediateSize: fields.count('intermediate_size', defaults.intermediateSize ?? 3072),
     layerNormEpsilon: fields.number('layer_norm_eps', 1e-12),
+    activation: readHiddenAct(fields, 'hidden_act', path),
     initializerRange: fields.number('initializer_range', 0.02),
     tokens: usualTokens(stored - reserved),
     headDropout: fields.number('classifier_dropout', fields.number('hidden_dropout_prob', 0.1)),
@@ -130,7 +165,7 @@ export function writeEncoderConfig(config: BertConfig, reserved: number): Record
     num_hidden_layers: config.layers,
     num_attention_heads: config.heads,
     intermediate_size: config.intermediateSize,
-    hidden_act: 'gelu',
+    hidden_act: hiddenActName(config.activation),
     position_embedding_type: 'absolute',
     layer_norm_eps: config.layerNormEpsilon,
     initializer_range: config.initializerRange,

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import type { Tensor } from '../../runtime/artifact/safetensors.ts';
-import { createTokenizer } from '../../runtime/text/tokenizer.ts';
+import { createAnyTokenizer } from '../../runtime/text/any-tokenizer.ts';
 
 /**
  * A tokenizer.json as the tensor `TOKENIZER_TENSOR` (runtime/text/artifact-tokenizer) of an artifact: U8 (bytes). The
@@ -8,7 +8,7 @@ import { createTokenizer } from '../../runtime/text/tokenizer.ts';
  * @throws PreprocessError where it is no tokenizer that is supported.
  */
 export function packTokenizer(json: unknown): Tensor {
-  createTokenizer(json);
+  createAnyTokenizer(json);
   // Node writes no time into the header, but the system that it runs on.
   const bytes = gzipSync(JSON.stringify(json), { level: 9 });
   bytes[OPERATING_SYSTEM] = UNKNOWN;

@@ -4,6 +4,7 @@
  */
 import { isObject, type JsonObject } from '../../runtime/artifact/schema.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
+import { isUnigram } from '../../runtime/text/any-tokenizer.ts';
 import { createTokenizer } from '../../runtime/text/tokenizer.ts';
 import {
   type BpeJson,
@@ -69,6 +70,12 @@ export function pruneVocabulary(json: unknown, used: ReadonlySet<number>): Prune
 }
 
 function readSpec(json: unknown): TokenizerJson {
+  if (isUnigram(json))
+    throw new UserError(
+      "the vocabulary can't be made smaller: the tokenizer is of type Unigram, where a token that is gone changes how " +
+        'others are spelled',
+      'Slim prunes WordPiece and byte-level BPE. --embedding-rank makes the word embeddings smaller.',
+    );
   try {
     createTokenizer(json);
     return readTokenizerJson(json);

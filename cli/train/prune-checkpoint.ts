@@ -1,5 +1,5 @@
 /** A model of texts whose vocabulary is what the data uses: beyond the paper, whose counts leave the embeddings out. */
-import { createTokenizer } from '../../runtime/text/tokenizer.ts';
+import { createAnyTokenizer } from '../../runtime/text/any-tokenizer.ts';
 import type { TextRow } from '../data/text/dataset.ts';
 import { UserError } from '../io/errors.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
@@ -16,7 +16,7 @@ export async function pruneCheckpoint(checkpoint: Checkpoint, rows: AsyncIterabl
   const { architecture, config, preprocessing, tensors } = checkpoint;
   if (preprocessing.kind !== 'text' || !('vocabSize' in config))
     throw new UserError('--prune-vocabulary: the model takes pictures and has no vocabulary');
-  const { encode } = createTokenizer(preprocessing.tokenizer);
+  const { encode } = createAnyTokenizer(preprocessing.tokenizer);
   const used = new Set<number>();
   for await (const { text, pair } of rows)
     for (const id of encode(text, pair, preprocessing.maxTokens).ids) used.add(id);
@@ -34,7 +34,7 @@ export async function pruneCheckpoint(checkpoint: Checkpoint, rows: AsyncIterabl
     ...checkpoint,
     config: pruned,
     model: architecture.create(pruned),
-    tensors: new Map([...tensors, [WORDS, rowsOf(tensors.get(WORDS)!, kept, config.hiddenSize)]]),
+    tensors: new Map([...tensors, [WORDS, rowsOf(tensors.get(WORDS)!, kept, config.embeddingSize)]]),
     preprocessing: { ...preprocessing, tokenizer: json },
   };
 }

@@ -1,4 +1,5 @@
 /** Any model that Slim made or can begin with: a Hugging Face folder, a fine-tuned, a compressed or a quantized run. */
+
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { ArtifactError } from '../../runtime/artifact/errors.ts';
@@ -16,6 +17,7 @@ import { type TensorSpec, tensorsOf, WORD_EMBEDDING } from '../models/layers.ts'
 import type { Model, Parts } from '../models/model.ts';
 import { adaptersOnlyParts, denseParts, tensorsLeft } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
+import type { BaseOptions } from '../pretrained/adapter-folder.ts';
 import type { Architecture, ModelConfig } from '../pretrained/architecture.ts';
 import { type Checkpoint, type LoadOptions, loadCheckpoint, loadDescription } from '../pretrained/checkpoint.ts';
 import type { Preprocessing } from '../pretrained/preprocessing.ts';
@@ -38,13 +40,13 @@ export interface TrainedModel {
   readonly source: string;
 }
 
-/** Loads whatever a folder holds. UserErrors name the file and the tensor. */
-export async function loadTrainedModel(folder: string): Promise<TrainedModel> {
+/** Loads whatever a folder holds; `options` tell of an adapter's base. UserErrors name the file and the tensor. */
+export async function loadTrainedModel(folder: string, options: BaseOptions = {}): Promise<TrainedModel> {
   const record = await readRunRecord(folder);
   const source = record?.source ?? basename(resolve(folder));
   if (record) expectFinished(folder, record);
   if (record === null || record.kind === 'finetune') {
-    const checkpoint = await loadDenseModel(folder, { seed: 0 });
+    const checkpoint = await loadDenseModel(folder, { seed: 0, ...options });
     expectHead(folder, checkpoint);
     expectPreprocessing(folder, checkpoint);
     const { architecture, config, model, preprocessing, tensors } = checkpoint;

@@ -6,16 +6,19 @@ import { readArtifact } from '../artifact/artifact.ts';
 import { createEngine } from '../engine/engine.ts';
 import { createHandler, type HandlerOptions } from '../http/handler.ts';
 import { createTextClassifier } from '../http/text-classifier.ts';
+import { createTokenizer, type Tokenizer } from '../text/tokenizer.ts';
 
 /**
- * Reads the artifact, makes its engine, its tokenizer and the handler that answers with them.
+ * Reads the artifact, makes its engine, its tokenizer (WordPiece or BPE; others by `create`) and the handler that answers
+ * with them.
  * @throws ArtifactError or PreprocessError saying what is wrong with the artifact.
  */
 export async function createEdgeTextHandler(
   artifactBytes: Uint8Array,
   kernels: WebAssembly.Module,
   options?: HandlerOptions,
+  create: (json: unknown) => Tokenizer = createTokenizer,
 ): Promise<ReturnType<typeof createHandler>> {
   const artifact = await readArtifact(artifactBytes);
-  return createHandler(await createTextClassifier(artifact, createEngine(artifact, kernels)), options);
+  return createHandler(await createTextClassifier(artifact, createEngine(artifact, kernels), create), options);
 }

@@ -4,6 +4,7 @@ import type { Classifier } from '../http/classifier.ts';
 import { createPictureClassifier } from '../http/picture-classifier.ts';
 import { createTextClassifier } from '../http/text-classifier.ts';
 import { type Decoders, decodePicture, type PictureLimits } from '../preprocess/decode.ts';
+import { createAnyTokenizer } from '../text/any-tokenizer.ts';
 import type { ModelInput } from './model-input.ts';
 
 /**
@@ -18,6 +19,6 @@ export async function createTaskClassifier(
 ): Promise<Classifier<ModelInput>> {
   const engine = createEngine(artifact, kernels);
   return artifact.manifest.task === 'text-classification'
-    ? createTextClassifier(artifact, engine)
+    ? createTextClassifier(artifact, engine, createAnyTokenizer)
     : createPictureClassifier(artifact, engine, (bytes) => decodePicture(bytes, decoders, limits));
 }

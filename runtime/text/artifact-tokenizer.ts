@@ -2,7 +2,7 @@
 import type { Artifact } from '../artifact/artifact.ts';
 import { ArtifactError } from '../artifact/errors.ts';
 import { madeBy, ofArtifact } from '../artifact/schema.ts';
-import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+import type { Tokenizer } from './tokenizer.ts';
 
 /** U8 (bytes): the JSON, compressed by gzip. */
 export const TOKENIZER_TENSOR = 'tokenizer';
@@ -11,21 +11,21 @@ export const TOKENIZER_TENSOR = 'tokenizer';
 const MAX_JSON_BYTES = 32 * 1024 ** 2;
 
 /**
- * Unpacks and checks an artifact's tokenizer.
+ * Unpacks and checks an artifact's tokenizer; `create` makes it of its JSON: `createAnyTokenizer`, or `createTokenizer`
+ * for less.
  * @throws ArtifactError where it is missing, no gzip, too large or no JSON; PreprocessError `bad-spec` where the JSON
  * is no tokenizer that is supported.
  */
-export async function readTokenizer({ entries, data }: Pick<Artifact, 'entries' | 'data'>): Promise<Tokenizer> {
+export async function readTokenizer(
+  { entries, data }: Pick<Artifact, 'entries' | 'data'>,
+  create: (json: unknown) => Tokenizer,
+): Promise<Tokenizer> {
   const entry = entries.get(TOKENIZER_TENSOR);
-  if (entry === undefined)
-    throw new ArtifactError(
-      'name',
-      `no tensor is named "${TOKENIZER_TENSOR}": a model for texts is packed with its tokenizer`,
-    );
+  if (entry === undefined) throw new ArtifactError('name', `no tensor is named "${TOKENIZER_TENSOR}"`);
   if (entry.dtype !== 'U8')
     throw new ArtifactError('dtype', `expected "${TOKENIZER_TENSOR}" as U8, got ${entry.dtype}`);
   const bytes = await inflate(data.slice(entry.begin, entry.end), MAX_JSON_BYTES);
-  return createTokenizer(parse(TOKENIZER_TENSOR, new TextDecoder().decode(bytes)));
+  return create(parse(TOKENIZER_TENSOR, new TextDecoder().decode(bytes)));
 }
 
 const parse = ofArtifact('value', madeBy(JSON.parse as (text: string) => unknown, 'JSON'));

@@ -51,18 +51,26 @@ export function createByteLevelBpe(
     ignore_merges,
   } as ConstructorParameters<typeof BPE>[0]);
   const encoder = new TextEncoder();
+  const unknown = vocab.get(unk_token ?? '');
+  /** A byte that the vocabulary lacks is the unknown token, or nothing where there is none. No byte's character is it. */
+  const gap = unknown === undefined ? '' : '\0';
+  const characterOf = (byte: number): string => (vocab.has(BYTE_CHARACTERS[byte]) ? BYTE_CHARACTERS[byte] : gap);
+  const merged = (known: string): number[] =>
+    known ? bpe.encode([known]).map((token) => vocab.get(token) as number) : [];
+
   return function* (text) {
     const prefixed = add_prefix_space && !text.startsWith(' ') ? ` ${text}` : text;
-    for (const window of windows(prefixed)) {
+    for (const window of wordWindows(prefixed)) {
       for (const piece of window.match(PIECES) ?? []) {
-        const characters = Array.from(encoder.encode(piece), (byte) => BYTE_CHARACTERS[byte]).join('');
-        yield bpe.encode([characters]).map((token) => vocab.get(token) as number);
+        const parts = Array.from(encoder.encode(piece), characterOf).join('').split('\0');
+        yield parts.flatMap((part, i) => (i > 0 ? [unknown as number, ...merged(part)] : merged(part)));
       }
     }
   };
 }
 
-function* windows(text: string): Generator<string> {
+/** A text in windows that end before a space between two words, where they are not too long. */
+export function* wordWindows(text: string): Generator<string> {
   for (let start = 0; start < text.length; ) {
     const longest = text.slice(start, start + LONGEST_WINDOW);
     BETWEEN_WORDS.lastIndex = WINDOW;

@@ -21,7 +21,7 @@ const BARE: Templates = {
   single: [{ ids: 'A', type: 0 }],
   pair: [
     { ids: 'A', type: 0 },
-    { ids: 'B', type: 0 },
+    { ids: 'B', type: 1 }, // the library's, where nothing says otherwise
   ],
 };
 

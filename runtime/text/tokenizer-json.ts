@@ -17,7 +17,8 @@ import {
 } from '../artifact/schema.ts';
 import { ofSpec } from '../preprocess/spec.ts';
 
-const MAX_VOCABULARY = 2 ** 20;
+/** No known vocabulary comes near it. */
+export const MAX_VOCABULARY = 2 ** 20;
 const MAX_ID = 2 ** 21 - 1;
 const MAX_MERGES = 2 ** 21;
 const MAX_TOKEN_LENGTH = 1024;
@@ -27,24 +28,28 @@ const MAX_TEMPLATE = 16;
 /** WordPiece looks a word's every beginning up; BERT's words are at most 100 characters. */
 const MAX_WORD_CHARACTERS = 256;
 
-const id = wholeFrom(0, MAX_ID);
-const flag = valueThat<boolean>('true or false', (json) => typeof json === 'boolean');
-const token = valueThat<string>(
+/** A token's id. */
+export const id = wholeFrom(0, MAX_ID);
+/** A boolean. */
+export const flag = valueThat<boolean>('true or false', (json) => typeof json === 'boolean');
+/** A token, or a part of one. */
+export const token = valueThat<string>(
   `a string of at most ${MAX_TOKEN_LENGTH} characters`,
   (json) => typeof json === 'string' && json.length <= MAX_TOKEN_LENGTH,
 );
-const nothing = valueThat<null>(
+/** A setting that is off. */
+export const nothing = valueThat<null>(
   'nothing',
   (json) => json === null || json === undefined || json === '' || json === false || json === 0,
 );
 
 /** What is absent or null is `otherwise`. */
-function optional<T, D>(read: Read<T>, otherwise: D): Read<T | D> {
+export function optional<T, D>(read: Read<T>, otherwise: D): Read<T | D> {
   return (where, json) => (json === undefined || json === null ? otherwise : read(where, json));
 }
 
 /** An object that has these fields; others are none of our business. */
-function having<F extends Readonly<Record<string, Read<unknown>>>>(fields: F): Read<Parsed<F>> {
+export function having<F extends Readonly<Record<string, Read<unknown>>>>(fields: F): Read<Parsed<F>> {
   return (where, json) => {
     const given = object(where, json);
     return Object.fromEntries(
@@ -57,7 +62,7 @@ function having<F extends Readonly<Record<string, Read<unknown>>>>(fields: F): R
 }
 
 /** An object of one of several types, told by its field `type`; `otherwise` where it has none. */
-function typed<Table extends Readonly<Record<string, Read<unknown>>>>(
+export function typed<Table extends Readonly<Record<string, Read<unknown>>>>(
   types: Table,
   otherwise: (json: unknown) => string | undefined = () => undefined,
 ) {
@@ -123,7 +128,8 @@ const bertNormalizer = having({
 });
 
 const empty = having({});
-const unicode = { NFC: empty, NFD: empty, NFKC: empty, NFKD: empty, Lowercase: empty };
+/** Normalizers beside any model. */
+export const unicode = { NFC: empty, NFD: empty, NFKC: empty, NFKD: empty, Lowercase: empty };
 const normalizer = typed({
   BertNormalizer: bertNormalizer,
   ...unicode,
@@ -203,15 +209,23 @@ const truncation = having({
   direction: optional(oneOf('Left', 'Right'), 'Right' as const),
 });
 
-const tokenizerJson = having({
-  model,
+/** What does not depend on the model. */
+export const commonFields = {
   added_tokens: optional(list(addedToken, 0, MAX_ADDED), []),
-  normalizer: optional(normalizer, null),
-  pre_tokenizer: optional(preTokenizer, null),
   post_processor: optional(postProcessor, null),
   truncation: optional(truncation, null),
   padding: optional(having({ pad_id: optional(id, null) }), null),
+};
+
+const tokenizerJson = having({
+  model,
+  normalizer: optional(normalizer, null),
+  pre_tokenizer: optional(preTokenizer, null),
+  ...commonFields,
 });
+
+/** The fields that do not depend on the model, as they were read. */
+export type CommonJson = Parsed<typeof commonFields>;
 
 /** A file that was read: what may be left out has its default. */
 export type TokenizerJson = Parsed<typeof tokenizerJson>;

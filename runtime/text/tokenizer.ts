@@ -6,7 +6,13 @@ import { bertWords, lowerCase, normalizeBert, windows } from './bert-words.ts';
 import { createByteLevelBpe } from './byte-level.ts';
 import { specialCount, type TemplateItem, type Templates, templatesOf } from './template.ts';
 import { TokenStream } from './token-stream.ts';
-import { type NormalizerJson, readTokenizerJson, type TokenizerJson } from './tokenizer-json.ts';
+import {
+  type AddedTokenJson,
+  type CommonJson,
+  type NormalizerJson,
+  readTokenizerJson,
+  type TokenizerJson,
+} from './tokenizer-json.ts';
 import { keptTokens } from './truncate.ts';
 import { createWordPiece } from './wordpiece.ts';
 
@@ -24,8 +30,8 @@ export interface Encoding {
 export interface Tokenizer {
   /** All ids are below it. */
   readonly vocabSize: number;
-  /** All types are below it. */
-  readonly typeCount: number;
+  /** All types are below it, of one text and of two. */
+  readonly types: { readonly single: number; readonly pair: number };
   /** What batches are filled up with. */
   readonly padId: number;
   /** Special tokens around a text, and around two. */
@@ -45,14 +51,24 @@ export interface Tokenizer {
  */
 export function createTokenizer(json: unknown): Tokenizer {
   const spec = readTokenizerJson(json);
+  return assembled(spec, () => (spec.model.type === 'WordPiece' ? bertPipeline(spec) : byteLevelPipeline(spec)), [
+    ...spec.model.value.vocab.values(),
+  ]);
+}
+
+/**
+ * A tokenizer of its parts: what a model of tokens does with a text, and what every tokenizer.json says around it.
+ * `ids` are the vocabulary's. Mismatches become PreprocessErrors.
+ */
+export function assembled(spec: CommonJson, pipeline: () => Pipeline, ids: readonly number[]): Tokenizer {
   return failing(
     (message) => new PreprocessError('bad-spec', message),
-    () => tokenizerOf(spec),
-  )('tokenizer', json);
+    () => tokenizerOf(spec, pipeline(), ids),
+  )('tokenizer', spec);
 }
 
 /** What each normalized piece of a text becomes. */
-interface Pipeline {
+export interface Pipeline {
   /** Of a text as a whole or in pieces, where `windows` may part it. */
   readonly normalize: (text: string) => string;
   readonly parts: (text: string) => Iterable<string>;
@@ -60,11 +76,9 @@ interface Pipeline {
   readonly tokens: (pieces: Iterable<string>) => Iterable<readonly number[]>;
 }
 
-function tokenizerOf(spec: TokenizerJson): Tokenizer {
+function tokenizerOf(spec: CommonJson, { normalize, parts, tokens }: Pipeline, modelIds: readonly number[]): Tokenizer {
   const templates = templatesOf(spec.post_processor);
-  const { normalize, parts, tokens } = spec.model.type === 'WordPiece' ? bertPipeline(spec) : byteLevelPipeline(spec);
-  const isNormalized = ({ normalized, special }: TokenizerJson['added_tokens'][number]): boolean =>
-    normalized ?? !special;
+  const isNormalized = ({ normalized, special }: AddedTokenJson): boolean => normalized ?? !special;
   const raw = createAddedTokens(
     spec.added_tokens.filter((token) => !isNormalized(token)),
     (content) => content,
@@ -89,8 +103,8 @@ function tokenizerOf(spec: TokenizerJson): Tokenizer {
 
   const { strategy, direction } = spec.truncation ?? { strategy: 'LongestFirst', direction: 'Right' };
   return {
-    vocabSize: 1 + greatestId(spec, templates),
-    typeCount: 1 + Math.max(...[...templates.single, ...templates.pair].map(({ type }) => type)),
+    vocabSize: 1 + greatestId(modelIds, spec, templates),
+    types: { single: typeCount(templates.single), pair: typeCount(templates.pair) },
     padId: spec.padding?.pad_id ?? spec.added_tokens.find(({ content }) => /^(\[PAD\]|<pad>)$/i.test(content))?.id ?? 0,
     specials: { single: specialCount(templates.single), pair: specialCount(templates.pair) },
     encode(text, pair, maxTokens) {
@@ -168,9 +182,17 @@ function unicodeNormalized(text: string, normalizer: NormalizerJson | null): str
   }
 }
 
-function greatestId({ model, added_tokens, padding }: TokenizerJson, { single, pair }: Templates): number {
+function typeCount(items: readonly TemplateItem[]): number {
+  return 1 + Math.max(...items.map(({ type }) => type));
+}
+
+function greatestId(
+  modelIds: readonly number[],
+  { added_tokens, padding }: CommonJson,
+  { single, pair }: Templates,
+): number {
   let greatest = padding?.pad_id ?? 0;
-  for (const id of model.value.vocab.values()) greatest = Math.max(greatest, id);
+  for (const id of modelIds) greatest = Math.max(greatest, id);
   for (const { id } of added_tokens) greatest = Math.max(greatest, id);
   for (const { ids } of [...single, ...pair])
     if (typeof ids !== 'string') for (const id of ids) greatest = Math.max(greatest, id);

@@ -35,7 +35,15 @@ const encoder = {
   labels,
 };
 const vit = createVit({ ...encoder, variant: 'vit', imageSize: { height: 32, width: 32 }, patchSize: 8, channels: 3 });
-const bert = createBert({ ...encoder, variant: 'bert', vocabSize: 50, maxPositions: 24, typeVocabSize: 2, tokens: 17 });
+const bert = createBert({
+  ...encoder,
+  variant: 'bert',
+  vocabSize: 50,
+  maxPositions: 24,
+  typeVocabSize: 2,
+  tokens: 17,
+  embeddingSize: encoder.hiddenSize,
+});
 
 /** The logits of a plain graph in f32, weights as inputs. */
 async function reference({ logits, tensors, inputs }: Variant): Promise<Float32Array> {
@@ -103,6 +111,7 @@ describe.each([
 it("Slim's artifact for longer texts answers a short one as one of its length does", async () => {
   const longer = createBert({
     ...encoder,
+    embeddingSize: encoder.hiddenSize,
     variant: 'bert',
     vocabSize: 50,
     maxPositions: 24,

@@ -23,6 +23,8 @@ export function smallBert(
     vocabSize: VOCABULARY,
     maxPositions: 13,
     typeVocabSize: 2,
+    embeddingSize: 36,
+    activation: 'gelu',
     hiddenSize: 36,
     layers: 3,
     heads: 4,

@@ -51,6 +51,8 @@ async function bert(data: TestData, { integers: ids }: Golden): Promise<Subject>
     vocabSize: config.vocab_size,
     maxPositions: config.max_position_embeddings,
     typeVocabSize: config.type_vocab_size,
+    embeddingSize: config.hidden_size,
+    activation: 'gelu',
     hiddenSize: config.hidden_size,
     layers: config.num_hidden_layers,
     heads: config.num_attention_heads,

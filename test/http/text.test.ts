@@ -130,8 +130,8 @@ describe.each([
 
   describe('refuses when loading', () => {
     const many = [...SMALL_TOKENS, ...Array.from({ length: VOCABULARY }, (_, i) => `w${i}`)];
-    const pairTypes = bertTokenizer();
-    pairTypes.post_processor.pair[3].Sequence.type_id = 2;
+    const manyTypes = bertTokenizer();
+    manyTypes.post_processor.single[1].Sequence.type_id = 2;
     const cases: [name: string, options: Parameters<typeof smallTextArtifact>[0], error: Record<string, unknown>][] = [
       [
         'no tokenizer',
@@ -176,7 +176,7 @@ describe.each([
       ],
       [
         'more token types than embeddings',
-        { tokenizer: packTokenizer(pairTypes) },
+        { tokenizer: packTokenizer(manyTypes) },
         { code: 'plan', message: expect.stringContaining('expected at most 2 token types, got 3') },
       ],
       [

@@ -12,6 +12,7 @@ import { bertArchitecture } from '../../cli/pretrained/bert-checkpoint.ts';
 import { saveCheckpoint } from '../../cli/pretrained/checkpoint.ts';
 import { initialTensors } from '../../cli/pretrained/initial.ts';
 import type { Preprocessing } from '../../cli/pretrained/preprocessing.ts';
+import { textLimits } from '../../cli/pretrained/texts.ts';
 import { vitArchitecture } from '../../cli/pretrained/vit-checkpoint.ts';
 import { trainWordPiece } from '../../cli/text/train-wordpiece.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
@@ -106,6 +107,8 @@ export async function writeTinyBert(folder: string, texts: readonly string[]): P
     vocabSize: createTokenizer(tokenizer).vocabSize,
     maxPositions: 512,
     typeVocabSize: 2,
+    embeddingSize: 128,
+    activation: 'gelu' as const,
     hiddenSize: 128,
     layers: 2,
     heads: 2,
@@ -116,7 +119,12 @@ export async function writeTinyBert(folder: string, texts: readonly string[]): P
     headDropout: 0.1,
     labels: ['LABEL_0', 'LABEL_1'],
   };
-  await saveRandom(bertArchitecture, config, { kind: 'text', tokenizer, maxTokens: 512, types: true }, folder);
+  await saveRandom(
+    bertArchitecture,
+    config,
+    { kind: 'text', tokenizer, maxTokens: 512, types: true, limits: textLimits(config) },
+    folder,
+  );
 }
 
 async function saveRandom<C extends ModelConfig>(

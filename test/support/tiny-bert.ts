@@ -16,6 +16,8 @@ export const tinyBertConfig = {
   vocabSize: 40,
   maxPositions: 7,
   typeVocabSize: 2,
+  embeddingSize: 12,
+  activation: 'gelu',
   hiddenSize: 12,
   layers: 2,
   heads: 3,

@@ -176,7 +176,7 @@ it('gives new ids to all that names one', () => {
 
 it('refuses what it does not know', () => {
   expect(() => pruneVocabulary({ ...bertTokenizer(), model: { type: 'Unigram', vocab: [] } }, new Set())).toThrow(
-    /the vocabulary can't be made smaller: .*got "Unigram"/,
+    /the vocabulary can't be made smaller: the tokenizer is of type Unigram/,
   );
   expect(() => pruneVocabulary(bertTokenizer(), new Set([999]))).toThrow('no token has the id 999');
 });

@@ -164,8 +164,8 @@ describe('is refused, naming the file', () => {
     ['a list', { 'tokenizer.json': '[]' }, /tokenizer\.json: expected a JSON object/],
     [
       'another tokenizer',
-      { 'tokenizer.json': small.replace('"model":{"type":"WordPiece"', '"model":{"type":"Unigram"') },
-      /tokenizer\.json: .*expected WordPiece or BPE, got "Unigram"/,
+      { 'tokenizer.json': small.replace('"model":{"type":"WordPiece"', '"model":{"type":"WordLevel"') },
+      /tokenizer\.json: .*expected WordPiece or BPE, got "WordLevel"/,
     ],
     ['bytes', { 'tokenizer.json': Buffer.from([0xff, 0xfe]).toString('latin1') }, /tokenizer\.json is not valid JSON/],
     [
@@ -191,8 +191,27 @@ describe('is refused, naming the file', () => {
     ],
     [
       'merges of something else',
-      { 'vocab.json': '{"a": 0}', 'merges.txt': 'x y\n' },
+      { 'vocab.json': '{"a": 0, "<s>": 1, "</s>": 2}', 'merges.txt': 'x y\n' },
       /vocab\.json: .*merges: expected tokens of the vocabulary, got "x"/,
+    ],
+    [
+      "another class's tokenizer",
+      {
+        'vocab.json': '{"a": 0, "<s>": 1, "</s>": 2}',
+        'merges.txt': '',
+        'tokenizer_config.json': '{"tokenizer_class": "HerbertTokenizerFast"}',
+      },
+      /a tokenizer of class HerbertTokenizerFast is not read/,
+    ],
+    [
+      'SentencePiece alone',
+      { 'sentencepiece.bpe.model': 'x', 'tokenizer_config.json': '{"tokenizer_class": "XLMRobertaTokenizer"}' },
+      /has sentencepiece\.bpe\.model but no tokenizer\.json/,
+    ],
+    [
+      'a vocabulary that its class does not take',
+      { 'tokenizer.json': small, 'tokenizer_config.json': '{"tokenizer_class": "RobertaTokenizer"}' },
+      /a tokenizer of class RobertaTokenizer is made of BPE, tokenizer\.json holds WordPiece/,
     ],
   ];
   it.each(cases)('%s', async (_, files, message) => {

@@ -124,13 +124,27 @@ interface FolderCase extends GoldenCase {
 }
 const fixture = (name: string): TestData => own(import.meta.url, `../../text/fixtures/${name}`);
 const FOLDERS = [
-  { data: fixture('wordpiece'), count: 585, vocabSize: 700, typeCount: 2, padId: 0, specials: { single: 2, pair: 3 } },
-  { data: fixture('bpe'), count: 585, vocabSize: 801, typeCount: 1, padId: 1, specials: { single: 2, pair: 4 } },
+  {
+    data: fixture('wordpiece'),
+    count: 585,
+    vocabSize: 700,
+    types: { single: 1, pair: 2 },
+    padId: 0,
+    specials: { single: 2, pair: 3 },
+  },
+  {
+    data: fixture('bpe'),
+    count: 585,
+    vocabSize: 801,
+    types: { single: 1, pair: 1 },
+    padId: 1,
+    specials: { single: 2, pair: 4 },
+  },
   {
     data: shared('tokenizers/bert-base-uncased'),
     count: 1442,
     vocabSize: 30522,
-    typeCount: 2,
+    types: { single: 1, pair: 2 },
     padId: 0,
     specials: { single: 2, pair: 3 },
   },
@@ -146,10 +160,10 @@ for (const { data, count, ...expected } of FOLDERS)
           .split('\n')
           .map((line) => JSON.parse(line) as FolderCase);
         expect(cases).toHaveLength(count);
-        const { vocabSize, typeCount, padId, specials, ...tokenizer } = createTokenizer(
+        const { vocabSize, types, padId, specials, ...tokenizer } = createTokenizer(
           JSON.parse(readFileSync(data.path(name), 'utf8')),
         );
-        expect({ vocabSize, typeCount, padId, specials }).toEqual(expected);
+        expect({ vocabSize, types, padId, specials }).toEqual(expected);
         for (const { src, text, pair = null, max_length = WHOLE, ids, type_ids, attention_mask } of cases) {
           const real = <T>(values: readonly T[]): T[] => values.filter((_, i) => attention_mask?.[i] !== 0);
           const encoding = tokenizer.encode(text, pair, max_length);
