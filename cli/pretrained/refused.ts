@@ -15,7 +15,7 @@ export function expectUnquantized(json: unknown, path: string): void {
 
 const QUANTIZED = /\.(absmax|quant_state\.\w+|SCB|weight_format|qweight|qzeros)$/;
 
-/** UserError for tensors that are a quantized model's, or an adapter's beside its base. */
+/** UserError for tensors that are a quantized model's. */
 export function expectDense(shapes: Shapes, folder: string): void {
   const names = [...shapes.keys()];
   const quantized = names.find((name) => QUANTIZED.test(name));
@@ -23,11 +23,5 @@ export function expectDense(shapes: Shapes, folder: string): void {
     throw new UserError(
       `${folder} holds quantized weights (${quantized}), as bitsandbytes or GPTQ write them`,
       'Give the model before quantizing, or call dequantize() and save_pretrained() in transformers.',
-    );
-  const wrapped = names.find((name) => name.includes('.base_layer.') || /\.lora_[AB]\./.test(name));
-  if (wrapped !== undefined)
-    throw new UserError(
-      `${folder} holds a model with adapters in it (${wrapped}), as PEFT wraps one`,
-      'Merge them in Python: model.merge_and_unload().save_pretrained(folder).',
     );
 }

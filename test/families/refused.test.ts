@@ -53,7 +53,9 @@ it('without a head', async () => {
 
 it('with code of its own', async () => {
   edit({ auto_map: { AutoModelForImageClassification: 'modeling.MyViT' } });
-  expect((await refusal()).message).toContain('config.json names code of its own (auto_map: modeling.MyViT)');
+  expect((await refusal()).message).toContain(
+    'config.json: the model runs code of its own (auto_map names AutoModelForImageClassification)',
+  );
 });
 
 it('whose weights are quantized', async () => {
@@ -64,7 +66,7 @@ it('whose weights are quantized', async () => {
 it('that PEFT has wrapped', async () => {
   await rename((name) => name.replace('query.weight', 'query.base_layer.weight'));
   const { message, hint } = await refusal();
-  expect(message).toContain('holds a model with adapters in it');
+  expect(message).toContain('holds a PEFT model whose adapter is not merged (');
   expect(hint).toContain('merge_and_unload');
 });
 
