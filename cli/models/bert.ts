@@ -7,6 +7,7 @@
  * probabilities and on the embeddings is not: a fine-tuned model answers the same, a training step is not Hugging
  * Face's to the digit.
  */
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import type { Node } from '../graph/graph.ts';
 import { attention } from '../graph/ops/attention.ts';
 import { add, multiply } from '../graph/ops/binary.ts';
@@ -47,6 +48,7 @@ export interface BertConfig {
   /** Share of the values that each dropout of the head drops while training. */
   readonly headDropout: number;
   readonly labels: readonly string[];
+  readonly problemType: ProblemType;
 }
 
 function bertLayers(config: BertConfig): Layer[] {
@@ -122,6 +124,7 @@ export function createBert(config: BertConfig): Model {
   return {
     architecture: variant,
     labels: config.labels,
+    problemType: config.problemType,
     layers,
     initializerRange: config.initializerRange,
     vocabularies: { ids: vocabSize, ...(hasTypes ? { types: typeVocabSize } : {}) },

@@ -3,6 +3,7 @@
  * ViTForImageClassification, DeiTForImageClassification and DeiTForImageClassificationWithTeacher compute them.
  * Dropout, which their checkpoints set to 0, is not modelled.
  */
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import type { Node } from '../graph/graph.ts';
 import { attention } from '../graph/ops/attention.ts';
 import { add } from '../graph/ops/binary.ts';
@@ -34,6 +35,7 @@ export interface VitConfig {
   readonly layerNormEpsilon: number;
   readonly initializerRange: number;
   readonly labels: readonly string[];
+  readonly problemType: ProblemType;
 }
 
 /** Tokens that stand before a picture's patches: class, distillation. */
@@ -111,6 +113,7 @@ export function createVit(config: VitConfig): Model {
   return {
     architecture: config.variant === 'vit' ? 'vit' : 'deit',
     labels: config.labels,
+    problemType: config.problemType,
     layers,
     initializerRange: config.initializerRange,
     vocabularies: {},

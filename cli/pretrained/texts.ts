@@ -7,7 +7,7 @@ import { exists, readJson } from '../io/files.ts';
 import type { BertConfig, BertVariant } from '../models/bert.ts';
 import { loadTokenizerJson } from '../text/tokenizer-files.ts';
 import type { FitOptions } from './architecture.ts';
-import { type ConfigFields, labelFields, MAX_LAYERS } from './config-fields.ts';
+import { type ConfigFields, headFields, MAX_LAYERS } from './config-fields.ts';
 import type { TextPreprocessing } from './preprocessing.ts';
 
 /** A text's greatest length where nobody asks for another. */
@@ -115,6 +115,7 @@ export function readEncoderConfig(
     tokens: usualTokens(stored - reserved),
     headDropout: fields.number('classifier_dropout', fields.number('hidden_dropout_prob', 0.1)),
     labels: fields.labels(),
+    problemType: fields.problemType(),
   };
   checkTextConfig(config, path);
   return config;
@@ -135,6 +136,6 @@ export function writeEncoderConfig(config: BertConfig, reserved: number): Record
     layer_norm_eps: config.layerNormEpsilon,
     initializer_range: config.initializerRange,
     classifier_dropout: config.headDropout,
-    ...labelFields(config.labels),
+    ...headFields(config),
   };
 }

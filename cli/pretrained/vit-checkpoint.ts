@@ -3,7 +3,7 @@ import { UserError } from '../io/errors.ts';
 import type { TensorSpec } from '../models/layers.ts';
 import { classTokens, createVit, patchCount, type VitConfig, type VitVariant } from '../models/vit.ts';
 import { type Architecture, checkpointName, type StoredPart, wholePart } from './architecture.ts';
-import { type ConfigFields, labelFields, MAX_LAYERS, readConfigFields } from './config-fields.ts';
+import { type ConfigFields, headFields, MAX_LAYERS, readConfigFields } from './config-fields.ts';
 import { adaptPositions, fitPictures } from './pictures.ts';
 
 const BLOCK_NAMES: Readonly<Record<string, string>> = {
@@ -83,6 +83,7 @@ function readConfig(json: unknown, path: string, variantOf: (fields: ConfigField
     layerNormEpsilon: fields.number('layer_norm_eps', 1e-12),
     initializerRange: fields.number('initializer_range', 0.02),
     labels: fields.labels(),
+    problemType: fields.problemType(),
   };
   checkConfig(config, path);
   return config;
@@ -132,7 +133,7 @@ function writeConfig(config: VitConfig): Record<string, unknown> {
     qkv_bias: true,
     layer_norm_eps: config.layerNormEpsilon,
     initializer_range: config.initializerRange,
-    ...labelFields(config.labels),
+    ...headFields(config),
   };
 }
 

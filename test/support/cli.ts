@@ -93,6 +93,7 @@ export async function writeTinyModel(
     layerNormEpsilon: 1e-6,
     initializerRange: 0.2,
     labels,
+    problemType: 'single_label_classification' as const,
   };
   await saveRandom(vitArchitecture, config, { kind: 'image', image: defaultImagePreprocess(config.imageSize) }, folder);
 }
@@ -114,6 +115,7 @@ export async function writeTinyBert(folder: string, texts: readonly string[]): P
     tokens: 512,
     headDropout: 0.1,
     labels: ['LABEL_0', 'LABEL_1'],
+    problemType: 'single_label_classification' as const,
   };
   await saveRandom(bertArchitecture, config, { kind: 'text', tokenizer, maxTokens: 512, types: true }, folder);
 }

@@ -18,6 +18,7 @@ export const tinyConfig: VitConfig = {
   layerNormEpsilon: 1e-6,
   initializerRange: 0.3,
   labels: ['a', 'b', 'c', 'd', 'e'],
+  problemType: 'single_label_classification',
 };
 export const tinyVit = createVit(tinyConfig);
 export const BATCH = 3;
