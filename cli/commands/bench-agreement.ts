@@ -1,14 +1,6 @@
 import { type Command, Option } from 'commander';
-import {
-  addDataOptions,
-  addResultOptions,
-  createCommand,
-  type DataFlags,
-  inheritSplit,
-  openData,
-  required,
-  resolveFlags,
-} from '../args.ts';
+import { PROBLEMS } from '../../runtime/artifact/problem-type.ts';
+import { addDataOptions, addResultOptions, createCommand, type DataFlags, required, resolveFlags } from '../args.ts';
 import { benchAgreement } from '../bench/agreement.ts';
 import { prepareSamples } from '../data/prepare.ts';
 import { createEngine } from '../engines/create.ts';
@@ -16,8 +8,9 @@ import { UserError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import { preparationOf } from '../train/preparation.ts';
+import { metricName, scoreValue } from '../train/score.ts';
 import { loadTrainedModel } from '../train/trained-model.ts';
-import { classMap, PARTS, type Part, partsOfData } from './evaluate.ts';
+import { openJudgingData, outputMap, PARTS, type Part, partsOfData } from './evaluate.ts';
 import { formatBytes, percent, printResult } from './result.ts';
 
 interface AgreementFlags extends Partial<DataFlags> {
@@ -30,9 +23,10 @@ interface AgreementFlags extends Partial<DataFlags> {
 export function agreementCommand(io: Io): Command {
   const command = createCommand(
     'agreement',
-    'how often the packed int8 model says what the f32 model says',
+    'how far the packed int8 model says what the f32 model says',
     `Packs a model in int8 in memory and runs every sample through both: the f32 model on onnxruntime, the artifact on
-the runtime that serves it. Accuracy is told too where the model knows the data's classes.`,
+the runtime that serves it. Agreement is the share of samples for which both give the same label, or the same labels; of
+models for numbers the correlation of both. Their scores are told, too, where the model knows the data's labels.`,
     [
       'slim bench agreement --model runs/small --data pets/',
       'slim bench agreement --model vit-tiny-imagenet/ --data photos/ --part all --json',
@@ -50,16 +44,15 @@ the runtime that serves it. Accuracy is told too where the model knows the data'
         `${path} is quantized already: there is no f32 model to compare with`,
         'Give the run that it was quantized from.',
       );
-    const data = await openData(required(flags.data, '--data'), inheritSplit(flags, trained.record?.configuration), io);
+    const data = await openJudgingData(required(flags.data, '--data'), trained, flags, io);
     const preparation = preparationOf(trained.preprocessing);
-    const splits = await Promise.all(partsOfData(flags.part).map((part) => prepareSamples(data, part, preparation)));
+    const splits = await Promise.all(
+      partsOfData(data, flags.part).map((part) => prepareSamples(data, part, preparation)),
+    );
     const knows = data.labels.some((label) => trained.config.labels.includes(label));
     const progress = createProgress(io.stderr, 'batch');
     const result = await benchAgreement(trained, splits, await createEngine({ engine: 'onnx', device: 'cpu' }, io), {
-      classOf:
-        knows || trained.config.labels.length === data.labels.length
-          ? classMap(trained.config.labels, data.labels)
-          : null,
+      outputOf: knows || trained.config.labels.length === data.labels.length ? outputMap(trained.config, data) : null,
       onBatch(done, total) {
         throwIfInterrupted(io.signal);
         progress.update(done, total, 'compared');
@@ -67,14 +60,23 @@ the runtime that serves it. Accuracy is told too where the model knows the data'
     });
     progress.end();
     await Promise.all(splits.map((split) => split.close()));
-    const { samples, agreement, accuracy, bytes } = result;
-    const accuracies =
-      accuracy === null ? '' : `; accuracy ${percent(accuracy.f32)} in f32, ${percent(accuracy.int8)} in int8`;
+    const { samples, agreement, bytes } = result;
+    const { problemType } = trained.config;
+    const { metric } = PROBLEMS[problemType];
+    const both = result[metric];
+    const shown = (value: number): string => scoreValue({ [metric]: value, samples });
+    const scores = both
+      ? `; ${metricName({ [metric]: both.f32, samples })} ${shown(both.f32)} in f32, ${shown(both.int8)} in int8`
+      : '';
+    const agrees =
+      problemType === 'regression'
+        ? `correlates with the f32 model at ${agreement.toFixed(4)} on ${samples} samples`
+        : `agrees on ${percent(agreement)} of ${samples} samples`;
     printResult(
       io,
       flags.json,
       { model: path, part: flags.part, ...result },
-      `the int8 artifact (${formatBytes(bytes)}) agrees on ${percent(agreement)} of ${samples} samples${accuracies}`,
+      `the int8 artifact (${formatBytes(bytes)}) ${agrees}${scores}`,
     );
   });
 }

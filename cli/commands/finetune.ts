@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
+import type { Score } from '../../runtime/artifact/problem-type.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
 import { createTokenizer } from '../../runtime/text/tokenizer.ts';
@@ -46,8 +47,9 @@ import { vitArchitecture } from '../pretrained/vit-checkpoint.ts';
 import { loadTokenizerJson } from '../text/tokenizer-files.ts';
 import { trainWordPiece } from '../text/train-wordpiece.ts';
 import { finetune } from '../train/finetune.ts';
+import { told } from '../train/score.ts';
 import { loadDenseModel } from '../train/trained-model.ts';
-import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
+import { grouped, labelsOf, printResult, samplesOf, skippedNote } from './result.ts';
 import {
   expectAugment,
   expectEvenBatch,
@@ -58,6 +60,7 @@ import {
   resolvedConfiguration,
   startRun,
   type TrainingFlags,
+  trainedOn,
   withTrainingSamples,
 } from './training.ts';
 
@@ -76,13 +79,11 @@ export interface FinetuneFlags extends TrainingFlags {
 export type GivenFinetuneFlags = Omit<FinetuneFlags, keyof SplitFlags> & Partial<SplitFlags>;
 
 /**
- * What came of it: the run's folder, accuracy on the test part, 0 to 1, of `samples` samples, and how many steps were
- * done and samples skipped.
+ * What came of it: the run's folder, the score on the test part under its metric's name, of `samples` samples, and how
+ * many steps were done and samples skipped.
  */
-export interface FinetuneResult {
+export interface FinetuneResult extends Score {
   readonly run: string;
-  readonly accuracy: number;
-  readonly samples: number;
   readonly steps: number;
   /** How much of the steps' time was spent waiting for data, 0 to 1. */
   readonly dataShare: number;
@@ -136,7 +137,7 @@ ${BERT_PRESETS.join(', ')} for texts, with a vocabulary that is given or learnt 
       io,
       flags.json,
       { ...result },
-      `fine-tuned: ${percent(result.accuracy)} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`,
+      `fine-tuned: ${told(result)} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`,
     );
   });
 }
@@ -159,7 +160,10 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
   return withTrainingSamples(data, checkpoint.preprocessing, flags, io, async ({ train, test }) => {
     const options = loopOptions(flags, train.size);
     const engine = await createEngine(flags, io);
-    const configuration = resolvedConfiguration(flags, checkpoint.preprocessing, engine);
+    const configuration = {
+      ...resolvedConfiguration(flags, checkpoint.preprocessing, engine),
+      trainedOn: await trainedOn(data, places.model),
+    };
     const run = await startRun(
       'finetune',
       places.out,
@@ -168,12 +172,13 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
       options.totalSteps,
     );
     progress.line(
-      `fine-tuning ${places.model} on ${data.name} (${samplesOf(data)}, ${data.labels.length} classes), ` +
+      `fine-tuning ${places.model} on ${data.name} (${samplesOf(data)}, ${labelsOf(data)}), ` +
         `${options.totalSteps} steps, on ${engine.description}`,
     );
 
     const record = {
       kind: 'finetune' as const,
+      problemType: checkpoint.config.problemType,
       source: places.model,
       configuration,
       trainingData: train.digest,
@@ -199,7 +204,8 @@ async function startingPoint(model: string, data: Dataset, flags: FinetuneFlags,
   if (isBertPreset(model)) return bertFromScratch(model, data as TextDataset, flags, io);
   const { seed, maxTokens } = flags;
   const folder = await resolveModelFolder(model, { offline: flags.offline });
-  return loadDenseModel(folder, { labels: data.labels, imageSize: squareOf(flags), maxTokens, seed });
+  const { labels, problemType } = data;
+  return loadDenseModel(folder, { labels, problemType, imageSize: squareOf(flags), maxTokens, seed });
 }
 
 function expectFlagsFor(
@@ -244,8 +250,8 @@ function squareOf({ imageSize }: FinetuneFlags): { readonly height: number; read
   return imageSize === undefined ? undefined : { height: imageSize, width: imageSize };
 }
 
-function vitFromScratch(name: VitPreset, { labels }: PictureDataset, flags: FinetuneFlags): Checkpoint {
-  const preset = vitPreset(name, labels);
+function vitFromScratch(name: VitPreset, { labels, problemType }: PictureDataset, flags: FinetuneFlags): Checkpoint {
+  const preset = vitPreset(name, labels, problemType);
   const config = { ...preset, imageSize: squareOf(flags) ?? preset.imageSize };
   if (config.imageSize.height % config.patchSize !== 0)
     throw usageError(
@@ -268,7 +274,8 @@ async function bertFromScratch(name: BertPreset, data: TextDataset, flags: Finet
     );
   const tokenizer =
     flags.tokenizer === undefined ? await learntVocabulary(data, flags, io) : await loadTokenizerJson(flags.tokenizer);
-  const config = { ...bertPreset(name, data.labels, maxTokens), vocabSize: createTokenizer(tokenizer).vocabSize };
+  const preset = bertPreset(name, data.labels, maxTokens, data.problemType);
+  const config = { ...preset, vocabSize: createTokenizer(tokenizer).vocabSize };
   return fromScratch(bertArchitecture, config, { kind: 'text', tokenizer, maxTokens, types: true }, flags.seed);
 }
 

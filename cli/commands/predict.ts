@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { type Command, Option } from 'commander';
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import type { Answer } from '../../runtime/http/classifier.ts';
+import { defaultTopK } from '../../runtime/http/predict-request.ts';
 import type { TextInput } from '../../runtime/http/text-input.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
@@ -11,7 +13,7 @@ import type { Io } from '../io/io.ts';
 import { percent, printResult, table } from './result.ts';
 
 interface PredictFlags {
-  readonly topK: number;
+  readonly topK?: number;
   readonly text?: string;
   readonly textPair?: string;
   readonly json: boolean;
@@ -35,16 +37,22 @@ which is given with --text, in a file or, as -, on stdin.`,
     .argument('[input]', 'a picture, or a file with a text; - for stdin')
     .option('--text <text>', 'the text, instead of a file')
     .option('--text-pair <text>', 'a second text, for models that compare two')
-    .addOption(new Option('--top-k <n>', 'how many labels').argParser(integer(1, 1000)).default(5));
+    .addOption(
+      new Option('--top-k <n>', 'how many labels')
+        .argParser(integer(1, 1000))
+        .default(undefined, '5; all where several may be right'),
+    );
   addResultOptions(command);
   return command.action(async (path: string, input: string | undefined) => {
     const { topK, json, text, textPair } = await resolveFlags<PredictFlags>(command);
     const answer = await runPredict(path, { file: input, text, textPair }, topK);
-    const rows = table(answer.predictions.map(({ label, score }) => [label, percent(score)]));
+    const { problemType, ...told } = answer;
+    const shown = problemType === 'regression' ? String : percent;
+    const rows = table(answer.predictions.map(({ label, score }) => [label, shown(score)]));
     printResult(
       io,
       json,
-      { ...answer },
+      told,
       answer.truncated ? `${rows}\nonly the beginning: the text is longer than the model takes` : rows,
     );
   });
@@ -61,15 +69,15 @@ export interface PredictInput {
 export async function runPredict(
   path: string,
   given: PredictInput,
-  topK: number,
-): Promise<Answer & { readonly latencyMs: number }> {
+  topK?: number,
+): Promise<Answer & { readonly problemType: ProblemType; readonly latencyMs: number }> {
   const { file, text, textPair } = given;
   if (file?.endsWith('.slim') && !path.endsWith('.slim'))
     throw usageError('the artifact comes first', `slim predict ${file} ${path}`);
   if (file !== undefined && text !== undefined)
     throw usageError(`both ${file} and --text are given`, 'Give one of them.');
   const classifier = await openClassifier(path);
-  const { task } = classifier.info;
+  const { task, problemType } = classifier.info;
   if (task === 'image-classification' && (text ?? textPair) !== undefined) {
     throw usageError(`${path} classifies pictures, not texts`, `slim predict ${path} PICTURE`);
   }
@@ -84,9 +92,9 @@ export async function runPredict(
   try {
     const answer = await classifier.classify(
       task === 'image-classification' ? bytes : textOf(given, bytes, path),
-      topK,
+      topK ?? defaultTopK(classifier.info),
     );
-    return { ...answer, latencyMs: performance.now() - start };
+    return { ...answer, problemType, latencyMs: performance.now() - start };
   } catch (error) {
     if (error instanceof PreprocessError) throw new UserError(`${file}: ${error.message}`);
     throw error;

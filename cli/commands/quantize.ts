@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
+import { type Metric, PROBLEMS } from '../../runtime/artifact/problem-type.ts';
 import {
   addDataOptions,
   addResultOptions,
   addRunOptions,
   configurationOf,
   createCommand,
-  inheritSplit,
-  openData,
   required,
   resolveFlags,
 } from '../args.ts';
@@ -16,9 +15,10 @@ import { denseCost } from '../pclora/cost.ts';
 import { saveDescription } from '../pretrained/checkpoint.ts';
 import { quantize } from '../train/pack-trained.ts';
 import { createRunDirectory, expectApart, expectRoom } from '../train/run-directory.ts';
+import { scoreText } from '../train/score.ts';
 import { loadTrainedModel, saveStored, type TrainedModel } from '../train/trained-model.ts';
-import { type EvaluateFlags, evaluateOn } from './evaluate.ts';
-import { formatBytes, percent, printResult } from './result.ts';
+import { type EvaluateFlags, evaluateOn, openJudgingData } from './evaluate.ts';
+import { formatBytes, printResult } from './result.ts';
 import { recordedRun } from './training.ts';
 
 /** What `runQuantize` takes: where the run goes, and, where `data` is given, how its accuracy is measured. */
@@ -28,12 +28,13 @@ export interface QuantizeFlags extends Omit<EvaluateFlags, 'engine' | 'device' |
 }
 
 /** The run's folder, and the bytes of all its tensors before and after. */
-export interface QuantizeResult {
+export interface QuantizeResult extends MaybeScore {
   readonly run: string;
   readonly weightBytes: { readonly before: number; readonly after: number };
-  /** On --data's test part; null without it. */
-  readonly accuracy: number | null;
 }
+
+/** The score on --data's test part under its metric's name; null without data. */
+type MaybeScore = { readonly [M in Metric]?: number | null };
 
 /** `slim quantize`, which `runQuantize` is. */
 export function quantizeCommand(io: Io): Command {
@@ -50,12 +51,14 @@ the model runs. With --data the result is evaluated and its accuracy recorded.`,
     const flags = await resolveFlags<QuantizeFlags>(command);
     const result = await runQuantize(path, flags, io);
     const { before, after } = result.weightBytes;
-    const accuracy = result.accuracy === null ? '' : `, accuracy ${percent(result.accuracy)}`;
+    const score = Object.values(PROBLEMS).flatMap(({ metric }) =>
+      typeof result[metric] === 'number' ? [`, ${scoreText({ [metric]: result[metric], samples: 0 })}`] : [],
+    );
     printResult(
       io,
       flags.json,
       { ...result },
-      `quantized: weights ${formatBytes(before)} to ${formatBytes(after)}${accuracy}, in ${result.run}`,
+      `quantized: weights ${formatBytes(before)} to ${formatBytes(after)}${score.join('')}, in ${result.run}`,
     );
   });
 }
@@ -68,19 +71,18 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
   const trained = await loadTrainedModel(path);
   if (trained.precision === 'int8') throw new UserError(`${path} is quantized already`);
   const quantized = quantize(trained);
-  const data =
-    flags.data === undefined
-      ? null
-      : await openData(flags.data, inheritSplit(flags, trained.record?.configuration), io);
+  const data = flags.data === undefined ? null : await openJudgingData(flags.data, trained, flags, io);
   const evaluation = data && (await evaluateOn(quantized, data, { engine: 'onnx', device: 'cpu' }, io));
   const run = await createRunDirectory(out, flags.overwrite);
   const record = {
     kind: 'quantize' as const,
+    problemType: trained.config.problemType,
     source: trained.source,
     configuration: { ...trained.record?.configuration, quantize: configurationOf(flags) },
     compression: trained.compression,
     costs: trained.record?.costs ?? { teacher: null, model: denseCost(trained.model) },
   };
+  const { metric } = PROBLEMS[trained.config.problemType];
   const steps = trained.record?.steps ?? { done: 0, total: 0 };
   return recordedRun(run, record, steps.total, async () => {
     await saveDescription(run.folder, quantized);
@@ -89,7 +91,7 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
       result: {
         run: run.folder,
         weightBytes: { before: storedBytes(trained), after: storedBytes(quantized) },
-        accuracy: evaluation?.accuracy ?? null,
+        [metric]: evaluation?.[metric] ?? null,
       },
       accuracy: [...(trained.record?.accuracy ?? []), ...(evaluation ? [{ stage: 'int8', ...evaluation }] : [])],
       steps: steps.done,

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
+import { type Metric, type Score, scoreOf } from '../../runtime/artifact/problem-type.ts';
 import { random } from '../../runtime/random.ts';
 import {
   addCacheOption,
@@ -30,21 +31,23 @@ import { createProgress } from '../io/progress.ts';
 import { blockLinears, tensorsOf, WORD_EMBEDDING } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { isBertPreset, isVitPreset } from '../models/presets.ts';
+import { taskOf } from '../models/task.ts';
 import { adaptersCost, denseCost, wordEmbeddingCost } from '../pclora/cost.ts';
 import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
 import { type Checkpoint, loadDescription, saveDescription } from '../pretrained/checkpoint.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
-import { classOrder } from '../pretrained/labels.ts';
+import { headOrder } from '../pretrained/labels.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
-import { compileForward, type Evaluation, evaluateForward } from '../train/evaluate.ts';
-import { preparationOf } from '../train/preparation.ts';
+import { compileForward, evaluateForward } from '../train/evaluate.ts';
+import { expectProblemType, preparationOf } from '../train/preparation.ts';
 import { pruneCheckpoint } from '../train/prune-checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
+import { scoreValue, told } from '../train/score.ts';
 import { loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
-import { grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
+import { grouped, labelsOf, percent, printResult, samplesOf, skippedNote } from './result.ts';
 import {
   expectAugment,
   expectEvenBatch,
@@ -55,6 +58,7 @@ import {
   resolvedConfiguration,
   startRun,
   type TrainingFlags,
+  trainedOn,
   withTrainingSamples,
 } from './training.ts';
 
@@ -79,16 +83,15 @@ export interface TrainFlags extends TrainingFlags {
 /** Of how the data is split, what is not given is the teacher's. */
 export type GivenTrainFlags = Omit<TrainFlags, keyof SplitFlags> & Partial<SplitFlags>;
 
+/** The teacher's score under its metric's name: `teacherAccuracy`. */
+type TeacherScore = { readonly [M in Metric as `teacher${Capitalize<M>}`]?: number };
+
 /**
- * What came of it: the run's folder, and accuracies, 0 to 1, of student and teacher on the same `samples` samples of
- * the test part.
+ * What came of it: the run's folder, and scores of student (adapters only) and teacher on the same `samples` samples of
+ * the test part, under their metric's name.
  */
-export interface TrainResult {
+export interface TrainResult extends Score, TeacherScore {
   readonly run: string;
-  /** Adapters only. */
-  readonly accuracy: number;
-  readonly samples: number;
-  readonly teacherAccuracy: number;
   readonly steps: number;
   /** How much of the steps' time was spent waiting for data, 0 to 1. */
   readonly dataShare: number;
@@ -165,16 +168,17 @@ as they would ship.`,
   return command.action(async () => {
     const flags = await resolveFlags<GivenTrainFlags>(command);
     const result = await runTrain(flags, io);
-    const { accuracy, teacherAccuracy } = result;
+    const { metric, value } = scoreOf(result);
+    const teacher = { [metric]: result[teacherKey(metric)], samples: result.samples };
     const kept =
-      teacherAccuracy > 0
-        ? ` (${percent(accuracy / teacherAccuracy, 1)} of the teacher's ${percent(teacherAccuracy)})`
+      scoreOf(teacher).value > 0
+        ? ` (${percent(value / scoreOf(teacher).value, 1)} of the teacher's ${scoreValue(teacher)})`
         : '';
     printResult(
       io,
       flags.json,
       { ...result },
-      `compressed: ${percent(accuracy)}${kept} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`,
+      `compressed: ${told(result)}${kept} on ${result.samples} samples${skippedNote(result)}, in ${result.run}`,
     );
   });
 }
@@ -189,9 +193,11 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       `--model ${places.model} is a preset: it has no trained weights to compress`,
       `Train it first: slim finetune --model ${places.model} ...`,
     );
-  const data = await openData(places.data, flags, io);
+  const folder = await resolveModelFolder(places.model, { offline: flags.offline });
+  const { problemType } = (await loadDescription(folder)).config;
+  const data = await openData(places.data, { ...flags, task: flags.task ?? taskOf(problemType) }, io);
   expectAugment(data, flags);
-  const loaded = await loadTeacher(places.model, data, flags);
+  const loaded = await loadTeacher(places.model, folder, data, flags);
   const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, io) : loaded;
   const { model } = teacher;
   const ranks = resolveRanks(model.layers, {
@@ -211,7 +217,10 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       init: flags.init,
     };
     const engine = await createEngine(flags, io);
-    const configuration = resolvedConfiguration(flags, teacher.preprocessing, engine);
+    const configuration = {
+      ...resolvedConfiguration(flags, teacher.preprocessing, engine),
+      trainedOn: await trainedOn(data, places.model),
+    };
     const run = await startRun(
       'compress',
       places.out,
@@ -229,12 +238,13 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     }
     for (const notice of embeddingNotices(model, ranks)) progress.line(`note: ${notice}`);
     progress.line(
-      `compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}), ` +
+      `compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}, ${labelsOf(data)}), ` +
         `${options.totalSteps} steps, on ${engine.description}`,
     );
 
     const record = {
       kind: 'compress' as const,
+      problemType: teacher.config.problemType,
       source: (await readRunRecord(places.model))?.source ?? places.model,
       configuration,
       trainingData: train.digest,
@@ -244,11 +254,9 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
       const unpruned = teacher === loaded ? null : await evaluateUnpruned(engine, loaded, data, io);
       if (unpruned)
-        progress.line(
-          `teacher with its whole vocabulary: ${percent(unpruned.accuracy)} on ${unpruned.samples} samples`,
-        );
+        progress.line(`teacher with its whole vocabulary: ${told(unpruned)} on ${unpruned.samples} samples`);
       const before = await evaluateDense(engine, teacher, test, io);
-      progress.line(`teacher: ${percent(before.accuracy)} on ${before.samples} samples`);
+      progress.line(`teacher: ${told(before)} on ${before.samples} samples`);
       const pclora = {
         adapters: { init: flags.init, ranks, scaling: compression.scaling },
         schedule: flags.schedule,
@@ -271,7 +279,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
         result: {
           run: run.folder,
           ...evaluation,
-          teacherAccuracy: (unpruned ?? before).accuracy,
+          [teacherKey(scoreOf(before).metric)]: scoreOf(unpruned ?? before).value,
           steps,
           dataShare,
           skipped: data.skipped,
@@ -285,6 +293,10 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       };
     });
   });
+}
+
+function teacherKey<M extends Metric>(metric: M): `teacher${Capitalize<M>}` {
+  return `teacher${metric[0].toUpperCase()}${metric.slice(1)}` as `teacher${Capitalize<M>}`;
 }
 
 /** What factors save of the word embeddings, and what they cost. */
@@ -303,36 +315,46 @@ function embeddingNotices(model: Model, ranks: ReadonlyMap<string, number>): str
  * A dense model that knows the data's classes, which come in the data's order. UserError where it was not trained to
  * tell them apart.
  */
-async function loadTeacher(name: string, data: Dataset, { offline, maxTokens }: TrainFlags): Promise<Checkpoint> {
-  const { labels } = data;
-  const folder = await resolveModelFolder(name, { offline });
-  const teacher = await loadDenseModel(folder, { labels, maxTokens, seed: 0 });
+async function loadTeacher(
+  name: string,
+  folder: string,
+  data: Dataset,
+  { maxTokens }: TrainFlags,
+): Promise<Checkpoint> {
+  const { labels, problemType } = data;
+  const { config: stored } = await loadDescription(folder);
+  expectProblemType(name, stored.problemType, data);
+  const teacher = await loadDenseModel(folder, { labels, problemType, maxTokens, seed: 0 });
   expectKind(teacher.preprocessing.kind, data);
   if (!teacher.newHead) return teacher;
-  const { labels: known } = (await loadDescription(folder)).config;
+  const { labels: known } = stored;
   const some = (names: readonly string[]): string =>
     `${names.slice(0, 3).join(', ')}${names.length > 3 ? ' ...' : ''} (${names.length})`;
   const why =
-    classOrder(known, labels) === null
+    headOrder(stored, { labels, problemType }) === null
       ? `the teacher's labels are ${some(known)}, the data's are ${some(labels)}`
       : `${name} has no trained classification head`;
   throw new UserError(why, `Fine-tune it first: slim finetune --model ${name} --data ...`);
 }
 
-async function evaluateDense(engine: Engine, teacher: Checkpoint, test: Samples, { signal }: Io): Promise<Evaluation> {
+async function evaluateDense(engine: Engine, teacher: Checkpoint, test: Samples, { signal }: Io): Promise<Score> {
   const { model, tensors } = teacher;
   const specs = tensorsOf(model.layers);
   const forward = compileForward(engine, teacher, denseParts(specs));
   const uploaded = uploadTensors(engine, specs, tensors);
   const onBatch = (): void => throwIfInterrupted(signal);
-  const evaluation = await untilInterrupted(signal, evaluateForward(engine, forward, uploaded, test, { onBatch }));
+  const { problemType } = model;
+  const evaluation = await untilInterrupted(
+    signal,
+    evaluateForward(engine, forward, uploaded, test, { problemType, onBatch }),
+  );
   for (const tensor of Object.values(uploaded)) tensor.dispose();
   await forward.dispose();
   return evaluation;
 }
 
 /** The teacher as it came, on texts in its own tokens. */
-async function evaluateUnpruned(engine: Engine, teacher: Checkpoint, data: Dataset, io: Io): Promise<Evaluation> {
+async function evaluateUnpruned(engine: Engine, teacher: Checkpoint, data: Dataset, io: Io): Promise<Score> {
   const test = await prepareSamples(data, 'test', preparationOf(teacher.preprocessing));
   try {
     return await evaluateDense(engine, teacher, test, io);

@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import { looksLikeCifar10, openCifar10 } from './cifar10.ts';
 import { openGlyphs } from './glyphs.ts';
@@ -22,8 +23,20 @@ or train/CLASS/*.txt with test/.`;
  * Throws a UserError that says what is wrong with it.
  */
 export async function openDataset(path: string, options: TextDatasetOptions): Promise<Dataset> {
-  return (await openTexts(path, options)) ?? openPictures(path, options);
+  const data = (await openTexts(path, options)) ?? (await openPictures(path, options));
+  if (options.task !== undefined && data.problemType !== options.task)
+    throw new UserError(
+      `${path} has one label for each ${data.kind === 'image' ? 'picture' : 'text'}, and ${ASKED[options.task]} asked for`,
+      'Folders name one class a sample: any number of labels, or numbers, stand in a table.',
+    );
+  return data;
 }
+
+const ASKED: Readonly<Record<ProblemType, string>> = {
+  single_label_classification: 'one label is',
+  multi_label_classification: 'any number of labels is',
+  regression: 'numbers are',
+};
 
 /**
  * Opens a data set of pictures: an image folder, CIFAR-10's binary records, or `glyphs` (drawn, needs no files;

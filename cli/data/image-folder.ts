@@ -2,12 +2,13 @@
  * A folder a class, as torchvision's ImageFolder: train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg split by seed.
  */
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { checkPicture } from '../../runtime/preprocess/decode.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { random, shuffled } from '../../runtime/random.ts';
 import { UserError } from '../io/errors.ts';
 import { mapAtOnce } from './at-once.ts';
+import { contentsHash, judgesWhole, seenNotices } from './contents.ts';
 import type { PictureFile } from './file-split.ts';
 import { fileSplit } from './file-split.ts';
 import { readPicture, unreadablePicture } from './picture-source.ts';
@@ -27,9 +28,12 @@ export async function openImageFolder(
   folders: readonly string[],
   options: DatasetOptions,
 ): Promise<PictureDataset> {
-  const { labels, train, test } = await (folders.includes('train')
-    ? readSplits(folder, folders)
-    : divide(folder, folders, options));
+  const hasSplit = folders.includes('train');
+  if (!hasSplit && options.judging) {
+    const whole = await wholeFolder(folder, folders, options);
+    if (whole !== null) return whole;
+  }
+  const { labels, train, test } = await (hasSplit ? readSplits(folder, folders) : divide(folder, folders, options));
   const readable = { train: await checkFiles(train, options), test: await checkFiles(test, options) };
   const kept = readable.train.length + readable.test.length;
   if (readable.train.length === 0 || readable.test.length === 0) {
@@ -48,18 +52,69 @@ export async function openImageFolder(
   const { seed, validationFraction } = options;
   const place = (part: string) => ({
     folder,
-    origin: JSON.stringify(
-      folders.includes('train') ? { folder: whole, part } : { folder: whole, part, seed, validationFraction },
-    ),
+    origin: JSON.stringify(hasSplit ? { folder: whole, part } : { folder: whole, part, seed, validationFraction }),
   });
   return {
     kind: 'image',
+    problemType: 'single_label_classification',
     name: folder,
     labels,
     train: fileSplit(readable.train, place('train')),
     test: fileSplit(readable.test, place('test')),
     skipped: train.length + test.length - kept,
+    contents: {
+      digest: await digestOf([...readable.train, ...(hasSplit ? [] : readable.test)], labels),
+      heldOut: !hasSplit,
+    },
+    notices: [],
   };
+}
+
+/**
+ * All pictures of a folder that is only to judge a model, or of its part for testing where it has no other; null where
+ * the model was trained on a share of them.
+ */
+async function wholeFolder(
+  folder: string,
+  folders: readonly string[],
+  options: DatasetOptions,
+): Promise<PictureDataset | null> {
+  const part = folders.every((name) => testFolders.includes(name))
+    ? testFolders.find((name) => folders.includes(name))
+    : undefined;
+  const classes = await (part === undefined ? readClasses(folder, folders) : readClasses(join(folder, part)));
+  const labels = classes.map(({ name }) => name);
+  const files = labelled(classes, labels);
+  const readable = await checkFiles(files, options);
+  const digest = await digestOf(readable, labels);
+  if (!judgesWhole(options.judging, digest)) return null;
+  if (readable.length === 0) throw new UserError(`${folder} has no readable pictures to judge a model by`);
+  const origin = JSON.stringify({ folder: await realpath(folder), part: 'whole' });
+  return {
+    kind: 'image',
+    problemType: 'single_label_classification',
+    name: folder,
+    labels,
+    train: fileSplit([], { folder, origin }),
+    test: fileSplit(readable, { folder, origin }),
+    skipped: files.length - readable.length,
+    contents: { digest, heldOut: false },
+    notices: [
+      ...seenNotices(options.judging, digest, folder),
+      `The model is judged on all ${readable.length} pictures.`,
+    ],
+  };
+}
+
+/** Of the files' classes, names and sizes: their contents are too many bytes to go over for that. */
+async function digestOf(files: readonly PictureFile[], labels: readonly string[]): Promise<string> {
+  const lines = await mapAtOnce(
+    files,
+    async ({ path, label }) => [labels[label as number], basename(path), String((await stat(path)).size)] as const,
+  );
+  const hash = contentsHash();
+  for (const line of lines.sort((a, b) => (a.join('/') < b.join('/') ? -1 : 1))) hash.add(...line);
+  return hash.digest();
 }
 
 interface LabelledFiles {

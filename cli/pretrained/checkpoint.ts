@@ -10,10 +10,11 @@ import { exists, kindOf, readJson, writeJson } from '../io/files.ts';
 import { type Layer, tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { PRESETS } from '../models/presets.ts';
+import { taskOf } from '../models/task.ts';
 import { type Architecture, type FitOptions, type ModelConfig, type StoredPart, usedCount } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
 import { initialTensors } from './initial.ts';
-import { classOrder } from './labels.ts';
+import { headOrder } from './labels.ts';
 import { type Preprocessing, savePreprocessing } from './preprocessing.ts';
 import { saveTensors, type TensorFile, type Tensors } from './tensor-file.ts';
 import { openWeights } from './weight-files.ts';
@@ -144,7 +145,7 @@ async function readTensors(
     architecture.storedAs(storedSpecs.get(weight.name)!, stored).every(({ name }) => find(name)),
   );
 
-  const order = classOrder(stored.labels, config.labels);
+  const order = headOrder(stored, config);
   for (const layer of layers.filter((candidate) => !made.includes(candidate))) {
     for (const spec of layer.tensors) {
       const storedSpec = storedSpecs.get(spec.name)!;
@@ -184,7 +185,14 @@ function newLayers(
       notice: 'The pooler and the classification head are new: the checkpoint has none.',
     };
   if (!heads.every(isThere)) return { made: heads, notice: 'The classification head is new: the checkpoint has none.' };
-  if (classOrder(stored.labels, config.labels) !== null) return { made: [], notice: null };
+  if (headOrder(stored, config) !== null) return { made: [], notice: null };
+  if (stored.problemType !== config.problemType)
+    return {
+      made: heads,
+      notice:
+        `The classification head is new: the checkpoint is for ${taskOf(stored.problemType)}, ` +
+        `the data for ${taskOf(config.problemType)}.`,
+    };
   const [known, wanted] = [stored.labels.length, config.labels.length];
   return {
     made: heads,

@@ -21,6 +21,7 @@ export async function fitPictures(
   const config = {
     ...stored,
     labels: options.labels ?? stored.labels,
+    problemType: options.problemType ?? stored.problemType,
     imageSize: options.imageSize ?? stored.imageSize,
   };
   return { config, preprocessing: { kind: 'image', image: await loadPreprocess(folder, config) } };

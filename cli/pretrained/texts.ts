@@ -44,7 +44,8 @@ export async function fitTexts(
       'Does the tokenizer belong to these weights?',
     );
   }
-  const config = { ...stored, labels: options.labels ?? stored.labels, tokens };
+  const { labels = stored.labels, problemType = stored.problemType } = options;
+  const config = { ...stored, labels, problemType, tokens };
   return { config, preprocessing: { kind: 'text', tokenizer, maxTokens: tokens, types: typeVocabSize > 0 } };
 }
 

@@ -14,6 +14,11 @@ export function scoreValue(score: Score): string {
   return metric === 'pearson' ? value.toFixed(4) : `${(100 * value).toFixed(2)} %`;
 }
 
+/** 93.41 % of accuracy, which needs no name; micro F1 81.20 %. */
+export function told(score: Score): string {
+  return score.accuracy === undefined ? scoreText(score) : scoreValue(score);
+}
+
 /** accuracy 93.41 % · micro F1 81.20 % · Pearson 0.8731 */
 export function scoreText(score: Score): string {
   return `${metricName(score)} ${scoreValue(score)}`;

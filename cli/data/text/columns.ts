@@ -6,14 +6,16 @@ import { short } from './rows.ts';
 export interface TextColumns {
   readonly textColumn?: string;
   readonly textPairColumn?: string;
-  readonly labelColumn?: string;
+  /** Several hold a label or a number each. */
+  readonly labelColumn?: string | readonly string[];
 }
 
 /** The columns that are read, by their names in the file; `pair` is null where a sample is one text. */
 export interface Columns {
   readonly text: string;
   readonly pair: string | null;
-  readonly label: string;
+  /** One, or several that hold a label or a number each. */
+  readonly labels: readonly string[];
 }
 
 /** Two columns that belong together, as GLUE's tasks and others name them. */
@@ -44,6 +46,11 @@ const TEXTS = [
 
 const LABELS = ['label', 'labels', 'class', 'category', 'target', 'sentiment', 'intent', 'rating', 'stars', 'score'];
 
+/** Whether one of the columns has a usual name of a label's. */
+export function namesLabel(columns: readonly string[]): boolean {
+  return named(LABELS, columns) !== null;
+}
+
 /** @throws UserError where a column that was asked for is not there, or none looks like what is needed */
 export function chooseColumns(
   path: string,
@@ -55,10 +62,11 @@ export function chooseColumns(
     .map((name) => short(name) || '(no name)')
     .join(', ');
   const known = `${path} has the columns ${shown}${columns.length > 20 ? ' ...' : ''}`;
+  const labelColumns = [labelColumn ?? []].flat();
   for (const [flag, name] of [
     ['--text-column', textColumn],
     ['--text-pair-column', textPairColumn],
-    ['--label-column', labelColumn],
+    ...labelColumns.map((name) => ['--label-column', name] as const),
   ] as const) {
     if (name !== undefined && !columns.includes(name))
       throw new UserError(
@@ -66,21 +74,21 @@ export function chooseColumns(
         'Name one of them. The label is needed also where a model is only evaluated.',
       );
   }
-  const label =
-    labelColumn ??
-    named(
-      LABELS,
-      columns.filter((name) => name !== textColumn && name !== textPairColumn),
-    );
-  if (label === null)
+  const guessed = named(
+    LABELS,
+    columns.filter((name) => name !== textColumn && name !== textPairColumn),
+  );
+  const labels = labelColumns.length > 0 || guessed === null ? labelColumns : [guessed];
+  if (labels.length === 0)
     throw new UserError(
       `${known}, none of which looks like a label`,
       'Say which it is: --label-column NAME. The first line of a CSV or TSV file names the columns.',
     );
-  if (label === textColumn || label === textPairColumn)
-    throw new UserError(`the column ${label} is named for the text and for the label`, `Name another: ${known}.`);
-  const others = columns.filter((name) => name !== label);
-  if (textColumn !== undefined) return { text: textColumn, pair: textPairColumn ?? null, label };
+  const twice = labels.find((name) => name === textColumn || name === textPairColumn);
+  if (twice !== undefined)
+    throw new UserError(`the column ${twice} is named for the text and for the label`, `Name another: ${known}.`);
+  const others = columns.filter((name) => !labels.includes(name));
+  if (textColumn !== undefined) return { text: textColumn, pair: textPairColumn ?? null, labels };
   const pair = textPairColumn === undefined ? pairAmong(others) : null;
   const text =
     pair?.text ??
@@ -91,7 +99,7 @@ export function chooseColumns(
     (others.length === 1 ? others[0] : null);
   if (text === null)
     throw new UserError(`${known}, none of which looks like a text`, 'Say which it is: --text-column NAME.');
-  return { text, pair: textPairColumn ?? pair?.pair ?? null, label };
+  return { text, pair: textPairColumn ?? pair?.pair ?? null, labels };
 }
 
 function pairAmong(columns: readonly string[]): { readonly text: string; readonly pair: string } | null {

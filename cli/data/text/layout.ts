@@ -44,10 +44,10 @@ export type TextLayout =
 const UNLABELLED = 'unsup';
 
 /**
- * How texts lie at this path; null where there are none, so that it may hold pictures. UserError where files can't be
- * told apart.
+ * How texts lie at this path; null where there are none, so that it may hold pictures. With `judges`, a part that judges
+ * is enough. UserError where files can't be told apart.
  */
-export async function textLayout(path: string): Promise<TextLayout | null> {
+export async function textLayout(path: string, judges = false): Promise<TextLayout | null> {
   const kind = await kindOf(path);
   if (EXTENSION.test(path) && kind !== 'folder') {
     if (kind === 'absent') throw new UserError(`there is no file ${path}`, 'Check --data.');
@@ -56,7 +56,7 @@ export async function textLayout(path: string): Promise<TextLayout | null> {
   if (kind !== 'folder') return null;
   const { files, folders } = await list(path);
   const tables = files.filter((name) => EXTENSION.test(name));
-  return tables.length > 0 ? tableParts(path, tables) : folderParts(path, folders);
+  return tables.length > 0 ? tableParts(path, tables, judges) : folderParts(path, folders, judges);
 }
 
 async function tableFile(path: string): Promise<TableFile> {
@@ -64,7 +64,7 @@ async function tableFile(path: string): Promise<TableFile> {
   return FORMATS[extension.toLowerCase()](path);
 }
 
-async function tableParts(folder: string, names: readonly string[]): Promise<TextLayout> {
+async function tableParts(folder: string, names: readonly string[], judges: boolean): Promise<TextLayout> {
   const namesOf = (part: string): string[] => names.filter((name) => SHARD.exec(name)?.[1].toLowerCase() === part);
   const filesOf = async (found: readonly string[]): Promise<TableFile[]> => {
     const formats = new Set(found.map((name) => extname(name).toLowerCase()));
@@ -78,6 +78,7 @@ async function tableParts(folder: string, names: readonly string[]): Promise<Tex
   const train = namesOf('train');
   const test = TEST_PARTS.map(namesOf).find((found) => found.length > 0) ?? null;
   if (train.length > 0) return { kind: 'tables', train: await filesOf(train), test: test && (await filesOf(test)) };
+  if (judges && test !== null) return { kind: 'tables', train: await filesOf(test), test: null };
   if (names.length === 1 && test === null) return { kind: 'tables', train: await filesOf(names), test: null };
   throw new UserError(
     `${folder} has no training file (${names.slice(0, 4).join(', ')}${names.length > 4 ? ' ...' : ''})`,
@@ -86,7 +87,13 @@ async function tableParts(folder: string, names: readonly string[]): Promise<Tex
   );
 }
 
-async function folderParts(folder: string, folders: readonly string[]): Promise<TextLayout | null> {
+async function folderParts(folder: string, folders: readonly string[], judges: boolean): Promise<TextLayout | null> {
+  const alone = judges && folders.every((name) => TEST_PARTS.includes(name));
+  const only = alone ? TEST_PARTS.find((name) => folders.includes(name)) : undefined;
+  if (only !== undefined) {
+    const { classes, left } = await textClasses(join(folder, only));
+    return classes.length === 0 ? null : { kind: 'folders', train: classes, test: null, left };
+  }
   if (!folders.includes('train')) {
     const { classes, left } = await textClasses(folder, folders);
     return classes.length === 0 ? null : { kind: 'folders', train: classes, test: null, left };

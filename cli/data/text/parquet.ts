@@ -161,7 +161,9 @@ function classNames(note: string | null, column: string): readonly string[] | nu
   }
   const field = (value: unknown, name: string): unknown =>
     isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
-  const names = field(field(field(field(json, 'info'), 'features'), column), 'names');
+  const feature = field(field(field(json, 'info'), 'features'), column);
+  // Of a list it is its items that have names.
+  const names = field(feature, 'names') ?? field(field(feature, 'feature'), 'names');
   return Array.isArray(names) && names.every((name) => typeof name === 'string') ? (names as string[]) : null;
 }
 
