@@ -175,12 +175,12 @@ describe('numbers', () => {
   const file = work.path('likeness.tsv');
   let way: Awaited<ReturnType<typeof wholeWay>>;
   beforeAll(async () => {
-    // As STS-B: two sentences, and a number from 0 to 5 that grows with the words that are asked for.
+    // As STS-B: two sentences, and a number that grows with the words that are asked for.
     writeSentences(
       file,
       5,
       300,
-      ({ text, labels }) => `${text}\t${text.split(' ')[0]}\t${(labels.length * 1.25).toFixed(3)}`,
+      ({ text, labels }) => `${text}\t${text.split(' ')[0]}\t${(labels.length / 4).toFixed(3)}`,
     );
     writeFileSync(file, `sentence1\tsentence2\tscore\n${readFileSync(file, 'utf8')}`);
     way = await wholeWay('likeness', file);
@@ -205,7 +205,7 @@ describe('numbers', () => {
     const judged = await slimJson(['evaluate', paths.artifact, '--data', file]);
     expect(judged.pearson).toBeCloseTo(int8.pearson as number, 9);
     expect(judged.spearman).toBeGreaterThan(0.85);
-    expect(judged.rmse).toBeLessThan(1);
+    expect(judged.rmse).toBeLessThan(0.2);
     const agreement = await slimJson(['bench', 'agreement', '--model', paths.small, '--data', file]);
     expect(agreement.agreement).toBeGreaterThan(0.99);
   });
@@ -220,13 +220,13 @@ describe('numbers', () => {
   it('are answered as they are, whatever top_k is', async () => {
     const classifier = await openClassifier(way.paths.artifact);
     const app = createApp(classifier);
-    const inputs = { text: 'red green blue', text_pair: 'red' };
+    const inputs = { text: 'red a green big blue door', text_pair: 'red' };
     const [[{ label, score }]] = (await post(app, '/', { inputs, parameters: { top_k: 1 } })).body as {
       label: string;
       score: number;
     }[][];
     expect(label).toBe('score');
-    expect(score).toBeGreaterThan(2);
+    expect(score).not.toBe(1); // as a softmax of one logit is
     const ask = ['predict', way.paths.artifact, '--text', inputs.text, '--text-pair', inputs.text_pair];
     expect((await slimJson(ask)).predictions).toEqual([{ label, score }]);
     expect((await slim(ask)).stdout).toContain(`score  ${score}`);
