@@ -1,6 +1,7 @@
 /** Flags that several commands share, what their values may be, and the config file beneath them. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CacheOptions } from './data/cache/cached-split.ts';
+import type { Judging } from './data/contents.ts';
 import { type Dataset, openDataset } from './data/dataset.ts';
 import { DEVICES } from './engines/create.ts';
 import { ENGINES } from './engines/engine.ts';
@@ -9,6 +10,7 @@ import { messageOf, usageError } from './io/errors.ts';
 import { readJson } from './io/files.ts';
 import { type Io, throwIfInterrupted } from './io/io.ts';
 import { createProgress, type Progress } from './io/progress.ts';
+import { TASKS, type Task } from './models/task.ts';
 
 /** The most that --batch-size takes. */
 export const MAX_BATCH_SIZE = 65536;
@@ -45,6 +47,11 @@ export function layerRank(text: string, known: Readonly<Record<string, number>> 
   const [, name, rank] = /^([\w.]+)=(\d+)$/.exec(text) ?? [];
   if (name === undefined) throw new InvalidArgumentError('Expected NAME=RANK, such as up=16 or block.0.query=64.');
   return { ...known, [name]: Number(rank) };
+}
+
+/** Repeatable; one name stays one. */
+export function labelColumn(text: string, known?: string | readonly string[]): string | readonly string[] {
+  return known === undefined ? text : [known, text].flat();
 }
 
 /** A command that resolves its flags, runs and prints its result. */
@@ -106,7 +113,24 @@ export function addDataOptions(command: Command, { inherited = false } = {}): Co
     )
     .option('--text-column <name>', 'column that holds the text (default: guessed)')
     .option('--text-pair-column <name>', 'column that holds its second half, such as a hypothesis (default: guessed)')
-    .option('--label-column <name>', 'column that holds the label (default: guessed)')
+    .addOption(
+      new Option(
+        '--label-column <name>',
+        'column that holds the label; repeated, columns of 0 and 1, or of numbers, one each (default: guessed)',
+      ).argParser(labelColumn),
+    )
+    .option(
+      '--label-separator <text>',
+      'of several labels a sample: what stands between them in their column, such as "|"',
+    )
+    .addOption(
+      new Option('--task <name>', 'what labels are: one class, any number of labels, or numbers')
+        .choices(Object.keys(TASKS))
+        .default(
+          undefined,
+          inherited ? "the model's where it is judged or compressed, else the data tells" : 'the data tells',
+        ),
+    )
     .option('--skip-bad', 'leave out unreadable samples and count them')
     .addOption(
       inherited
@@ -183,11 +207,11 @@ export function cacheOptions(
  */
 export const SPLIT_DEFAULTS = { validationFraction: 0.2, splitSeed: 0 } as const;
 
-const COLUMNS = ['textColumn', 'textPairColumn', 'labelColumn'] as const;
+const COLUMNS = ['textColumn', 'textPairColumn', 'labelColumn', 'labelSeparator', 'task'] as const;
 
 /**
  * Data flags whose split is the one that a run was trained with: what it held out is what it may be judged on.
- * So are its columns. Flags that were given win.
+ * So are its columns, and what its labels are. Flags that were given win.
  */
 export function inheritSplit<F extends Partial<DataFlags>>(
   flags: F,
@@ -197,8 +221,7 @@ export function inheritSplit<F extends Partial<DataFlags>>(
     const value = flags[name] ?? configuration?.[name];
     return typeof value === 'number' ? value : SPLIT_DEFAULTS[name];
   };
-  const column = (name: (typeof COLUMNS)[number]): string | undefined =>
-    flags[name] ?? (typeof configuration?.[name] === 'string' ? configuration[name] : undefined);
+  const column = (name: (typeof COLUMNS)[number]): unknown => flags[name] ?? configuration?.[name];
   const columns = Object.fromEntries(
     COLUMNS.flatMap((name) => (column(name) === undefined ? [] : [[name, column(name)]])),
   );
@@ -226,18 +249,24 @@ export interface DataFlags extends SplitFlags {
   readonly data?: string;
   readonly textColumn?: string;
   readonly textPairColumn?: string;
-  readonly labelColumn?: string;
+  readonly labelColumn?: string | readonly string[];
+  readonly labelSeparator?: string;
+  readonly task?: Task;
   readonly skipBad: boolean;
 }
 
 /** Most data is read before a progress would be of use. */
 const QUIET_MS = 2000;
 
-/** The data set that the flags name. Tells how far it is where counting its rows takes long. */
+/**
+ * The data set that the flags name; with `judging` one that is to judge a model. Tells how far it is where counting its
+ * rows takes long.
+ */
 export async function openData(
   path: string,
-  { splitSeed, skipBad, validationFraction, textColumn, textPairColumn, labelColumn }: DataFlags,
+  { splitSeed, skipBad, validationFraction, textColumn, textPairColumn, labelColumn, labelSeparator, task }: DataFlags,
   { stderr, signal }: Io,
+  judging?: Judging,
 ): Promise<Dataset> {
   const progress = createProgress(stderr, 'data');
   const began = performance.now();
@@ -253,6 +282,9 @@ export async function openData(
       textColumn,
       textPairColumn,
       labelColumn,
+      labelSeparator,
+      task: task && TASKS[task],
+      judging,
       onRead,
     });
   } finally {
@@ -457,6 +489,7 @@ function configValue(option: Option, value: unknown, path: string): unknown {
     if (!Array.isArray(value)) throw wrong('Expected a list.');
     return value.reduce((known: unknown, item) => parseWith(option.parseArg ?? String, String(item), known, wrong), []);
   }
+  if (option.parseArg === labelColumn && Array.isArray(value)) return value.map(String);
   if (option.parseArg === layerRank && typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return Object.entries(value).reduce<Record<string, number>>(
       (known, [name, rank]) => parseWith(layerRank, `${name}=${String(rank)}`, known, wrong),

@@ -1,31 +1,40 @@
-/** How often the packed int8 model says what the f32 model says, on real data. */
+/** How far the packed int8 model says what the f32 model says, on real data. */
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
+import { type ProblemType, type Score, scoreOf } from '../../runtime/artifact/problem-type.ts';
 import { createEngine as createRuntime } from '../../runtime/engine/engine.ts';
 import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
+import { targetOf } from '../data/target.ts';
 import type { Engine } from '../engines/engine.ts';
 import { builtKernels } from '../io/assets.ts';
 import { uploadBatch } from '../train/batch-inputs.ts';
-import { argmax, compileForward, evaluationBatch, expectFinite } from '../train/evaluate.ts';
+import { compileForward, createJudge, evaluationBatch } from '../train/evaluate.ts';
 import { packTrained, quantize } from '../train/pack-trained.ts';
+import { argmax, createScorer } from '../train/scorer.ts';
 import { floatTensors, partsOf, type TrainedModel, weightSpecs } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
 
+/** Both models' scores, under their metric's name: `accuracy`, `microF1`, `pearson`. */
+type BothScores = {
+  readonly [M in keyof Omit<Score, 'samples'>]: { readonly f32: number; readonly int8: number } | null;
+};
+
 /** What `benchAgreement` found, over all samples of all splits together. */
-export interface Agreement {
+export interface Agreement extends BothScores {
   readonly samples: number;
-  /** Samples for which both have the same largest logit, as a share. */
+  /**
+   * Of one label: the share of samples for which both have the same largest logit. Of any number of labels: for which both
+   * give the same labels. Of numbers: Pearson's correlation of what both say.
+   */
   readonly agreement: number;
-  /** Null where the model's classes are not the data's. */
-  readonly accuracy: { readonly f32: number; readonly int8: number } | null;
   /** Of the int8 artifact. */
   readonly bytes: number;
 }
 
 /** How labels are compared, and who is told of the progress, in batches. */
 export interface AgreementOptions {
-  /** Class index in the data → class index in the model; null where they have nothing in common. */
-  readonly classOf: readonly number[] | null;
+  /** Label in the data → label in the model, by their indices; null where they have nothing in common. */
+  readonly outputOf: readonly number[] | null;
   readonly onBatch?: (done: number, total: number) => void;
 }
 
@@ -34,45 +43,67 @@ export async function benchAgreement(
   trained: TrainedModel,
   splits: readonly Samples[],
   engine: Engine,
-  { classOf, onBatch }: AgreementOptions,
+  { outputOf, onBatch }: AgreementOptions,
 ): Promise<Agreement> {
   const artifact = await readArtifact(await packTrained(quantize(trained)));
   const runtime = createRuntime(artifact, await builtKernels());
   const forward = compileForward(engine, trained, partsOf(trained));
   const weights = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
-  const classes = trained.config.labels.length;
+  const { labels: outputs, problemType } = trained.config;
   const batchSize = evaluationBatch(engine);
   const total = splits.reduce((sum, { size }) => sum + batchCount(size, { batchSize }), 0);
-  const counts = { samples: 0, agree: 0, f32: 0, int8: 0 };
+  const both = createComparison(problemType);
+  const judges = { f32: createJudge({ problemType, outputOf }), int8: createJudge({ problemType, outputOf }) };
   let done = 0;
   for (const split of splits) {
-    for await (const { inputs, tokens, sample, labels, size } of split.batches({
-      batchSize,
-      seed: 0,
-    })) {
+    for await (const { inputs, tokens, sample, labels, size, rows } of split.batches({ batchSize, seed: 0 })) {
       const uploaded = uploadBatch(engine, inputs);
-      const outputs = await (await forward.at(tokens)).run({ ...weights, ...uploaded });
-      const values = await outputs.logits.read();
+      const { logits } = await (await forward.at(tokens)).run({ ...weights, ...uploaded });
+      const values = (await logits.read()) as Float32Array;
       for (let i = 0; i < size; i++) {
-        expectFinite(values, i * classes, classes);
-        const f32 = argmax(values, i * classes, classes);
-        const int8 = argmax(runtime.infer(sample(i)), 0, classes);
-        const expected = classOf?.[labels[i]];
-        counts.samples++;
-        if (f32 === int8) counts.agree++;
-        if (f32 === expected) counts.f32++;
-        if (int8 === expected) counts.int8++;
+        const f32 = values.subarray(i * outputs.length, (i + 1) * outputs.length);
+        const int8 = runtime.infer(sample(i));
+        const target = targetOf(labels, i, batchSize);
+        judges.f32.add(f32, target, rows[i]);
+        judges.int8.add(int8, target, rows[i]);
+        both.add(f32, int8);
       }
-      for (const tensor of [...Object.values(uploaded), outputs.logits]) tensor.dispose();
+      for (const tensor of [...Object.values(uploaded), logits]) tensor.dispose();
       onBatch?.(++done, total);
     }
   }
   await forward.dispose();
-  const share = (count: number): number => count / counts.samples;
+  const { metric, value: f32 } = scoreOf(judges.f32.score());
+  const int8 = scoreOf(judges.int8.score()).value;
   return {
-    samples: counts.samples,
-    agreement: share(counts.agree),
-    accuracy: classOf && { f32: share(counts.f32), int8: share(counts.int8) },
+    samples: both.samples(),
+    agreement: both.agreement(),
+    [metric]: outputOf && { f32, int8 },
     bytes: artifact.fileBytes,
+  };
+}
+
+/** How far two models say the same: one is taken for the truth of the other. */
+function createComparison(problemType: ProblemType): {
+  add(f32: Float32Array, int8: Float32Array): void;
+  samples(): number;
+  agreement(): number;
+} {
+  if (problemType === 'multi_label_classification') {
+    let [samples, same] = [0, 0];
+    return {
+      add(f32, int8) {
+        samples++;
+        if (f32.every((logit, k) => logit > 0 === int8[k] > 0)) same++;
+      },
+      samples: () => samples,
+      agreement: () => same / samples,
+    };
+  }
+  const scorer = createScorer(problemType);
+  return {
+    add: (f32, int8) => scorer.add(int8, problemType === 'regression' ? f32 : argmax(f32)),
+    samples: () => scorer.score().samples,
+    agreement: () => scoreOf(scorer.score()).value,
   };
 }

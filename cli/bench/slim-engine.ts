@@ -45,6 +45,7 @@ export function packVariant(
 function description({ model, cost }: Pick<Variant, 'model' | 'cost'>): Description {
   return {
     task: model.architecture === 'bert' ? 'text-classification' : 'image-classification',
+    problemType: model.problemType,
     labels: model.labels,
     source: { model: 'random', architecture: model.architecture },
     compression: null,

@@ -121,9 +121,16 @@ async function readAndDispose(tensor: DeviceTensor): Promise<void> {
 function randomBatch(engine: Engine, model: Model, batch: number): Inputs {
   const source = random(1);
   const inputs = randomInputs(model, model.batchInputs(batch, { padded: true, dropout: true }), source);
-  const labels = integers(
-    Int32Array.from({ length: batch }, () => source.below(model.labels.length)),
-    [batch],
-  );
+  const { length: outputs } = model.labels;
+  const labels =
+    model.problemType === 'single_label_classification'
+      ? integers(
+          Int32Array.from({ length: batch }, () => source.below(outputs)),
+          [batch],
+        )
+      : floats(
+          Float32Array.from({ length: batch * outputs }, () => source.below(2)),
+          [batch, outputs],
+        );
   return uploadBatch(engine, { ...inputs, labels });
 }

@@ -1,13 +1,12 @@
 import { type Command, Option } from 'commander';
+import { PROBLEMS } from '../../runtime/artifact/problem-type.ts';
 import {
   addDataOptions,
   addLabelsOption,
   addResultOptions,
   createCommand,
   type DataFlags,
-  inheritSplit,
   type LabelsFlags,
-  openData,
   required,
   resolveFlags,
 } from '../args.ts';
@@ -17,10 +16,11 @@ import { createEngine } from '../engines/create.ts';
 import { UserError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
-import { findClasses, matchClasses, readLabels } from '../pretrained/class-match.ts';
+import { findClasses } from '../pretrained/class-match.ts';
 import { preparationOf } from '../train/preparation.ts';
+import { metricName, scoreValue } from '../train/score.ts';
 import { loadTrainedModel } from '../train/trained-model.ts';
-import { PARTS, type Part, partsOfData } from './evaluate.ts';
+import { openJudgingData, outputMatch, PARTS, type Part, partsOfData } from './evaluate.ts';
 import { formatBytes, percent, printResult } from './result.ts';
 
 interface AgreementFlags extends LabelsFlags, Partial<DataFlags> {
@@ -33,9 +33,10 @@ interface AgreementFlags extends LabelsFlags, Partial<DataFlags> {
 export function agreementCommand(io: Io): Command {
   const command = createCommand(
     'agreement',
-    'how often the packed int8 model says what the f32 model says',
+    'how far the packed int8 model says what the f32 model says',
     `Packs a model in int8 in memory and runs every sample through both: the f32 model on onnxruntime, the artifact on
-the runtime that serves it. Accuracy is told too where the model knows the data's classes.`,
+the runtime that serves it. Agreement is the share of samples for which both give the same label, or the same labels; of
+models for numbers the correlation of both. Their scores are told, too, where the model knows the data's labels.`,
     [
       'slim bench agreement --model runs/small --data pets/',
       'slim bench agreement --model vit-tiny-imagenet/ --data photos/ --part all --json',
@@ -53,20 +54,22 @@ the runtime that serves it. Accuracy is told too where the model knows the data'
         `${path} is quantized already: there is no f32 model to compare with`,
         'Give the run that it was quantized from.',
       );
-    const data = await openData(required(flags.data, '--data'), inheritSplit(flags, trained.record?.configuration), io);
+    const data = await openJudgingData(required(flags.data, '--data'), trained, flags, io);
     const preparation = preparationOf(trained.preprocessing);
-    const splits = await Promise.all(partsOfData(flags.part).map((part) => prepareSamples(data, part, preparation)));
+    const splits = await Promise.all(
+      partsOfData(data, flags.part).map((part) => prepareSamples(data, part, preparation)),
+    );
     const { labels } = trained.config;
     const knows = flags.labels !== undefined || data.labels.some((label) => labels.includes(label));
     // Of a model that knows none of the classes, agreement is told all the same.
     const match =
       knows || labels.length === data.labels.length
-        ? matchClasses(labels, data.labels, await readLabels(flags.labels))
+        ? await outputMatch(trained.config, data, flags)
         : findClasses(labels, data.labels);
     const progress = createProgress(io.stderr, 'batch');
     for (const notice of match?.notices ?? []) progress.line(`note: ${notice}`);
     const result = await benchAgreement(trained, splits, await createEngine({ engine: 'onnx', device: 'cpu' }, io), {
-      classOf: match?.indices ?? null,
+      outputOf: match?.indices ?? null,
       onBatch(done, total) {
         throwIfInterrupted(io.signal);
         progress.update(done, total, 'compared');
@@ -74,14 +77,23 @@ the runtime that serves it. Accuracy is told too where the model knows the data'
     });
     progress.end();
     await Promise.all(splits.map((split) => split.close()));
-    const { samples, agreement, accuracy, bytes } = result;
-    const accuracies =
-      accuracy === null ? '' : `; accuracy ${percent(accuracy.f32)} in f32, ${percent(accuracy.int8)} in int8`;
+    const { samples, agreement, bytes } = result;
+    const { problemType } = trained.config;
+    const { metric } = PROBLEMS[problemType];
+    const both = result[metric];
+    const shown = (value: number): string => scoreValue({ [metric]: value, samples });
+    const scores = both
+      ? `; ${metricName({ [metric]: both.f32, samples })} ${shown(both.f32)} in f32, ${shown(both.int8)} in int8`
+      : '';
+    const agrees =
+      problemType === 'regression'
+        ? `correlates with the f32 model at ${agreement.toFixed(4)} on ${samples} samples`
+        : `agrees on ${percent(agreement)} of ${samples} samples`;
     printResult(
       io,
       flags.json,
       { model: path, part: flags.part, ...result },
-      `the int8 artifact (${formatBytes(bytes)}) agrees on ${percent(agreement)} of ${samples} samples${accuracies}`,
+      `the int8 artifact (${formatBytes(bytes)}) ${agrees}${scores}`,
     );
   });
 }

@@ -214,7 +214,11 @@ async function askServer(
       });
       if (!response.ok) throw new UserError(`the server answered ${response.status}: ${await response.text()}`);
       const { predictions } = (await response.json()) as { predictions: { label: string; score: number }[] };
-      answers.push({ expected: labels[split.label(i)], predicted: predictions[0].label, score: predictions[0].score });
+      answers.push({
+        expected: labels[split.label(i) as number],
+        predicted: predictions[0].label,
+        score: predictions[0].score,
+      });
     }
     return answers;
   } finally {

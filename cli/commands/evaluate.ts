@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type Artifact, readArtifact } from '../../runtime/artifact/artifact.ts';
+import type { ProblemType, Score } from '../../runtime/artifact/problem-type.ts';
 import {
   addBaseOption,
   addCacheOption,
@@ -18,106 +19,178 @@ import {
   required,
   resolveFlags,
 } from '../args.ts';
+import type { TrainedOn } from '../data/contents.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type PreparedSamples, prepareSamples } from '../data/prepare.ts';
 import { createEngine, type EngineChoice } from '../engines/create.ts';
 import { openArtifact } from '../io/artifact.ts';
-import { UserError } from '../io/errors.ts';
-import { kindOf } from '../io/files.ts';
+import { UserError, usageError } from '../io/errors.ts';
+import { kindOf, writeFileAtomic } from '../io/files.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { printable } from '../io/printable.ts';
 import { createProgress } from '../io/progress.ts';
+import { taskOf } from '../models/task.ts';
 import { type ClassMatch, matchClasses, readLabels } from '../pretrained/class-match.ts';
-import { compileForward, type Evaluation, evaluateForward } from '../train/evaluate.ts';
+import { headOrder } from '../pretrained/labels.ts';
+import { compileForward, evaluateForward, type Judged } from '../train/evaluate.ts';
 import { evaluateArtifact } from '../train/evaluate-artifact.ts';
+import { createMetering, type Metrics } from '../train/metrics/metrics.ts';
+import { worstAnswers } from '../train/metrics/worst.ts';
 import { packTrained } from '../train/pack-trained.ts';
-import { artifactPreparation, preparationOf } from '../train/preparation.ts';
+import { artifactPreparation, expectProblemType, preparationOf } from '../train/preparation.ts';
 import { floatTensors, loadTrainedModel, partsOf, type TrainedModel, weightSpecs } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
-import { percent, printResult, skippedNote } from './result.ts';
+import { errorsCsv, type WrongSample } from './evaluate-errors.ts';
+import { metricsReport } from './evaluate-report.ts';
+import { printResult, skippedNote } from './result.ts';
 
 /** Which part of a data set a model is judged on. */
 export const PARTS = ['test', 'train', 'all'] as const;
 /** The samples of a data set that judge: those held out, those trained on, or both. */
 export type Part = (typeof PARTS)[number];
 
-/** What `runEvaluate` takes. A split and columns that are absent are those of the model's run. */
+/** What `runEvaluate` takes. A split, columns and a task that are absent are those of the model or its run. */
 export interface EvaluateFlags extends EngineChoice, CacheFlags, LabelsFlags, BaseFlags, Partial<DataFlags> {
   readonly part?: Part;
+  /** A CSV file for the samples that the model is most wrong about. */
+  readonly errors?: string;
   readonly json: boolean;
 }
 
-/** The accuracy, and how many samples --skip-bad left out. */
-export interface EvaluateResult extends Evaluation {
-  readonly skipped: number;
-}
+/** All metrics of the model's problem type, of how many samples they are, and how many --skip-bad left out. */
+export type EvaluateResult = Metrics & { readonly samples: number; readonly skipped: number };
+
+/** How many samples --errors writes. */
+const MOST_ERRORS = 1000;
 
 /** `slim evaluate`, which `runEvaluate` is. */
 export function evaluateCommand(io: Io): Command {
   const command = createCommand(
     'evaluate',
-    'accuracy of a run or an artifact on the test part of a data set',
-    `Counts how often a model's largest logit is the label's. Dense and compressed runs are computed by --engine; int8
-runs and .slim files by the runtime that serves them.`,
-    ['slim evaluate runs/small --data pets/', 'slim evaluate model.slim --data pets/ --json'],
+    'metrics of a run or an artifact on the test part of a data set',
+    `Of models for one label: accuracy, precision, recall and F1 of each class and their means, calibration, confusions. For
+any number of labels: micro and macro F1, mean average precision, and those of each label. For numbers: the correlations
+of Pearson and Spearman, and the root of the mean squared error. Dense and compressed runs are computed by --engine; int8
+runs and .slim files by the runtime that serves them.
+
+A file or folder that the model was not trained on judges it as a whole. Of one that it was trained on it is the part that
+was held out then, which a run and its artifact know by the data's digest.`,
+    [
+      'slim evaluate runs/small --data pets/',
+      'slim evaluate model.slim --data pets/ --json',
+      'slim evaluate reviews.slim --data test.csv --errors wrong.csv',
+    ],
   ).argument('<model>', 'a run, a Hugging Face folder, or a .slim file');
-  addLabelsOption(addCacheOption(addDataOptions(command, { inherited: true }))).addOption(
-    new Option('--part <which>', "the data's part that judges; all takes a file of its own whole")
-      .choices(PARTS)
-      .default('test'),
-  );
+  addLabelsOption(addCacheOption(addDataOptions(command, { inherited: true })))
+    .addOption(
+      new Option('--part <which>', "the data's part that judges; all takes what was trained on, too")
+        .choices(PARTS)
+        .default('test'),
+    )
+    .option(
+      '--errors <file>',
+      `write the samples that the model is most wrong about, at most ${MOST_ERRORS}, to a CSV file, worst first`,
+    );
   addResultOptions(addEngineOptions(addBaseOption(command)));
   return command.action(async (path: string) => {
     const flags = await resolveFlags<EvaluateFlags>(command);
     const result = await runEvaluate(path, flags, io);
-    printResult(
-      io,
-      flags.json,
-      { ...result },
-      `accuracy ${percent(result.accuracy)} on ${result.samples} samples${skippedNote(result)}`,
-    );
+    printResult(io, flags.json, { ...result }, metricsReport(result, `${skippedNote(result)}`));
   });
 }
 
 /** `slim evaluate` */
 export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): Promise<EvaluateResult> {
   const dataPath = required(flags.data, '--data');
+  if (flags.errors === '') throw usageError('--errors is empty: expected a file');
   const kind = await kindOf(path);
   if (kind === 'absent')
     throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
   const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path, { base: flags.base });
+  const data = await openJudgingData(dataPath, model, flags, io);
+  const { labels, problemType } = headOf(model);
+  const metering = createMetering(problemType, labels);
+  const wrong: WrongSample[] = [];
+  let samples = 0;
+  for (const part of partsOfData(data, flags.part)) {
+    const worst = worstAnswers(problemType, labels, MOST_ERRORS);
+    const score = await evaluateOn(model, data, flags, io, part, (sample) => {
+      metering.add(sample);
+      worst.add(sample);
+    });
+    samples += score.samples;
+    if (flags.errors !== undefined) wrong.push(...worst.answers().map((answer) => ({ part, ...answer })));
+  }
+  if (flags.errors !== undefined) {
+    const most = wrong.sort((a, b) => b.score - a.score).slice(0, MOST_ERRORS);
+    await writeFileAtomic(flags.errors, await errorsCsv(data, most));
+  }
+  return { ...metering.metrics(), samples, skipped: data.skipped };
+}
+
+/** The labels of a model and what it says of them. */
+export function headOf(model: Artifact | TrainedModel): {
+  readonly labels: readonly string[];
+  readonly problemType: ProblemType;
+} {
+  return 'manifest' in model ? model.manifest : model.config;
+}
+
+/**
+ * The data that judges a model, read as the model's run read its own; of what it was trained on, the part that was held
+ * out. Tells what was guessed. UserError where its labels are of another kind than what the model answers.
+ */
+export async function openJudgingData(
+  path: string,
+  model: Artifact | TrainedModel,
+  flags: Partial<DataFlags> & LabelsFlags,
+  io: Io,
+): Promise<Dataset> {
   const configuration = 'manifest' in model ? model.manifest.configuration : model.record?.configuration;
-  const data = await openData(dataPath, inheritSplit(flags, configuration), io);
-  if ((flags.part ?? 'test') === 'test')
-    for (const notice of data.notices) io.stderr.write(printable(`note: ${notice}\n`));
-  for (const notice of (await classMatch(model, data, flags)).notices) io.stderr.write(printable(`note: ${notice}\n`));
-  const evaluations: Evaluation[] = [];
-  for (const part of partsOfData(flags.part)) evaluations.push(await evaluateOn(model, data, flags, io, part));
-  const samples = evaluations.reduce((sum, one) => sum + one.samples, 0);
-  const correct = evaluations.reduce((sum, one) => sum + one.accuracy * one.samples, 0);
-  return { accuracy: samples === 0 ? 0 : Math.round(correct) / samples, samples, skipped: data.skipped };
+  const resolved = inheritSplit(flags, configuration);
+  const { problemType } = headOf(model);
+  const task = flags.task ?? taskOf(problemType);
+  const data = await openData(path, { ...resolved, task }, io, { trainedOn: recordedTraining(configuration) });
+  for (const notice of data.notices) io.stderr.write(printable(`note: ${notice}\n`));
+  expectProblemType('the model', problemType, data);
+  for (const notice of (await outputMatch(headOf(model), data, flags)).notices)
+    io.stderr.write(printable(`note: ${notice}\n`));
+  return data;
 }
 
-/** The parts of a `Dataset` that a --part stands for; the test part unless given. */
-export function partsOfData(part: Part = 'test'): readonly ('train' | 'test')[] {
-  return part === 'all' ? ['train', 'test'] : [part];
+/** What a run recorded; null where one of before there was a record trained on something. */
+function recordedTraining(configuration: Readonly<Record<string, unknown>> = {}): readonly TrainedOn[] | null {
+  const { trainedOn } = configuration;
+  if (Array.isArray(trainedOn)) return trainedOn as readonly TrainedOn[];
+  return Object.keys(configuration).some((name) => name !== 'quantize') ? null : [];
 }
 
-/** Accuracy on a part of a data set. */
+/** The parts of a `Dataset` that a --part stands for; the test part unless given. Usage error where there is none. */
+export function partsOfData({ name, train }: Dataset, part: Part = 'test'): readonly ('train' | 'test')[] {
+  const parts = (part === 'all' ? ['train', 'test'] : [part]) as readonly ('train' | 'test')[];
+  const there = parts.filter((one) => one === 'test' || train.size > 0);
+  if (there.length === 0)
+    throw usageError(`--part train: the model was trained on nothing of ${name}`, 'Leave it out: all of it judges.');
+  return there;
+}
+
+/** The score on a part of a data set; `onSample` is told of every sample. */
 export async function evaluateOn(
   model: Artifact | TrainedModel,
   data: Dataset,
   choice: EngineChoice & CacheFlags & LabelsFlags,
   io: Io,
   part: 'train' | 'test' = 'test',
-): Promise<Evaluation> {
+  onSample?: (sample: Judged) => void,
+): Promise<Score> {
   const progress = createProgress(io.stderr, 'batch');
   const onBatch = (done: number, total: number): void => {
     throwIfInterrupted(io.signal);
     progress.update(done, total, 'evaluated');
   };
   const onRow = (): void => throwIfInterrupted(io.signal);
-  const { indices: classOf } = await classMatch(model, data, choice);
+  const { indices: outputOf } = await outputMatch(headOf(model), data, choice);
+  const options = { outputOf, onSample, onBatch };
   let samples: PreparedSamples | null = null;
   try {
     const artifact =
@@ -129,11 +202,7 @@ export async function evaluateOn(
       { onRow, cache: cacheOptions(choice, data, io) },
     );
     for (const notice of samples.notices) progress.line(`note: ${notice}`);
-    if (artifact)
-      return await evaluateArtifact(artifact, samples, {
-        classOf,
-        onBatch,
-      });
+    if (artifact) return await evaluateArtifact(artifact, samples, options);
     const trained = model as TrainedModel;
     const engine = await createEngine(choice, io);
     const forward = compileForward(engine, trained, partsOf(trained));
@@ -142,22 +211,37 @@ export async function evaluateOn(
       weightSpecs(trained.model, trained.compression),
       floatTensors(trained.stored),
     );
-    const options = { classOf, onBatch };
-    const evaluation = await evaluateForward(engine, forward, tensors, samples, options);
+    const { problemType } = trained.config;
+    const score = await evaluateForward(engine, forward, tensors, samples, { problemType, ...options });
     await forward.dispose();
-    return evaluation;
+    return score;
   } finally {
     progress.end();
     await samples?.close();
   }
 }
 
-/** Which of the model's classes each of the data's is, and what was assumed. UserError where it does not know one. */
-export async function classMatch(
-  model: Artifact | TrainedModel,
-  data: Dataset,
+/**
+ * Which of the model's outputs each of the data's labels is, and what was assumed. UserError where the model does not know
+ * one, or answers another number of numbers.
+ */
+export async function outputMatch(
+  model: { readonly labels: readonly string[]; readonly problemType: ProblemType },
+  data: Pick<Dataset, 'labels' | 'problemType'>,
   { labels }: LabelsFlags,
 ): Promise<ClassMatch> {
-  const known = 'manifest' in model ? model.manifest.labels : model.config.labels;
-  return matchClasses(known, data.labels, await readLabels(labels));
+  if (model.problemType !== 'regression' || labels !== undefined)
+    return matchClasses(model.labels, data.labels, await readLabels(labels));
+  const order = headOrder(model, data);
+  if (order === null)
+    throw new UserError(
+      `the model answers ${model.labels.length} numbers (${some(model.labels)}), ` +
+        `the data has ${data.labels.length} (${some(data.labels)})`,
+      'Name the columns that hold its numbers: --label-column A --label-column B.',
+    );
+  return { indices: order, notices: [] };
+}
+
+function some(names: readonly string[]): string {
+  return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
 }

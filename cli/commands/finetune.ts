@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { StageAccuracy } from '../../runtime/artifact/manifest.ts';
+import type { Score } from '../../runtime/artifact/problem-type.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
 import { createAnyTokenizer } from '../../runtime/text/any-tokenizer.ts';
@@ -48,8 +49,9 @@ import { vitArchitecture } from '../pretrained/vit-checkpoint.ts';
 import { loadTokenizerJson } from '../text/tokenizer-files.ts';
 import { trainWordPiece } from '../text/train-wordpiece.ts';
 import { finetune } from '../train/finetune.ts';
+import { told } from '../train/score.ts';
 import { expectPreprocessing, loadDenseModel } from '../train/trained-model.ts';
-import { dominantNote, grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
+import { dominantNote, grouped, labelsOf, printResult, samplesOf, skippedNote } from './result.ts';
 import {
   batchNotices,
   expectAugment,
@@ -61,6 +63,7 @@ import {
   resolvedConfiguration,
   startRun,
   type TrainingFlags,
+  trainedOn,
   withTrainingSamples,
 } from './training.ts';
 
@@ -79,13 +82,11 @@ export interface FinetuneFlags extends TrainingFlags {
 export type GivenFinetuneFlags = Omit<FinetuneFlags, keyof SplitFlags> & Partial<SplitFlags>;
 
 /**
- * What came of it: the run's folder, accuracy on the test part, 0 to 1, of `samples` samples, and how many steps were
- * done and samples skipped.
+ * What came of it: the run's folder, the score on the test part under its metric's name, of `samples` samples, and how
+ * many steps were done and samples skipped.
  */
-export interface FinetuneResult {
+export interface FinetuneResult extends Score {
   readonly run: string;
-  readonly accuracy: number;
-  readonly samples: number;
   readonly steps: number;
   /** How much of the steps' time was spent waiting for data, 0 to 1. */
   readonly dataShare: number;
@@ -141,7 +142,7 @@ ${BERT_PRESETS.join(', ')} for texts, with a vocabulary that is given or learnt 
       io,
       flags.json,
       { ...result },
-      `fine-tuned: ${percent(result.accuracy)} on ${result.samples} samples${dominantNote(result)}` +
+      `fine-tuned: ${told(result)} on ${result.samples} samples${dominantNote(result)}` +
         `${skippedNote(result)}, in ${result.run}`,
     );
   });
@@ -166,7 +167,10 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
     const options = loopOptions(flags, train.size);
     for (const notice of batchNotices(flags, options)) createProgress(io.stderr, 'step').line(`note: ${notice}`);
     const engine = await createEngine(flags, io);
-    const configuration = resolvedConfiguration(flags, checkpoint.preprocessing, engine);
+    const configuration = {
+      ...resolvedConfiguration(flags, checkpoint.preprocessing, engine),
+      trainedOn: await trainedOn(data, places.model),
+    };
     const run = await startRun(
       'finetune',
       places.out,
@@ -175,12 +179,13 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
       options.totalSteps,
     );
     progress.line(
-      `fine-tuning ${places.model} on ${data.name} (${samplesOf(data)}, ${data.labels.length} classes), ` +
+      `fine-tuning ${places.model} on ${data.name} (${samplesOf(data)}, ${labelsOf(data)}), ` +
         `${options.totalSteps} steps, on ${engine.description}`,
     );
 
     const record = {
       kind: 'finetune' as const,
+      problemType: checkpoint.config.problemType,
       source: places.model,
       configuration,
       trainingData: train.digest,
@@ -213,6 +218,7 @@ async function startingPoint(model: string, data: Dataset, flags: FinetuneFlags,
   const { base, offline } = flags;
   const checkpoint = await loadDenseModel(folder, {
     labels: data.labels,
+    problemType: data.problemType,
     imageSize: squareOf(flags),
     maxTokens,
     seed,
@@ -265,8 +271,8 @@ function squareOf({ imageSize }: FinetuneFlags): { readonly height: number; read
   return imageSize === undefined ? undefined : { height: imageSize, width: imageSize };
 }
 
-function vitFromScratch(name: VitPreset, { labels }: PictureDataset, flags: FinetuneFlags): Checkpoint {
-  const preset = vitPreset(name, labels);
+function vitFromScratch(name: VitPreset, { labels, problemType }: PictureDataset, flags: FinetuneFlags): Checkpoint {
+  const preset = vitPreset(name, labels, problemType);
   const config = { ...preset, imageSize: squareOf(flags) ?? preset.imageSize };
   if (config.imageSize.height % config.patchSize !== 0)
     throw usageError(
@@ -289,7 +295,8 @@ async function bertFromScratch(name: BertPreset, data: TextDataset, flags: Finet
     );
   const tokenizer =
     flags.tokenizer === undefined ? await learntVocabulary(data, flags, io) : await loadTokenizerJson(flags.tokenizer);
-  const config = { ...bertPreset(name, data.labels, maxTokens), vocabSize: createAnyTokenizer(tokenizer).vocabSize };
+  const preset = bertPreset(name, data.labels, maxTokens, data.problemType);
+  const config = { ...preset, vocabSize: createAnyTokenizer(tokenizer).vocabSize };
   return fromScratch(
     bertArchitecture,
     config,

@@ -6,10 +6,12 @@ import { openArtifact } from '../io/artifact.ts';
 import { UserError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
+import { taskOf } from '../models/task.ts';
 import { denseCost } from '../pclora/cost.ts';
 import { loadDescription } from '../pretrained/checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
-import { formatBytes, formatMacs, grouped, percent, printResult, table } from './result.ts';
+import { metricName, scoreValue } from '../train/score.ts';
+import { formatBytes, formatMacs, grouped, printResult, table } from './result.ts';
 
 /** `slim inspect`. A file is read as an artifact, a folder as a run or a Hugging Face folder. */
 export function inspectCommand(io: Io): Command {
@@ -46,7 +48,7 @@ async function inspectArtifact(path: string): Promise<Report> {
   return {
     result: { kind: 'artifact', bytes: fileBytes, memoryBytes, steps: plan.steps.length, ...told },
     lines: [
-      `${path}: ${manifest.task}, ${manifest.source.architecture} from ${manifest.source.model}`,
+      `${path}: ${manifest.task} (${taskOf(manifest.problemType)}), ${manifest.source.architecture} from ${manifest.source.model}`,
       `${formatBytes(fileBytes)}, ${manifest.precision}, ${plan.steps.length} steps, ` +
         `${formatBytes(memoryBytes)} of memory when it runs`,
       `compression: ${compression}`,
@@ -78,7 +80,7 @@ async function inspectFolder(path: string): Promise<Report> {
   return {
     result: { kind: 'checkpoint', architecture: architecture.modelType, config, cost },
     lines: [
-      `${path}: ${architecture.modelType} checkpoint`,
+      `${path}: ${architecture.modelType} checkpoint, ${taskOf(config.problemType)}`,
       labelLine(config.labels),
       ...costLines({ teacher: null, model: cost }),
     ],
@@ -106,8 +108,8 @@ function accuracyLines(accuracy: readonly StageAccuracy[]): string[] {
   return [
     '',
     table([
-      ['accuracy', '', 'samples'],
-      ...accuracy.map(({ stage, accuracy: value, samples }) => [stage, percent(value), String(samples)]),
+      [metricName(accuracy[0]), '', 'samples'],
+      ...accuracy.map((score) => [score.stage, scoreValue(score), String(score.samples)]),
     ]),
   ];
 }

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { type Command, Option } from 'commander';
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import type { Answer } from '../../runtime/http/classifier.ts';
+import { defaultTopK } from '../../runtime/http/predict-request.ts';
 import type { TextInput } from '../../runtime/http/text-input.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { addResultOptions, createCommand, integer, resolveFlags } from '../args.ts';
@@ -52,21 +54,25 @@ Ctrl-C or a crash the same line with --resume goes on there.`,
     .option('--text <text>', 'the text, instead of a file')
     .option('--text-pair <text>', 'a second text, for models that compare two')
     .addOption(
-      new Option('--top-k <n>', 'how many labels').argParser(integer(1, 1000)).default(undefined, '5; of rows 1'),
+      new Option('--top-k <n>', 'how many labels')
+        .argParser(integer(1, 1000))
+        .default(undefined, '5, and all where several may be right; of rows 1'),
     );
   addRowOptions(command);
   addResultOptions(command);
   return command.action(async (path: string, inputs: readonly string[]) => {
     const flags = await resolveFlags<PredictFlags>(command);
-    const { topK = 5, json, text, textPair } = flags;
+    const { topK, json, text, textPair } = flags;
     expectArtifactFirst(path, inputs);
     if (await isForRows(path, inputs, flags)) return predictRows(path, inputs, flags, io);
     const answer = await runPredict(path, { file: inputs[0], text, textPair }, topK);
-    const rows = table(answer.predictions.map(({ label, score }) => [label, percent(score)]));
+    const { problemType, ...told } = answer;
+    const shown = problemType === 'regression' ? String : percent;
+    const rows = table(answer.predictions.map(({ label, score }) => [label, shown(score)]));
     printResult(
       io,
       json,
-      { ...answer },
+      told,
       answer.truncated ? `${rows}\nonly the beginning: the text is longer than the model takes` : rows,
     );
   });
@@ -83,13 +89,13 @@ export interface PredictInput {
 export async function runPredict(
   path: string,
   given: PredictInput,
-  topK: number,
-): Promise<Answer & { readonly latencyMs: number }> {
+  topK?: number,
+): Promise<Answer & { readonly problemType: ProblemType; readonly latencyMs: number }> {
   const { file, text, textPair } = given;
   if (file !== undefined && text !== undefined)
     throw usageError(`both ${file} and --text are given`, 'Give one of them.');
   const classifier = await openClassifier(path);
-  const { task } = classifier.info;
+  const { task, problemType } = classifier.info;
   if (task === 'image-classification' && (text ?? textPair) !== undefined) {
     throw usageError(`${path} classifies pictures, not texts`, `slim predict ${path} PICTURE`);
   }
@@ -104,9 +110,9 @@ export async function runPredict(
   try {
     const answer = await classifier.classify(
       task === 'image-classification' ? await servedBytes(bytes) : textOf(given, bytes, path),
-      topK,
+      topK ?? defaultTopK(classifier.info),
     );
-    return { ...answer, latencyMs: performance.now() - start };
+    return { ...answer, problemType, latencyMs: performance.now() - start };
   } catch (error) {
     if (error instanceof PreprocessError) throw new UserError(`${file}: ${error.message}`);
     throw error;

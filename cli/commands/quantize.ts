@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { type Metric, PROBLEMS } from '../../runtime/artifact/problem-type.ts';
 import {
   addBaseOption,
   addDataOptions,
@@ -7,21 +8,19 @@ import {
   addRunOptions,
   configurationOf,
   createCommand,
-  inheritSplit,
-  openData,
   required,
   resolveFlags,
 } from '../args.ts';
 import { UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
-import { printable } from '../io/printable.ts';
 import { denseCost } from '../pclora/cost.ts';
 import { saveDescription } from '../pretrained/checkpoint.ts';
 import { quantize } from '../train/pack-trained.ts';
 import { createRunDirectory, expectApart, expectRoom } from '../train/run-directory.ts';
+import { scoreText } from '../train/score.ts';
 import { loadTrainedModel, saveStored, type TrainedModel } from '../train/trained-model.ts';
-import { classMatch, type EvaluateFlags, evaluateOn } from './evaluate.ts';
-import { formatBytes, percent, printResult } from './result.ts';
+import { type EvaluateFlags, evaluateOn, openJudgingData } from './evaluate.ts';
+import { formatBytes, printResult } from './result.ts';
 import { recordedRun } from './training.ts';
 
 /** What `runQuantize` takes: where the run goes, and, where `data` is given, how its accuracy is measured. */
@@ -31,12 +30,13 @@ export interface QuantizeFlags extends Omit<EvaluateFlags, 'engine' | 'device' |
 }
 
 /** The run's folder, and the bytes of all its tensors before and after. */
-export interface QuantizeResult {
+export interface QuantizeResult extends MaybeScore {
   readonly run: string;
   readonly weightBytes: { readonly before: number; readonly after: number };
-  /** On --data's test part; null without it. */
-  readonly accuracy: number | null;
 }
+
+/** The score on --data's test part under its metric's name; null without data. */
+type MaybeScore = { readonly [M in Metric]?: number | null };
 
 /** `slim quantize`, which `runQuantize` is. */
 export function quantizeCommand(io: Io): Command {
@@ -53,12 +53,14 @@ the model runs. With --data the result is evaluated and its accuracy recorded.`,
     const flags = await resolveFlags<QuantizeFlags>(command);
     const result = await runQuantize(path, flags, io);
     const { before, after } = result.weightBytes;
-    const accuracy = result.accuracy === null ? '' : `, accuracy ${percent(result.accuracy)}`;
+    const score = Object.values(PROBLEMS).flatMap(({ metric }) =>
+      typeof result[metric] === 'number' ? [`, ${scoreText({ [metric]: result[metric], samples: 0 })}`] : [],
+    );
     printResult(
       io,
       flags.json,
       { ...result },
-      `quantized: weights ${formatBytes(before)} to ${formatBytes(after)}${accuracy}, in ${result.run}`,
+      `quantized: weights ${formatBytes(before)} to ${formatBytes(after)}${score.join('')}, in ${result.run}`,
     );
   });
 }
@@ -71,23 +73,19 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
   const trained = await loadTrainedModel(path, { base: flags.base });
   if (trained.precision === 'int8') throw new UserError(`${path} is quantized already`);
   const quantized = quantize(trained);
-  const data =
-    flags.data === undefined
-      ? null
-      : await openData(flags.data, inheritSplit(flags, trained.record?.configuration), io);
-  if (data !== null)
-    for (const notice of (await classMatch(quantized, data, flags)).notices)
-      io.stderr.write(printable(`note: ${notice}\n`));
+  const data = flags.data === undefined ? null : await openJudgingData(flags.data, trained, flags, io);
   const choice = { engine: 'onnx', device: 'cpu', labels: flags.labels } as const;
   const evaluation = data && (await evaluateOn(quantized, data, choice, io));
   const run = await createRunDirectory(out, flags.overwrite);
   const record = {
     kind: 'quantize' as const,
+    problemType: trained.config.problemType,
     source: trained.source,
     configuration: { ...trained.record?.configuration, quantize: configurationOf(flags) },
     compression: trained.compression,
     costs: trained.record?.costs ?? { teacher: null, model: denseCost(trained.model) },
   };
+  const { metric } = PROBLEMS[trained.config.problemType];
   const steps = trained.record?.steps ?? { done: 0, total: 0 };
   return recordedRun(run, record, steps.total, async () => {
     await saveDescription(run.folder, quantized);
@@ -96,7 +94,7 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
       result: {
         run: run.folder,
         weightBytes: { before: storedBytes(trained), after: storedBytes(quantized) },
-        accuracy: evaluation?.accuracy ?? null,
+        [metric]: evaluation?.[metric] ?? null,
       },
       accuracy: [...(trained.record?.accuracy ?? []), ...(evaluation ? [{ stage: 'int8', ...evaluation }] : [])],
       steps: steps.done,

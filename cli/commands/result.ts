@@ -13,6 +13,21 @@ export function samplesOf({ kind, train }: Dataset): string {
   return `${grouped(train.size)} ${kind === 'image' ? 'pictures' : 'texts'}`;
 }
 
+/** 5 classes · 6 labels, any number at once · a number · 3 numbers */
+export function labelsOf({ labels, problemType }: Pick<Dataset, 'labels' | 'problemType'>): string {
+  const count = grouped(labels.length);
+  switch (problemType) {
+    case 'single_label_classification':
+      return `${count} classes`;
+    case 'multi_label_classification':
+      return `${count} labels, any number at once`;
+    case 'regression':
+      return labels.length === 1 ? 'a number' : `${count} numbers`;
+    default:
+      return problemType satisfies never;
+  }
+}
+
 /** What a text says of samples that --skip-bad left out. */
 export function skippedNote({ skipped }: { readonly skipped: number }): string {
   return skipped > 0 ? `, ${skipped} skipped` : '';

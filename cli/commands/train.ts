@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
+import { type Metric, type Score, scoreOf } from '../../runtime/artifact/problem-type.ts';
 import { random } from '../../runtime/random.ts';
 import {
   addCacheOption,
@@ -33,22 +34,24 @@ import { createProgress } from '../io/progress.ts';
 import { blockLinears, tensorsOf, WORD_EMBEDDING } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { isBertPreset, isVitPreset } from '../models/presets.ts';
+import { taskOf } from '../models/task.ts';
 import { adaptersCost, denseCost, wordEmbeddingCost } from '../pclora/cost.ts';
 import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
 import { type Checkpoint, loadDescription, saveDescription } from '../pretrained/checkpoint.ts';
-import { findClasses, matchClasses, readLabels } from '../pretrained/class-match.ts';
+import { type ClassMatch, findClasses, matchClasses, readLabels } from '../pretrained/class-match.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
-import { madeUp } from '../pretrained/labels.ts';
+import { headOrder, madeUp } from '../pretrained/labels.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
-import { compileForward, type Evaluation, evaluateForward } from '../train/evaluate.ts';
-import { preparationOf } from '../train/preparation.ts';
+import { compileForward, evaluateForward } from '../train/evaluate.ts';
+import { expectProblemType, preparationOf } from '../train/preparation.ts';
 import { pruneCheckpoint } from '../train/prune-checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
+import { scoreValue, told } from '../train/score.ts';
 import { expectDense, expectPreprocessing, loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
-import { dominantNote, grouped, percent, printResult, samplesOf, skippedNote } from './result.ts';
+import { dominantNote, grouped, labelsOf, percent, printResult, samplesOf, skippedNote } from './result.ts';
 import {
   batchNotices,
   expectAugment,
@@ -60,6 +63,7 @@ import {
   resolvedConfiguration,
   startRun,
   type TrainingFlags,
+  trainedOn,
   withTrainingSamples,
 } from './training.ts';
 
@@ -84,16 +88,15 @@ export interface TrainFlags extends TrainingFlags, LabelsFlags {
 /** Of how the data is split, what is not given is the teacher's. */
 export type GivenTrainFlags = Omit<TrainFlags, keyof SplitFlags> & Partial<SplitFlags>;
 
+/** The teacher's score under its metric's name: `teacherAccuracy`. */
+type TeacherScore = { readonly [M in Metric as `teacher${Capitalize<M>}`]?: number };
+
 /**
- * What came of it: the run's folder, and accuracies, 0 to 1, of student and teacher on the same `samples` samples of
- * the test part.
+ * What came of it: the run's folder, and scores of student (adapters only) and teacher on the same `samples` samples of
+ * the test part, under their metric's name.
  */
-export interface TrainResult {
+export interface TrainResult extends Score, TeacherScore {
   readonly run: string;
-  /** Adapters only. */
-  readonly accuracy: number;
-  readonly samples: number;
-  readonly teacherAccuracy: number;
   readonly steps: number;
   /** How much of the steps' time was spent waiting for data, 0 to 1. */
   readonly dataShare: number;
@@ -172,16 +175,17 @@ as they would ship.`,
   return command.action(async () => {
     const flags = await resolveFlags<GivenTrainFlags>(command);
     const result = await runTrain(flags, io);
-    const { accuracy, teacherAccuracy } = result;
+    const { metric, value } = scoreOf(result);
+    const teacher = { [metric]: result[teacherKey(metric)], samples: result.samples };
     const kept =
-      teacherAccuracy > 0
-        ? ` (${percent(accuracy / teacherAccuracy, 1)} of the teacher's ${percent(teacherAccuracy)})`
+      scoreOf(teacher).value > 0
+        ? ` (${percent(value / scoreOf(teacher).value, 1)} of the teacher's ${scoreValue(teacher)})`
         : '';
     printResult(
       io,
       flags.json,
       { ...result },
-      `compressed: ${percent(accuracy)}${kept} on ${result.samples} samples${dominantNote(result)}` +
+      `compressed: ${told(result)}${kept} on ${result.samples} samples${dominantNote(result)}` +
         `${skippedNote(result)}, in ${result.run}`,
     );
   });
@@ -197,9 +201,13 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       `--model ${places.model} is a preset: it has no trained weights to compress`,
       `Train it first: slim finetune --model ${places.model} ...`,
     );
-  const data = await openData(places.data, flags, io);
+  const folder = await resolveModelFolder(places.model, { offline: flags.offline });
+  await expectDense(folder);
+  const { base, offline } = flags;
+  const { problemType } = (await loadDescription(folder, { base, offline })).config;
+  const data = await openData(places.data, { ...flags, task: flags.task ?? taskOf(problemType) }, io);
   expectAugment(data, flags);
-  const loaded = await loadTeacher(places.model, data, flags, io);
+  const loaded = await loadTeacher(places.model, folder, data, flags, io);
   const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, io) : loaded;
   const { model } = teacher;
   const ranks = resolveRanks(model.layers, {
@@ -220,7 +228,10 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       init: flags.init,
     };
     const engine = await createEngine(flags, io);
-    const configuration = resolvedConfiguration(flags, teacher.preprocessing, engine);
+    const configuration = {
+      ...resolvedConfiguration(flags, teacher.preprocessing, engine),
+      trainedOn: await trainedOn(data, places.model),
+    };
     const run = await startRun(
       'compress',
       places.out,
@@ -238,12 +249,13 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     }
     for (const notice of embeddingNotices(model, ranks)) progress.line(`note: ${notice}`);
     progress.line(
-      `compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}), ` +
+      `compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}, ${labelsOf(data)}), ` +
         `${options.totalSteps} steps, on ${engine.description}`,
     );
 
     const record = {
       kind: 'compress' as const,
+      problemType: teacher.config.problemType,
       source: (await readRunRecord(places.model))?.source ?? places.model,
       configuration,
       trainingData: train.digest,
@@ -253,11 +265,9 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
       const unpruned = teacher === loaded ? null : await evaluateUnpruned(engine, loaded, data, io);
       if (unpruned)
-        progress.line(
-          `teacher with its whole vocabulary: ${percent(unpruned.accuracy)} on ${unpruned.samples} samples`,
-        );
+        progress.line(`teacher with its whole vocabulary: ${told(unpruned)} on ${unpruned.samples} samples`);
       const before = await evaluateDense(engine, teacher, test, io);
-      progress.line(`teacher: ${percent(before.accuracy)} on ${before.samples} samples`);
+      progress.line(`teacher: ${told(before)} on ${before.samples} samples`);
       const pclora = {
         adapters: { init: flags.init, ranks, scaling: compression.scaling },
         schedule: flags.schedule,
@@ -280,7 +290,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
         result: {
           run: run.folder,
           ...evaluation,
-          teacherAccuracy: (unpruned ?? before).accuracy,
+          [teacherKey(scoreOf(before).metric)]: scoreOf(unpruned ?? before).value,
           steps,
           dataShare,
           skipped: data.skipped,
@@ -295,6 +305,10 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       };
     });
   });
+}
+
+function teacherKey<M extends Metric>(metric: M): `teacher${Capitalize<M>}` {
+  return `teacher${metric[0].toUpperCase()}${metric.slice(1)}` as `teacher${Capitalize<M>}`;
 }
 
 /** What factors save of the word embeddings, and what they cost. */
@@ -315,20 +329,21 @@ function embeddingNotices(model: Model, ranks: ReadonlyMap<string, number>): str
  */
 async function loadTeacher(
   name: string,
+  folder: string,
   data: Dataset,
   { offline, maxTokens, base, labels: file }: TrainFlags,
   { stderr }: Io,
 ): Promise<Checkpoint> {
-  const folder = await resolveModelFolder(name, { offline });
-  await expectDense(folder);
-  const { labels: known } = (await loadDescription(folder, { base, offline })).config;
-  const said = await readLabels(file);
-  const match = said === null ? findClasses(known, data.labels) : matchClasses(known, data.labels, said);
+  const { config: stored } = await loadDescription(folder, { base, offline });
+  expectProblemType(name, stored.problemType, data);
+  const { labels: known } = stored;
+  const match = await teacherMatch(stored, data, file);
   const isWhole = match !== null && known.length === data.labels.length;
   const headLabels = isWhole && madeUp(known) ? inPlace(data.labels, match.indices) : known;
   const teacher = await loadDenseModel(folder, {
     labels: isWhole ? match.indices.map((index) => headLabels[index]) : data.labels,
     headLabels,
+    problemType: data.problemType,
     maxTokens,
     base,
     offline,
@@ -349,6 +364,19 @@ async function loadTeacher(
   throw new UserError(why, `Fine-tune it first: slim finetune --model ${name} --data ...${orLabels}`);
 }
 
+/** Which of a teacher's outputs each of the data's labels is; null where it is another teacher's data. */
+async function teacherMatch(
+  stored: Pick<Checkpoint['config'], 'labels' | 'problemType'>,
+  data: Dataset,
+  file: string | undefined,
+): Promise<ClassMatch | null> {
+  const said = await readLabels(file);
+  if (said !== null) return matchClasses(stored.labels, data.labels, said);
+  if (data.problemType !== 'regression') return findClasses(stored.labels, data.labels);
+  const indices = headOrder(stored, data);
+  return indices && { indices, notices: [] };
+}
+
 /** Names by the places that they have in a model's list. */
 function inPlace(names: readonly string[], indices: readonly number[]): readonly string[] {
   const placed = [...names];
@@ -358,20 +386,24 @@ function inPlace(names: readonly string[], indices: readonly number[]): readonly
   return placed;
 }
 
-async function evaluateDense(engine: Engine, teacher: Checkpoint, test: Samples, { signal }: Io): Promise<Evaluation> {
+async function evaluateDense(engine: Engine, teacher: Checkpoint, test: Samples, { signal }: Io): Promise<Score> {
   const { model, tensors } = teacher;
   const specs = tensorsOf(model.layers);
   const forward = compileForward(engine, teacher, denseParts(specs));
   const uploaded = uploadTensors(engine, specs, tensors);
   const onBatch = (): void => throwIfInterrupted(signal);
-  const evaluation = await untilInterrupted(signal, evaluateForward(engine, forward, uploaded, test, { onBatch }));
+  const { problemType } = model;
+  const evaluation = await untilInterrupted(
+    signal,
+    evaluateForward(engine, forward, uploaded, test, { problemType, onBatch }),
+  );
   for (const tensor of Object.values(uploaded)) tensor.dispose();
   await forward.dispose();
   return evaluation;
 }
 
 /** The teacher as it came, on texts in its own tokens. */
-async function evaluateUnpruned(engine: Engine, teacher: Checkpoint, data: Dataset, io: Io): Promise<Evaluation> {
+async function evaluateUnpruned(engine: Engine, teacher: Checkpoint, data: Dataset, io: Io): Promise<Score> {
   const test = await prepareSamples(data, 'test', preparationOf(teacher.preprocessing));
   try {
     return await evaluateDense(engine, teacher, test, io);

@@ -15,6 +15,7 @@ import {
 } from '../args.ts';
 import { parseAugment } from '../data/augment.ts';
 import { classCounts, classNotices } from '../data/class-report.ts';
+import type { TrainedOn } from '../data/contents.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { batchCount } from '../data/pass.ts';
 import { type PreparedSamples, prepareSamples } from '../data/prepare.ts';
@@ -141,6 +142,13 @@ export async function withTrainingSamples<R>(
   }
 }
 
+/** What a run will have been trained on: this data, and what the model that it begins with has seen. */
+export async function trainedOn(data: Dataset, model: string): Promise<readonly TrainedOn[]> {
+  const before = (await readRunRecord(model))?.configuration.trainedOn ?? [];
+  const all = [...(before as readonly TrainedOn[]), ...(data.contents === null ? [] : [data.contents])];
+  return all.filter((one, i) => all.findIndex((other) => isDeepStrictEqual(other, one)) === i);
+}
+
 /** What happens to training pictures unless --augment says otherwise. */
 export const DEFAULT_AUGMENT = 'flip';
 
@@ -254,9 +262,9 @@ export async function startRun(
       'Resume with the command that the run began with.',
     );
   const same = JSON.parse(JSON.stringify(configuration)) as Record<string, unknown>;
-  // A run may have been moved; a cache gives the same pictures as their files.
+  // A run may have been moved; a cache gives the same pictures as their files; the training data is compared below.
   const keys = [...new Set([...Object.keys(record.configuration), ...Object.keys(same)])].filter(
-    (key) => key !== 'out' && key !== 'cache',
+    (key) => key !== 'out' && key !== 'cache' && key !== 'trainedOn',
   );
   const changed = keys.find((key) => !isDeepStrictEqual(record.configuration[key], same[key]));
   if (changed !== undefined) {
@@ -292,7 +300,10 @@ interface Finished<R> {
  */
 export async function recordedRun<R>(
   run: RunDirectory,
-  description: Pick<RunRecord, 'kind' | 'source' | 'configuration' | 'trainingData' | 'compression' | 'costs'>,
+  description: Pick<
+    RunRecord,
+    'kind' | 'problemType' | 'source' | 'configuration' | 'trainingData' | 'compression' | 'costs'
+  >,
   totalSteps: number,
   job: (onCheckpoint: (step: number) => Promise<void>) => Promise<Finished<R>>,
 ): Promise<R> {

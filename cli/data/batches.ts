@@ -9,6 +9,7 @@ import { picturePool } from './picture-pool.ts';
 import type { BatchJob, PreparedBatch } from './prepare-batch.ts';
 import { prepareBatch } from './prepare-batch.ts';
 import type { Split } from './split.ts';
+import { batchTargets, type Targets } from './target.ts';
 
 /** How pictures become batches; the pass says how many to a batch, and in which order. */
 export interface BatchOptions extends Pass {
@@ -22,10 +23,11 @@ export interface BatchOptions extends Pass {
 export interface Batch {
   /** (batchSize, H, W, 3). Graphs have static shapes, so a last, smaller batch is filled up with black. */
   readonly pictures: Uint8Array;
-  /** (batchSize): 0 in rows past `size`. */
-  readonly labels: Int32Array;
+  readonly labels: Targets;
   /** How many rows are samples. */
   readonly size: number;
+  /** Which samples they are, by their places in the split. */
+  readonly rows: readonly number[];
 }
 
 /**
@@ -55,9 +57,11 @@ async function makeBatch(
   const sources = indices.map((i) => split.source(i));
   const { pictures, decoded } = await prepare({ sources, indices, batchSize, spec, augment, seed, epoch });
   for (const { row, picture } of decoded) split.keep?.(indices[row], picture);
-  const labels = new Int32Array(batchSize);
-  labels.set(indices.map((i) => split.label(i)));
-  return { pictures, labels, size: indices.length };
+  const labels = batchTargets(
+    indices.map((i) => split.label(i)),
+    batchSize,
+  );
+  return { pictures, labels, size: indices.length, rows: indices };
 }
 
 /**

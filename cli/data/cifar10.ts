@@ -34,11 +34,13 @@ export async function openCifar10(folder: string, names: readonly string[]): Pro
     );
   return {
     kind: 'image',
+    problemType: 'single_label_classification',
     name: 'cifar10',
     labels,
     train: await split(trainName),
     test: await split(testName),
     skipped: 0,
+    contents: null,
     notices: [],
   };
 }

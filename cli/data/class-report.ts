@@ -10,17 +10,18 @@ export interface ClassCount {
   readonly test: number;
 }
 
-/** The classes in the data's order. */
+/** The classes in the data's order; none where samples have several labels, or numbers. */
 export function classCounts(data: Dataset): readonly ClassCount[] {
+  if (data.problemType !== 'single_label_classification') return [];
   const [train, test] = (['train', 'test'] as const).map((part) =>
-    data.kind === 'text' ? data[part].counts : pictureCounts(data, part),
+    data.kind === 'text' ? data[part].counts! : pictureCounts(data, part),
   );
   return data.labels.map((label, i) => ({ label, train: train[i], test: test[i] }));
 }
 
 function pictureCounts(data: Extract<Dataset, { readonly kind: 'image' }>, part: 'train' | 'test'): readonly number[] {
   const counts = data.labels.map(() => 0);
-  for (let i = 0; i < data[part].size; i++) counts[data[part].label(i)]++;
+  for (let i = 0; i < data[part].size; i++) counts[data[part].label(i) as number]++;
   return counts;
 }
 
@@ -32,6 +33,7 @@ const IMBALANCE = 5;
 
 /** All of it in sentences for the user: every class with its samples, imbalance, and names that are hardly two. */
 export function classNotices(counts: readonly ClassCount[]): readonly string[] {
+  if (counts.length === 0) return [];
   const shown = ({ label, train, test }: ClassCount): string => `${label} ${train} + ${test}`;
   const bySize = [...counts].sort((a, b) => b.train - a.train);
   const listed =
@@ -57,6 +59,7 @@ export function classNotices(counts: readonly ClassCount[]): readonly string[] {
 export function dominantClass(
   counts: readonly ClassCount[],
 ): { readonly label: string; readonly accuracy: number; readonly smallest: ClassCount } | null {
+  if (counts.length === 0) return null;
   const bySize = [...counts].sort((a, b) => b.train - a.train);
   const [largest, smallest] = [bySize[0], bySize[bySize.length - 1]];
   if (largest.train < IMBALANCE * smallest.train) return null;

@@ -1,3 +1,4 @@
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import { UserError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
 import { looksLikeCifar10, openCifar10 } from './cifar10.ts';
@@ -26,6 +27,16 @@ Of texts: a .jsonl, .json, .csv, .tsv (or .gz of these) or .parquet file, a fold
  * Throws a UserError that says what is wrong with it.
  */
 export async function openDataset(path: string, options: TextDatasetOptions): Promise<Dataset> {
+  const data = await openAny(path, options);
+  if (options.task !== undefined && data.problemType !== options.task)
+    throw new UserError(
+      `${path} has one label for each ${data.kind === 'image' ? 'picture' : 'text'}, and ${ASKED[options.task]} asked for`,
+      'Folders name one class a sample: any number of labels, or numbers, stand in a table.',
+    );
+  return data;
+}
+
+async function openAny(path: string, options: TextDatasetOptions): Promise<Dataset> {
   const layout = await textLayout(path);
   if (layout === null) return openPictures(path, options);
   const image = layout.kind === 'tables' ? await pictureColumn(layout) : null;
@@ -33,6 +44,12 @@ export async function openDataset(path: string, options: TextDatasetOptions): Pr
     ? openParquetPictures(path, layout, image, options)
     : openLaidOut(path, layout, options);
 }
+
+const ASKED: Readonly<Record<ProblemType, string>> = {
+  single_label_classification: 'one label is',
+  multi_label_classification: 'any number of labels is',
+  regression: 'numbers are',
+};
 
 /**
  * Opens a data set of pictures: an image folder, CIFAR-10's binary records, or `glyphs` (drawn, needs no files;

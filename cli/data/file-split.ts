@@ -1,12 +1,13 @@
 import type { Picture } from '../../runtime/preprocess/picture.ts';
 import { loadPicture } from './picture-source.ts';
 import type { PictureSource, Split, SplitFiles } from './split.ts';
+import type { Target } from './target.ts';
 
 /** A sample that is decoded when it is first used. */
 export interface PictureFile {
   readonly path: string;
-  /** Index into the data set's labels. */
-  readonly label: number;
+  /** Of one class the index into the data set's labels. */
+  readonly label: Target;
 }
 
 /**
@@ -32,7 +33,7 @@ export function fileSplit(
 
 /** Encoded pictures, decoded when first used and kept as far as `keptBytes` go. `label` is an index into the labels. */
 export function decodedOnUse(
-  samples: readonly { readonly source: PictureSource; readonly label: number }[],
+  samples: readonly { readonly source: PictureSource; readonly label: Target }[],
   keptBytes = defaultKeptBytes,
 ): Split {
   const kept = new Map<number, Picture>();

@@ -32,11 +32,13 @@ export function openGlyphs(name: string): PictureDataset | null {
   }
   return {
     kind: 'image',
+    problemType: 'single_label_classification',
     name,
     labels: digits.map((_, digit) => String(digit)),
     train: drawSplit(streams.train, size),
     test: drawSplit(streams.test, testSize),
     skipped: 0,
+    contents: null,
     notices: [],
   };
 }

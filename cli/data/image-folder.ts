@@ -1,18 +1,26 @@
 /** Pictures in a folder a class, as torchvision's ImageFolder; what has no part to judge by is split by seed. */
-import { readFile, realpath } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { random, shuffled } from '../../runtime/random.ts';
 import { UserError } from '../io/errors.ts';
 import { mapAtOnce } from './at-once.ts';
+import { contentsHash, judgesWhole, seenNotices } from './contents.ts';
 import { contentDigest, duplicateNotices } from './duplicates.ts';
 import type { PictureFile } from './file-split.ts';
 import { fileSplit } from './file-split.ts';
+import { listFolder } from './list-folder.ts';
+import { JUDGING_PARTS, partNamed } from './parts.ts';
 import { type ClassFolder, pictureLayout } from './picture-layout.ts';
 import { checkBytes, decodeBytes, unreadablePicture } from './picture-source.ts';
 import type { DatasetOptions, PictureDataset } from './split.ts';
 
 /** Opens the pictures in `folder`. UserErrors say what is wrong with it. */
 export async function openImageFolder(folder: string, options: DatasetOptions): Promise<PictureDataset> {
+  if (options.judging) {
+    const whole = await wholeFolder(folder, options);
+    if (whole !== null) return whole;
+  }
   const layout = await pictureLayout(folder);
   const labels = layout.train.map(({ label }) => label);
   const { train, test, notices } =
@@ -31,22 +39,78 @@ export async function openImageFolder(folder: string, options: DatasetOptions): 
     );
   }
   const whole = await realpath(folder);
+  const isDivided = layout.test === null && train !== test;
   const { seed, validationFraction } = options;
   const split = layout.test === null ? { seed, validationFraction } : {};
   const place = (part: string) => ({ folder, origin: JSON.stringify({ folder: whole, part, ...split }) });
   return {
     kind: 'image',
+    problemType: 'single_label_classification',
     name: folder,
     labels,
     train: fileSplit(checked.train.files, place('train')),
     test: fileSplit(checked.test.files, place('test')),
     skipped: checked.train.skipped + checked.test.skipped,
+    contents: {
+      digest: await contentsOf([...checked.train.files, ...(isDivided ? checked.test.files : [])], labels),
+      heldOut: isDivided,
+    },
     notices: [
       ...layout.notices,
       ...notices,
       ...(train === test ? [] : duplicateNotices(checked.train.digests, checked.test.digests, 'pictures')),
     ],
   };
+}
+
+/**
+ * All pictures of a folder that is only to judge a model, or of its part for testing where it has no other; null where
+ * the model was trained on a share of them.
+ */
+async function wholeFolder(folder: string, options: DatasetOptions): Promise<PictureDataset | null> {
+  const layout = await pictureLayout(await judgingFolder(folder));
+  if (layout.test !== null) return null;
+  const labels = layout.train.map(({ label }) => label);
+  const { files, skipped } = await checkFiles(layout.train, labels, options);
+  const digest = await contentsOf(files, labels);
+  if (!judgesWhole(options.judging, digest)) return null;
+  if (files.length === 0) throw new UserError(`${folder} has no readable pictures to judge a model by`);
+  const origin = JSON.stringify({ folder: await realpath(folder), part: 'whole' });
+  return {
+    kind: 'image',
+    problemType: 'single_label_classification',
+    name: folder,
+    labels,
+    train: fileSplit([], { folder, origin }),
+    test: fileSplit(files, { folder, origin }),
+    skipped,
+    contents: { digest, heldOut: false },
+    notices: [
+      ...layout.notices,
+      ...seenNotices(options.judging, digest, folder),
+      `The model is judged on all ${files.length} pictures.`,
+    ],
+  };
+}
+
+/** The part that judges, of a folder that has no other; else the folder itself. */
+async function judgingFolder(folder: string): Promise<string> {
+  const { folders } = await listFolder(folder);
+  const parts = folders.map(partNamed);
+  const judging = JUDGING_PARTS.find((part) => parts.includes(part));
+  const isAlone = judging !== undefined && parts.every((part) => part !== null && part !== 'train');
+  return isAlone ? join(folder, folders[parts.indexOf(judging)]) : folder;
+}
+
+/** Of the files' classes, names and sizes: their contents are too many bytes to go over for that. */
+async function contentsOf(files: readonly PictureFile[], labels: readonly string[]): Promise<string> {
+  const lines = await mapAtOnce(
+    files,
+    async ({ path, label }) => [labels[label as number], basename(path), String((await stat(path)).size)] as const,
+  );
+  const hash = contentsHash();
+  for (const line of lines.sort((a, b) => (a.join('/') < b.join('/') ? -1 : 1))) hash.add(...line);
+  return hash.digest();
 }
 
 interface LabelledFolders {
@@ -82,7 +146,7 @@ function divide(classes: readonly ClassFolder[], options: DatasetOptions): Label
       train,
       test: train,
       notices: [
-        'No class has two pictures, so none can be held out: accuracy is told on the training pictures themselves.',
+        'No class has two pictures, so none can be held out: models are judged on the training pictures themselves.',
       ],
     };
   const single = parts.filter(({ test }) => test.paths.length === 0).map(({ train: { label } }) => label);
@@ -90,7 +154,7 @@ function divide(classes: readonly ClassFolder[], options: DatasetOptions): Label
     train,
     test: parts.map((part) => part.test),
     notices: [
-      `Accuracy is told on ${count('test')} of the ${count('train') + count('test')} pictures, which are held out.`,
+      `Models are judged on ${count('test')} of the ${count('train') + count('test')} pictures, which are held out.`,
       ...(single.length === 0 ? [] : [`Of one picture only, none of which is held out: ${single.join(', ')}.`]),
     ],
   };

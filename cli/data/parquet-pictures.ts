@@ -7,12 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { messageOf, UserError } from '../io/errors.ts';
+import { contentsHash, judgesWhole, seenNotices } from './contents.ts';
 import { contentDigest, duplicateNotices } from './duplicates.ts';
 import { decodedOnUse } from './file-split.ts';
 import { checkBytes, decodeBytes } from './picture-source.ts';
 import type { DatasetOptions, PackedPicture, PictureDataset, Split } from './split.ts';
+import { isFraction } from './text/class-names.ts';
 import { chooseLabelColumn } from './text/columns.ts';
-import { hasLabels, heldOut, inOrder } from './text/dataset.ts';
+import { hasLabels, heldOut } from './text/dataset.ts';
+import { inOrder } from './text/labels.ts';
 import type { TextLayout } from './text/layout.ts';
 import { type PictureTable, short, type TableFile } from './text/rows.ts';
 import { badRow, labelOf, namesOfFiles, shown } from './text/source.ts';
@@ -20,7 +23,7 @@ import { badRow, labelOf, namesOfFiles, shown } from './text/source.ts';
 type Tables = Extract<TextLayout, { readonly kind: 'tables' }>;
 
 /** How tables of pictures are opened: as all data, and which column holds the label. */
-export type PictureTableOptions = DatasetOptions & { readonly labelColumn?: string };
+export type PictureTableOptions = DatasetOptions & { readonly labelColumn?: string | readonly string[] };
 
 /** The column of pictures in the training files; null where they hold none. UserError where they hold several. */
 export async function pictureColumn({ train: [file] }: Tables): Promise<string | null> {
@@ -42,7 +45,13 @@ export async function openParquetPictures(
 ): Promise<PictureDataset> {
   const { train } = layout;
   const columns = (await train[0].columns()).filter((name) => name !== image);
-  const label = chooseLabelColumn(train[0].path, columns, options);
+  const [named, ...more] = [options.labelColumn ?? []].flat();
+  if (more.length > 0)
+    throw new UserError(
+      `--label-column ${more[0]}: pictures have one label each, and ${named} is named, too`,
+      'Name one column.',
+    );
+  const label = chooseLabelColumn(train[0].path, columns, named);
   const labelled = await Promise.all(layout.tests.map(({ files }) => hasLabels(files[0], label)));
   const test = layout.tests.find((_, i) => labelled[i])?.files ?? null;
   const store = createStore();
@@ -50,7 +59,9 @@ export async function openParquetPictures(
   const judging = test && (await unpack(test, { image, label }, store, options));
   const order = (await train[0].namesOf?.(label)) ?? null;
   const labels = inOrder([...new Set(trained.map((sample) => sample.label))], order);
-  if (labels.length < 2) {
+  const digest = contentsOf(trained);
+  const isWhole = judging === null && judgesWhole(options.judging, digest);
+  if (labels.length < (isWhole ? 1 : 2)) {
     const found = labels.length === 0 ? 'no rows' : `one label only (${short(labels[0])})`;
     throw new UserError(
       `${path} has ${found}: there is nothing to tell apart`,
@@ -64,7 +75,7 @@ export async function openParquetPictures(
       `the label ${JSON.stringify(short(unknown.label))} is not among the training data's`,
     );
   const held =
-    judging === null
+    judging === null && !isWhole
       ? heldOut(
           trained.map((sample) => sample.label),
           options,
@@ -72,23 +83,28 @@ export async function openParquetPictures(
       : null;
   const parts =
     held === null
-      ? { train: trained, test: judging! }
+      ? { train: isWhole ? [] : trained, test: judging ?? trained }
       : { train: trained.filter((_, i) => held[i] === 0), test: trained.filter((_, i) => held[i] === 1) };
   if (parts.test.length === 0) throw new UserError(`${path} has no pictures to judge a model by`, 'Add some.');
   const passed = layout.tests.filter((_, i) => !labelled[i]);
   return {
     kind: 'image',
+    problemType: 'single_label_classification',
     name: path,
     labels,
+    contents: { digest, heldOut: held !== null },
     train: splitOf(parts.train, labels),
     test: splitOf(parts.test, labels),
     skipped: store.skipped(),
     notices: [
       `The pictures are in ${image}, the label in ${label}.`,
       ...passed.map(({ files }) => `${namesOfFiles(files)} has no labels and is left out.`),
-      held === null
-        ? `Accuracy is told on ${namesOfFiles(test!)}.`
-        : `Accuracy is told on ${parts.test.length} of the ${trained.length} pictures, which are held out.`,
+      ...(isWhole ? seenNotices(options.judging, digest, path) : []),
+      isWhole
+        ? `The model is judged on all ${trained.length} pictures.`
+        : held === null
+          ? `Models are judged on ${namesOfFiles(test!)}.`
+          : `Models are judged on ${parts.test.length} of the ${trained.length} pictures, which are held out.`,
       ...duplicateNotices(digestsOf(parts.train), digestsOf(parts.test), 'pictures'),
       `The encoded pictures take ${(store.bytes() / 1e6).toFixed(1)} MB in ${tmpdir()} while this runs.`,
     ],
@@ -99,6 +115,13 @@ interface Sample {
   readonly source: PackedPicture;
   readonly label: string;
   readonly digest: number;
+}
+
+/** Of the pictures and their classes, in their order. */
+function contentsOf(samples: readonly Sample[]): string {
+  const hash = contentsHash();
+  for (const { label, digest } of samples) hash.add(label, String(digest));
+  return hash.digest();
 }
 
 function digestsOf(samples: readonly Sample[]): readonly number[] {
@@ -141,7 +164,7 @@ async function sampleOf(
   decode: boolean,
 ): Promise<{ readonly bytes: Uint8Array; readonly label: string; readonly digest: number } | string> {
   const named = labelOf(cells[label], names);
-  if (named === null) return `expected a label in ${label}, got ${shown(cells[label])}`;
+  if (named === null || isFraction(named)) return `expected a label in ${label}, got ${shown(cells[label])}`;
   const bytes = pictureBytes(cells[image]);
   if (bytes === null) return `expected a picture in ${image}, got ${shown(cells[image])}: files beside are not read`;
   try {

@@ -125,7 +125,7 @@ async function partsOf(folder: string, content: FolderContent, parts: Parts, pla
     if (name === undefined) continue;
     const inside = await unwrapped(join(folder, name));
     if (!(await holdsClasses(inside))) notices.push(`${name}/ has no class folders with pictures, and is left out.`);
-    else if (test !== null) notices.push(`${name}/ is left out: accuracy is told on ${judging}/.`);
+    else if (test !== null) notices.push(`${name}/ is left out: models are judged on ${judging}/.`);
     else [test, judging] = [await classesOf(inside, await listFolder(inside), place, { emptyToo: true }), name];
   }
   for (const name of content.folders)
@@ -133,7 +133,7 @@ async function partsOf(folder: string, content: FolderContent, parts: Parts, pla
   notices.push(
     test === null
       ? `${folder} has ${parts.get('train')}/ and no part to judge by: a share of it is held out.`
-      : `Accuracy is told on ${judging}/.`,
+      : `Models are judged on ${judging}/.`,
   );
   return { train, test, notices };
 }

@@ -7,6 +7,7 @@ import { type Augment, noAugment } from './augment.ts';
 import { type CachedSplit, type CacheOptions, cachedSplit } from './cache/cached-split.ts';
 import type { Dataset, Split } from './dataset.ts';
 import { pictureSamples, type Samples, textSamples } from './samples.ts';
+import { batchTargets, type Targets } from './target.ts';
 import { encodeRows } from './text/encoded.ts';
 
 /** How a sample becomes a model's inputs. */
@@ -49,7 +50,10 @@ export async function prepareSamples(
 ): Promise<PreparedSamples> {
   expectKind(preparation.kind, data);
   if (data.kind === 'image' && preparation.kind === 'image') {
-    const labels = Int32Array.from({ length: data[part].size }, (_, i) => data[part].label(i));
+    const labels = batchTargets(
+      Array.from({ length: data[part].size }, (_, i) => data[part].label(i)),
+      data[part].size,
+    );
     const { split, notices, close } = await picturesOf(data[part], preparation.image, augment, cache);
     const samples = pictureSamples(split, preparation.image, augment);
     return { ...samples, notices, digest: digestOf(data.labels, labels), close };
@@ -82,7 +86,7 @@ function picturesOf(
   return cachedSplit(split, spec, augment, cache);
 }
 
-function digestOf(labels: readonly string[], samples: string | Int32Array): string {
+function digestOf(labels: readonly string[], samples: string | Targets): string {
   return `sha256:${createHash('sha256').update(JSON.stringify(labels)).update(samples).digest('hex')}`;
 }
 

@@ -9,6 +9,7 @@ import { type Augment, noAugment } from './augment.ts';
 import { batches as pictureBatches } from './batches.ts';
 import type { Pass } from './pass.ts';
 import type { Split } from './split.ts';
+import type { Targets } from './target.ts';
 import { textBatches } from './text/batches.ts';
 import type { EncodedSplit } from './text/encoded.ts';
 
@@ -26,10 +27,11 @@ export interface Batch {
    * batch; a last, smaller one is filled up.
    */
   readonly inputs: Readonly<Record<string, HostTensor>>;
-  /** (batchSize): 0 in rows past `size`. */
-  readonly labels: Int32Array;
+  readonly labels: Targets;
   /** How many rows are samples. */
   readonly size: number;
+  /** Which samples they are, by their places in the split. */
+  readonly rows: readonly number[];
   /** The length that the batch's texts are padded to, which programs are compiled for; null for pictures. */
   readonly tokens: number | null;
   /** Row i as the runtime takes it: one sample without its padding. */
@@ -43,11 +45,12 @@ export function pictureSamples(split: Split, spec: ImagePreprocess, augment: Aug
   return {
     size: split.size,
     async *batches(pass) {
-      for await (const { pictures, labels, size } of pictureBatches(split, { ...pass, spec, augment })) {
+      for await (const { pictures, labels, size, rows } of pictureBatches(split, { ...pass, spec, augment })) {
         yield {
           inputs: { pictures: bytes(pictures, [pass.batchSize, height, width, 3]) },
           labels,
           size,
+          rows,
           tokens: null,
           sample(i) {
             const pixels = new Float32Array(length);
@@ -69,7 +72,7 @@ export function textSamples(
   return {
     size: split.size,
     async *batches(pass) {
-      for await (const { ids, types, mask, labels, size, tokens } of textBatches(split, { ...pass, padId })) {
+      for await (const { ids, types, mask, labels, size, rows, tokens } of textBatches(split, { ...pass, padId })) {
         const shape = [pass.batchSize, tokens];
         yield {
           inputs: {
@@ -79,6 +82,7 @@ export function textSamples(
           },
           labels,
           size,
+          rows,
           tokens,
           sample(i) {
             const end = i * tokens + lengthOf(mask, i, tokens);

@@ -1,4 +1,8 @@
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import type { Picture } from '../../runtime/preprocess/picture.ts';
+
+import type { Judging, TrainedOn } from './contents.ts';
+import type { Target } from './target.ts';
 
 /** Where a picture is. Plain data on shared memory: it is posted to workers without copying pixels. */
 export type PictureSource =
@@ -41,8 +45,8 @@ export interface PackedPicture {
 /** Labelled pictures in a fixed order. */
 export interface Split {
   readonly size: number;
-  /** The class of sample i: an index into the data set's labels. */
-  label(i: number): number;
+  /** What is to be said of sample i: of classes the index into the data set's labels. */
+  label(i: number): Target;
   /** Where sample i's picture is now: a file the first time, perhaps decoded later. */
   source(i: number): PictureSource;
   /** Sample i's picture, decoded: RGB, upright. */
@@ -68,10 +72,14 @@ export interface PictureDataset {
   readonly kind: 'image';
   readonly name: string;
   readonly labels: readonly string[];
+  /** Folders tell one label each. */
+  readonly problemType: ProblemType;
   readonly train: Split;
   readonly test: Split;
   /** Unreadable pictures left out (--skip-bad). */
   readonly skipped: number;
+  /** What a run that trains on it has seen; null where it needs no telling apart from other data. */
+  readonly contents: TrainedOn | null;
   /** What was guessed or left out, in sentences for the user. */
   readonly notices: readonly string[];
 }
@@ -84,6 +92,10 @@ export interface DatasetOptions {
   readonly skipBad?: boolean;
   /** Share of each class held out for testing where the data has no split of its own; 0.2 unless given. */
   readonly validationFraction?: number;
+  /** There where the data is to judge a model. */
+  readonly judging?: Judging;
+  /** What is asked of the data; what it tells unless given. */
+  readonly task?: ProblemType;
   /** Told how much of a text's rows has been read, from 0 to 1. May throw to stop. */
   readonly onRead?: (share: number) => void;
 }

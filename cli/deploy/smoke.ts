@@ -1,5 +1,6 @@
 /** The first request to what was deployed: it has to answer as the artifact answers here. */
 import type { Answer } from '../../runtime/http/classifier.ts';
+import { defaultTopK } from '../../runtime/http/predict-request.ts';
 import { openClassifier } from '../io/classifier.ts';
 import { UserError } from '../io/errors.ts';
 
@@ -17,7 +18,7 @@ export async function smokeTestOf(artifactPath: string): Promise<SmokeTest> {
   const classifier = await openClassifier(artifactPath);
   const isText = classifier.info.task === 'text-classification';
   const body = isText ? new TextEncoder().encode('A lovely, quiet film.') : await gradientPng();
-  const expected = await classifier.classify(classifier.input.ofBytes(body), 5);
+  const expected = await classifier.classify(classifier.input.ofBytes(body), defaultTopK(classifier.info));
   return { contentType: isText ? 'text/plain' : 'image/png', body, expected, digest: classifier.info.digest };
 }
 

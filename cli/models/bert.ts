@@ -9,6 +9,7 @@
  * Face's to the digit.
  */
 import type { Activation } from '../../runtime/artifact/plan.ts';
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import type { Node } from '../graph/graph.ts';
 import { attention } from '../graph/ops/attention.ts';
 import { add, multiply } from '../graph/ops/binary.ts';
@@ -61,6 +62,7 @@ export interface BertConfig {
   /** Share of the values that each dropout of the head drops while training. */
   readonly headDropout: number;
   readonly labels: readonly string[];
+  readonly problemType: ProblemType;
 }
 
 /** The layer from narrow embeddings to the blocks. */
@@ -148,6 +150,7 @@ export function createBert(config: BertConfig): Model {
   return {
     architecture: variant,
     labels: config.labels,
+    problemType: config.problemType,
     layers,
     initializerRange: config.initializerRange,
     vocabularies: { ids: vocabSize, ...(hasTypes ? { types: typeVocabSize } : {}) },

@@ -1,4 +1,5 @@
 /** What every architecture provides. A new one is a file that returns this, and an entry in ../pretrained's table. */
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import type { Node } from '../graph/graph.ts';
 import type { Layer } from './layers.ts';
 
@@ -48,6 +49,8 @@ export interface Dropout {
 export interface Model {
   readonly architecture: string;
   readonly labels: readonly string[];
+  /** What the logits mean: decides the loss, the metric and the answer. */
+  readonly problemType: ProblemType;
   readonly layers: readonly Layer[];
   /** Standard deviation of freshly drawn weights. */
   readonly initializerRange: number;

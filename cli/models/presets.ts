@@ -1,4 +1,5 @@
 /** Models from scratch, by name: the usual ViTs and BERTs, and small ones that two cores train. */
+import { assumedProblemType } from '../../runtime/artifact/problem-type.ts';
 import { type BertConfig, createBert } from './bert.ts';
 import type { Model } from './model.ts';
 import { createVit, type VitConfig } from './vit.ts';
@@ -55,7 +56,11 @@ export function isBertPreset(name: string): name is BertPreset {
 }
 
 /** The config of a ViT preset for these labels. */
-export function vitPreset(preset: VitPreset, labels: readonly string[]): VitConfig {
+export function vitPreset(
+  preset: VitPreset,
+  labels: readonly string[],
+  problemType = assumedProblemType(labels.length),
+): VitConfig {
   const { side, ...sizes } = VITS[preset];
   return {
     ...sizes,
@@ -66,11 +71,17 @@ export function vitPreset(preset: VitPreset, labels: readonly string[]): VitConf
     activation: 'gelu',
     initializerRange: 0.02,
     labels,
+    problemType,
   };
 }
 
 /** The config of a BERT preset for these labels and sequences of `tokens`, at most `BERT_POSITIONS`. */
-export function bertPreset(preset: BertPreset, labels: readonly string[], tokens: number): BertConfig {
+export function bertPreset(
+  preset: BertPreset,
+  labels: readonly string[],
+  tokens: number,
+  problemType = assumedProblemType(labels.length),
+): BertConfig {
   return {
     ...BERTS[preset],
     variant: 'bert',
@@ -84,6 +95,7 @@ export function bertPreset(preset: BertPreset, labels: readonly string[], tokens
     headDropout: 0.1,
     tokens,
     labels,
+    problemType,
   };
 }
 

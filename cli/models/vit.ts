@@ -5,6 +5,7 @@
  * before the patches, in norms, and in what the head reads. Dropout, which their checkpoints set to 0, is not modelled.
  */
 import type { Activation } from '../../runtime/artifact/plan.ts';
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import type { Node } from '../graph/graph.ts';
 import { attention } from '../graph/ops/attention.ts';
 import { add, multiply } from '../graph/ops/binary.ts';
@@ -77,6 +78,7 @@ export interface VitConfig {
   readonly gated?: boolean;
   readonly initializerRange: number;
   readonly labels: readonly string[];
+  readonly problemType: ProblemType;
 }
 
 /** Tokens that stand before a picture's patches: class, distillation, registers. */
@@ -170,6 +172,7 @@ export function createVit(config: VitConfig): Model {
   return {
     architecture: config.registers ? 'dinov2_with_registers' : family.architecture,
     labels: config.labels,
+    problemType: config.problemType,
     layers,
     initializerRange: config.initializerRange,
     vocabularies: {},

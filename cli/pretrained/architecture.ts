@@ -1,3 +1,4 @@
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import type { JsonObject } from '../../runtime/artifact/schema.ts';
 import { elementCount, type Shape } from '../graph/graph.ts';
 import type { BertConfig } from '../models/bert.ts';
@@ -15,6 +16,8 @@ export type ModelConfig = VitConfig | BertConfig;
 export interface FitOptions {
   /** The data set's labels; where they are others than the checkpoint's, in whatever order, the head is made new. */
   readonly labels?: readonly string[];
+  /** The data set's; where it is another than the checkpoint's, the head is made new. */
+  readonly problemType?: ProblemType;
   /** Another size of pictures: position embeddings are interpolated. */
   readonly imageSize?: { readonly height: number; readonly width: number };
   /** The longest text in tokens, at most what the checkpoint has positions for. */

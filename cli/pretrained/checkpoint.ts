@@ -11,6 +11,7 @@ import { exists, kindOf, readJson, writeJson } from '../io/files.ts';
 import { type Layer, tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { PRESETS } from '../models/presets.ts';
+import { taskOf } from '../models/task.ts';
 import {
   type AdapterFolder,
   adapterLabels,
@@ -29,7 +30,7 @@ import {
 } from './architecture.ts';
 import { architectureOf } from './architectures.ts';
 import { initialTensors } from './initial.ts';
-import { classOrder } from './labels.ts';
+import { headOrder } from './labels.ts';
 import { type Preprocessing, savePreprocessing } from './preprocessing.ts';
 import { unwrapped, wrapperOf } from './reading.ts';
 import { expectDense, expectUnquantized } from './refused.ts';
@@ -238,7 +239,7 @@ async function readTensors(
     reading.storedAs(storedSpecs.get(weight.name)!, stored).every(({ name, absent }) => absent || find(name)),
   );
 
-  const order = classOrder(stored.labels, config.labels);
+  const order = headOrder(stored, config);
   for (const layer of layers.filter((candidate) => !made.includes(candidate))) {
     for (const spec of layer.tensors) {
       const storedSpec = storedSpecs.get(spec.name)!;
@@ -289,7 +290,14 @@ function newLayers(
       notice: 'The pooler and the classification head are new: the checkpoint has none.',
     };
   if (!heads.every(isThere)) return { made: heads, notice: 'The classification head is new: the checkpoint has none.' };
-  if (classOrder(stored.labels, config.labels) !== null) return { made: [], notice: null };
+  if (headOrder(stored, config) !== null) return { made: [], notice: null };
+  if (stored.problemType !== config.problemType)
+    return {
+      made: heads,
+      notice:
+        `The classification head is new: the checkpoint is for ${taskOf(stored.problemType)}, ` +
+        `the data for ${taskOf(config.problemType)}.`,
+    };
   const [known, wanted] = [stored.labels.length, config.labels.length];
   return {
     made: heads,

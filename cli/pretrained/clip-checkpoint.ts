@@ -4,7 +4,7 @@ import { UserError } from '../io/errors.ts';
 import type { TensorSpec } from '../models/layers.ts';
 import { createVit, type VitConfig } from '../models/vit.ts';
 import type { Architecture, ConstantTensor } from './architecture.ts';
-import { labelFields, readConfigFields } from './config-fields.ts';
+import { headFields, readConfigFields } from './config-fields.ts';
 import { adaptPositions, fitPictures } from './pictures.ts';
 import { checkVitConfig, readVitSizes, type VitDefaults, writeVitSizes } from './vit-config.ts';
 import { classTokenNamed, storedByNames, type VitNames } from './vit-names.ts';
@@ -53,6 +53,7 @@ function readConfig(json: unknown, path: string, variant: keyof typeof NAMES): V
     ...readVitSizes(fields, path, DEFAULTS[variant]),
     intermediateSize: fields.count('intermediate_size', 3072),
     labels: whole.labels(),
+    problemType: whole.problemType(),
   };
   checkVitConfig(config, path);
   return config;
@@ -73,7 +74,7 @@ function writeConfig(config: VitConfig): Record<string, unknown> {
       // Its own head, which no classifier uses.
       ...(variant === 'siglip' ? { vision_use_head: false } : {}),
     },
-    ...labelFields(config.labels),
+    ...headFields(config),
   };
 }
 

@@ -2,7 +2,7 @@
 import type { TensorSpec } from '../models/layers.ts';
 import { createVit, type VitConfig } from '../models/vit.ts';
 import type { Architecture, ConstantTensor } from './architecture.ts';
-import { labelFields, readConfigFields } from './config-fields.ts';
+import { headFields, readConfigFields } from './config-fields.ts';
 import { adaptPositions, fitToPreprocessor } from './pictures.ts';
 import { checkVitConfig, readVitSizes, writeVitSizes } from './vit-config.ts';
 import { storedByNames, type VitNames, withoutTheirPositions } from './vit-names.ts';
@@ -55,6 +55,7 @@ function readConfig(json: unknown, path: string, hasRegisters: boolean): VitConf
     ...(hasRegisters ? { registers: fields.count('num_register_tokens', 4, 256) } : {}),
     ...(fields.flag('qkv_bias', true) ? {} : { qkvBias: false }),
     labels: fields.labels(),
+    problemType: fields.problemType(),
   };
   checkVitConfig(config, path);
   return config;
@@ -76,7 +77,7 @@ function writeConfig(config: VitConfig): Record<string, unknown> {
     attention_probs_dropout_prob: 0,
     drop_path_rate: 0,
     qkv_bias: true,
-    ...labelFields(config.labels),
+    ...headFields(config),
   };
 }
 

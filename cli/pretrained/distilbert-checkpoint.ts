@@ -1,7 +1,7 @@
 /** DistilBERT in Hugging Face's words: the only place that knows their names for it. */
 import { type BertConfig, createBert } from '../models/bert.ts';
 import { type Architecture, checkpointName, wholePart } from './architecture.ts';
-import { labelFields, MAX_LAYERS, readConfigFields } from './config-fields.ts';
+import { headFields, MAX_LAYERS, readConfigFields } from './config-fields.ts';
 import { hiddenActName, readHiddenAct } from './hidden-act.ts';
 import { checkTextConfig, expectSupported, fitTexts, usualTokens } from './texts.ts';
 
@@ -50,6 +50,7 @@ function readConfig(json: unknown, path: string): BertConfig {
     tokens: usualTokens(maxPositions),
     headDropout: fields.number('seq_classif_dropout', 0.2),
     labels: fields.labels(),
+    problemType: fields.problemType(),
   };
   checkTextConfig(config, path);
   return config;
@@ -69,7 +70,7 @@ function writeConfig(config: BertConfig): Record<string, unknown> {
     activation: hiddenActName(config.activation),
     initializer_range: config.initializerRange,
     seq_classif_dropout: config.headDropout,
-    ...labelFields(config.labels),
+    ...headFields(config),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Whose classes are whose: a model and a data set may name and order them differently. */
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 
 /** LABEL_0, LABEL_1 ..., which transformers writes where nobody named them. */
 export function madeUp(labels: readonly string[]): boolean {
@@ -28,6 +29,24 @@ export function ambiguousClass(model: readonly string[], data: readonly string[]
   const timesIn = (labels: readonly string[], label: string): number => labels.filter((one) => one === label).length;
   const twice = new Set(model.filter((label, i) => model.indexOf(label) !== i));
   return data.find((label) => twice.has(label) && timesIn(data, label) !== timesIn(model, label)) ?? null;
+}
+
+/** What a head answers. */
+interface Head {
+  readonly labels: readonly string[];
+  readonly problemType: ProblemType;
+}
+
+/**
+ * Which of a checkpoint's outputs each that the data wants is; null where it was trained for others. Numbers without
+ * names, and a single one, are told by their places.
+ */
+export function headOrder(stored: Head, wanted: Head): number[] | null {
+  if (stored.problemType !== wanted.problemType) return null;
+  if (stored.problemType !== 'regression') return classOrder(stored.labels, wanted.labels);
+  const count = stored.labels.length;
+  if (count !== wanted.labels.length) return null;
+  return count === 1 || madeUp(wanted.labels) ? [...wanted.labels.keys()] : classOrder(stored.labels, wanted.labels);
 }
 
 /** The same where both have the same classes; null where they are others. */

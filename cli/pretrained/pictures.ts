@@ -54,6 +54,7 @@ export function fitPicturesAs(
   const config: VitConfig = {
     ...sizes,
     labels: options.labels ?? stored.labels,
+    problemType: options.problemType ?? stored.problemType,
     imageSize: options.imageSize ?? stored.imageSize,
   };
   const image = preprocess ?? { ...defaultImagePreprocess(config.imageSize), ...neutral(config.channels) };

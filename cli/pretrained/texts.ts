@@ -8,7 +8,7 @@ import { exists, readJson } from '../io/files.ts';
 import type { BertConfig, BertVariant } from '../models/bert.ts';
 import { loadTokenizerJson } from '../text/tokenizer-files.ts';
 import type { FitOptions } from './architecture.ts';
-import { type ConfigFields, labelFields, MAX_LAYERS } from './config-fields.ts';
+import { type ConfigFields, headFields, MAX_LAYERS } from './config-fields.ts';
 import { hiddenActName, readHiddenAct } from './hidden-act.ts';
 import type { TextPreprocessing } from './preprocessing.ts';
 
@@ -46,7 +46,8 @@ export async function fitTexts(
       'Does the tokenizer belong to these weights?',
     );
   }
-  const config = { ...stored, labels: options.labels ?? stored.labels, tokens };
+  const { labels = stored.labels, problemType = stored.problemType } = options;
+  const config = { ...stored, labels, problemType, tokens };
   const limits = textLimits(config);
   return { config, preprocessing: { kind: 'text', tokenizer, maxTokens: tokens, types: typeVocabSize > 0, limits } };
 }
@@ -150,6 +151,7 @@ export function readEncoderConfig(
     tokens: usualTokens(stored - reserved),
     headDropout: fields.number('classifier_dropout', fields.number('hidden_dropout_prob', 0.1)),
     labels: fields.labels(),
+    problemType: fields.problemType(),
   };
   checkTextConfig(config, path);
   return config;
@@ -170,6 +172,6 @@ export function writeEncoderConfig(config: BertConfig, reserved: number): Record
     layer_norm_eps: config.layerNormEpsilon,
     initializer_range: config.initializerRange,
     classifier_dropout: config.headDropout,
-    ...labelFields(config.labels),
+    ...headFields(config),
   };
 }

@@ -102,6 +102,8 @@ export function readTimmConfig(json: unknown, path: string): VitConfig {
     initializerRange: 0.02,
     ...(fields.flag('qkv_bias', true) ? {} : { qkvBias: false }),
     labels: labelsOf(config, pretrained, path),
+    // timm's are all trained for one label.
+    problemType: 'single_label_classification',
   };
   checkVitConfig(read, path);
   return read;

@@ -2,7 +2,7 @@
 import type { TensorSpec } from '../models/layers.ts';
 import { createVit, type VitConfig, type VitVariant } from '../models/vit.ts';
 import type { Architecture } from './architecture.ts';
-import { type ConfigFields, labelFields, readConfigFields } from './config-fields.ts';
+import { type ConfigFields, headFields, readConfigFields } from './config-fields.ts';
 import { adaptPositions, fitPictures } from './pictures.ts';
 import type { Shapes } from './reading.ts';
 import type { Tensors } from './tensor-file.ts';
@@ -78,6 +78,7 @@ function readConfig(
     intermediateSize: fields.count('intermediate_size', 3072),
     ...(fields.flag('qkv_bias', true) ? {} : { qkvBias: false }),
     labels: fields.labels(),
+    problemType: fields.problemType(),
   };
   checkVitConfig(config, path);
   return config;
@@ -93,7 +94,7 @@ function writeConfig(config: VitConfig): Record<string, unknown> {
     hidden_dropout_prob: 0,
     attention_probs_dropout_prob: 0,
     qkv_bias: true,
-    ...labelFields(config.labels),
+    ...headFields(config),
   };
 }
 

@@ -1,7 +1,7 @@
 /** The state of a run between two steps, as a safetensors file. */
+import type { Score } from '../../runtime/artifact/problem-type.ts';
 import { UserError } from '../io/errors.ts';
 import { openTensorFile, type SafetensorsFile, saveTensors } from '../pretrained/tensor-file.ts';
-import type { Evaluation } from './evaluate.ts';
 import { STATE } from './step.ts';
 
 /** What a run goes on from. */
@@ -20,7 +20,7 @@ export interface TrainState {
 export interface Best {
   /** (P) */
   readonly parameters: Float32Array;
-  readonly evaluation: Evaluation;
+  readonly evaluation: Score;
 }
 
 /** Writes the state, whole or not at all. @throws UserError */
@@ -29,7 +29,7 @@ export async function saveState(path: string, { step, best, ...vectors }: TrainS
   if (best) named.push(['best', best.parameters]);
   const metadata = {
     step: String(step),
-    ...(best ? { bestAccuracy: String(best.evaluation.accuracy), bestSamples: String(best.evaluation.samples) } : {}),
+    ...(best ? { bestScore: JSON.stringify(best.evaluation) } : {}),
   };
   await saveTensors(
     path,
@@ -54,13 +54,21 @@ export async function loadState(path: string, size: number): Promise<TrainState>
     const best = file.header.entries.has('best')
       ? {
           parameters: await vector('best'),
-          evaluation: { accuracy: metadataNumber(file, 'bestAccuracy'), samples: metadataNumber(file, 'bestSamples') },
+          evaluation: bestScore(file),
         }
       : null;
     return { step: metadataNumber(file, 'step'), parameters, moment1, moment2, best };
   } finally {
     await file.close();
   }
+}
+
+/** Accuracies had fields of their own before there was another metric. */
+function bestScore(file: SafetensorsFile): Score {
+  const text = file.header.metadata.get('bestScore');
+  if (text === undefined)
+    return { accuracy: metadataNumber(file, 'bestAccuracy'), samples: metadataNumber(file, 'bestSamples') };
+  return JSON.parse(text) as Score;
 }
 
 function metadataNumber({ path, header }: SafetensorsFile, name: string): number {

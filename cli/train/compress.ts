@@ -94,7 +94,8 @@ export async function compress(
       losses,
       frozen,
       start: () => packVector(layout, new Map([...teacher.tensors, ...start])),
-      evaluate: (parameters: DeviceTensor) => evaluateForward(engine, forward, { ...frozen, parameters }, test),
+      evaluate: (parameters: DeviceTensor) =>
+        evaluateForward(engine, forward, { ...frozen, parameters }, test, { problemType: model.problemType }),
     },
     options,
     context,

@@ -1,28 +1,26 @@
-/** Accuracy of a packed model, on the runtime that serves it. */
+/** How good a packed model is, on the runtime that serves it. */
 import type { Artifact } from '../../runtime/artifact/artifact.ts';
+import type { Score } from '../../runtime/artifact/problem-type.ts';
 import { createEngine } from '../../runtime/engine/engine.ts';
 import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
+import { targetOf } from '../data/target.ts';
 import { builtKernels } from '../io/assets.ts';
-import { argmax, EVALUATION_BATCH, type EvaluateOptions, type Evaluation, expectFinite } from './evaluate.ts';
+import { createJudge, EVALUATION_BATCH, type EvaluateOptions } from './evaluate.ts';
 
 /** Runs every sample once through the WebAssembly runtime. `samples` are prepared as the artifact says. */
 export async function evaluateArtifact(
   artifact: Artifact,
   samples: Samples,
-  { classOf, onBatch }: EvaluateOptions = {},
-): Promise<Evaluation> {
+  { onBatch, ...options }: Omit<EvaluateOptions, 'problemType'> = {},
+): Promise<Score> {
   const engine = createEngine(artifact, await builtKernels());
+  const judge = createJudge({ problemType: artifact.manifest.problemType, ...options });
   const total = batchCount(samples.size, { batchSize: EVALUATION_BATCH });
-  let correct = 0;
   let done = 0;
-  for await (const { sample, labels, size } of samples.batches({ batchSize: EVALUATION_BATCH, seed: 0 })) {
-    for (let i = 0; i < size; i++) {
-      const logits = engine.infer(sample(i));
-      expectFinite(logits, 0, logits.length);
-      if (argmax(logits, 0, logits.length) === (classOf?.[labels[i]] ?? labels[i])) correct++;
-    }
+  for await (const { sample, labels, size, rows } of samples.batches({ batchSize: EVALUATION_BATCH, seed: 0 })) {
+    for (let i = 0; i < size; i++) judge.add(engine.infer(sample(i)), targetOf(labels, i, EVALUATION_BATCH), rows[i]);
     onBatch?.(++done, total);
   }
-  return { accuracy: samples.size === 0 ? 0 : correct / samples.size, samples: samples.size };
+  return judge.score();
 }

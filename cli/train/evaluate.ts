@@ -1,6 +1,8 @@
-/** Accuracy of a model on labelled samples. */
+/** How good a model is on labelled samples. */
+import type { ProblemType, Score } from '../../runtime/artifact/problem-type.ts';
 import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
+import { type Target, targetOf } from '../data/target.ts';
 import type { Engine, Inputs, Program } from '../engines/engine.ts';
 import { UserError } from '../io/errors.ts';
 import type { Parts } from '../models/model.ts';
@@ -8,6 +10,7 @@ import type { Checkpoint } from '../pretrained/checkpoint.ts';
 import { batchedInputs, batchInputs, normalizationOf, uploadBatch } from './batch-inputs.ts';
 import { withinMemory } from './memory.ts';
 import { createPrograms, type Programs } from './programs.ts';
+import { createScorer } from './scorer.ts';
 
 /** Large enough for full speed, small enough for memory: measured flat from 32 on for a 128-wide ViT. */
 export const EVALUATION_BATCH = 64;
@@ -37,73 +40,102 @@ export function compileForward(
   });
 }
 
-/** The share of `samples` samples whose largest logit is the label's, 0 to 1. */
-export interface Evaluation {
-  readonly accuracy: number;
-  readonly samples: number;
+/** A sample and what the model says of it. */
+export interface Judged {
+  /** (K), the model's; valid during the call. */
+  readonly logits: Float32Array;
+  /** What should be said: of classes and labels in the model's order. Valid during the call. */
+  readonly target: Target;
+  /** The sample's place in the split. */
+  readonly row: number;
 }
 
-/** How labels are compared, and who is told of the progress, in batches. */
+/** How samples are compared, and who is told of them and of the progress, in batches. */
 export interface EvaluateOptions {
-  /** Class index in the data → class index in the model. */
-  readonly classOf?: readonly number[];
+  /** The model's, which is the data's. */
+  readonly problemType: ProblemType;
+  /** Label in the data → label in the model, by their indices; in one order unless given. */
+  readonly outputOf?: readonly number[] | null;
+  readonly onSample?: (sample: Judged) => void;
   readonly onBatch?: (done: number, total: number) => void;
 }
 
-/**
- * Runs every sample once and counts how often the largest logit is the label's. UserError where a logit is not finite.
- */
+/** Runs every sample once and scores the answers. UserError where a logit is not finite. */
 export async function evaluateForward(
   engine: Engine,
   forward: Programs<Program>,
   tensors: Inputs,
   samples: Samples,
-  options: EvaluateOptions = {},
-): Promise<Evaluation> {
+  options: EvaluateOptions,
+): Promise<Score> {
   return withinMemory(
     engine,
     `evaluating ${evaluationBatch(engine)} samples at a time`,
     'Use a device with more memory, or --device cpu; of texts, lower --max-tokens.',
-    () => countCorrect(engine, forward, tensors, samples, options),
+    () => scoreSamples(engine, forward, tensors, samples, options),
   );
 }
 
-async function countCorrect(
+async function scoreSamples(
   engine: Engine,
   forward: Programs<Program>,
   tensors: Inputs,
   samples: Samples,
-  { classOf, onBatch }: EvaluateOptions,
-): Promise<Evaluation> {
+  options: EvaluateOptions,
+): Promise<Score> {
   const batchSize = evaluationBatch(engine);
   const total = batchCount(samples.size, { batchSize });
-  let correct = 0;
+  const judge = createJudge(options);
   let done = 0;
-  for await (const { inputs, tokens, labels, size } of samples.batches({ batchSize, seed: 0 })) {
+  for await (const { inputs, tokens, labels, size, rows } of samples.batches({ batchSize, seed: 0 })) {
     const uploaded = uploadBatch(engine, inputs);
     const { logits } = await (await forward.at(tokens)).run({ ...tensors, ...uploaded });
-    const values = await logits.read();
-    const classes = logits.shape[1];
-    for (let i = 0; i < size; i++) {
-      expectFinite(values, i * classes, classes);
-      if (argmax(values, i * classes, classes) === (classOf?.[labels[i]] ?? labels[i])) correct++;
-    }
+    const values = (await logits.read()) as Float32Array;
+    const outputs = logits.shape[1];
+    for (let i = 0; i < size; i++)
+      judge.add(values.subarray(i * outputs, (i + 1) * outputs), targetOf(labels, i, batchSize), rows[i]);
     for (const tensor of [...Object.values(uploaded), logits]) tensor.dispose();
-    onBatch?.(++done, total);
+    options.onBatch?.(++done, total);
   }
-  return { accuracy: samples.size === 0 ? 0 : correct / samples.size, samples: samples.size };
+  return judge.score();
 }
 
-/** The index of the largest of `length` values from `offset` on, counted from there. */
-export function argmax(values: ArrayLike<number>, offset: number, length: number): number {
-  let best = 0;
-  for (let i = 1; i < length; i++) if (values[offset + i] > values[offset + best]) best = i;
-  return best;
+/** Scores logits as they come, and tells of each sample. */
+export interface Judge {
+  /** `target` in the data's order. UserError where a logit is not finite. */
+  add(logits: Float32Array, target: Target, row: number): void;
+  score(): Score;
 }
 
-/** UserError where a logit is no number: the accuracy would look like one and be none. */
-export function expectFinite(logits: ArrayLike<number>, offset: number, length: number): void {
-  for (let i = offset; i < offset + length; i++) {
+/** What all evaluations have in common, whatever computes the logits. */
+export function createJudge({
+  problemType,
+  outputOf,
+  onSample,
+}: Pick<EvaluateOptions, 'problemType' | 'outputOf' | 'onSample'>): Judge {
+  const scorer = createScorer(problemType);
+  return {
+    add(logits, given, row) {
+      expectFinite(logits);
+      const target = outputOf ? inModelOrder(given, outputOf, logits.length) : given;
+      scorer.add(logits, target);
+      onSample?.({ logits, target, row });
+    },
+    score: () => scorer.score(),
+  };
+}
+
+/** What a target is among the model's labels: those that the data does not know do not apply. */
+function inModelOrder(target: Target, outputOf: readonly number[], outputs: number): Target {
+  if (typeof target === 'number') return outputOf[target];
+  const values = new Float32Array(outputs);
+  target.forEach((value, i) => (values[outputOf[i]] = value));
+  return values;
+}
+
+/** UserError where a logit is no number: the score would look like one and be none. */
+export function expectFinite(logits: ArrayLike<number>): void {
+  for (let i = 0; i < logits.length; i++) {
     if (!Number.isFinite(logits[i]))
       throw new UserError(
         `the model answers ${logits[i]}: its weights are too large to compute with`,

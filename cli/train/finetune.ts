@@ -51,7 +51,8 @@ export async function finetune(
       losses,
       frozen: {},
       start: () => packVector(layout, checkpoint.tensors),
-      evaluate: (parameters) => evaluateForward(engine, forward, { parameters }, test),
+      evaluate: (parameters) =>
+        evaluateForward(engine, forward, { parameters }, test, { problemType: model.problemType }),
     },
     options,
     context,

@@ -1,14 +1,15 @@
 /** The training loop: next batch, one step, now and then an evaluation and a checkpoint. */
+import { type Score, scoreOf } from '../../runtime/artifact/problem-type.ts';
 import { random } from '../../runtime/random.ts';
 import { batchCount } from '../data/pass.ts';
 import type { Batch, Samples } from '../data/samples.ts';
+import { targetTensor } from '../data/target.ts';
 import {
   type DeviceTensor,
   type Engine,
   floats,
   type HostTensor,
   type Inputs,
-  integers,
   type Outputs,
 } from '../engines/engine.ts';
 import { Interrupted, UserError } from '../io/errors.ts';
@@ -17,11 +18,11 @@ import { untilInterrupted } from '../io/io.ts';
 import type { Progress } from '../io/progress.ts';
 import type { Dropout } from '../models/model.ts';
 import { type Best, loadState, saveState, type TrainState } from './checkpoint.ts';
-import type { Evaluation } from './evaluate.ts';
 import { learningRateAt } from './learning-rate.ts';
 import { withinMemory } from './memory.ts';
 import { type AdamwOptions, adamwScalars } from './optimizer.ts';
 import type { RunDirectory } from './run-directory.ts';
+import { scoreText } from './score.ts';
 import { LABELS, STATE } from './step.ts';
 import type { StepProgram } from './step-program.ts';
 import { stepsAhead } from './steps-ahead.ts';
@@ -39,7 +40,7 @@ export interface LoopOptions {
   readonly seed: number;
   /** Evaluates and saves a checkpoint every so many steps, and after the last. */
   readonly evaluateEvery: number;
-  /** Keeps the state with the best accuracy, or the last one. */
+  /** Keeps the state with the best score, or the last one. */
   readonly select: 'best' | 'last';
   /** Goes on from the run's checkpoint, or from the start where it was stopped before the first. */
   readonly resume: boolean;
@@ -59,8 +60,8 @@ export interface Objective {
   readonly frozen: Inputs;
   /** Where the trained vector starts. */
   start(): Float32Array;
-  /** Accuracy of what would ship: for PC-LoRA with the adapters only, whatever λ is. */
-  evaluate(parameters: DeviceTensor): Promise<Evaluation>;
+  /** Judges what would ship: for PC-LoRA with the adapters only, whatever λ is. */
+  evaluate(parameters: DeviceTensor): Promise<Score>;
 }
 
 /** What a loop works with and tells of itself. All of it is the caller's, who closes it. */
@@ -108,7 +109,7 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
   const { totalSteps, evaluateEvery } = options;
   let state = await startingState(objective.start(), options, context);
   let device = uploadState(engine, state);
-  let evaluation: Evaluation | null = null;
+  let evaluation: Score | null = null;
   const log = bufferedLog(run);
   const waits = createWaitShare();
   const recently = recentMean(RECENT_STEPS);
@@ -156,7 +157,7 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
         {
           batch: {
             ...batch.inputs,
-            [LABELS]: integers(batch.labels, [batch.labels.length]),
+            [LABELS]: targetTensor(batch.labels, options.batchSize),
             ...dropoutMasks(objective.dropouts, options, step),
           },
           scalars,
@@ -178,8 +179,8 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
           evaluation = await objective.evaluate(device.parameters);
           await log.add({ step, epoch, lambda, ...evaluation });
           const line = `step ${done}/${totalSteps}${told(lambda, await reading)}`;
-          progress.line(`${line}  accuracy ${(100 * evaluation.accuracy).toFixed(2)} %`);
-          if (options.select === 'best' && evaluation.accuracy >= (best?.evaluation.accuracy ?? 0))
+          progress.line(`${line}  ${scoreText(evaluation)}`);
+          if (options.select === 'best' && !(best && scoreOf(evaluation).value < scoreOf(best.evaluation).value))
             best = { parameters: weights.parameters.slice(), evaluation };
         }
         await checkpoint({ step: done, ...weights, best });

@@ -38,6 +38,7 @@ function describe({
   return {
     ...taskOf(preprocessing),
     labels: config.labels,
+    problemType: config.problemType,
     source: { model: source, architecture: architecture.modelType },
     compression,
     accuracy: record?.accuracy ?? [],

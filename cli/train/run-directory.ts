@@ -15,6 +15,7 @@ import { appendFile, mkdir, readdir, readFile, realpath, rename, rm, writeFile }
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Compression, Costs, StageAccuracy } from '../../runtime/artifact/manifest.ts';
+import { PROBLEM_TYPES, PROBLEMS, type ProblemType } from '../../runtime/artifact/problem-type.ts';
 import { isAlive } from '../io/alive.ts';
 import { UserError, usageError } from '../io/errors.ts';
 import {
@@ -59,6 +60,8 @@ export interface RunRecord {
   readonly version: typeof RECORD_VERSION;
   readonly kind: RunKind;
   readonly status: RunStatus;
+  /** Runs of before there was another have one label a sample. */
+  readonly problemType: ProblemType;
   /** The checkpoint that all began with. */
   readonly source: string;
   readonly configuration: Readonly<Record<string, unknown>>;
@@ -286,6 +289,7 @@ export async function readRunRecord(folder: string): Promise<RunRecord | null> {
   const expected: Record<string, (value: unknown) => boolean> = {
     kind: (value) => value === 'finetune' || value === 'compress' || value === 'quantize',
     status: (value) => value === 'running' || value === 'finished' || value === 'interrupted' || value === 'failed',
+    problemType: (value) => value === undefined || PROBLEM_TYPES.some((known) => known === value),
     source: (value) => typeof value === 'string',
     configuration: isObject,
     trainingData: (value) => value === undefined || typeof value === 'string',
@@ -294,7 +298,7 @@ export async function readRunRecord(folder: string): Promise<RunRecord | null> {
       value === null || (isObject(value) && isObject(value.ranks) && typeof value.scaling === 'number'),
     accuracy: (value) =>
       Array.isArray(value) &&
-      value.every((entry) => isObject(entry) && typeof entry.stage === 'string' && typeof entry.accuracy === 'number'),
+      value.every((entry) => isObject(entry) && typeof entry.stage === 'string' && isScore(entry)),
     costs: isObject,
   };
   for (const [field, isRight] of Object.entries(expected)) {
@@ -302,7 +306,11 @@ export async function readRunRecord(folder: string): Promise<RunRecord | null> {
     if (!isRight(value))
       throw new UserError(`${path}: field ${field} is missing or wrong: ${JSON.stringify(value)?.slice(0, 60)}`);
   }
-  return record as RunRecord;
+  return { problemType: 'single_label_classification', ...record } as RunRecord;
+}
+
+function isScore(entry: Readonly<Record<string, unknown>>): boolean {
+  return Object.values(PROBLEMS).some(({ metric }) => typeof entry[metric] === 'number');
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -10,8 +10,10 @@ import { broadcastTo } from '../graph/ops/broadcast.ts';
 import { concat } from '../graph/ops/concat.ts';
 import { crossEntropy } from '../graph/ops/cross-entropy.ts';
 import { constant, input, scalar } from '../graph/ops/leaf.ts';
+import { meanSquaredError } from '../graph/ops/mean-squared-error.ts';
 import type { Normalization } from '../graph/ops/normalize-pictures.ts';
 import { flatten, reshape } from '../graph/ops/reshape.ts';
+import { binaryCrossEntropy } from '../graph/ops/sigmoid-cross-entropy.ts';
 import { slice } from '../graph/ops/slice.ts';
 import { tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
@@ -30,7 +32,7 @@ export const STATE = ['parameters', 'moment1', 'moment2'] as const;
 /** A step's state is updated in place where the engine can: what a step was given is gone after it. */
 export const DONATED: Readonly<Record<string, string>> = Object.fromEntries(STATE.map((name) => [name, name]));
 
-/** The input with each sample's class. */
+/** The input with what each sample is to be answered: (B) classes, or (B, K) values. */
 export const LABELS = 'labels';
 
 /** `fading` while λ > 0; `adapters` at λ = 0, where the student's dense path is gone. */
@@ -76,7 +78,7 @@ export function finetuneGraph(options: StepOptions): StepGraph {
   const { parameters, trained } = trainedTensors(layout);
   const inputs = trainingInputs(options);
   const { logits } = model.forward(inputs, batch, denseParts(tensorsOf(model.layers), trained));
-  const loss = crossEntropy(logits, input(LABELS, [batch], 'i32'));
+  const loss = taskLoss(model, logits);
   return stepGraph({ loss }, parameters, trained, model);
 }
 
@@ -153,9 +155,24 @@ export function compressLosses(
   // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head), and
   // drops nothing.
   const teacher = model.forward(withoutDropout(model, inputs), batch, denseParts(dense));
-  const task = crossEntropy(student.logits, input(LABELS, [batch], 'i32'));
+  const task = taskLoss(model, student.logits);
   const feature = featureLoss(student.blocks, teacher.blocks, inputs.mask);
   return { loss: distillationLoss(task, feature, alpha), task, feature, student, teacher };
+}
+
+/** The loss of logits (B, K) against the input `LABELS`, as transformers has it for the problem type. */
+function taskLoss({ problemType }: Model, logits: Node): Node {
+  const [batch, outputs] = logits.shape;
+  switch (problemType) {
+    case 'single_label_classification':
+      return crossEntropy(logits, input(LABELS, [batch], 'i32'));
+    case 'multi_label_classification':
+      return binaryCrossEntropy(logits, input(LABELS, [batch, outputs]));
+    case 'regression':
+      return meanSquaredError(logits, input(LABELS, [batch, outputs]));
+    default:
+      return problemType satisfies never;
+  }
 }
 
 function trainingInputs({

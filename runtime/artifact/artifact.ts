@@ -5,7 +5,7 @@
  */
 import { ArtifactError, shown } from './errors.ts';
 import { canonicalJson, parseJsonObject } from './json.ts';
-import { type Manifest, readManifest } from './manifest.ts';
+import { type Manifest, readManifest, writtenManifest } from './manifest.ts';
 import { DEFAULT_LIMITS, type Limits } from './plan.ts';
 import { checkPlan } from './plan-check.ts';
 import { parseSafetensorsHeader, type Tensor, type TensorEntry, writeSafetensors } from './safetensors.ts';
@@ -54,7 +54,7 @@ export async function writeArtifact(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bare = writeSafetensors(tensors);
   const digest = await digestOf(bare.subarray(parseSafetensorsHeader(bare).dataOffset));
-  return writeSafetensors(tensors, new Map([[MANIFEST_KEY, canonicalJson({ ...manifest, digest })]]));
+  return writeSafetensors(tensors, new Map([[MANIFEST_KEY, canonicalJson(writtenManifest({ ...manifest, digest }))]]));
 }
 
 /** The plan's inputs and output must be what the task and the labels promise. */

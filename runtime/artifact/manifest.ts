@@ -1,5 +1,7 @@
 /** What an artifact says of itself: JSON in the safetensors metadata under the key `slim`. */
+import { ArtifactError } from './errors.ts';
 import { readPlan } from './plan-read.ts';
+import { assumedProblemType, type Metric, PROBLEM_TYPES, PROBLEMS, type Score } from './problem-type.ts';
 import {
   count,
   type JsonObject,
@@ -11,6 +13,7 @@ import {
   ofArtifact,
   oneOf,
   type Parsed,
+  type Read,
   record,
   text,
   valueThat,
@@ -41,12 +44,15 @@ const compression = record({
   init: text,
 });
 
-const stageAccuracy = record({
-  /** e.g. `teacher`, `pc-lora`, `int8`. */
-  stage: text,
-  accuracy: valueThat<number>('a number from 0 to 1', (json) => typeof json === 'number' && json >= 0 && json <= 1),
-  samples: count,
-});
+/** A score after one stage, e.g. `teacher`, `pc-lora`, `int8`, under the metric's name. */
+function stageAccuracy(metric: Metric): Read<StageAccuracy> {
+  const least = metric === 'pearson' ? -1 : 0;
+  const value = valueThat<number>(
+    `a number from ${least} to 1`,
+    (json) => typeof json === 'number' && json >= least && json <= 1,
+  );
+  return record({ stage: text, [metric]: value, samples: count }) as Read<StageAccuracy>;
+}
 
 const counts = record({ parameters: count, macs: count });
 
@@ -59,9 +65,12 @@ const costs = record({
   model: cost,
 });
 
-const manifest = record({
+const readProblemType = ofArtifact('manifest', oneOf(...PROBLEM_TYPES));
+
+const fields = {
   formatVersion: ofArtifact('version', oneOf(FORMAT_VERSION)),
   task: oneOf('image-classification', 'text-classification'),
+  problemType: readProblemType,
   /** One for each logit. */
   labels: list(text),
   source,
@@ -71,31 +80,52 @@ const manifest = record({
   precision: oneOf('int8', 'f32'),
   /** Read by runtime/preprocess, which lies above this layer. */
   preprocessing: object,
-  /** Before and after each stage, in their order. */
-  accuracy: list(stageAccuracy),
   costs,
   /** The resolved configuration of the run that made it. */
   configuration: object,
   plan: readPlan,
   /** Of the tensors' bytes: `sha256:` and 64 hexadecimal digits. */
   digest: text,
-});
+};
 
 /** How a model was compressed. */
 export type Compression = Parsed<typeof compression>;
-/** What a model got right after one stage, of so many samples. */
-export type StageAccuracy = Parsed<typeof stageAccuracy>;
+/** How good a model was after one stage, by the metric of its problem type. */
+export interface StageAccuracy extends Score {
+  readonly stage: string;
+}
 /** Parameters and multiply-accumulates (1 MAC = 2 FLOPs) of one model. */
 export type Cost = Parsed<typeof cost>;
 /** The same of a model and of its teacher. */
 export type Costs = Parsed<typeof costs>;
 /** All that an artifact says beside its tensors. */
-export type Manifest = Parsed<typeof manifest>;
+export interface Manifest extends Parsed<typeof fields> {
+  /** Before and after each stage, in their order. */
+  readonly accuracy: readonly StageAccuracy[];
+}
 
 /**
- * Reads a manifest, strictly: every field there, none unknown. @throws ArtifactError (version, manifest, plan) naming
- * the field.
+ * Reads a manifest, strictly: every field there, none unknown. Only `problemType` may be absent, as it was before there
+ * was more than one. @throws ArtifactError (version, manifest, plan) naming the field.
  */
 export function readManifest(json: JsonObject): Manifest {
-  return ofArtifact('manifest', manifest)('manifest', json);
+  const { labels, problemType = assumedProblemType(Array.isArray(labels) ? labels.length : 0) } = json;
+  const known = readProblemType('manifest.problemType', problemType);
+  if (known === 'single_label_classification' && (labels as unknown[])?.length === 1)
+    throw new ArtifactError('manifest', 'manifest.labels: expected several to tell one from, got 1');
+  return ofArtifact('manifest', record({ ...fields, accuracy: list(stageAccuracy(PROBLEMS[known].metric)) }))(
+    'manifest',
+    {
+      ...json,
+      problemType,
+    },
+  );
+}
+
+/**
+ * A manifest as it is written. The problem type that all had before is left out: the bytes of these artifacts are the
+ * same, and readers of before, who refuse a field that they don't know, read them.
+ */
+export function writtenManifest({ problemType, ...others }: Manifest): JsonObject {
+  return problemType === 'single_label_classification' ? others : { ...others, problemType };
 }

@@ -134,7 +134,7 @@ export function createApp<Input>(model: Classifier<Input> | Promise<Classifier<I
     (bodyOf: (answers: readonly Answer[], isList: boolean, latencyMs: number) => object) =>
     async (c: Context<Env>): Promise<Response> => {
       const classifier = loaded();
-      const { inputs, isList, topK } = await readPredictRequest(c.req.raw, classifier.input, maxBodyBytes, bodies);
+      const { inputs, isList, topK } = await readPredictRequest(c.req.raw, classifier, maxBodyBytes, bodies);
       const start = performance.now();
       const answers = await admission.run(inputs.length, c.req.raw.signal, (signal) =>
         classifyAll(classifier, inputs, topK, signal),

@@ -1,5 +1,6 @@
 /** What the HTTP app needs of a model, for pictures or for texts. The engine behind it is the host's choice. */
 import type { StageAccuracy } from '../artifact/manifest.ts';
+import type { ProblemType } from '../artifact/problem-type.ts';
 
 /** A model that answers, and what is known of it. */
 export interface Classifier<Input> {
@@ -7,7 +8,7 @@ export interface Classifier<Input> {
   /** How a request carries an input. */
   readonly input: InputReader<Input>;
   /**
-   * The `topK` likeliest labels of an input, best first.
+   * The `topK` likeliest labels of an input, best first; of regression all numbers, in the labels' order.
    * Rejects with PreprocessError where the input is none that can be used, and with the signal's reason where that
    * stopped it in time.
    */
@@ -37,10 +38,13 @@ export interface Answer {
   readonly truncated?: true;
 }
 
-/** A label and how likely it is; of all labels, scores add up to 1. */
+/** A label and what the model says of it. */
 export interface Prediction {
   readonly label: string;
-  /** Probability, 0 to 1. */
+  /**
+   * How likely it is, 0 to 1: of one label among several, all scores add up to 1; of labels that each may be there or
+   * not, each is for itself. Of regression it is the number.
+   */
   readonly score: number;
 }
 
@@ -51,6 +55,7 @@ export interface ModelInfo extends Size {
   /** e.g. `vit`. */
   readonly architecture: string;
   readonly labels: readonly string[];
+  readonly problemType: ProblemType;
   readonly precision: 'int8' | 'f32';
   /** The largest rank of a layer; null for a model that was not compressed. */
   readonly rank: number | null;

@@ -31,7 +31,7 @@ export function createHandler<Input>(
     '/v1/model': { GET: () => model.info },
     '/v1/predict': {
       POST: async (request) => {
-        const { inputs, isList, topK } = await readPredictRequest(request, model.input, maxBodyBytes);
+        const { inputs, isList, topK } = await readPredictRequest(request, model, maxBodyBytes);
         const start = performance.now();
         const answers = await classifyAll(model, inputs, topK);
         return predictBody(answers, isList, performance.now() - start);

@@ -1,4 +1,5 @@
 import type { Artifact } from '../artifact/artifact.ts';
+import { PROBLEMS, type ScoreFunction } from '../artifact/problem-type.ts';
 import type { Inputs } from '../engine/engine.ts';
 import type { Answer, Classifier, InputReader, ModelInfo, Prediction } from './classifier.ts';
 
@@ -19,7 +20,7 @@ export function classifierOf<Input>(
   input: InputReader<Input>,
   prepare: (input: Input) => Prepared | Promise<Prepared>,
 ): Classifier<Input> {
-  const { labels } = artifact.manifest;
+  const { manifest } = artifact;
   return {
     info: modelInfo(artifact),
     input,
@@ -30,7 +31,7 @@ export function classifierOf<Input>(
       // Weights that overflow are no fault of the input, and NaN would be `null` in JSON: better no answer than that
       // one.
       if (!logits.every(Number.isFinite)) throw new Error('the logits are not finite');
-      return { predictions: topPredictions(logits, labels, topK), ...marks };
+      return { predictions: topPredictions(logits, manifest, topK), ...marks };
     },
   };
 }
@@ -56,12 +57,14 @@ export async function classifyAll<Input>(
 
 /** What there is to say of a model, from its artifact. */
 export function modelInfo({ manifest, fileBytes }: Artifact): ModelInfo {
-  const { labels, task, source, compression, precision, costs, accuracy, digest, preprocessing } = manifest;
+  const { labels, task, problemType, source, compression, precision, costs, accuracy, digest, preprocessing } =
+    manifest;
   return {
     name: source.model,
     task,
     architecture: source.architecture,
     labels,
+    problemType,
     precision,
     rank: compression === null ? null : compression.rank,
     ...costs.model.whole,
@@ -73,14 +76,27 @@ export function modelInfo({ manifest, fileBytes }: Artifact): ModelInfo {
   };
 }
 
-/** The `topK` likeliest labels, best first; ties in the labels' order. */
-export function topPredictions(logits: Float32Array, labels: readonly string[], topK: number): Prediction[] {
-  const scores = softmax(logits);
-  return [...scores.keys()]
-    .sort((a, b) => scores[b] - scores[a])
-    .slice(0, topK)
-    .map((i) => ({ label: labels[i], score: scores[i] }));
+/**
+ * What logits say, as transformers' pipelines answer: the `topK` likeliest labels, best first, ties in the labels'
+ * order; of regression all numbers, in the labels' order.
+ */
+export function topPredictions(
+  logits: Float32Array,
+  { labels, problemType }: Pick<ModelInfo, 'labels' | 'problemType'>,
+  topK: number,
+): Prediction[] {
+  const scores = SCORES[PROBLEMS[problemType].scores](logits);
+  const order = [...scores.keys()];
+  const told = problemType === 'regression' ? order : order.sort((a, b) => scores[b] - scores[a]).slice(0, topK);
+  return told.map((i) => ({ label: labels[i], score: scores[i] }));
 }
+
+/** By their names in `PROBLEMS`. */
+export const SCORES: Readonly<Record<ScoreFunction, (logits: Float32Array) => Float64Array>> = {
+  softmax,
+  sigmoid: (logits) => Float64Array.from(logits, (logit) => 1 / (1 + Math.exp(-logit))),
+  none: (logits) => Float64Array.from(logits),
+};
 
 function softmax(logits: Float32Array): Float64Array {
   const largest = logits.reduce((a, b) => Math.max(a, b), -Infinity);

@@ -1,6 +1,7 @@
 /** `GET /openapi.json`: the API of this very model, in OpenAPI 3.1. */
-import type { Classifier } from './classifier.ts';
-import { DEFAULT_TOP_K, MAX_INPUTS, MAX_TOP_K } from './predict-request.ts';
+import { PROBLEM_TYPES, PROBLEMS } from '../artifact/problem-type.ts';
+import type { Classifier, ModelInfo } from './classifier.ts';
+import { defaultTopK, MAX_INPUTS, MAX_TOP_K } from './predict-request.ts';
 
 /** Of the paths under /v1 and their bodies. */
 const API_VERSION = '1.0.0';
@@ -21,6 +22,8 @@ const list = (items: Json, more: Json = {}): Json => ({ type: 'array', items, ..
 /** The description of what `createApp` answers for this model, as a JSON object. */
 export function openApi<Input>({ info }: Classifier<Input>, { maxBodyBytes, needsToken }: ApiFacts): Json {
   const isText = info.task === 'text-classification';
+  const topK = { type: 'integer', minimum: 1, maximum: MAX_TOP_K, default: defaultTopK(info) };
+  const told = TOLD[info.problemType];
   const security = needsToken ? [{ token: [] }] : [];
   const refused = (...statuses: readonly number[]): Json =>
     Object.fromEntries(
@@ -45,10 +48,10 @@ export function openApi<Input>({ info }: Classifier<Input>, { maxBodyBytes, need
     requestBody: {
       required: true,
       description: `At most ${maxBodyBytes} bytes, packed and unpacked.`,
-      content: isText ? textBody : pictureBody,
+      content: isText ? textBody(info, topK) : pictureBody(info, topK),
     },
     responses: {
-      ...answered('The likeliest labels, best first.', jsonOf(answer)),
+      ...answered(`${told.answer}.`, jsonOf(answer)),
       ...refused(400, 413, 415, 422, 429, 500, 503, 504),
     },
   });
@@ -76,11 +79,11 @@ export function openApi<Input>({ info }: Classifier<Input>, { maxBodyBytes, need
     info: {
       title: `${info.name}: ${info.task}`,
       version: API_VERSION,
-      description: `Answers with the likeliest of ${info.labels.length} labels.`,
+      description: told.summary(info.labels.length),
     },
     paths: {
       '/v1/predict': {
-        post: asking('predict', isText ? 'Classify texts' : 'Classify pictures', {
+        post: asking('predict', `${told.verb} ${isText ? 'texts' : 'pictures'}`, {
           oneOf: [ref('Answer'), ref('Answers')],
         }),
       },
@@ -108,14 +111,31 @@ export function openApi<Input>({ info }: Classifier<Input>, { maxBodyBytes, need
           content: { 'application/problem+json': { schema: ref('Problem') } },
         },
       },
-      schemas,
+      schemas: { ...schemas, ...predictionSchemas(info) },
     },
   };
 }
 
-const topK = { type: 'integer', minimum: 1, maximum: MAX_TOP_K, default: DEFAULT_TOP_K };
+/** What the answers of a problem type are, in words. */
+const TOLD = {
+  single_label_classification: {
+    verb: 'Classify',
+    answer: 'The likeliest labels, best first',
+    summary: (labels: number) => `Answers with the likeliest of ${labels} labels.`,
+  },
+  multi_label_classification: {
+    verb: 'Label',
+    answer: 'The labels, likeliest first, each with a likelihood of its own',
+    summary: (labels: number) => `Answers how likely each of ${labels} labels is.`,
+  },
+  regression: {
+    verb: 'Rate',
+    answer: "The numbers, in the labels' order, whatever top_k is",
+    summary: (labels: number) => (labels === 1 ? 'Answers with a number.' : `Answers with ${labels} numbers.`),
+  },
+} as const;
 
-const inputsBody = (input: Json): Json =>
+const inputsBody = ({ problemType }: ModelInfo, topK: Json, input: Json): Json =>
   jsonOf({
     type: 'object',
     required: ['inputs'],
@@ -123,7 +143,7 @@ const inputsBody = (input: Json): Json =>
       inputs: { oneOf: [input, list(input, { minItems: 1, maxItems: MAX_INPUTS })] },
       parameters: {
         type: 'object',
-        properties: { top_k: topK, function_to_apply: { const: 'softmax' } },
+        properties: { top_k: topK, function_to_apply: { const: PROBLEMS[problemType].scores } },
         additionalProperties: false,
       },
       options: { type: 'object', description: "Of Hugging Face's clients; ignored." },
@@ -131,7 +151,7 @@ const inputsBody = (input: Json): Json =>
     additionalProperties: false,
   });
 
-const formBody = (field: Json): Json => ({
+const formBody = (topK: Json, field: Json): Json => ({
   'multipart/form-data': { schema: { type: 'object', properties: { inputs: field, top_k: topK } } },
 });
 const text = { type: 'string' };
@@ -141,24 +161,36 @@ const pair = {
   properties: { text, text_pair: { type: ['string', 'null'] } },
   additionalProperties: false,
 };
-const textBody = { ...inputsBody({ oneOf: [text, pair] }), ...formBody(text), 'text/plain': { schema: text } };
+const textBody = (info: ModelInfo, topK: Json): Json => ({
+  ...inputsBody(info, topK, { oneOf: [text, pair] }),
+  ...formBody(topK, text),
+  'text/plain': { schema: text },
+});
 const base64 = { type: 'string', contentEncoding: 'base64', description: 'JPEG, PNG or WebP; a data URL, too.' };
-const pictureBody = {
-  ...inputsBody(base64),
-  ...formBody({ type: 'string', contentMediaType: 'application/octet-stream' }),
+const pictureBody = (info: ModelInfo, topK: Json): Json => ({
+  ...inputsBody(info, topK, base64),
+  ...formBody(topK, { type: 'string', contentMediaType: 'application/octet-stream' }),
   'image/*': {},
   'application/octet-stream': {},
-};
+});
 
 const count = { type: 'integer', minimum: 0 };
-const score = { type: 'number', minimum: 0, maximum: 1 };
+const share = { type: 'number', minimum: 0, maximum: 1 };
+const scoreSchema = ({ problemType }: ModelInfo): Json => (problemType === 'regression' ? { type: 'number' } : share);
 const answer = {
   predictions: ref('Predictions'),
   truncated: { const: true, description: 'The end of the text was cut off.' },
 };
 
+const predictionSchemas = (info: ModelInfo): Json => ({
+  Predictions: list({
+    type: 'object',
+    required: ['label', 'score'],
+    properties: { label: text, score: scoreSchema(info) },
+  }),
+});
+
 const schemas = {
-  Predictions: list({ type: 'object', required: ['label', 'score'], properties: { label: text, score } }),
   Answer: {
     type: 'object',
     required: ['predictions', 'latencyMs'],
@@ -180,6 +212,7 @@ const schemas = {
       'task',
       'architecture',
       'labels',
+      'problemType',
       'precision',
       'rank',
       'parameters',
@@ -195,6 +228,7 @@ const schemas = {
       task: { enum: ['image-classification', 'text-classification'] },
       architecture: text,
       labels: list(text),
+      problemType: { enum: PROBLEM_TYPES },
       precision: { enum: ['int8', 'f32'] },
       rank: { type: ['integer', 'null'] },
       parameters: count,
@@ -206,8 +240,14 @@ const schemas = {
       },
       accuracy: list({
         type: 'object',
-        required: ['stage', 'accuracy', 'samples'],
-        properties: { stage: text, accuracy: score, samples: count },
+        required: ['stage', 'samples'],
+        properties: {
+          stage: text,
+          [PROBLEMS.single_label_classification.metric]: share,
+          [PROBLEMS.multi_label_classification.metric]: share,
+          [PROBLEMS.regression.metric]: { type: 'number', minimum: -1, maximum: 1 },
+          samples: count,
+        },
       }),
       bytes: count,
       digest: text,

@@ -1,6 +1,7 @@
+import { PROBLEMS } from '../artifact/problem-type.ts';
 import { type JsonObject, list, madeBy, object, oneOf, record, wholeFrom } from '../artifact/schema.ts';
 import { type BodyBudget, readBody } from './body.ts';
-import type { InputReader } from './classifier.ts';
+import type { Classifier, ModelInfo } from './classifier.ts';
 import { decoderOf } from './content-encoding.ts';
 import { ofRequest } from './of-request.ts';
 import { Problem } from './problem.ts';
@@ -13,10 +14,18 @@ export interface PredictRequest<Input> {
   readonly topK: number;
 }
 
-/** Labels of an answer unless the client says how many. */
-export const DEFAULT_TOP_K = 5;
 /** More are refused with 400, whatever the model has. */
 export const MAX_TOP_K = 1000;
+/** Where only one of the labels is right. */
+const USUAL_TOP_K = 5;
+
+/** Labels of an answer unless the client says how many: where several may be right, all. */
+export function defaultTopK({ problemType, labels }: Pick<ModelInfo, 'problemType' | 'labels'>): number {
+  return problemType === 'single_label_classification' ? USUAL_TOP_K : Math.min(labels.length, MAX_TOP_K);
+}
+
+/** What a model takes, and what it is. */
+type Asked<Input> = Pick<Classifier<Input>, 'input' | 'info'>;
 /** Of one request. */
 export const MAX_INPUTS = 64;
 
@@ -27,7 +36,7 @@ export const MAX_INPUTS = 64;
  */
 export async function readPredictRequest<Input>(
   request: Request,
-  reader: InputReader<Input>,
+  model: Asked<Input>,
   maxBodyBytes: number,
   budget?: BodyBudget,
 ): Promise<PredictRequest<Input>> {
@@ -37,14 +46,14 @@ export async function readPredictRequest<Input>(
       ? fromJson
       : type === 'multipart/form-data'
         ? fromForm
-        : reader.takes.test(type || 'application/octet-stream')
+        : model.input.takes.test(type || 'application/octet-stream')
           ? fromBytes
           : null;
-  if (read === null) throw new Problem(415, `Content-Type: expected ${reader.types}, got ${type || 'none'}`);
+  if (read === null) throw new Problem(415, `Content-Type: expected ${model.input.types}, got ${type || 'none'}`);
   const decode = decoderOf(request);
   const topK = new URL(request.url).searchParams.get('top_k');
   const body = await readBody(request, maxBodyBytes, budget);
-  const asked = await read(await decode(body, maxBodyBytes, budget), reader, request);
+  const asked = await read(await decode(body, maxBodyBytes, budget), model, request);
   return topK === null ? asked : { ...asked, topK: readTopK('top_k', numberOf(topK)) };
 }
 
@@ -53,29 +62,28 @@ const numberOf = (text: string): unknown => (text.trim() === '' || Number.isNaN(
 
 const readTopK = ofRequest(wholeFrom(1, MAX_TOP_K));
 
-function fromBytes<Input>(body: Uint8Array, reader: InputReader<Input>): PredictRequest<Input> {
-  return { inputs: [reader.ofBytes(body)], isList: false, topK: DEFAULT_TOP_K };
+function fromBytes<Input>(body: Uint8Array, { input, info }: Asked<Input>): PredictRequest<Input> {
+  return { inputs: [input.ofBytes(body)], isList: false, topK: defaultTopK(info) };
 }
 
 const parseJson = madeBy(JSON.parse, 'JSON');
 const readObject = ofRequest((where, json) => object(where, parseJson(where, json)));
-/** As Hugging Face's API names them. Scores are a softmax's, whatever is asked for would be another function. */
-const readParameters = ofRequest(record({ top_k: wholeFrom(1, MAX_TOP_K), function_to_apply: oneOf('softmax') }));
 const readFields = ofRequest(record({ inputs: (_, json: unknown) => json, parameters: object, options: object }));
 const readList = ofRequest(list((_, json: unknown) => json, 1, MAX_INPUTS));
 
-function fromJson<Input>(body: Uint8Array, reader: InputReader<Input>): PredictRequest<Input> {
+function fromJson<Input>(body: Uint8Array, { input: reader, info }: Asked<Input>): PredictRequest<Input> {
   // Hugging Face's clients send options, which mean nothing here.
   const { inputs, parameters } = readFields('the body', {
     parameters: {},
     options: {},
     ...readObject('the body', new TextDecoder().decode(body)),
   });
-  const { top_k: topK } = readParameters('parameters', {
-    top_k: DEFAULT_TOP_K,
-    function_to_apply: 'softmax',
-    ...(parameters as JsonObject),
-  });
+  // As Hugging Face's API names them. The function is the model's: another would give other scores.
+  const applied = PROBLEMS[info.problemType].scores;
+  const { top_k: topK } = ofRequest(record({ top_k: wholeFrom(1, MAX_TOP_K), function_to_apply: oneOf(applied) }))(
+    'parameters',
+    { top_k: defaultTopK(info), function_to_apply: applied, ...(parameters as JsonObject) },
+  );
   const isList = Array.isArray(inputs);
   const read = isList
     ? readList('inputs', inputs).map((input, i) => reader.ofJson(`inputs[${i}]`, input))
@@ -86,7 +94,7 @@ function fromJson<Input>(body: Uint8Array, reader: InputReader<Input>): PredictR
 /** A form's field `top_k`, and its other fields, whatever their names: each is an input. */
 async function fromForm<Input>(
   body: Uint8Array<ArrayBuffer>,
-  reader: InputReader<Input>,
+  { input, info }: Asked<Input>,
   { headers }: Request,
 ): Promise<PredictRequest<Input>> {
   const form = await new Response(body, { headers: { 'content-type': headers.get('content-type') as string } })
@@ -99,7 +107,7 @@ async function fromForm<Input>(
   const fields = readList('the fields of the form', [...form.values()]) as (string | File)[];
   const inputs = await Promise.all(
     fields.map(async (field) =>
-      reader.ofBytes(
+      input.ofBytes(
         typeof field === 'string' ? new TextEncoder().encode(field) : new Uint8Array(await field.arrayBuffer()),
       ),
     ),
@@ -107,6 +115,6 @@ async function fromForm<Input>(
   return {
     inputs,
     isList: inputs.length > 1,
-    topK: topK === null ? DEFAULT_TOP_K : readTopK('top_k', numberOf(`${topK as string}`)),
+    topK: topK === null ? defaultTopK(info) : readTopK('top_k', numberOf(`${topK as string}`)),
   };
 }

@@ -7,6 +7,11 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(1)}\u00a0%`;
 }
 
+/** 0.8731, 1,234, 2.5: four digits that count, and a minus that is one. */
+export function amount(value: number): string {
+  return value.toLocaleString('en', { maximumSignificantDigits: 4 }).replace('-', '\u2212');
+}
+
 const PREFIXES = [
   [1e9, 'G'],
   [1e6, 'M'],

@@ -1,9 +1,16 @@
 /** What the model is, what it costs and what compression kept of it. */
+import { scoreOf } from '../artifact/problem-type.ts';
 import type { ModelInfo } from '../http/classifier.ts';
 import { bar, element, part } from './dom.ts';
-import { metric, percent } from './format.ts';
+import { amount, metric, percent } from './format.ts';
 
-const TASKS = { 'image-classification': 'Picture classifier', 'text-classification': 'Text classifier' } as const;
+const INPUTS = { 'image-classification': 'Picture', 'text-classification': 'Text' } as const;
+const PROBLEMS = {
+  single_label_classification: ['classifier', 'labels'],
+  multi_label_classification: ['tagger', 'labels, any number at once'],
+  regression: ['regression', 'numbers'],
+} as const;
+const METRIC_NAMES = { accuracy: 'Accuracy', microF1: 'Micro F1', pearson: 'Pearson correlation' } as const;
 const ARCHITECTURES: Readonly<Record<string, string>> = {
   vit: 'ViT',
   deit: 'DeiT',
@@ -20,13 +27,20 @@ const OPEN_LABELS = 12;
 export function showModelCard(model: ModelInfo): void {
   document.title = `${model.name} · Slim`;
   part('name', HTMLElement).textContent = model.name;
-  part('summary', HTMLElement).textContent =
-    `${TASKS[model.task]} · ${ARCHITECTURES[model.architecture] ?? model.architecture} · ${model.labels.length} labels`;
+  part('summary', HTMLElement).textContent = summaryOf(model);
   part('facts', HTMLElement).replaceChildren(...factsOf(model));
   part('stages', HTMLElement).replaceChildren(...model.accuracy.map(stageRow));
   part('accuracy', HTMLElement).hidden = model.accuracy.length === 0;
+  const last = model.accuracy.at(-1);
+  if (last) nameMetric(METRIC_NAMES[scoreOf(last).metric]);
   part('labels', HTMLElement).replaceChildren(labelsOf(model.labels));
   part('card', HTMLElement).hidden = false;
+}
+
+function summaryOf({ task, problemType, architecture, labels }: ModelInfo): string {
+  const [does, of] = PROBLEMS[problemType];
+  const counted = labels.length === 1 ? '1 number' : `${labels.length} ${of}`;
+  return `${INPUTS[task]} ${does} · ${ARCHITECTURES[architecture] ?? architecture} · ${counted}`;
 }
 
 function factsOf({ task, parameters, macs, bytes, precision, rank, teacher, accuracy }: ModelInfo): Node[] {
@@ -40,7 +54,11 @@ function factsOf({ task, parameters, macs, bytes, precision, rank, teacher, accu
     ),
     fact('Size', metric(bytes, 'B'), [remark(`${precision} weights${rank === null ? '' : `, rank ${rank}`}`)]),
     ...(last
-      ? [fact('Accuracy', percent(last.accuracy), [remark(`on ${last.samples.toLocaleString('en')} samples`)])]
+      ? [
+          fact(METRIC_NAMES[scoreOf(last).metric], shown(last), [
+            remark(`on ${last.samples.toLocaleString('en')} samples`),
+          ]),
+        ]
       : []),
   ];
 }
@@ -61,10 +79,22 @@ function saving(count: number, before: number, fewer: 'fewer' | 'less', unit: st
     : [remark(`its teacher has ${metric(before, unit)}`)];
 }
 
-function stageRow({ stage, accuracy, samples }: ModelInfo['accuracy'][number]): HTMLTableRowElement {
+function nameMetric(name: string): void {
+  part('metric', HTMLElement).textContent = name;
+  part('stages-title', HTMLElement).textContent = `${name} after each stage`;
+}
+
+/** A correlation is no share. */
+function shown(score: ModelInfo['accuracy'][number]): string {
+  const { metric: name, value } = scoreOf(score);
+  return name === 'pearson' ? amount(value) : percent(value);
+}
+
+function stageRow(score: ModelInfo['accuracy'][number]): HTMLTableRowElement {
+  const { stage, samples } = score;
   const name = element('th', '', STAGES[stage] ?? stage);
   name.scope = 'row';
-  return element('tr', '', name, element('td', '', percent(accuracy)), element('td', '', samples.toLocaleString('en')));
+  return element('tr', '', name, element('td', '', shown(score)), element('td', '', samples.toLocaleString('en')));
 }
 
 function labelsOf(labels: readonly string[]): HTMLElement {

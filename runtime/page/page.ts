@@ -22,6 +22,7 @@ const result = part('result', HTMLElement);
 const topK = part('top-k', HTMLSelectElement);
 
 let input: InputName = 'input';
+let problemType: ModelInfo['problemType'] = 'single_label_classification';
 /** What the example shows, and what was sent last. */
 let shown: PredictRequest = pictureRequest(new File([], 'picture.jpg', { type: 'image/jpeg' }));
 let sent: PredictRequest | null = null;
@@ -38,6 +39,7 @@ async function start(): Promise<void> {
     return tell(error, () => void start());
   }
   showModelCard(model);
+  problemType = model.problemType;
   fillTopK(model.labels.length);
   if (model.task === 'image-classification') {
     input = 'picture';
@@ -91,7 +93,7 @@ async function classify(request: PredictRequest): Promise<void> {
   const began = performance.now();
   try {
     const answer = await predict(request, Number(topK.value), signal);
-    result.replaceChildren(...predictionList(answer, performance.now() - began));
+    result.replaceChildren(...predictionList(answer, performance.now() - began, problemType));
     result.scrollIntoView({ block: 'nearest' }); // on a phone it lies below the picture
   } catch (error) {
     if (signal.aborted) return;
@@ -129,7 +131,9 @@ function fillTopK(labels: number): void {
   const most = TOP_KS.at(-1)!;
   const choices = [...TOP_KS.filter((k) => k < Math.min(labels, most)), Math.min(labels, most)];
   topK.replaceChildren(...choices.map((k) => element('option', '', String(k))));
-  topK.value = String(Math.min(labels, DEFAULT_TOP_K));
+  topK.value = String(Math.min(labels, problemType === 'multi_label_classification' ? most : DEFAULT_TOP_K));
+  // Numbers are told all.
+  part('top-k-choice', HTMLElement).hidden = problemType === 'regression';
   topK.addEventListener('change', () => {
     showCurl(shown);
     if (sent) void classify(sent);

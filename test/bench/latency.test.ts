@@ -33,6 +33,7 @@ const encoder = {
   initializerRange: 0.2,
   headDropout: 0,
   labels,
+  problemType: 'single_label_classification' as const,
 };
 const vit = createVit({ ...encoder, variant: 'vit', imageSize: { height: 32, width: 32 }, patchSize: 8, channels: 3 });
 const bert = createBert({

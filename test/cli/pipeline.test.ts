@@ -89,7 +89,14 @@ describe('slim finetune', () => {
   it('gives the accuracy that slim evaluate measures', async () => {
     expect(await slimJson(['evaluate', paths.teacher, ...data, ...engine])).toEqual({
       version: 1,
+      problemType: 'single_label_classification',
       accuracy: teacher.accuracy,
+      macroPrecision: expect.any(Number),
+      macroRecall: expect.any(Number),
+      macroF1: expect.any(Number),
+      calibrationError: expect.any(Number),
+      classes: expect.any(Array),
+      confusion: expect.any(Array),
       samples: 36,
       skipped: 0,
     });
@@ -326,7 +333,7 @@ describe('slim quantize and slim pack', () => {
     expect(told.configuration).toMatchObject({ rank: 4, seed: 3, quantize: { data: paths.data } });
     expect((told.accuracy as { stage: string }[]).map(({ stage }) => stage)).toEqual(['teacher', 'pc-lora', 'int8']);
     expect(await slimJson(['inspect', paths.small])).toEqual({ ...readRecord(paths.small), version: 1 });
-    expect((await slim(['inspect', paths.model])).stdout).toContain('vit checkpoint\n2 labels: a, b');
+    expect((await slim(['inspect', paths.model])).stdout).toContain('vit checkpoint, single-label\n2 labels: a, b');
     expect((await slim(['inspect', paths.small])).stdout).toContain('compress run, finished, 48 of 48 steps');
   });
 

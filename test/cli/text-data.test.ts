@@ -159,7 +159,7 @@ describe('one file, of which a share is held out', () => {
   it('slim evaluate says how much is judged, and takes all where it is asked to', async () => {
     const { stdout, stderr } = await slim(['evaluate', work.path('split'), '--data', file]);
     expect(stdout).toContain('on 6 samples');
-    expect(stderr).toContain('note: Accuracy is told on 6 of the 20 rows, which are held out.');
+    expect(stderr).toContain('note: Models are judged on 6 of the 20 rows, which are held out.');
     const [test, training, all] = await Promise.all(
       ['test', 'train', 'all'].map((part) =>
         slimJson(['evaluate', work.path('split'), '--data', file, '--part', part]),

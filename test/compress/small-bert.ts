@@ -34,6 +34,7 @@ export function smallBert(
     headDropout: 0,
     tokens,
     labels: description.labels,
+    problemType: description.problemType,
   });
   const ranks = new Map(blockLinears(model.layers).map(({ name }) => [name, 7]));
   if (embeddingRank > 0) ranks.set(WORD_EMBEDDING, embeddingRank);

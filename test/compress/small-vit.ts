@@ -27,6 +27,7 @@ const config: VitConfig = {
   activation: 'gelu',
   initializerRange: 0.2,
   labels: LABELS,
+  problemType: 'single_label_classification',
 };
 
 /** Heads are 9 wide: ranks below that can be absorbed. */
@@ -50,6 +51,7 @@ export function smallVit(kind: 'dense' | 'low-rank', scaling = 1, rank = 7, vari
 export const description: Description = {
   task: 'image-classification',
   labels: LABELS,
+  problemType: 'single_label_classification',
   source: { model: 'small-vit', architecture: 'vit' },
   compression: { method: 'pc-lora', rank: 7, ranks: { 'block.0.up': 7 }, scaling: 1, schedule: 'sine', init: 'svd' },
   preprocessing: { size: { height: 12, width: 20 } },

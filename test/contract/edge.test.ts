@@ -41,7 +41,7 @@ it.skipIf(workerd.absent !== null)(
     const input = prepareImage({ height: 12, width: 20, data: pixels }, readImagePreprocess(preprocessing));
     const expected = topPredictions(
       createEngine(await readArtifact(artifact), await kernelsModule()).infer({ pixels: input }),
-      description.labels,
+      description,
       5,
     );
     const response = await fetch(`${url}/v1/predict`, {

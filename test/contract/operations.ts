@@ -25,10 +25,12 @@ import { inverseStd, layerNorm, standardize } from '../../cli/graph/ops/layer-no
 import { constant, input, scalar } from '../../cli/graph/ops/leaf.ts';
 import { linear, lowRankLinear, updatedLinear } from '../../cli/graph/ops/linear.ts';
 import { matmul } from '../../cli/graph/ops/matmul.ts';
+import { meanSquaredError } from '../../cli/graph/ops/mean-squared-error.ts';
 import { cast, normalizePictures } from '../../cli/graph/ops/normalize-pictures.ts';
 import { mean, meanOfAll, sum, sumOfAll, sumTo } from '../../cli/graph/ops/reduce.ts';
 import { relu } from '../../cli/graph/ops/relu.ts';
 import { flatten, reshape } from '../../cli/graph/ops/reshape.ts';
+import { binaryCrossEntropy, sigmoidCrossEntropy } from '../../cli/graph/ops/sigmoid-cross-entropy.ts';
 import { pad, slice } from '../../cli/graph/ops/slice.ts';
 import { logSoftmax, softmax } from '../../cli/graph/ops/softmax.ts';
 import { transpose } from '../../cli/graph/ops/transpose.ts';
@@ -637,7 +639,63 @@ const rows: Case[] = [
         -sumOver(batch, (i) => Math.log(softmaxOf(rowOf(logits, [i]))[at(labels, i)])) / batch,
     }),
   ),
+  ...(
+    [
+      [3, 5],
+      [17, 1],
+    ] as const
+  ).flatMap(([batch, outputs]): Case[] => {
+    const inputs = [{ shape: [batch, outputs] }, { shape: [batch, outputs], from: 0, to: 1 }];
+    const mean = (entry: (x: number, y: number) => number) => (_: Index, x: Tensor, y: Tensor) =>
+      sumOver(batch, (i) => sumOver(outputs, (j) => entry(at(x, i, j), at(y, i, j)))) / (batch * outputs);
+    const what = `${batch} of ${outputs} outputs`;
+    return [
+      {
+        operation: 'sigmoidCrossEntropy',
+        what,
+        inputs,
+        shape: [batch, outputs],
+        build: sigmoidCrossEntropy,
+        entry: (index, x, y) => crossEntropyOf(at(x, ...index), at(y, ...index)),
+      },
+      {
+        operation: 'binaryCrossEntropy',
+        what,
+        inputs,
+        shape: [],
+        build: binaryCrossEntropy,
+        entry: mean(crossEntropyOf),
+      },
+      {
+        operation: 'meanSquaredError',
+        what,
+        inputs,
+        shape: [],
+        build: meanSquaredError,
+        entry: mean((x, y) => (x - y) ** 2),
+      },
+    ];
+  }),
+  {
+    // No overflow, and no infinity times 0.
+    operation: 'sigmoidCrossEntropy',
+    what: 'logits of ±200',
+    inputs: [
+      { shape: [4, 5], from: -200, to: 200 },
+      { shape: [4, 5], from: 0, to: 1 },
+    ],
+    shape: [4, 5],
+    differentiable: false,
+    build: sigmoidCrossEntropy,
+    entry: (index, x, y) => crossEntropyOf(at(x, ...index), at(y, ...index)),
+  },
 ];
+
+/** -y·log σ(x) - (1 - y)·log(1 - σ(x)) in f64; of large |x| one of the logarithms is 0 and the other ±x. */
+function crossEntropyOf(x: number, y: number): number {
+  const softplus = (value: number): number => (value > 30 ? value : Math.log1p(Math.exp(value)));
+  return y * softplus(-x) + (1 - y) * softplus(x);
+}
 
 // ---- the encoder's own ----
 

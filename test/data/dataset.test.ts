@@ -11,7 +11,7 @@ const refusal = (message: string, hint = ''): unknown =>
     message: expect.stringContaining(message),
     hint: expect.stringContaining(hint),
   });
-const labelsOf = (split: Split): number[] => Array.from({ length: split.size }, (_, i) => split.label(i));
+const labelsOf = (split: Split): number[] => Array.from({ length: split.size }, (_, i) => split.label(i) as number);
 
 describe('image folders', () => {
   it('reads train/ and val/', async () => {

@@ -8,7 +8,7 @@ describe('openGlyphs', () => {
     expect(labels).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
     expect([train.size, test.size, skipped]).toEqual([200, 1000, 0]);
     const counts = new Array(10).fill(0);
-    for (let i = 0; i < train.size; i++) counts[train.label(i)]++;
+    for (let i = 0; i < train.size; i++) counts[train.label(i) as number]++;
     expect(counts).toEqual(new Array(10).fill(20));
     expect(await train.picture(0)).toMatchObject({ width: 32, height: 32 });
   });

@@ -43,7 +43,7 @@ describe('pictures in Parquet', () => {
     expect(await shades(data.train)).toEqual([...all, ...all]);
     expect(data.notices).toEqual([
       'The pictures are in image, the label in labels.',
-      'Accuracy is told on validation-00000-of-00001.parquet.',
+      'Models are judged on validation-00000-of-00001.parquet.',
       expect.stringMatching(/^10 of the 10 pictures that judge are among the training pictures/),
       expect.stringMatching(/^The encoded pictures take 0.0 MB in /),
     ]);

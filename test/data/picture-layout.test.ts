@@ -47,7 +47,7 @@ describe('parts', () => {
     });
     const data = await open(path);
     expect(sizes(data)).toEqual([['a', 'b'], 5, 2]);
-    expect(data.notices).toEqual([`Accuracy is told on ${named}/.`]);
+    expect(data.notices).toEqual([`Models are judged on ${named}/.`]);
   });
 
   it('what judges is the validation part, where there is a test part, too', async () => {
@@ -61,8 +61,8 @@ describe('parts', () => {
     const data = await open(path);
     expect(sizes(data)).toEqual([['a', 'b'], 4, 1]);
     expect(data.notices).toEqual([
-      'test/ is left out: accuracy is told on valid/.',
-      'Accuracy is told on valid/.',
+      'test/ is left out: models are judged on valid/.',
+      'Models are judged on valid/.',
       'Left out, as no samples: 1 .txt (README.dataset.txt).',
     ]);
   });
@@ -73,7 +73,7 @@ describe('parts', () => {
     expect(sizes(alone)).toEqual([['a', 'b'], 8, 2]);
     expect(alone.notices).toEqual([
       expect.stringContaining('has train/ and no part to judge by: a share of it is held out.'),
-      'Accuracy is told on 2 of the 10 pictures, which are held out.',
+      'Models are judged on 2 of the 10 pictures, which are held out.',
     ]);
     const kaggle = await open(folderOf({ ...files, ...(await pictures('test', 4)) }));
     expect(sizes(kaggle)).toEqual([['a', 'b'], 8, 2]);
@@ -177,8 +177,8 @@ describe('the folders of reports', () => {
 
   itWith([cases], 'are read as they are meant', async () => {
     const expected: Record<string, readonly [readonly string[], number, number, RegExp]> = {
-      roboflow: [['a', 'b'], 24, 6, /^test\/ is left out: accuracy is told on valid\/\.$/],
-      Kaggle: [['a', 'b'], 24, 6, /^Accuracy is told on Testing\/\.$/],
+      roboflow: [['a', 'b'], 24, 6, /^test\/ is left out: models are judged on valid\/\.$/],
+      Kaggle: [['a', 'b'], 24, 6, /^Models are judged on Testing\/\.$/],
       traindir: [['a', 'b'], 20, 4, /has train\/ and no part to judge by/],
       exts: [['a', 'b'], 19, 5, /./],
       mixnest: [['a', 'b'], 29, 7, /^12 pictures lie in a folder below their class's \(a\/more\)/],
@@ -191,7 +191,7 @@ describe('the folders of reports', () => {
       allbmp: [['a', 'b'], 20, 4, /held out/],
       gifclass: [['a', 'b', 'c'], 25, 5, /held out/],
       one: [['a', 'b'], 2, 2, /training pictures themselves/],
-      tvt: [['a', 'b'], 24, 6, /^Accuracy is told on validation\/\.$/],
+      tvt: [['a', 'b'], 24, 6, /^Models are judged on validation\/\.$/],
       case: [['Cat', 'cat'], 20, 4, /held out/],
     };
     for (const [name, [labels, train, test, notice]] of Object.entries(expected)) {

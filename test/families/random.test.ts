@@ -35,6 +35,7 @@ const sizes = fc.record({
   layerNormEpsilon: fc.constantFrom(1e-12, 1e-6, 1e-5, 1e-3),
   activation: fc.constantFrom(...ACTIVATIONS),
   labels: fc.integer({ min: 1, max: 9 }).map((count) => Array.from({ length: count }, (_, i) => `c${i}`)),
+  problemType: fc.constant('single_label_classification' as const),
   seed: fc.integer({ min: 0, max: 2 ** 30 }),
 });
 

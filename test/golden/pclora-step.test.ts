@@ -62,6 +62,7 @@ async function bert(data: TestData, { integers: ids }: Golden): Promise<Subject>
     headDropout: 0,
     tokens,
     labels: Object.values(config.id2label),
+    problemType: 'single_label_classification',
   });
   const file = await openTensorFile(data.path('model.safetensors'));
   const tensors: Tensors = new Map();

@@ -10,7 +10,7 @@ import { denseParts } from '../../cli/pclora/linear.ts';
 import { type Checkpoint, loadCheckpoint } from '../../cli/pretrained/checkpoint.ts';
 import { imagePreprocessOf } from '../../cli/pretrained/preprocessing.ts';
 import { batchInputs, normalizationOf } from '../../cli/train/batch-inputs.ts';
-import { argmax } from '../../cli/train/evaluate.ts';
+import { argmax } from '../../cli/train/scorer.ts';
 import { prepareImage } from '../../runtime/preprocess/normalize.ts';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { expectClose } from '../support/compare.ts';
@@ -161,7 +161,7 @@ describeWith([imagenetModel, photographs], 'a ViT trained on ImageNet', () => {
     expect(order.map((index) => [index, checkpoint.config.labels[index]])).toEqual(
       top5.map(([index, label]) => [index, label]),
     );
-    expect(argmax(logits, 0, logits.length)).toBe(top5[0][0]);
+    expect(argmax(logits)).toBe(top5[0][0]);
     // Decoded to the same bytes and resized to the same bytes (test/preprocess), so what is left is float32's rounding.
     expectClose(
       [...order.map((index) => logits[index]), ...logits.slice(0, 8)],

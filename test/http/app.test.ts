@@ -13,6 +13,7 @@ const info: ModelInfo = {
   task: 'image-classification',
   architecture: 'vit',
   labels: ['ant', 'bee'],
+  problemType: 'single_label_classification',
   precision: 'int8',
   rank: 4,
   parameters: 3,

@@ -25,7 +25,7 @@ function predictionsOf(tokens: readonly string[], topK = 5): unknown {
   const ids = Int32Array.from(tokens, (token) => SMALL_TOKENS.indexOf(token));
   return topPredictions(
     engine.infer({ ids, types: Int32Array.from(ids, (_, i) => (i < pairAt ? 0 : 1)) }),
-    description.labels,
+    description,
     topK,
   );
 }

@@ -6,6 +6,7 @@ export const PICTURE_MODEL: ModelInfo = {
   task: 'image-classification',
   architecture: 'vit',
   labels: ['cat', 'dog', 'hamster', 'parrot', 'rabbit', 'tortoise'],
+  problemType: 'single_label_classification',
   precision: 'int8',
   rank: 32,
   parameters: 6_193_678,

@@ -118,7 +118,7 @@ describe.skipIf(absent !== null)(`the page of slim serve${absent === null ? '' :
     expect(rows).toEqual(
       model.accuracy.map(
         ({ stage, accuracy, samples }) =>
-          `${stage === 'teacher' ? 'Teacher' : 'PC-LoRA'} ${(100 * accuracy).toFixed(1)} % ${samples}`,
+          `${stage === 'teacher' ? 'Teacher' : 'PC-LoRA'} ${(100 * accuracy!).toFixed(1)} % ${samples}`,
       ),
     );
     expect(last.requests.filter((asked) => !asked.startsWith(`${url}/`) && !/^(blob|data):/.test(asked))).toEqual([]);

@@ -95,6 +95,7 @@ export async function writeTinyModel(
     activation: 'gelu' as const,
     initializerRange: 0.2,
     labels,
+    problemType: 'single_label_classification' as const,
   };
   await saveRandom(vitArchitecture, config, { kind: 'image', image: defaultImagePreprocess(config.imageSize) }, folder);
 }
@@ -118,6 +119,7 @@ export async function writeTinyBert(folder: string, texts: readonly string[]): P
     tokens: 512,
     headDropout: 0.1,
     labels: ['LABEL_0', 'LABEL_1'],
+    problemType: 'single_label_classification' as const,
   };
   await saveRandom(
     bertArchitecture,

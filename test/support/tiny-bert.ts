@@ -27,6 +27,7 @@ export const tinyBertConfig = {
   headDropout: 0,
   tokens: TOKENS,
   labels: ['a', 'b', 'c'],
+  problemType: 'single_label_classification',
 } satisfies BertConfig;
 export const tinyBert = createBert(tinyBertConfig);
 

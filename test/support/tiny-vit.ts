@@ -19,6 +19,7 @@ export const tinyConfig: VitConfig = {
   activation: 'gelu',
   initializerRange: 0.3,
   labels: ['a', 'b', 'c', 'd', 'e'],
+  problemType: 'single_label_classification',
 };
 export const tinyVit = createVit(tinyConfig);
 export const BATCH = 3;

@@ -1,6 +1,7 @@
 /** Batches of texts of like length: short ones don't pay for long ones. */
 import { random, shuffled } from '../../../runtime/random.ts';
 import { batchCount, type Pass } from '../pass.ts';
+import { batchTargets, type Target, type Targets } from '../target.ts';
 import type { EncodedSplit } from './encoded.ts';
 
 /** A batch of texts, padded to one length. */
@@ -11,10 +12,11 @@ export interface TextBatch {
   readonly types: Int32Array;
   /** (batchSize, tokens): 1 for a token, 0 for padding. */
   readonly mask: Float32Array;
-  /** (batchSize): 0 in rows past `size`. */
-  readonly labels: Int32Array;
+  readonly labels: Targets;
   /** How many rows are texts. */
   readonly size: number;
+  /** Which texts they are, by their places in the split. */
+  readonly rows: readonly number[];
   /** One of `paddedLengths`. */
   readonly tokens: number;
 }
@@ -90,15 +92,15 @@ async function makeBatch(
   const ids = new Int32Array(batchSize * tokens).fill(padId);
   const types = new Int32Array(batchSize * tokens);
   const mask = new Float32Array(batchSize * tokens);
-  const labels = new Int32Array(batchSize);
+  const targets: Target[] = new Array(rows.length);
   await Promise.all(
     rows.map(async (i, row) => {
       const encoding = await split.read(i);
       ids.set(encoding.ids, row * tokens);
       types.set(encoding.types, row * tokens);
       mask.fill(1, row * tokens, row * tokens + encoding.ids.length);
-      labels[row] = split.label(i);
+      targets[row] = encoding.label;
     }),
   );
-  return { ids, types, mask, labels, size: rows.length, tokens };
+  return { ids, types, mask, labels: batchTargets(targets, batchSize), size: rows.length, rows, tokens };
 }

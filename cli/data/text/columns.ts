@@ -6,14 +6,16 @@ import { short } from './rows.ts';
 export interface TextColumns {
   readonly textColumn?: string;
   readonly textPairColumn?: string;
-  readonly labelColumn?: string;
+  /** Several hold a label or a number each. */
+  readonly labelColumn?: string | readonly string[];
 }
 
 /** The columns that are read, by their names in the file; `pair` is null where a sample is one text. */
 export interface Columns {
   readonly text: string;
   readonly pair: string | null;
-  readonly label: string;
+  /** One, or several that hold a label or a number each. */
+  readonly labels: readonly string[];
 }
 
 /** Two columns that belong together, as GLUE's tasks and others name them. */
@@ -85,6 +87,11 @@ const LABELS = [
   'v1',
 ];
 
+/** Whether one of the columns has a usual name of a label's. */
+export function namesLabel(columns: readonly string[]): boolean {
+  return named(LABELS, columns) !== null;
+}
+
 /** @throws UserError where a column that was asked for is not there, or none looks like what is needed */
 export function chooseColumns(
   path: string,
@@ -92,10 +99,11 @@ export function chooseColumns(
   { textColumn, textPairColumn, labelColumn }: TextColumns,
 ): Columns {
   const known = knownColumns(path, columns);
+  const labelColumns = [labelColumn ?? []].flat();
   for (const [flag, name] of [
     ['--text-column', textColumn],
     ['--text-pair-column', textPairColumn],
-    ['--label-column', labelColumn],
+    ...labelColumns.map((name) => ['--label-column', name] as const),
   ] as const) {
     if (name !== undefined && !columns.includes(name))
       throw new UserError(
@@ -103,21 +111,27 @@ export function chooseColumns(
         'Name one of them. The label is needed also where a model is only evaluated.',
       );
   }
-  const label = chooseLabelColumn(
-    path,
-    columns,
-    { labelColumn },
-    columns.filter((name) => name !== textColumn && name !== textPairColumn),
-  );
-  if (label === textColumn || label === textPairColumn)
-    throw new UserError(`the column ${label} is named for the text and for the label`, `Name another: ${known}.`);
+  const labels =
+    labelColumns.length > 0
+      ? labelColumns
+      : [
+          chooseLabelColumn(
+            path,
+            columns,
+            undefined,
+            columns.filter((name) => name !== textColumn && name !== textPairColumn),
+          ),
+        ];
+  const twice = labels.find((name) => name === textColumn || name === textPairColumn);
+  if (twice !== undefined)
+    throw new UserError(`the column ${twice} is named for the text and for the label`, `Name another: ${known}.`);
   return {
     ...textAmong(
       known,
-      columns.filter((name) => name !== label),
+      columns.filter((name) => !labels.includes(name)),
       { textColumn, textPairColumn },
     ),
-    label,
+    labels,
   };
 }
 
@@ -129,7 +143,7 @@ export function chooseTextColumns(
   path: string,
   columns: readonly string[],
   { textColumn, textPairColumn }: Omit<TextColumns, 'labelColumn'>,
-): Omit<Columns, 'label'> {
+): Omit<Columns, 'labels'> {
   const known = knownColumns(path, columns);
   for (const [flag, name] of [
     ['--text-column', textColumn],
@@ -161,7 +175,7 @@ function textAmong(
   known: string,
   others: readonly string[],
   { textColumn, textPairColumn }: Omit<TextColumns, 'labelColumn'>,
-): Omit<Columns, 'label'> {
+): Omit<Columns, 'labels'> {
   if (textColumn !== undefined) return { text: textColumn, pair: textPairColumn ?? null };
   const pair = textPairColumn === undefined ? pairAmong(others) : null;
   const text =
@@ -183,7 +197,7 @@ function textAmong(
 export function chooseLabelColumn(
   path: string,
   columns: readonly string[],
-  { labelColumn }: Pick<TextColumns, 'labelColumn'>,
+  labelColumn: string | undefined,
   among = columns,
 ): string {
   if (labelColumn !== undefined && !columns.includes(labelColumn))

@@ -2,17 +2,19 @@
  * Labelled texts: one look at every row tells how many there are and which labels; after that rows are read again as
  * they are needed.
  */
+import type { ProblemType } from '../../../runtime/artifact/problem-type.ts';
 import { random, shuffled } from '../../../runtime/random.ts';
 import { UserError } from '../../io/errors.ts';
+import { contentsHash, judgesWhole, seenNotices, type TrainedOn } from '../contents.ts';
 import { contentDigest, duplicateNotices } from '../duplicates.ts';
 import type { DatasetOptions } from '../split.ts';
-import { knownClass, withoutTwins } from './class-names.ts';
-import { type Columns, chooseColumns, type TextColumns } from './columns.ts';
+import type { Target } from '../target.ts';
+import { type Columns, chooseColumns, namesLabel, type TextColumns } from './columns.ts';
+import { inOrder, type LabelReader, MAX_LABELS, problemIn, type RawLabel, surveyLabels } from './labels.ts';
 import { type JudgingPart, type TextClass, type TextLayout, textLayout } from './layout.ts';
 import { short, type TableFile } from './rows.ts';
 import {
   badRow,
-  type Found,
   fileSource,
   isMissing,
   type LabelledText,
@@ -27,15 +29,15 @@ export interface TextRow {
   readonly text: string;
   /** The second half, such as a hypothesis; null where there is none. */
   readonly pair: string | null;
-  /** Index into the data set's labels. */
-  readonly label: number;
+  /** Of one class the index into the data set's labels. */
+  readonly label: Target;
 }
 
 /** The samples of one part, which are read from disk anew for each pass. */
 export interface TextRows {
   readonly size: number;
-  /** How many there are of each label. */
-  readonly counts: readonly number[];
+  /** How many there are of each label; null where a sample may have several, or numbers. */
+  readonly counts: readonly number[] | null;
   /** Reads them, in the same order each time. */
   rows(): AsyncIterable<TextRow>;
 }
@@ -45,109 +47,132 @@ export interface TextDataset {
   readonly kind: 'text';
   readonly name: string;
   /**
-   * Of the training part: in the data's own order where it tells one, by number where all are numbers, else by name.
+   * Of the training part: in the data's own order where it tells one, by number where all are numbers, else by name. Of
+   * regression the names of the numbers.
    */
   readonly labels: readonly string[];
+  readonly problemType: ProblemType;
   readonly train: TextRows;
   readonly test: TextRows;
   /** Rows left out (--skip-bad). */
   readonly skipped: number;
+  /** What a run that trains on it has seen. */
+  readonly contents: TrainedOn;
   /** What was guessed or left out, in sentences for the user. */
   readonly notices: readonly string[];
 }
 
-/** How texts are opened: as all data, and which columns to read. */
-export type TextDatasetOptions = DatasetOptions & TextColumns;
-
-/** More than that many are no classes: the column is another one. */
-const MAX_LABELS = 10_000;
+/** How texts are opened: as all data, which columns to read, and what their labels are. */
+export interface TextDatasetOptions extends DatasetOptions, TextColumns {
+  /** What stands between the labels of a sample, where one column holds them as a text. */
+  readonly labelSeparator?: string;
+}
 
 /** Opens texts; null where the path holds none, so that it may hold pictures. UserErrors name file and row. */
 export async function openTexts(path: string, options: TextDatasetOptions): Promise<TextDataset | null> {
-  const layout = await textLayout(path);
+  const layout = await textLayout(path, options.judging !== undefined);
   return layout && openLaidOut(path, layout, options);
 }
 
 /** Opens texts that were found at a path. UserErrors name file and row. */
 export async function openLaidOut(path: string, layout: TextLayout, options: TextDatasetOptions): Promise<TextDataset> {
-  const { train: source, test: testSource, notices } = await sourcesOf(layout, options);
+  const { train: source, test: testSource, notices, columns } = await sourcesOf(layout, options);
 
-  const train = await scan(source, null, options, testSource === null ? 1 : 0.5);
-  const known = withoutTwins(new Set(train.labels));
-  const labels = inOrder([...known], await source.order());
-  if (labels.length < 2) {
-    const found = labels.length === 0 ? 'no rows' : `one label only (${short(labels[0])})`;
+  const survey = surveyLabels({ task: options.task, columns, order: await source.order() });
+  const train = await scan(source, (label, where) => survey.add(label, where), options, testSource === null ? 1 : 0.5);
+  if (train.size === 0) throw new UserError(`${path} has no rows`, 'Expected rows of a text and a label.');
+  const reader = survey.reader(path);
+  const { labels, problemType } = reader;
+  const isWhole = testSource === null && judgesWhole(options.judging, train.digest);
+  if (labels.length < (problemType === 'single_label_classification' && !isWhole ? 2 : 1)) {
+    const found = labels.length === 0 ? 'no labels' : `one label only (${short(labels[0])})`;
     throw new UserError(
       `${path} has ${found}: there is nothing to tell apart`,
       'Expected rows of at least two labels.',
     );
   }
-  const rowsOf = (
-    from: TextSource,
-    { labels: given }: Pick<Scanned, 'labels'>,
-    knownOnly: ReadonlySet<string> | null,
-    wanted?: (row: number) => boolean,
-  ): TextRows => ({
-    size: given.length,
-    counts: countsOf(given, labels),
-    rows: () => labelledRows(readable(from, knownOnly, options), labels, given.length, wanted),
+  const rowsOf = (from: TextSource, part: Part, wanted?: (row: number) => boolean): TextRows => ({
+    size: part.size,
+    counts: countsOf(part.labels, reader),
+    rows: () => labelledRows(readable(from, reader, options), part.size, wanted),
   });
-  const dataset = (parts: Pick<TextDataset, 'train' | 'test' | 'skipped' | 'notices'>): TextDataset => ({
+  const dataset = (parts: Pick<TextDataset, 'train' | 'test' | 'skipped' | 'contents' | 'notices'>): TextDataset => ({
     kind: 'text',
     name: path,
     labels,
+    problemType,
     ...parts,
   });
+  if (isWhole)
+    return dataset({
+      skipped: train.skipped,
+      contents: { digest: train.digest, heldOut: false },
+      notices: [
+        ...notices,
+        ...seenNotices(options.judging, train.digest, path),
+        `The model is judged on all ${train.size} rows.`,
+      ],
+      train: { size: 0, counts: countsOf([], reader), rows: async function* () {} },
+      test: rowsOf(source, train),
+    });
   if (testSource === null) {
-    const held = heldOut(train.labels, options);
-    const [trained, judging] = [0, 1].map((one) => rowsWhere(train, (row) => held[row] === one));
-    if (judging.labels.length === 0)
+    const held = heldOut(
+      problemType === 'single_label_classification' ? train.labels : Array.from({ length: train.size }, () => ''),
+      options,
+    );
+    const [trained, judging] = [0, 1].map((one) => partWhere(train, (row) => held[row] === one));
+    if (judging.size === 0)
       throw new UserError(
         `${path} has as many labels as rows (${held.length}), so none can be held out`,
         'Does another column hold the label? Say which: --label-column NAME.',
       );
     return dataset({
       skipped: train.skipped,
+      contents: { digest: train.digest, heldOut: true },
       notices: [
         ...notices,
-        `Accuracy is told on ${judging.labels.length} of the ${held.length} rows, which are held out.`,
+        `Models are judged on ${judging.size} of the ${held.length} rows, which are held out.`,
         ...duplicateNotices(trained.digests, judging.digests, 'texts'),
       ],
-      train: rowsOf(source, trained, null, (row) => held[row] === 0),
-      test: rowsOf(source, judging, null, (row) => held[row] === 1),
+      train: rowsOf(source, trained, (row) => held[row] === 0),
+      test: rowsOf(source, judging, (row) => held[row] === 1),
     });
   }
-  const test = await scan(testSource, new Set(labels), options, 0.5, 0.5);
-  if (test.labels.length === 0)
+  const test = await scan(testSource, (label) => problemIn(reader.target(label)), options, 0.5, 0.5);
+  if (test.size === 0)
     throw new UserError(
       `${path} has no rows to judge a model by`,
       'Expected some in its validation, dev or test part.',
     );
   return dataset({
     skipped: train.skipped + test.skipped,
+    contents: { digest: train.digest, heldOut: false },
     notices: [...notices, ...duplicateNotices(train.digests, test.digests, 'texts')],
-    train: rowsOf(source, train, null),
-    test: rowsOf(testSource, test, new Set(labels)),
+    train: rowsOf(source, train),
+    test: rowsOf(testSource, test),
   });
 }
 
-function rowsWhere({ labels, digests }: Scanned, wanted: (row: number) => boolean): Omit<Scanned, 'skipped'> {
-  return { labels: labels.filter((_, row) => wanted(row)), digests: digests.filter((_, row) => wanted(row)) };
+/** Good rows of a part. */
+type Part = Pick<Scanned, 'size' | 'labels' | 'digests'>;
+
+function partWhere({ labels, digests }: Part, wanted: (row: number) => boolean): Part {
+  const kept = digests.filter((_, row) => wanted(row));
+  return { size: kept.length, labels: labels.filter((_, row) => wanted(row)), digests: kept };
 }
 
-function countsOf(given: readonly string[], labels: readonly string[]): readonly number[] {
-  const known = new Set(labels);
-  const counts = new Map(labels.map((label) => [label, 0]));
-  for (const label of given) {
-    const name = knownClass(label, known) ?? label;
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-  return labels.map((label) => counts.get(label)!);
+function countsOf(given: readonly string[], { problemType, labels, target }: LabelReader): readonly number[] | null {
+  if (problemType !== 'single_label_classification') return null;
+  const counts = labels.map(() => 0);
+  for (const label of given) counts[target(label) as number]++;
+  return counts;
 }
 
 interface Sources {
   readonly train: TextSource;
   readonly test: TextSource | null;
+  /** That hold labels. */
+  readonly columns: readonly string[];
   readonly notices: readonly string[];
 }
 
@@ -166,31 +191,52 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
     return {
       train: sourceOf(layout.train),
       test: layout.test && sourceOf(layout.test),
+      columns: [],
       notices: layout.left.length === 0 ? [] : [`${layout.left.join(' and ')}: texts without labels are left out.`],
     };
   }
   const { train, left } = layout;
-  const columns = chooseColumns(train[0].path, await train[0].columns(), options);
+  const columns = chooseColumns(train[0].path, await train[0].columns(), {
+    ...options,
+    labelColumn: options.labelColumn ?? (await binaryColumns(train[0])),
+  });
   const guessed = options.textColumn === undefined || options.labelColumn === undefined;
   const { test, unlabelled } = await judgingFiles(layout.tests, columns);
   return {
-    train: tableSource(await withColumns(train, columns), columns),
-    test: test && tableSource(await withColumns(test, columns), columns),
+    columns: columns.labels,
+    train: tableSource(await withColumns(train, columns), columns, options.labelSeparator),
+    test: test && tableSource(await withColumns(test, columns), columns, options.labelSeparator),
     notices: [
       ...((await train[0].notices?.()) ?? []),
       ...(guessed
         ? [
             `The text is in ${columns.text}${columns.pair === null ? '' : ` and ${columns.pair}`}, ` +
-              `the label in ${columns.label}.`,
+              `the ${columns.labels.length === 1 ? 'label' : 'labels'} in ${columns.labels.join(', ')}.`,
           ]
         : []),
       ...unlabelled.map((files) => `${namesOfFiles(files)} has no labels and is left out.`),
-      ...(test === null ? [] : [`Accuracy is told on ${namesOfFiles(test)}.`]),
+      ...(test === null ? [] : [`Models are judged on ${namesOfFiles(test)}.`]),
       ...(left.length === 0
         ? []
         : [`Left out: ${left.slice(0, 3).join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''}.`]),
     ],
   };
+}
+
+/** So many rows tell which columns hold 0 and 1. */
+const ROWS_FOR_COLUMNS = 100;
+
+/** Where no column has a usual name: those, two or more, that hold nothing but 0 and 1, each a label of its own. */
+async function binaryColumns(file: TableFile): Promise<readonly string[] | undefined> {
+  const names = await file.columns();
+  if (namesLabel(names)) return undefined;
+  const binary = new Set(names);
+  let looked = 0;
+  for await (const row of file.rows(names)) {
+    if ('cells' in row) for (const name of binary) if (!/^[01]$/.test(String(row.cells[name]))) binary.delete(name);
+    if (++looked >= ROWS_FOR_COLUMNS || binary.size < 2) break;
+  }
+  return looked > 0 && binary.size >= 2 ? [...binary] : undefined;
 }
 
 /** So many rows of a file tell whether it has labels. */
@@ -203,7 +249,7 @@ async function judgingFiles(
 ): Promise<{ readonly test: readonly TableFile[] | null; readonly unlabelled: readonly (readonly TableFile[])[] }> {
   const unlabelled: (readonly TableFile[])[] = [];
   for (const { part, files } of parts) {
-    if (part === 'validation' || (await hasLabels(files[0], columns.label))) return { test: files, unlabelled };
+    if (part === 'validation' || (await hasLabels(files[0], columns.labels[0]))) return { test: files, unlabelled };
     unlabelled.push(files);
   }
   return { test: null, unlabelled };
@@ -225,28 +271,35 @@ export async function hasLabels(file: TableFile, label: string): Promise<boolean
 }
 
 /** UserError where a file lacks a column that the training file has. */
-async function withColumns(files: readonly TableFile[], { text, pair, label }: Columns): Promise<readonly TableFile[]> {
+async function withColumns(
+  files: readonly TableFile[],
+  { text, pair, labels }: Columns,
+): Promise<readonly TableFile[]> {
   for (const file of files)
     chooseColumns(file.path, await file.columns(), {
       textColumn: text,
       textPairColumn: pair ?? undefined,
-      labelColumn: label,
+      labelColumn: labels,
     });
   return files;
 }
 
 interface Scanned {
-  /** Of every good row, in order. */
+  /** Good rows. */
+  readonly size: number;
+  /** Of every good row, in order, while each has one. */
   readonly labels: readonly string[];
   /** Of every good row: what tells that two are the same. */
   readonly digests: readonly number[];
   readonly skipped: number;
+  /** Of the good rows' texts. */
+  readonly digest: string;
 }
 
 /** Looks at every row once. `share` of the progress is this one's, from `from` on. */
 async function scan(
   source: TextSource,
-  known: ReadonlySet<string> | null,
+  problemWith: (label: RawLabel, where: string) => string | null,
   options: TextDatasetOptions,
   share: number,
   from = 0,
@@ -255,70 +308,58 @@ async function scan(
   const digests: number[] = [];
   /** One string a label, however many rows have it. */
   const names = new Map<string, string>();
+  const hash = contentsHash();
+  let size = 0;
   let skipped = 0;
-  for await (const found of checked(source, known)) {
+  for await (const found of source.texts()) {
     options.onRead?.(from + share * found.read);
-    if ('problem' in found) {
-      if (!options.skipBad) throw badRow(found.where, found.problem);
+    const problem = 'problem' in found ? found.problem : problemWith(found.label, found.where);
+    if (problem !== null) {
+      if (!options.skipBad) throw badRow(found.where, problem);
       skipped++;
       continue;
     }
-    const label = names.get(found.label) ?? found.label;
-    names.set(label, label);
-    labels.push(label);
-    digests.push(contentDigest(JSON.stringify([found.text, found.pair])));
-    if (names.size > MAX_LABELS)
-      throw new UserError(
-        `${found.where}: more than ${MAX_LABELS} different labels`,
-        'Does another column hold the label? Say which: --label-column NAME.',
-      );
+    size++;
+    const { text, pair, label } = found as LabelledText;
+    hash.add(text, ...(pair === null ? [] : [pair]));
+    digests.push(contentDigest(JSON.stringify([text, pair])));
+    if (typeof label !== 'string' || names.size > MAX_LABELS) continue;
+    const known = names.get(label) ?? label;
+    names.set(known, known);
+    labels.push(known);
   }
-  return { labels, digests, skipped };
+  return { size, labels, digests, skipped, digest: hash.digest() };
 }
 
-/** A label that training never saw is one more thing that may be wrong with a row. */
-async function* checked({ texts }: TextSource, known: ReadonlySet<string> | null): AsyncGenerator<Found> {
-  for await (const found of texts()) {
-    if (known === null || 'problem' in found || knownClass(found.label, known) !== null) yield found;
-    else
-      yield {
-        where: found.where,
-        read: found.read,
-        problem:
-          `the label ${JSON.stringify(short(found.label))} is not among the training data's ` +
-          `(${[...known].slice(0, 5).map(short).join(', ')}${known.size > 5 ? ' ...' : ''})`,
-      };
-  }
-}
-
+/** Good rows, with what is to be said of them. */
 async function* readable(
   source: TextSource,
-  known: ReadonlySet<string> | null,
+  reader: LabelReader,
   { skipBad = false }: TextDatasetOptions,
-): AsyncGenerator<LabelledText> {
-  for await (const found of checked(source, known)) {
-    if (!('problem' in found)) yield found;
-    else if (!skipBad) throw badRow(found.where, found.problem);
+): AsyncGenerator<TextRow> {
+  for await (const found of source.texts()) {
+    const label = 'problem' in found ? found : reader.target(found.label);
+    const problem = problemIn(label);
+    if (problem === null) {
+      const { text, pair } = found as LabelledText;
+      yield { text, pair, label: label as Target };
+    } else if (!skipBad) throw badRow(found.where, problem);
   }
 }
 
-/** Rows with their label's index. UserError where there are no longer as many as were counted. */
+/** The rows that are wanted. UserError where there are no longer as many as were counted. */
 async function* labelledRows(
-  texts: AsyncIterable<LabelledText>,
-  labels: readonly string[],
+  rows: AsyncIterable<TextRow>,
   size: number,
   wanted: (row: number) => boolean = () => true,
 ): AsyncGenerator<TextRow> {
-  const indices = new Map(labels.map((label, i) => [label, i]));
-  const known = new Set(labels);
-  let row = 0;
+  let at = 0;
   let given = 0;
-  for await (const { text, pair, label } of texts) {
-    if (!wanted(row++)) continue;
-    const index = indices.get(knownClass(label, known) ?? label);
-    if (index === undefined || given === size) throw changed(size);
+  for await (const row of rows) {
+    if (!wanted(at++)) continue;
+    if (given === size) throw changed(size);
     given++;
-    yield { text, pair, label: index };
+    yield row;
   }
   if (given !== size) throw changed(size);
 }
@@ -328,16 +369,6 @@ function changed(size: number): UserError {
     `the data has changed since its ${size} rows were counted`,
     'Start again when nothing writes to it.',
   );
-}
-
-/**
- * As the data tells, else by number where all are whole numbers, else by name: the order does not depend on that of the
- * rows.
- */
-export function inOrder(labels: readonly string[], told: readonly string[] | null = null): string[] {
-  const numbers = labels.every((label) => /^-?\d{1,15}$/.test(label));
-  const rank = (label: string): number => (told === null ? (numbers ? Number(label) : 0) : told.indexOf(label));
-  return [...labels].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
 /** (rows): 1 where a row is held out; the same share of every label, drawn by seed. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Encoding } from '../../../runtime/text/tokenizer.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
+import type { Target } from '../target.ts';
 import type { TextRow, TextRows } from './dataset.ts';
 
 /** The tokens of one part in a temporary file; text i is the i-th that was written. */
@@ -14,12 +15,10 @@ export interface EncodedSplit {
   readonly truncated: number;
   /** Of all tokens and labels: two splits with the same digest train alike. */
   readonly digest: string;
-  /** Index into the data set's labels. */
-  label(i: number): number;
   /** Tokens of text i. */
   length(i: number): number;
-  /** (T) ids and (T) types of text i. */
-  read(i: number): Promise<Pick<Encoding, 'ids' | 'types'>>;
+  /** (T) ids and (T) types of text i, and what is to be said of it. */
+  read(i: number): Promise<Pick<Encoding, 'ids' | 'types'> & { readonly label: Target }>;
   /** Gives the disk's space back. */
   close(): Promise<void>;
 }
@@ -27,6 +26,7 @@ export interface EncodedSplit {
 /** An id takes 4 bytes, a type 1: tokenizers know two types, and a text is read in one piece. */
 const TOKEN_BYTES = 5;
 const WRITE_BYTES = 1024 ** 2;
+const NONE = new Float32Array(0);
 
 /** Tokenizes every row once. UserError where the disk for temporary files has no room. */
 export async function encodeRows(
@@ -36,6 +36,8 @@ export async function encodeRows(
 ): Promise<EncodedSplit> {
   const { size } = rows;
   const labels = new Int32Array(size);
+  /** How many values a row's target has, which lie behind its tokens; 0 where it is a class. */
+  let width = 0;
   /** Text i's tokens lie from starts[i] to starts[i + 1]. */
   const starts = new Float64Array(size + 1);
   const file = await openTemporary();
@@ -46,11 +48,13 @@ export async function encodeRows(
     let row = 0;
     for await (const given of rows.rows()) {
       const { ids, types, truncated: cut } = encode(given);
-      labels[row] = given.label;
+      if (typeof given.label === 'number') labels[row] = given.label;
+      else width = given.label.length;
       starts[row + 1] = starts[row] + ids.length;
       if (cut > 0) truncated++;
-      hash.update(Int32Array.of(given.label, ids.length)).update(ids).update(Uint8Array.from(types));
-      await writer.write(ids, types);
+      const values = typeof given.label === 'number' ? NONE : given.label;
+      hash.update(Int32Array.of(labels[row], ids.length)).update(ids).update(Uint8Array.from(types)).update(values);
+      await writer.write(ids, types, values);
       row++;
       onRow?.(row, size);
     }
@@ -64,15 +68,19 @@ export async function encodeRows(
     size,
     truncated,
     digest: hash.digest('hex'),
-    label: (i) => labels[i],
     length,
     async read(i) {
       const tokens = length(i);
-      const bytes = new Uint8Array(tokens * TOKEN_BYTES);
-      const { bytesRead } = await file.read(bytes, 0, bytes.length, starts[i] * TOKEN_BYTES);
+      const bytes = new Uint8Array(tokens * TOKEN_BYTES + 4 * width);
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, starts[i] * TOKEN_BYTES + 4 * width * i);
       if (bytesRead !== bytes.length)
         throw new Error(`the tokens of text ${i} are gone: expected ${bytes.length} bytes, got ${bytesRead}`);
-      return { ids: new Int32Array(bytes.buffer, 0, tokens), types: Int32Array.from(bytes.subarray(4 * tokens)) };
+      const end = tokens * TOKEN_BYTES;
+      return {
+        ids: new Int32Array(bytes.buffer, 0, tokens),
+        types: Int32Array.from(bytes.subarray(4 * tokens, end)),
+        label: width === 0 ? labels[i] : new Float32Array(bytes.slice(end).buffer),
+      };
     },
     close: () => file.close(),
   };
@@ -94,7 +102,7 @@ async function openTemporary(): Promise<FileHandle> {
 
 /** Gathers small texts, so that the disk is asked seldom. */
 function bufferedWriter(file: FileHandle): {
-  write(ids: Int32Array, types: Int32Array): Promise<void>;
+  write(ids: Int32Array, types: Int32Array, values: Float32Array): Promise<void>;
   flush(): Promise<void>;
 } {
   let pending: Uint8Array[] = [];
@@ -106,9 +114,10 @@ function bufferedWriter(file: FileHandle): {
     [pending, bytes] = [[], 0];
   };
   return {
-    async write(ids, types) {
+    async write(ids, types, values) {
       pending.push(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength), Uint8Array.from(types));
-      bytes += ids.length * TOKEN_BYTES;
+      pending.push(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      bytes += ids.length * TOKEN_BYTES + values.byteLength;
       if (bytes >= WRITE_BYTES) await flush();
     },
     flush,

@@ -65,10 +65,10 @@ export type TextLayout =
 const UNLABELLED = 'unsup';
 
 /**
- * How texts lie at this path; null where there are none, so that it may hold pictures. UserError where files can't be
- * told apart.
+ * How texts lie at this path; null where there are none, so that it may hold pictures. With `judges`, a part that judges
+ * is enough. UserError where files can't be told apart.
  */
-export async function textLayout(path: string): Promise<TextLayout | null> {
+export async function textLayout(path: string, judges = false): Promise<TextLayout | null> {
   const kind = await kindOf(path);
   if (EXTENSION.test(path) && kind !== 'folder') {
     if (kind === 'absent') throw new UserError(`there is no file ${path}`, 'Check --data.');
@@ -77,8 +77,8 @@ export async function textLayout(path: string): Promise<TextLayout | null> {
   if (kind !== 'folder') return null;
   const { files, folders } = await listFolder(path);
   const tables = files.filter(isTable);
-  if (tables.length === 0) return (await folderParts(path, folders)) ?? nestedTables(path, folders);
-  return (await holdsClassFolders(path)) ? null : tableParts(path, tables, await classNamesBeside(path));
+  if (tables.length === 0) return (await folderParts(path, folders, judges)) ?? nestedTables(path, folders, judges);
+  return (await holdsClassFolders(path)) ? null : tableParts(path, tables, await classNamesBeside(path), judges);
 }
 
 /** Whether a file of this name is a table: a text a row, whatever it holds. Any other file is one text. */
@@ -126,7 +126,12 @@ function filesByPart(names: readonly string[]): ReadonlyMap<PartName, readonly s
   return byPart;
 }
 
-async function tableParts(folder: string, tables: readonly string[], classes: ClassNames): Promise<TextLayout> {
+async function tableParts(
+  folder: string,
+  tables: readonly string[],
+  classes: ClassNames,
+  judges: boolean,
+): Promise<TextLayout> {
   const byPart = filesByPart(tables);
   const filesOf = async (found: readonly string[]): Promise<TableFile[]> => {
     const formats = new Set(found.map((name) => EXTENSION.exec(name)?.[0].toLowerCase().replace('.gz', '')));
@@ -148,6 +153,16 @@ async function tableParts(folder: string, tables: readonly string[], classes: Cl
       left: tables.filter((name) => !used.has(name)),
     };
   }
+  const judging = judges ? JUDGING_PARTS.find((part) => byPart.has(part)) : undefined;
+  if (judging !== undefined) {
+    const used = byPart.get(judging)!;
+    return {
+      kind: 'tables',
+      train: await filesOf(used),
+      tests: [],
+      left: tables.filter((name) => !used.includes(name)),
+    };
+  }
   if (tables.length === 1 && byPart.size === 0)
     return { kind: 'tables', train: await filesOf(tables), tests: [], left: [] };
   throw new UserError(
@@ -161,7 +176,7 @@ async function tableParts(folder: string, tables: readonly string[], classes: Cl
  * Tables in folders: train/0000.parquet with test/, or, as clones of the hub have them, in data/ or in the one folder
  * of a configuration. Null where there are none, or pictures.
  */
-async function nestedTables(path: string, folders: readonly string[]): Promise<TextLayout | null> {
+async function nestedTables(path: string, folders: readonly string[], judges: boolean): Promise<TextLayout | null> {
   const inside = new Map<string, readonly string[]>();
   for (const name of folders) {
     const tables = (await listFolder(join(path, name))).files.filter((file) => EXTENSION.test(file));
@@ -170,11 +185,12 @@ async function nestedTables(path: string, folders: readonly string[]): Promise<T
   if (inside.size === 0 || (await holdsClassFolders(path))) return null;
   const classes = await classNamesBeside(path);
   const byPart = new Map([...inside.keys()].map((name) => [partNamed(name), name] as const));
-  const train = byPart.get('train');
+  const train =
+    byPart.get('train') ?? (judges ? JUDGING_PARTS.map((part) => byPart.get(part)).find(Boolean) : undefined);
   if (train !== undefined) {
     const filesIn = (folder: string): Promise<TableFile[]> =>
       Promise.all(inside.get(folder)!.map((name) => tableFile(join(path, folder, name), classes)));
-    const judging = JUDGING_PARTS.filter((part) => byPart.has(part));
+    const judging = JUDGING_PARTS.filter((part) => byPart.has(part) && byPart.get(part) !== train);
     const used = new Set([train, ...judging.map((part) => byPart.get(part)!)]);
     return {
       kind: 'tables',
@@ -189,10 +205,19 @@ async function nestedTables(path: string, folders: readonly string[]): Promise<T
       `${path} has tables in several folders (${[folder, ...others].slice(0, 6).join(', ')})`,
       `Give one of them: ${join(path, folder)}.`,
     );
-  return tableParts(join(path, folder), inside.get(folder)!.filter(isTable), classes);
+  return tableParts(join(path, folder), inside.get(folder)!.filter(isTable), classes, judges);
 }
 
-async function folderParts(folder: string, folders: readonly string[]): Promise<TextLayout | null> {
+async function folderParts(folder: string, folders: readonly string[], judges: boolean): Promise<TextLayout | null> {
+  const parts = folders.map(partNamed);
+  const only =
+    judges && parts.every((part) => part !== null && part !== 'train')
+      ? JUDGING_PARTS.map((part) => folders[parts.indexOf(part)]).find(Boolean)
+      : undefined;
+  if (only !== undefined) {
+    const { classes, left } = await textClasses(join(folder, only));
+    return classes.length === 0 ? null : { kind: 'folders', train: classes, test: null, left };
+  }
   const trainFolder = folders.find((name) => partNamed(name) === 'train');
   if (trainFolder === undefined) {
     const { classes, left } = await textClasses(folder, folders);

@@ -202,7 +202,9 @@ function featureOf(note: string | null, column: string): Readonly<Record<string,
 
 /** The names that it keeps beside a column of class numbers. */
 function classNames(note: string | null, column: string): readonly string[] | null {
-  const { names } = featureOf(note, column);
+  const feature = featureOf(note, column);
+  // Of a list it is its items that have names.
+  const names = feature.names ?? (isObject(feature.feature) ? feature.feature.names : undefined);
   return Array.isArray(names) && names.every((name) => typeof name === 'string') ? (names as string[]) : null;
 }
 

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { UserError } from '../../io/errors.ts';
 import { classNamed, isFraction } from './class-names.ts';
 import type { Columns } from './columns.ts';
+import type { RawLabel } from './labels.ts';
 import { decodeUtf8, MAX_ROW_BYTES, notUtf8, short, type TableFile, TOO_LONG, unreadable } from './rows.ts';
 
 /** Labelled texts of one part, in whatever form. */
@@ -17,24 +18,26 @@ export interface TextSource {
 /** `where` names file and row; `read` is how much of the source has been read, from 0 to 1. */
 export type Found = { readonly where: string; readonly read: number } & (LabelledText | { readonly problem: string });
 
-/** A sample whose label is still a name; `pair` is null where it is one text. */
+/** A sample whose label is still a name, or several; `pair` is null where it is one text. */
 export interface LabelledText {
   readonly text: string;
   readonly pair: string | null;
-  readonly label: string;
+  readonly label: RawLabel;
 }
 
 /** The rows of one or several tables with the same columns, one after another. */
-export function tableSource(files: readonly TableFile[], columns: Columns): TextSource {
-  const { text, pair, label } = columns;
+export function tableSource(files: readonly TableFile[], columns: Columns, separator?: string): TextSource {
+  const { text, pair, labels } = columns;
+  const namesOf = async (file: TableFile): Promise<readonly string[] | null> =>
+    labels.length === 1 ? ((await file.namesOf?.(labels[0])) ?? null) : null;
   return {
-    order: async () => (await files[0].namesOf?.(label)) ?? null,
+    order: () => namesOf(files[0]),
     async *texts() {
       for (const [i, file] of files.entries()) {
-        const names = await file.namesOf?.(label);
-        for await (const row of file.rows([text, ...(pair === null ? [] : [pair]), label])) {
+        const names = await namesOf(file);
+        for await (const row of file.rows([text, ...(pair === null ? [] : [pair]), ...labels])) {
           const place = { where: `${file.path}, ${row.place}`, read: (i + row.read) / files.length };
-          yield { ...place, ...('cells' in row ? labelledText(row.cells, columns, names ?? null) : row) };
+          yield { ...place, ...('cells' in row ? labelledText(row.cells, columns, names, separator) : row) };
         }
       }
     },
@@ -70,26 +73,41 @@ async function readText(path: string): Promise<string | { readonly problem: stri
 
 function labelledText(
   cells: Readonly<Record<string, unknown>>,
-  { text, pair, label }: Columns,
+  { text, pair, labels }: Columns,
   names: readonly string[] | null,
+  separator: string | undefined,
 ): LabelledText | { readonly problem: string } {
   const cell = (name: string): unknown => (Object.hasOwn(cells, name) ? cells[name] : undefined);
   for (const name of pair === null ? [text] : [text, pair]) {
     if (typeof cell(name) !== 'string') return { problem: `expected a text in ${name}, got ${shown(cell(name))}` };
   }
-  const named = labelOf(cell(label), names);
-  if (named === null) {
-    const why = isFraction(cell(label)) ? ': a number with a fraction measures, and names no class' : '';
-    return { problem: `expected a label in ${label}, got ${shown(cell(label))}${why}` };
-  }
-  return { text: cell(text) as string, pair: pair === null ? null : (cell(pair) as string), label: named };
+  const read = labels.map((name) => labelsOf(cell(name), names, labels.length === 1, separator));
+  const wrong = read.indexOf(null);
+  if (wrong >= 0) return { problem: `expected a label in ${labels[wrong]}, got ${shown(cell(labels[wrong]))}` };
+  const label = labels.length === 1 ? (read[0] as RawLabel) : (read as string[]);
+  return { text: cell(text) as string, pair: pair === null ? null : (cell(pair) as string), label };
 }
 
-/** A name, a whole number, or true or false; null where it is none of these, as -1 where numbers have names. */
+/** One name, or those of a list or between separators; null where a cell holds none. */
+function labelsOf(
+  value: unknown,
+  names: readonly string[] | null,
+  mayBeList: boolean,
+  separator: string | undefined,
+): RawLabel | null {
+  if (separator !== undefined && typeof value === 'string')
+    return value.split(separator).flatMap((part) => part.trim() || []);
+  if (!Array.isArray(value) && !ArrayBuffer.isView(value)) return labelOf(value, names);
+  if (!mayBeList) return null;
+  const list = Array.from(value as ArrayLike<unknown>, (item) => labelOf(item, names));
+  return list.includes(null) ? null : (list as string[]);
+}
+
+/** A name, a number, or true or false; null where it is none of these, as -1 where numbers have names. */
 export function labelOf(value: unknown, names: readonly string[] | null): string | null {
   switch (typeof value) {
     case 'string': {
-      const name = classNamed(value);
+      const name = classNamed(value) ?? (isFraction(value) ? value.trim() : null);
       // CSV has no numbers: those that stand for names come as texts.
       return name !== null && names !== null && /^\d+$/.test(name) && !names.includes(name)
         ? (names[Number(name)] ?? null)
@@ -98,8 +116,8 @@ export function labelOf(value: unknown, names: readonly string[] | null): string
     case 'boolean':
       return String(value);
     case 'number':
-      // Beyond 2^53 two numbers may have become one.
-      if (!Number.isSafeInteger(value)) return null;
+      // Beyond 2^53 two whole numbers may have become one.
+      if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) return null;
       return names === null ? String(value) : (names[value] ?? null);
     case 'bigint':
       return names === null ? String(value) : (names[Number(value)] ?? null);

@@ -7,7 +7,7 @@ import { topPredictions } from '../../../runtime/http/inference.ts';
 
 /** The `topK` likeliest labels. Scores of hosts may differ in the last digits of e^x: less than 1e-9. */
 export function predictionsOf(artifact: Artifact, engine: Engine, inputs: Inputs, topK = 5): Prediction[] {
-  return topPredictions(engine.infer(inputs), artifact.manifest.labels, topK).map(({ label, score }) => ({
+  return topPredictions(engine.infer(inputs), artifact.manifest, topK).map(({ label, score }) => ({
     label,
     score: expect.closeTo(score, 9) as number,
   }));

@@ -20,7 +20,7 @@ function encode({ text, pair, label }: TextRow): Encoding {
   const all = `${text}${pair ?? ''}`;
   const kept = Math.min(all.length, MAX_TOKENS);
   return {
-    ids: Int32Array.from({ length: kept }, (_, i) => 1000 * label + i),
+    ids: Int32Array.from({ length: kept }, (_, i) => 1000 * (label as number) + i),
     types: Int32Array.from({ length: kept }, (_, i) => (i < text.length ? 0 : 1)),
     truncated: all.length - kept,
   };
@@ -65,17 +65,18 @@ describe('encodeRows', () => {
     const split = await encodeRows(rowsOf(rows), encode, (done, total) => told.push([done, total]));
     open.push(split);
     expect([split.size, split.truncated]).toEqual([4, 1]);
-    expect(rows.map((_, i) => [split.label(i), split.length(i)])).toEqual([
+    expect(await Promise.all(rows.map(async (_, i) => [(await split.read(i)).label, split.length(i)]))).toEqual([
       [1, 2],
       [0, 0],
       [2, 5],
       [1, 40],
     ]);
-    expect(await split.read(0)).toEqual({ ids: Int32Array.of(1000, 1001), types: Int32Array.of(0, 0) });
-    expect(await split.read(1)).toEqual({ ids: new Int32Array(), types: new Int32Array() });
+    expect(await split.read(0)).toEqual({ ids: Int32Array.of(1000, 1001), types: Int32Array.of(0, 0), label: 1 });
+    expect(await split.read(1)).toEqual({ ids: new Int32Array(), types: new Int32Array(), label: 0 });
     expect(await split.read(2)).toEqual({
       ids: Int32Array.of(2000, 2001, 2002, 2003, 2004),
       types: Int32Array.of(0, 0, 0, 1, 1),
+      label: 2,
     });
     expect((await split.read(3)).ids[39]).toBe(1039);
     expect(told).toEqual([
@@ -144,6 +145,7 @@ describe('textBatches', () => {
       tokens: 3,
       size: 3,
       labels: Int32Array.of(3, 1, 2, 0), // the shortest first
+      rows: [2, 0, 1],
       ids: Int32Array.of(3000, PAD, PAD, 1000, 1001, PAD, 2000, 2001, 2002, PAD, PAD, PAD),
       types: Int32Array.of(0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0),
       mask: Float32Array.of(1, 0, 0, 1, 1, 0, 1, 1, 1, 0, 0, 0),

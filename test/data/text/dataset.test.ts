@@ -180,7 +180,7 @@ describe('the same rows', () => {
       Object.fromEntries(names.map((name) => [name, `text,label\n${name},a\n${name},b\n`])),
     );
     expect((await all(test))[0].text).toBe(judge);
-    expect(notices).toContain(`Accuracy is told on ${judge}.`);
+    expect(notices).toContain(`Models are judged on ${judge}.`);
   });
 });
 
@@ -195,7 +195,7 @@ describe('columns', () => {
       options,
     );
     const [{ text, pair, label }] = await all(train);
-    return { text, pair, label: labels[label] };
+    return { text, pair, label: labels[label as number] };
   };
 
   it.each([
@@ -364,11 +364,16 @@ describe('labels', () => {
       Array.from({ length: 10_001 }, (_, i) => `id ${i}`),
       /line 10001: more than 10000 different labels/,
     ],
-    ['a fraction', [0, 0.5], /line 2: expected a label in label, got 0.5/],
+    [
+      'a number among names',
+      [0.5, 'good'],
+      /labels that are numbers and others that are none \(.*line 1: 0.5; .*line 2: "good"\)/,
+    ],
     ['a number beyond what is exact', [0, 2 ** 53], /line 2: expected a label in label, got 9007199254740992/],
     ['nothing', [0, null], /line 2: expected a label in label, got nothing/],
     ['an empty one', [0, '  '], /line 2: expected a label in label, got " {2}"/],
-    ['a list', [0, [1]], /line 2: expected a label in label, got a list/],
+    ['a list', [0, [1]], /line 2: expected one label, as in the rows before, got a list/],
+    ['a list in a list', [[0], [[1]]], /line 2: expected a label in label, got a list/],
   ])('%s is refused', async (_, values, message) => {
     await expect(labelsOf(values)).rejects.toEqual(refusal(message));
   });
@@ -389,7 +394,7 @@ describe('what is held out', () => {
       const { labels, train, test } = await open(file, options);
       const [trained, tested] = [await all(train), await all(test)];
       expect(new Set([...trained, ...tested].map(({ text }) => text)).size).toBe(40);
-      expect(tested.filter(({ label }) => labels[label] === 'rare')).toHaveLength(
+      expect(tested.filter(({ label }) => labels[label as number] === 'rare')).toHaveLength(
         Math.round(10 * (options.validationFraction ?? 0.2)),
       );
       expect(tested).toHaveLength(

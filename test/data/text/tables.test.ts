@@ -20,7 +20,7 @@ const openFile = (name: string, content: string | Uint8Array): Promise<TextDatas
 async function rowsOf({ train, test, labels }: TextDataset): Promise<string[]> {
   const rows: TextRow[] = [];
   for (const part of [train, test]) for await (const row of part.rows()) rows.push(row);
-  return rows.map(({ text, label }) => `${text}=${labels[label]}`).sort();
+  return rows.map(({ text, label }) => `${text}=${labels[label as number]}`).sort();
 }
 
 const refusal = (message: RegExp, hint: RegExp = /./): unknown =>

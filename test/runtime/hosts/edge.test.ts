@@ -59,7 +59,7 @@ describe.each([
     const input = prepareImage(await decode(picture), readImagePreprocess(preprocessing));
     const predictions = topPredictions(
       createEngine(await readArtifact(packed), module).infer({ pixels: input }),
-      description.labels,
+      description,
       3,
     );
     const answer = { status: 200, body: { predictions, latencyMs: expect.any(Number) } };
