@@ -10,24 +10,24 @@ const built = (name: string): Buffer => readFileSync(`${projectFolder}dist/${nam
 
 describe.each([
   // Handler, reader, engine, preprocessing; no weights, no decoders.
-  { name: 'edge', what: 'pictures', bytes: 27 * KB, gzipped: 11.25 * KB, rest: 12 * KB, packages: [] },
+  { name: 'edge', what: 'pictures', bytes: 28 * KB, gzipped: 11.5 * KB, rest: 12 * KB, packages: [] },
   // Tokenizers instead of preprocessing. BPE of @huggingface/tokenizers is 2 KB of it gzipped; all of that package
   // would be 11.
   {
     name: 'edge-text',
     what: 'texts',
-    bytes: 40 * KB,
-    gzipped: 16 * KB,
-    rest: 26 * KB,
+    bytes: 43 * KB,
+    gzipped: 17 * KB,
+    rest: 27 * KB,
     packages: ['@huggingface/tokenizers'],
   },
   // Unigram and SentencePiece's rules beside these.
   {
     name: 'edge-unigram',
     what: 'texts, Unigram among them',
-    bytes: 46 * KB,
-    gzipped: 18.5 * KB,
-    rest: 31 * KB,
+    bytes: 48 * KB,
+    gzipped: 18.75 * KB,
+    rest: 32 * KB,
     packages: ['@huggingface/tokenizers'],
   },
 ])('the edge bundle for $what', ({ name, bytes, gzipped, rest, packages }) => {
@@ -73,10 +73,10 @@ it('the page is at most 24 KB, 9 KB gzipped', () => {
 describe.each(['from-module', 'from-bucket'])('the worker for Cloudflare, its artifact %s', (name) => {
   const { bytesInOutput, imports } = readMetafile(`edge-worker/${name}`);
 
-  it('is at most 48 KB gzipped, without WebAssembly', () => {
+  it('is at most 49 KB gzipped, without WebAssembly', () => {
     // Half of it is glue of the codecs (22 KB), then tokenizers and Hono.
     expect(gzipSync(built(`edge-worker/${name}.mjs`), { level: 9 }).length, tally(bytesInOutput)).toBeLessThanOrEqual(
-      48 * KB,
+      49 * KB,
     );
   });
 

@@ -74,7 +74,8 @@ function imbalanceNotice(counts: readonly ClassCount[]): readonly string[] {
   const largest = counts.find((one) => one.label === label)!;
   return [
     `The classes are uneven: ${label} has ${largest.train} samples to train on, ` +
-      `${smallest.label} has ${smallest.train}. What always answers ${label} has an accuracy of ${(100 * accuracy).toFixed(2)} %: look at each class.`,
+      `${smallest.label} has ${smallest.train}. ` +
+      `What always answers ${label} has an accuracy of ${(100 * accuracy).toFixed(2)} %: look at each class.`,
   ];
 }
 

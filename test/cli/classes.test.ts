@@ -130,7 +130,11 @@ describe('--labels', () => {
 const model = shared('models/minilm-l6-sst2');
 const sst2 = shared('data/sst2/test.tsv');
 itWith([model, sst2], "SST-2's 0 and 1 are the negative and positive of a model of its own names", async () => {
-  const { code, stdout, stderr } = await slim(['evaluate', model.path(), '--data', sst2.path(), '--json']);
+  const some = work.path('sst2.tsv');
+  writeFileSync(some, readFileSync(sst2.path(), 'utf8').split('\n').slice(0, 101).join('\n'));
+  const { code, stdout, stderr } = await slim(['evaluate', model.path(), '--data', some, '--part', 'all', '--json']);
   expect([code, stderr]).toEqual([0, expect.stringMatching(/0 is negative, 1 is positive/i)]);
-  expect((JSON.parse(stdout) as { accuracy: number }).accuracy).toBeGreaterThan(0.86);
+  const { accuracy, samples } = JSON.parse(stdout) as { accuracy: number; samples: number };
+  // Of all 1,821 it knows 89.73 %; the other way round it would know a tenth.
+  expect([samples, accuracy > 0.8]).toEqual([100, true]);
 });

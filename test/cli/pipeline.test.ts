@@ -82,6 +82,7 @@ describe('slim finetune', () => {
       steps: 72,
       dataShare: expect.any(Number),
       skipped: 0,
+      classes: ['dark', 'grey', 'light'].map((label) => ({ label, train: 16, test: 12 })),
     });
     expect(teacher.accuracy).toBeGreaterThan(0.5);
   });
