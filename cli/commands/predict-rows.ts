@@ -14,7 +14,7 @@ import { createProgress, type Progress } from '../io/progress.ts';
 import { mostInFlight, runBatch } from '../predict/batch.ts';
 import { csvLines, FORMATS, type Format, jsonLines } from '../predict/formats.ts';
 import { openInputs } from '../predict/inputs.ts';
-import { type OutcomeColumns, outcomeColumns } from '../predict/outcome.ts';
+import { askedLabels, type OutcomeColumns, outcomeColumns } from '../predict/outcome.ts';
 import { type OpenOptions, openFile, openStdout, type Progressed } from '../predict/output.ts';
 import type { Asked } from '../predict/record.ts';
 import type { InputRow, RowSource } from '../predict/row.ts';
@@ -105,7 +105,7 @@ export function rowFlagOf(flags: RowFlags): string | null {
 
 /** Classifies the rows of the inputs. UserError at the end where some have errors. */
 export async function predictRows(path: string, inputs: readonly string[], flags: RowFlags, io: Io): Promise<void> {
-  const { output, topK = 1, workers = availableParallelism() } = flags;
+  const { output, workers = availableParallelism() } = flags;
   const format = formatOf(flags);
   if (flags.shard !== undefined && inputs.includes('-'))
     throw usageError('--shard counts the rows first, and stdin can be read once', 'Write them to a file.');
@@ -113,6 +113,7 @@ export async function predictRows(path: string, inputs: readonly string[], flags
   const info = modelInfo(artifact);
   const { source, notices } = await openInputs(inputs, info.task, flags);
   for (const notice of notices) io.stderr.write(`${printable(notice)}\n`);
+  const topK = askedLabels(info, flags.topK ?? 1);
   const outcomes = outcomeColumns(info, topK, source.columns);
   const lines = lineFormat(format, source, outcomes);
   const asked = askedOf(artifact, source, flags, format, topK);

@@ -71,7 +71,7 @@ async function givenAs(input: string): Promise<Given> {
   const kind = await kindOf(input);
   if (kind !== 'absent') return { kind, path: input };
   // A name with brackets in it is a file where there is one.
-  return { kind: isPattern(input) ? 'pattern' : 'file', path: input };
+  return { kind: (await isPattern(input)) ? 'pattern' : 'file', path: input };
 }
 
 interface Survey {

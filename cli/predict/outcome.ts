@@ -15,21 +15,23 @@ export interface OutcomeColumns {
 /** Tried in turn, where the input has columns of the same names. */
 const PREFIXES = ['', 'predicted_'];
 
+/** What a model's answers are told by. */
+type Answering = Pick<ModelInfo, 'labels' | 'problemType'>;
+
+/** How many of its labels a model is asked for: those that are wanted, or all where each has a column. */
+export function askedLabels({ labels, problemType }: Answering, topK: number): number {
+  return problemType === 'single_label_classification' ? Math.min(topK, labels.length) : labels.length;
+}
+
 /**
- * label, score, label_2, score_2 ... for as many labels as are asked for, and error: with `predicted_` before them
- * where the input has one of these itself. Usage error where it has those, too.
+ * label, score, label_2, score_2 ... for as many labels as are asked for; of a model of several labels, or of numbers, a
+ * column for each of its labels instead. And error. With `predicted_` before them where the input has one of these
+ * itself. Usage error where it has those, too.
  */
-export function outcomeColumns(
-  { labels }: Pick<ModelInfo, 'labels'>,
-  topK: number,
-  taken: readonly string[],
-): OutcomeColumns {
-  const count = Math.min(topK, labels.length);
-  const plain = Array.from({ length: count }, (_, i) => (i === 0 ? '' : `_${i + 1}`)).map((suffix) => ({
-    label: `label${suffix}`,
-    score: `score${suffix}`,
-  }));
-  const names = [...plain.flatMap(({ label, score }) => [label, score]), 'error'];
+export function outcomeColumns(info: Answering, topK: number, taken: readonly string[]): OutcomeColumns {
+  const { names: plain, valuesOf } =
+    info.problemType === 'single_label_classification' ? ranked(askedLabels(info, topK)) : byLabel(info.labels);
+  const names = [...plain, 'error'];
   const prefix = PREFIXES.find((candidate) => !names.some((name) => taken.includes(candidate + name)));
   if (prefix === undefined)
     throw usageError(
@@ -40,10 +42,40 @@ export function outcomeColumns(
   return {
     names: prefixed,
     cells(outcome) {
-      const predictions = 'answer' in outcome ? outcome.answer.predictions : [];
-      const values = plain.flatMap((_, i) => [predictions[i]?.label ?? null, predictions[i]?.score ?? null]);
+      const values = valuesOf('answer' in outcome ? outcome.answer.predictions : []);
       const problem = 'problem' in outcome ? outcome.problem : null;
       return Object.fromEntries([...values, problem].map((value, i) => [prefixed[i], value]));
+    },
+  };
+}
+
+interface Columns {
+  readonly names: readonly string[];
+  valuesOf(predictions: Answer['predictions']): readonly (string | number | null)[];
+}
+
+/** The best labels, best first. */
+function ranked(count: number): Columns {
+  const places = Array.from({ length: count }, (_, i) => i);
+  return {
+    names: places.flatMap((i) => ['label', 'score'].map((name) => (i === 0 ? name : `${name}_${i + 1}`))),
+    valuesOf: (predictions) => places.flatMap((i) => [predictions[i]?.label ?? null, predictions[i]?.score ?? null]),
+  };
+}
+
+/** Every label's score, or number. */
+function byLabel(labels: readonly string[]): Columns {
+  const twice = labels.find((label, i) => label === 'error' || labels.indexOf(label) !== i);
+  if (twice !== undefined)
+    throw usageError(
+      `the model's labels would be columns, and ${twice} would be one twice`,
+      'Rename it in id2label of config.json, and pack the model again.',
+    );
+  return {
+    names: labels,
+    valuesOf(predictions) {
+      const scores = new Map(predictions.map(({ label, score }) => [label, score]));
+      return labels.map((label) => scores.get(label) ?? null);
     },
   };
 }

@@ -1,7 +1,6 @@
 /** Files of folders and of patterns, in an order that stays the same, with no list of them in memory. */
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import picomatch from 'picomatch';
 import { messageOf, UserError } from '../io/errors.ts';
 
 /**
@@ -41,12 +40,16 @@ async function* below(
 }
 
 /** Whether an input has characters of a pattern in it, as `photos/**\/*.jpg` has. */
-export function isPattern(input: string): boolean {
-  return /[*?[{]/.test(input) && picomatch.scan(input).isGlob;
+export async function isPattern(input: string): Promise<boolean> {
+  return /[*?[{]/.test(input) && (await matcher()).scan(input).isGlob;
 }
+
+/** Loaded where there is a pattern: most commands never see one. */
+const matcher = async () => (await import('picomatch')).default;
 
 /** The files that a pattern matches, as `filesBelow` orders them. What is hidden is left out. */
 export async function* filesMatching(pattern: string): AsyncGenerator<string, void, void> {
+  const picomatch = await matcher();
   const { base, glob } = picomatch.scan(pattern);
   const matches = picomatch(glob, { posix: true });
   const depth = glob.includes('**') ? Infinity : glob.split('/').length;

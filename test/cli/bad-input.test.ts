@@ -570,7 +570,8 @@ describe('slim predict', () => {
     await fails(['predict', artifact, odd('huge.png')], 1, `${odd('huge.png')}: a png of 60000×60000 pixels`);
     writeFileSync(odd('drawing.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
     await fails(['predict', artifact, odd('drawing.svg')], 1, `${odd('drawing.svg')}: an SVG: pictures may be`);
-    await fails(['predict', artifact, pictures], 1, `can't read ${pictures}`);
+    mkdirSync(work.path('nothing'), { recursive: true });
+    await fails(['predict', artifact, work.path('nothing')], 1, 'no pictures are found in', 'Expected names such as');
     await fails(['predict', artifact, odd('nope.png')], 1, `can't read ${odd('nope.png')}`);
   });
 });

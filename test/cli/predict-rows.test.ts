@@ -230,7 +230,7 @@ describe('files', () => {
 
   it('a picture that is none is a row with an error, and the exit code says so', async () => {
     write('photos/zero.jpg', '');
-    write('photos/zz.jpg', 'GIF89a, in truth');
+    write('photos/zz.jpg', 'no picture, in truth');
     const output = work.path('pictures.jsonl');
     const summary = await fails(
       [pictures, work.path('photos'), work.path('photos/nope.png'), '--output', output, '--json'],

@@ -95,7 +95,7 @@ describe('shapes that do not fit', () => {
       () => patchify(f(1, 3, 8, 6), 4),
     ],
     [
-      'tokens: expected patches (B·N, D), cls (C·D), position (N/C + 1, C·D), got f32(5, 8) and f32(8) and f32(5, 8)',
+      'tokens: expected patches (B·N, D), cls (C·D), position (N + C, D), got f32(5, 8) and f32(8) and f32(5, 8)',
       () => tokens(f(5, 8), f(8), f(5, 8)),
     ],
     ['selectToken: expected rows of 2 sequences longer than 3, got f32(6, 8)', () => selectToken(f(6, 8), 2, 3)],
