@@ -5,7 +5,7 @@ const predictions = [
   { label: 'b', score: 0.75 },
   { label: 'a', score: 0.25 },
 ];
-const answer = { answer: { predictions, truncated: false } };
+const answer = { answer: { predictions } };
 const problem = { problem: 'no text' };
 
 describe('the columns of answers', () => {
