@@ -431,6 +431,9 @@ export function addTrainingOptions(
 /** Flags that say how to report, not what to do: they are no part of a run's configuration. */
 const NOT_CONFIGURATION = new Set(['json', 'config', 'overwrite', 'resume']);
 
+/** What runs record in their configuration beside flags: passed over where that is given back. */
+const RECORDED = new Set(['trainedOn']);
+
 /**
  * The flags of a command: the command line over the config file over the defaults.
  * Usage errors name a key that no flag has, and a value that its flag refuses.
@@ -460,6 +463,7 @@ function applyConfig(command: Command, json: unknown, path: string): void {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw usageError(`${path}: expected an object of flags`);
   for (const [key, value] of Object.entries(json)) {
+    if (RECORDED.has(key)) continue;
     const option = command.options.find((candidate) => candidate.attributeName() === key);
     if (!option || NOT_CONFIGURATION.has(key)) {
       const known = command.options

@@ -108,6 +108,7 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
     throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
   const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path, { base: flags.base });
   const data = await openJudgingData(dataPath, model, flags, io);
+  await tellMatch(model, data, flags, io);
   const { labels, problemType } = headOf(model);
   const metering = createMetering(problemType, labels);
   const wrong: WrongSample[] = [];
@@ -143,7 +144,7 @@ export function headOf(model: Artifact | TrainedModel): {
 export async function openJudgingData(
   path: string,
   model: Artifact | TrainedModel,
-  flags: Partial<DataFlags> & LabelsFlags,
+  flags: Partial<DataFlags>,
   io: Io,
 ): Promise<Dataset> {
   const configuration = 'manifest' in model ? model.manifest.configuration : model.record?.configuration;
@@ -153,8 +154,6 @@ export async function openJudgingData(
   const data = await openData(path, { ...resolved, task }, io, { trainedOn: recordedTraining(configuration) });
   for (const notice of data.notices) io.stderr.write(printable(`note: ${notice}\n`));
   expectProblemType('the model', problemType, data);
-  for (const notice of (await outputMatch(headOf(model), data, flags)).notices)
-    io.stderr.write(printable(`note: ${notice}\n`));
   return data;
 }
 
@@ -219,6 +218,17 @@ export async function evaluateOn(
     progress.end();
     await samples?.close();
   }
+}
+
+/** Says what was assumed of the data's labels. UserError as `outputMatch`. */
+export async function tellMatch(
+  model: Artifact | TrainedModel,
+  data: Dataset,
+  flags: LabelsFlags,
+  { stderr }: Io,
+): Promise<void> {
+  for (const notice of (await outputMatch(headOf(model), data, flags)).notices)
+    stderr.write(printable(`note: ${notice}\n`));
 }
 
 /**
