@@ -102,7 +102,14 @@ describe('startPool', () => {
     let ended = 0;
     const pool = startPool(1, () => ended++);
     expect((await pool.prepare(job)).pictures).toHaveLength(192);
-    const underWay = pool.prepare(job);
+    // More than a thread does before it is told to end.
+    const many = Array.from({ length: 2000 }, () => 0);
+    const underWay = pool.prepare({
+      ...job,
+      sources: many.map(() => glyphs.source(0)),
+      indices: many,
+      batchSize: many.length,
+    });
     await Promise.all([pool.close(), expect(underWay).rejects.toThrow('a picture worker ended')]);
     await expect(pool.prepare(job)).rejects.toThrow('a picture worker ended');
     expect(ended).toBeGreaterThan(0);

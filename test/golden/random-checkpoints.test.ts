@@ -97,6 +97,8 @@ async function loadTexts(data: TestData): Promise<Subject> {
   for (const name of ['config.json', 'model.safetensors']) copyFileSync(data.path(name), join(copy, name));
   const { vocab_size: words } = JSON.parse(readFileSync(data.path('config.json'), 'utf8')) as { vocab_size: number };
   writeFileSync(join(copy, 'tokenizer.json'), JSON.stringify(tinyTokenizer(words)));
+  // Of no model's own class: taken as it is.
+  writeFileSync(join(copy, 'tokenizer_config.json'), '{"tokenizer_class": "PreTrainedTokenizerFast"}');
   const checkpoint = await loadCheckpoint(copy, { seed: 0, maxTokens: shape[1] });
   const ids = (rows: number[][]): HostTensor => integers(Int32Array.from(rows.flat()), shape);
   const { types } = checkpoint.model.batchInputs(BATCH, { padded: true });

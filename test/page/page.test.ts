@@ -149,6 +149,8 @@ describe.skipIf(absent !== null)(`the page in Chromium${absent === null ? '' : `
         await page.getByRole('img', { name: `Your picture, ${type}.png` }).waitFor();
         expect(await predictionsOf(page)).toEqual(LINES);
       }
+      // The first answer stays until the second comes.
+      await expect.poll(() => predictions().length).toBe(2);
       expect(predictions().map(({ headers, body }) => [headers['content-type'], body.equals(jpeg)])).toEqual([
         ['image/png', true],
         ['image/png', true],
