@@ -215,7 +215,6 @@ function fileOptions(
 ): OpenOptions {
   if (format !== 'parquet') return { resume, overwrite, header, lines: output };
   const lines = `${output}.rows.jsonl`;
-  const types = outcomes.names.map((name) => [name, /score(_\d+)?$/.test(name) ? 'DOUBLE' : 'STRING'] as const);
   return {
     resume,
     overwrite,
@@ -223,7 +222,7 @@ function fileOptions(
     lines,
     async make() {
       const { writeParquet } = await import('../predict/parquet-output.ts');
-      await writeParquet(output, lines, [...source.columns, ...outcomes.names], Object.fromEntries(types));
+      await writeParquet(output, lines, [...source.columns, ...outcomes.names], outcomes.types);
     },
   };
 }

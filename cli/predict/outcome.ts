@@ -1,6 +1,7 @@
 /** What is written of an answer beside its row: columns with the same names in every format. */
 import type { Answer, ModelInfo } from '../../runtime/http/classifier.ts';
 import { usageError } from '../io/errors.ts';
+import type { ColumnType, KnownTypes } from './parquet-output.ts';
 import type { Cells } from './row.ts';
 
 /** What came of a row. */
@@ -9,6 +10,8 @@ export type Outcome = { readonly answer: Answer } | { readonly problem: string }
 /** The columns of answers, and their cells for one. */
 export interface OutcomeColumns {
   readonly names: readonly string[];
+  /** Of each, whatever the rows hold. */
+  readonly types: KnownTypes;
   cells(outcome: Outcome): Cells;
 }
 
@@ -29,8 +32,11 @@ export function askedLabels({ labels, problemType }: Answering, topK: number): n
  * itself. Usage error where it has those, too.
  */
 export function outcomeColumns(info: Answering, topK: number, taken: readonly string[]): OutcomeColumns {
-  const { names: plain, valuesOf } =
-    info.problemType === 'single_label_classification' ? ranked(askedLabels(info, topK)) : byLabel(info.labels);
+  const {
+    names: plain,
+    types,
+    valuesOf,
+  } = info.problemType === 'single_label_classification' ? ranked(askedLabels(info, topK)) : byLabel(info.labels);
   const names = [...plain, 'error'];
   const prefix = PREFIXES.find((candidate) => !names.some((name) => taken.includes(candidate + name)));
   if (prefix === undefined)
@@ -41,6 +47,7 @@ export function outcomeColumns(info: Answering, topK: number, taken: readonly st
   const prefixed = names.map((name) => prefix + name);
   return {
     names: prefixed,
+    types: Object.fromEntries([...types, 'STRING' as const].map((type, i) => [prefixed[i], type])),
     cells(outcome) {
       const values = valuesOf('answer' in outcome ? outcome.answer.predictions : []);
       const problem = 'problem' in outcome ? outcome.problem : null;
@@ -51,6 +58,7 @@ export function outcomeColumns(info: Answering, topK: number, taken: readonly st
 
 interface Columns {
   readonly names: readonly string[];
+  readonly types: readonly ColumnType[];
   valuesOf(predictions: Answer['predictions']): readonly (string | number | null)[];
 }
 
@@ -59,6 +67,7 @@ function ranked(count: number): Columns {
   const places = Array.from({ length: count }, (_, i) => i);
   return {
     names: places.flatMap((i) => ['label', 'score'].map((name) => (i === 0 ? name : `${name}_${i + 1}`))),
+    types: places.flatMap(() => ['STRING', 'DOUBLE'] as const),
     valuesOf: (predictions) => places.flatMap((i) => [predictions[i]?.label ?? null, predictions[i]?.score ?? null]),
   };
 }
@@ -73,6 +82,7 @@ function byLabel(labels: readonly string[]): Columns {
     );
   return {
     names: labels,
+    types: labels.map(() => 'DOUBLE'),
     valuesOf(predictions) {
       const scores = new Map(predictions.map(({ label, score }) => [label, score]));
       return labels.map((label) => scores.get(label) ?? null);

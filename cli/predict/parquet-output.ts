@@ -12,7 +12,8 @@ const GROUP_ROWS = 10_000;
 /** Or less, where rows are long. */
 const GROUP_BYTES = 64 * 1024 ** 2;
 
-type ColumnType = 'STRING' | 'BOOLEAN' | 'INT64' | 'DOUBLE';
+/** What a column holds. */
+export type ColumnType = 'STRING' | 'BOOLEAN' | 'INT64' | 'DOUBLE';
 
 /** Columns whose type is known whatever the rows hold. */
 export type KnownTypes = Readonly<Record<string, ColumnType>>;

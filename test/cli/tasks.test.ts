@@ -1,5 +1,6 @@
 /** Any number of labels, and numbers, the whole way: trained, compressed, quantized, packed, judged and asked. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openClassifier } from '../../cli/io/classifier.ts';
 import { type App, createApp } from '../../runtime/http/app.ts';
@@ -136,6 +137,22 @@ describe('any number of labels', () => {
     expect((await post(app, '/', { inputs: 'a red and blue house', parameters })).body).toEqual([[predictions[0]]]);
     expect((await post(app, '/', { inputs: 'x', parameters: { function_to_apply: 'softmax' } })).status).toBe(400);
     await classifier.close();
+  });
+
+  it('answers rows with a column of numbers for each label, in Parquet, too', async () => {
+    const [input, output] = [work.path('rows.jsonl'), work.path('rows.parquet')];
+    writeFileSync(input, '{"text":"a red house","red":"before"}\n{"text":"a green and blue door"}\n');
+    expect(await slim(['predict', way.paths.artifact, input, '--output', output])).toMatchObject({ code: 0 });
+    const bytes = readFileSync(output);
+    const rows = await parquetReadObjects({
+      file: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length),
+    });
+    const scores = rows.map((row) => WORDS.map((word) => row[`predicted_${word}`]));
+    expect(scores).toEqual(scores.map((row) => row.map(() => expect.any(Number))));
+    expect(scores.map((row) => row.map((score) => Math.round(score as number)))).toEqual([
+      [1, 0, 0],
+      [0, 1, 1],
+    ]);
   });
 
   it('refuses data of another kind, and says which', async () => {
