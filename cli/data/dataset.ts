@@ -37,7 +37,7 @@ export async function openDataset(path: string, options: TextDatasetOptions): Pr
 }
 
 async function openAny(path: string, options: TextDatasetOptions): Promise<Dataset> {
-  const layout = await textLayout(path);
+  const layout = await textLayout(path, options.judging !== undefined);
   if (layout === null) return openPictures(path, options);
   const image = layout.kind === 'tables' ? await pictureColumn(layout) : null;
   return layout.kind === 'tables' && image !== null

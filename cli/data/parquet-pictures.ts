@@ -12,10 +12,10 @@ import { contentDigest, duplicateNotices } from './duplicates.ts';
 import { decodedOnUse } from './file-split.ts';
 import { checkBytes, decodeBytes } from './picture-source.ts';
 import type { DatasetOptions, PackedPicture, PictureDataset, Split } from './split.ts';
-import { isFraction } from './text/class-names.ts';
+import { isFraction, withoutTwins } from './text/class-names.ts';
 import { chooseLabelColumn } from './text/columns.ts';
 import { hasLabels, heldOut } from './text/dataset.ts';
-import { inOrder } from './text/labels.ts';
+import { inOrder, placesByName } from './text/labels.ts';
 import type { TextLayout } from './text/layout.ts';
 import { type PictureTable, short, type TableFile } from './text/rows.ts';
 import { badRow, labelOf, namesOfFiles, shown } from './text/source.ts';
@@ -58,7 +58,8 @@ export async function openParquetPictures(
   const trained = await unpack(train, { image, label }, store, options);
   const judging = test && (await unpack(test, { image, label }, store, options));
   const order = (await train[0].namesOf?.(label)) ?? null;
-  const labels = inOrder([...new Set(trained.map((sample) => sample.label))], order);
+  const labels = inOrder([...withoutTwins(new Set(trained.map((sample) => sample.label)))], order);
+  const placeOf = placesByName(labels);
   const digest = contentsOf(trained);
   const isWhole = judging === null && judgesWhole(options.judging, digest);
   if (labels.length < (isWhole ? 1 : 2)) {
@@ -68,7 +69,7 @@ export async function openParquetPictures(
       'Expected rows of at least two labels.',
     );
   }
-  const unknown = judging?.find((sample) => !labels.includes(sample.label));
+  const unknown = judging?.find((sample) => placeOf(sample.label) === undefined);
   if (unknown !== undefined)
     throw badRow(
       unknown.source.path,
@@ -93,8 +94,8 @@ export async function openParquetPictures(
     name: path,
     labels,
     contents: { digest, heldOut: held !== null },
-    train: splitOf(parts.train, labels),
-    test: splitOf(parts.test, labels),
+    train: splitOf(parts.train, placeOf),
+    test: splitOf(parts.test, placeOf),
     skipped: store.skipped(),
     notices: [
       `The pictures are in ${image}, the label in ${label}.`,
@@ -128,8 +129,8 @@ function digestsOf(samples: readonly Sample[]): readonly number[] {
   return samples.map(({ digest }) => digest);
 }
 
-function splitOf(samples: readonly Sample[], labels: readonly string[]): Split {
-  return decodedOnUse(samples.map(({ source, label }) => ({ source, label: labels.indexOf(label) })));
+function splitOf(samples: readonly Sample[], placeOf: ReturnType<typeof placesByName>): Split {
+  return decodedOnUse(samples.map(({ source, label }) => ({ source, label: placeOf(label)! })));
 }
 
 /** Every picture of some files, checked and written to the store. */

@@ -1,12 +1,13 @@
 /** Pictures in Parquet, as the hub's image sets have them. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { batches } from '../../cli/data/batches.ts';
 import { openDataset, type PictureDataset, type Split } from '../../cli/data/dataset.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { itWith, shared } from '../support/shared.ts';
-import { folderOf } from './picture-files.ts';
+import { folderOf, jpegOf } from './picture-files.ts';
 
 const table = readFileSync(fileURLToPath(new URL('fixtures/pictures.parquet', import.meta.url)));
 
@@ -61,6 +62,32 @@ describe('pictures in Parquet', () => {
         first,
       );
     }
+  });
+
+  it('are of one class where labels say 1 and true', async () => {
+    const labels = ['1', 'true', '0', 'false', '1', 'True', '0', '0'];
+    const pictures = await Promise.all(labels.map((_, i) => jpegOf(20 * i)));
+    const writer = new ByteWriter();
+    const file = new ParquetWriter({
+      writer,
+      schema: [
+        { name: 'root', num_children: 2 },
+        { name: 'image', type: 'BYTE_ARRAY', repetition_type: 'OPTIONAL' },
+        { name: 'label', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' },
+      ],
+    });
+    file.write({
+      rowGroupSize: labels.length,
+      columnData: [
+        { name: 'image', data: pictures },
+        { name: 'label', data: labels },
+      ],
+    });
+    await file.finish();
+    const data = await open(folderOf({ 'train.parquet': writer.getBytes() }));
+    expect(data.labels).toEqual(['0', '1']);
+    const all = [...(await shades(data.train)), ...(await shades(data.test))] as number[][];
+    expect(all.sort((a, b) => a[0] - b[0]).map((sample) => sample.at(-1))).toEqual([1, 1, 0, 0, 1, 1, 0, 0]);
   });
 
   it('that are damaged are named by row, or left out and counted', async () => {

@@ -1,5 +1,5 @@
 /** Which columns hold the text, its second half and the label: as the flags say, else by their usual names. */
-import { UserError } from '../../io/errors.ts';
+import { UserError, usageError } from '../../io/errors.ts';
 import { short } from './rows.ts';
 
 /** As the flags name them; each may be left out. */
@@ -111,6 +111,8 @@ export function chooseColumns(
         'Name one of them. The label is needed also where a model is only evaluated.',
       );
   }
+  const repeated = labelColumns.find((name, i) => labelColumns.indexOf(name) !== i);
+  if (repeated !== undefined) throw usageError(`--label-column ${repeated} is given twice`, 'Name each column once.');
   const labels =
     labelColumns.length > 0
       ? labelColumns

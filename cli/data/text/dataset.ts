@@ -10,7 +10,7 @@ import { contentDigest, duplicateNotices } from '../duplicates.ts';
 import type { DatasetOptions } from '../split.ts';
 import type { Target } from '../target.ts';
 import { type Columns, chooseColumns, namesLabel, type TextColumns } from './columns.ts';
-import { inOrder, type LabelReader, MAX_LABELS, problemIn, type RawLabel, surveyLabels } from './labels.ts';
+import { decision, inOrder, type LabelReader, MAX_LABELS, problemIn, type RawLabel, surveyLabels } from './labels.ts';
 import { type JudgingPart, type TextClass, type TextLayout, textLayout } from './layout.ts';
 import { short, type TableFile } from './rows.ts';
 import {
@@ -198,7 +198,7 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
   const { train, left } = layout;
   const columns = chooseColumns(train[0].path, await train[0].columns(), {
     ...options,
-    labelColumn: options.labelColumn ?? (await binaryColumns(train[0])),
+    labelColumn: options.labelColumn ?? (await binaryColumns(train[0], options)),
   });
   const guessed = options.textColumn === undefined || options.labelColumn === undefined;
   const { test, unlabelled } = await judgingFiles(layout.tests, columns);
@@ -226,14 +226,21 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
 /** So many rows tell which columns hold 0 and 1. */
 const ROWS_FOR_COLUMNS = 100;
 
-/** Where no column has a usual name: those, two or more, that hold nothing but 0 and 1, each a label of its own. */
-async function binaryColumns(file: TableFile): Promise<readonly string[] | undefined> {
-  const names = await file.columns();
+/**
+ * Where no column has a usual name: those, two or more, that hold nothing but 0 and 1, or true and false,
+ * each a label of its own.
+ */
+async function binaryColumns(
+  file: TableFile,
+  { textColumn, textPairColumn }: TextColumns,
+): Promise<readonly string[] | undefined> {
+  const names = (await file.columns()).filter((name) => name !== textColumn && name !== textPairColumn);
   if (namesLabel(names)) return undefined;
   const binary = new Set(names);
   let looked = 0;
   for await (const row of file.rows(names)) {
-    if ('cells' in row) for (const name of binary) if (!/^[01]$/.test(String(row.cells[name]))) binary.delete(name);
+    if ('cells' in row)
+      for (const name of binary) if (decision(labelOf(row.cells[name], null) ?? '') === null) binary.delete(name);
     if (++looked >= ROWS_FOR_COLUMNS || binary.size < 2) break;
   }
   return looked > 0 && binary.size >= 2 ? [...binary] : undefined;

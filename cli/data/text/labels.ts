@@ -38,7 +38,7 @@ const isNumber = (text: string): boolean => NUMBER.test(text) && Number.isFinite
 const isFraction = (text: string): boolean => isNumber(text) && !Number.isInteger(Number(text));
 
 /** 1 for 1 and true, 0 for 0 and false, null for anything else. */
-function decision(text: string): number | null {
+export function decision(text: string): number | null {
   const value = /^(true|false)$/i.test(text)
     ? Number(text.toLowerCase() === 'true')
     : isNumber(text)
@@ -90,6 +90,8 @@ export function surveyLabels({ task, columns, order }: LabelForm): LabelSurvey {
     return first.fraction === undefined ? 'single_label_classification' : 'regression';
   }
 
+  const namesInOrder = (): readonly string[] => inOrder([...withoutTwins(names)], order);
+
   /** What the rows before, and what was asked for, don't allow. */
   function problemOf(label: RawLabel): string | null {
     const isList = typeof label !== 'string';
@@ -121,8 +123,7 @@ export function surveyLabels({ task, columns, order }: LabelForm): LabelSurvey {
         const told = first.undecided === undefined ? 'multi_label_classification' : 'regression';
         return columnsReader(task ?? told, columns, path, first.name);
       }
-      if (first.list === undefined)
-        return scalarReader(kindOfValues(path), inOrder([...withoutTwins(names)], order), columns[0] ?? 'LABEL_0');
+      if (first.list === undefined) return scalarReader(kindOfValues(path), namesInOrder(), columns[0] ?? 'LABEL_0');
       if (task === 'single_label_classification')
         throw new UserError(
           `${first.list}: expected one label, got a list`,
@@ -136,7 +137,7 @@ export function surveyLabels({ task, columns, order }: LabelForm): LabelSurvey {
       // Ids of labels never come twice in a list: then its places are the labels.
       return first.undecided === undefined && isEven && isRepeating
         ? vectorReader(problemType, length ?? 0)
-        : listReader(inOrder([...names], order));
+        : listReader(namesInOrder());
     },
   };
 }
@@ -156,21 +157,27 @@ function scalarReader(problemType: ProblemType, names: readonly string[], column
       'Say what stands between labels in a text: --label-separator "|". Or name several columns of 0 and 1: ' +
         '--label-column A --label-column B. In JSON lines and Parquet, labels are lists.',
     );
-  const indices = new Map(names.map((name, i) => [name, i]));
-  const known = new Set(names);
+  const indexOf = placesByName(names);
   return {
     problemType,
     labels: names,
     target: (label) =>
       typeof label === 'string'
-        ? (indices.get(knownClass(label, known) ?? label) ?? unknownLabel(label, names))
+        ? (indexOf(label) ?? unknownLabel(label, names))
         : { problem: 'expected one label, got a list' },
   };
 }
 
+/** The place of a name, or of 1 where it says true; undefined for one that is not known. */
+export function placesByName(names: readonly string[]): (name: string) => number | undefined {
+  const indices = new Map(names.map((name, i) => [name, i]));
+  const known = new Set(names);
+  return (name) => indices.get(knownClass(name, known) ?? name);
+}
+
 /** Any number of names a row. */
 function listReader(names: readonly string[]): LabelReader {
-  const indices = new Map(names.map((name, i) => [name, i]));
+  const indexOf = placesByName(names);
   return {
     problemType: 'multi_label_classification',
     labels: names,
@@ -178,7 +185,7 @@ function listReader(names: readonly string[]): LabelReader {
       if (typeof label === 'string') return { problem: 'expected a list of labels, got one' };
       const values = new Float32Array(names.length);
       for (const name of label) {
-        const index = indices.get(name);
+        const index = indexOf(name);
         if (index === undefined) return unknownLabel(name, names);
         values[index] = 1;
       }

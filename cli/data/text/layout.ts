@@ -185,12 +185,13 @@ async function nestedTables(path: string, folders: readonly string[], judges: bo
   if (inside.size === 0 || (await holdsClassFolders(path))) return null;
   const classes = await classNamesBeside(path);
   const byPart = new Map([...inside.keys()].map((name) => [partNamed(name), name] as const));
-  const train =
-    byPart.get('train') ?? (judges ? JUDGING_PARTS.map((part) => byPart.get(part)).find(Boolean) : undefined);
+  const only = judges ? JUDGING_PARTS.map((part) => byPart.get(part)).find((name) => name !== undefined) : undefined;
+  const train = byPart.get('train') ?? only;
   if (train !== undefined) {
     const filesIn = (folder: string): Promise<TableFile[]> =>
       Promise.all(inside.get(folder)!.map((name) => tableFile(join(path, folder, name), classes)));
-    const judging = JUDGING_PARTS.filter((part) => byPart.has(part) && byPart.get(part) !== train);
+    // Where no part is for training, one judges whole.
+    const judging = train === only ? [] : JUDGING_PARTS.filter((part) => byPart.has(part));
     const used = new Set([train, ...judging.map((part) => byPart.get(part)!)]);
     return {
       kind: 'tables',

@@ -95,12 +95,18 @@ function labelsOf(
   mayBeList: boolean,
   separator: string | undefined,
 ): RawLabel | null {
-  if (separator !== undefined && typeof value === 'string')
-    return value.split(separator).flatMap((part) => part.trim() || []);
-  if (!Array.isArray(value) && !ArrayBuffer.isView(value)) return labelOf(value, names);
+  const parts = separatedBy(separator, value);
+  if (parts === null) return labelOf(value, names);
   if (!mayBeList) return null;
-  const list = Array.from(value as ArrayLike<unknown>, (item) => labelOf(item, names));
+  const list = parts.map((item) => labelOf(item, names));
   return list.includes(null) ? null : (list as string[]);
+}
+
+/** What a list holds, or a text between separators; null of one value. */
+function separatedBy(separator: string | undefined, value: unknown): readonly unknown[] | null {
+  if (Array.isArray(value) || ArrayBuffer.isView(value)) return Array.from(value as ArrayLike<unknown>);
+  if (separator === undefined || typeof value !== 'string') return null;
+  return value.split(separator).filter((part) => part.trim() !== '');
 }
 
 /** A name, a number, or true or false; null where it is none of these, as -1 where numbers have names. */

@@ -125,6 +125,43 @@ describe('labels', () => {
       expect(await openFile(name, content)).toMatchObject({ problemType: 'regression', labels: ['label'] });
   });
 
+  it.each([
+    ['x.csv', 'text,toxic,rude\na,True,False\nb,False,False\nc,True,True\n'],
+    ['x.csv', 'text,toxic,rude\na,1.0,0.0\nb,0.0,0.0\nc,1.0,1.0\n'],
+    ['x.jsonl', '{"text":"a","toxic":true,"rude":false}\n{"text":"b","toxic":false,"rude":true}\n'],
+  ])('of true and false, or of 1.0 and 0.0, are in columns of their own as of 1 and 0: %s', async (name, content) => {
+    expect(await openFile(name, content)).toMatchObject({
+      problemType: 'multi_label_classification',
+      labels: ['toxic', 'rude'],
+    });
+  });
+
+  it('between separators are named by the card, and true is 1 in lists, too', async () => {
+    const card = (names: string) =>
+      `---\ndataset_info:\n  features:\n  - name: label\n    dtype:\n      class_label:\n        names:\n${names}---\n`;
+    const folder = folderOf({
+      'README.md': card("          '0': joy\n          '1': fear\n"),
+      'train.csv': 'text,label\na,0|1\nb, 1\nc,\n',
+      'test.csv': 'text,label\nd,0\n',
+    });
+    const { labels, train } = await open(folder, { labelSeparator: '|' });
+    expect(labels).toEqual(['joy', 'fear']);
+    const targets: unknown[] = [];
+    for await (const { label } of train.rows()) targets.push([...(label as Float32Array)]);
+    expect(targets).toEqual([
+      [1, 1],
+      [0, 1],
+      [0, 0],
+    ]);
+    const twins = [['1'], [true], ['x'], ['x', 1]].map((list, i) => JSON.stringify({ text: `${i}`, labels: list }));
+    expect((await openFile('x.jsonl', twins.join('\n'))).labels).toEqual(['1', 'x']);
+  });
+
+  it('of a column that is named twice are refused', async () => {
+    const path = join(folderOf({ 'x.csv': 'text,a,b\nx,1,0\ny,0,1\n' }), 'x.csv');
+    await expect(open(path, { labelColumn: ['a', 'a'] })).rejects.toEqual(refusal(/--label-column a is given twice/));
+  });
+
   it('numbers are named by the card beside them, or by dataset_infos.json, unless these disagree', async () => {
     const card = `---
 dataset_info:
@@ -268,5 +305,26 @@ describe('the tables of reports', () => {
     };
     for (const [name, message] of Object.entries(refused))
       await expect(open(cases.path(name)), name).rejects.toEqual(refusal(message));
+  });
+});
+
+describe('what only judges', () => {
+  const judging = { trainedOn: [] };
+  const rows = (texts: readonly string[]): string =>
+    texts.map((text) => JSON.stringify({ text, label: text })).join('\n');
+
+  it.each([
+    [{ 'test.jsonl': rows(['a', 'b']) }],
+    [{ 'validation.jsonl': rows(['a', 'b']), 'test.jsonl': rows(['c', 'd']) }],
+    [{ 'test/0000.jsonl': rows(['a', 'b']) }],
+    [{ 'validation/0000.jsonl': rows(['a', 'b']), 'test/0000.jsonl': rows(['c', 'd']) }],
+    [{ 'data/validation-0.jsonl': rows(['a', 'b']), 'data/test-0.jsonl': rows(['c']) }],
+    [{ 'test/a/1.txt': 'a', 'test/b/2.txt': 'b' }],
+  ])('needs no part for training, and judges whole: %j', async (files) => {
+    const { train, test, notices } = await open(folderOf(files), { judging });
+    const texts: string[] = [];
+    for await (const { text } of test.rows()) texts.push(text);
+    expect([train.size, texts.sort()]).toEqual([0, ['a', 'b']]);
+    expect(notices.at(-1)).toBe('The model is judged on all 2 rows.');
   });
 });
