@@ -9,6 +9,7 @@ import type { Engine } from '../engines/engine.ts';
 import { builtKernels } from '../io/assets.ts';
 import { uploadBatch } from '../train/batch-inputs.ts';
 import { compileForward, createJudge, evaluationBatch } from '../train/evaluate.ts';
+import { share } from '../train/metrics/rates.ts';
 import { packTrained, quantize } from '../train/pack-trained.ts';
 import { argmax, createScorer } from '../train/scorer.ts';
 import { floatTensors, partsOf, type TrainedModel, weightSpecs } from '../train/trained-model.ts';
@@ -97,7 +98,7 @@ function createComparison(problemType: ProblemType): {
         if (f32.every((logit, k) => logit > 0 === int8[k] > 0)) same++;
       },
       samples: () => samples,
-      agreement: () => same / samples,
+      agreement: () => share(same, samples),
     };
   }
   const scorer = createScorer(problemType);

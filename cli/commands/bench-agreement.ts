@@ -16,11 +16,11 @@ import { createEngine } from '../engines/create.ts';
 import { UserError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
-import { findClasses } from '../pretrained/class-match.ts';
+import { findOutputs, matchOutputs, readLabels } from '../pretrained/class-match.ts';
 import { preparationOf } from '../train/preparation.ts';
 import { metricName, scoreValue } from '../train/score.ts';
 import { loadTrainedModel } from '../train/trained-model.ts';
-import { openJudgingData, outputMatch, PARTS, type Part, partsOfData } from './evaluate.ts';
+import { openJudgingData, PARTS, type Part, partsOfData } from './evaluate.ts';
 import { formatBytes, percent, printResult } from './result.ts';
 
 interface AgreementFlags extends LabelsFlags, Partial<DataFlags> {
@@ -64,8 +64,8 @@ models for numbers the correlation of both. Their scores are told, too, where th
     // Of a model that knows none of the classes, agreement is told all the same.
     const match =
       knows || labels.length === data.labels.length
-        ? await outputMatch(trained.config, data, flags)
-        : findClasses(labels, data.labels);
+        ? matchOutputs(trained.config, data, await readLabels(flags.labels))
+        : findOutputs(trained.config, data);
     const progress = createProgress(io.stderr, 'batch');
     for (const notice of match?.notices ?? []) progress.line(`note: ${notice}`);
     const result = await benchAgreement(trained, splits, await createEngine({ engine: 'onnx', device: 'cpu' }, io), {

@@ -1,6 +1,7 @@
 /** `slim evaluate --errors`: the samples that a model is most wrong about, as a table. */
 import type { Dataset } from '../data/dataset.ts';
 import type { TextRows } from '../data/text/dataset.ts';
+import { csvLines } from '../predict/formats.ts';
 import type { WrongAnswer } from '../train/metrics/worst.ts';
 
 /** A wrong answer, and in which part its sample stands. */
@@ -16,8 +17,12 @@ export async function errorsCsv(data: Dataset, wrong: readonly WrongSample[]): P
   const inputs = data.kind === 'text' ? await textsOf(data, wrong) : filesOf(data, wrong);
   const hasPair = data.kind === 'text' && inputs.some((cells) => cells.length > 1);
   const names = data.kind === 'image' ? ['file'] : hasPair ? ['text', 'text_pair'] : ['text'];
-  const rows = wrong.map(({ label, predicted, score }, i) => [...inputs[i], label, predicted, score.toFixed(6)]);
-  return [[...names, 'label', 'predicted', 'score'], ...rows].map((row) => `${row.map(quoted).join(',')}\n`).join('');
+  const { header, line } = csvLines([...names, 'label', 'predicted', 'score']);
+  const rows = wrong.map(({ label, predicted, score }, i) => {
+    const input = Object.fromEntries(names.map((name, k) => [name, inputs[i][k]]));
+    return line({ ...input, label, predicted, score: score.toFixed(6) });
+  });
+  return header + rows.join('');
 }
 
 function filesOf(data: Extract<Dataset, { kind: 'image' }>, wrong: readonly WrongSample[]): string[][] {
@@ -40,9 +45,4 @@ async function textsOf(
     }
   }
   return found;
-}
-
-/** RFC 4180 */
-function quoted(cell: string): string {
-  return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }

@@ -30,9 +30,8 @@ import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { printable } from '../io/printable.ts';
 import { createProgress } from '../io/progress.ts';
 import { taskOf } from '../models/task.ts';
-import { type ClassMatch, matchClasses, readLabels } from '../pretrained/class-match.ts';
-import { headOrder } from '../pretrained/labels.ts';
-import { compileForward, evaluateForward, type Judged } from '../train/evaluate.ts';
+import { matchOutputs, readLabels } from '../pretrained/class-match.ts';
+import { compileForward, type EvaluateOptions, evaluateForward, type Judged } from '../train/evaluate.ts';
 import { evaluateArtifact } from '../train/evaluate-artifact.ts';
 import { createMetering, type Metrics } from '../train/metrics/metrics.ts';
 import { worstAnswers } from '../train/metrics/worst.ts';
@@ -108,19 +107,20 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
     throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
   const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path, { base: flags.base });
   const data = await openJudgingData(dataPath, model, flags, io);
-  await tellMatch(model, data, flags, io);
+  const outputOf = await outputsFor(model, data, flags, io);
   const { labels, problemType } = headOf(model);
   const metering = createMetering(problemType, labels);
   const wrong: WrongSample[] = [];
   let samples = 0;
   for (const part of partsOfData(data, flags.part)) {
-    const worst = worstAnswers(problemType, labels, MOST_ERRORS);
-    const score = await evaluateOn(model, data, flags, io, part, (sample) => {
+    const worst = flags.errors === undefined ? null : worstAnswers(problemType, labels, MOST_ERRORS);
+    const onSample = (sample: Judged): void => {
       metering.add(sample);
-      worst.add(sample);
-    });
+      worst?.add(sample);
+    };
+    const score = await evaluateOn(model, data, flags, io, { part, outputOf, onSample });
     samples += score.samples;
-    if (flags.errors !== undefined) wrong.push(...worst.answers().map((answer) => ({ part, ...answer })));
+    wrong.push(...(worst?.answers() ?? []).map((answer) => ({ part, ...answer })));
   }
   if (flags.errors !== undefined) {
     const most = wrong.sort((a, b) => b.score - a.score).slice(0, MOST_ERRORS);
@@ -173,14 +173,19 @@ export function partsOfData({ name, train }: Dataset, part: Part = 'test'): read
   return there;
 }
 
+/** What `evaluateOn` goes over, and how the data's labels are the model's (`outputsFor`). */
+export interface PartOptions extends Pick<EvaluateOptions, 'onSample'> {
+  readonly part?: 'train' | 'test';
+  readonly outputOf: readonly number[];
+}
+
 /** The score on a part of a data set; `onSample` is told of every sample. */
 export async function evaluateOn(
   model: Artifact | TrainedModel,
   data: Dataset,
-  choice: EngineChoice & CacheFlags & LabelsFlags,
+  choice: EngineChoice & CacheFlags,
   io: Io,
-  part: 'train' | 'test' = 'test',
-  onSample?: (sample: Judged) => void,
+  { part = 'test', outputOf, onSample }: PartOptions,
 ): Promise<Score> {
   const progress = createProgress(io.stderr, 'batch');
   const onBatch = (done: number, total: number): void => {
@@ -188,7 +193,6 @@ export async function evaluateOn(
     progress.update(done, total, 'evaluated');
   };
   const onRow = (): void => throwIfInterrupted(io.signal);
-  const { indices: outputOf } = await outputMatch(headOf(model), data, choice);
   const options = { outputOf, onSample, onBatch };
   let samples: PreparedSamples | null = null;
   try {
@@ -220,38 +224,16 @@ export async function evaluateOn(
   }
 }
 
-/** Says what was assumed of the data's labels. UserError as `outputMatch`. */
-export async function tellMatch(
+/**
+ * Which of the model's outputs each of the data's labels is; says what was assumed. UserError as `matchOutputs`.
+ */
+export async function outputsFor(
   model: Artifact | TrainedModel,
   data: Dataset,
-  flags: LabelsFlags,
-  { stderr }: Io,
-): Promise<void> {
-  for (const notice of (await outputMatch(headOf(model), data, flags)).notices)
-    stderr.write(printable(`note: ${notice}\n`));
-}
-
-/**
- * Which of the model's outputs each of the data's labels is, and what was assumed. UserError where the model does not know
- * one, or answers another number of numbers.
- */
-export async function outputMatch(
-  model: { readonly labels: readonly string[]; readonly problemType: ProblemType },
-  data: Pick<Dataset, 'labels' | 'problemType'>,
   { labels }: LabelsFlags,
-): Promise<ClassMatch> {
-  if (model.problemType !== 'regression' || labels !== undefined)
-    return matchClasses(model.labels, data.labels, await readLabels(labels));
-  const order = headOrder(model, data);
-  if (order === null)
-    throw new UserError(
-      `the model answers ${model.labels.length} numbers (${some(model.labels)}), ` +
-        `the data has ${data.labels.length} (${some(data.labels)})`,
-      'Name the columns that hold its numbers: --label-column A --label-column B.',
-    );
-  return { indices: order, notices: [] };
-}
-
-function some(names: readonly string[]): string {
-  return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
+  { stderr }: Io,
+): Promise<readonly number[]> {
+  const { indices, notices } = matchOutputs(headOf(model), data, await readLabels(labels));
+  for (const notice of notices) stderr.write(printable(`note: ${notice}\n`));
+  return indices;
 }

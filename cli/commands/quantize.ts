@@ -19,7 +19,7 @@ import { quantize } from '../train/pack-trained.ts';
 import { createRunDirectory, expectApart, expectRoom } from '../train/run-directory.ts';
 import { scoreText } from '../train/score.ts';
 import { loadTrainedModel, saveStored, type TrainedModel } from '../train/trained-model.ts';
-import { type EvaluateFlags, evaluateOn, openJudgingData, tellMatch } from './evaluate.ts';
+import { type EvaluateFlags, evaluateOn, openJudgingData, outputsFor } from './evaluate.ts';
 import { formatBytes, printResult } from './result.ts';
 import { recordedRun } from './training.ts';
 
@@ -74,9 +74,11 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
   if (trained.precision === 'int8') throw new UserError(`${path} is quantized already`);
   const quantized = quantize(trained);
   const data = flags.data === undefined ? null : await openJudgingData(flags.data, trained, flags, io);
-  if (data !== null) await tellMatch(quantized, data, flags, io);
-  const choice = { engine: 'onnx', device: 'cpu', labels: flags.labels } as const;
-  const evaluation = data && (await evaluateOn(quantized, data, choice, io));
+  const evaluation =
+    data &&
+    (await evaluateOn(quantized, data, { engine: 'onnx', device: 'cpu' }, io, {
+      outputOf: await outputsFor(quantized, data, flags, io),
+    }));
   const run = await createRunDirectory(out, flags.overwrite);
   const record = {
     kind: 'quantize' as const,

@@ -40,9 +40,9 @@ import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
 import { type Checkpoint, loadDescription, saveDescription } from '../pretrained/checkpoint.ts';
-import { type ClassMatch, findClasses, matchClasses, readLabels } from '../pretrained/class-match.ts';
+import { findOutputs, matchOutputs, readLabels } from '../pretrained/class-match.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
-import { headOrder, madeUp } from '../pretrained/labels.ts';
+import { madeUp } from '../pretrained/labels.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
 import { compileForward, evaluateForward } from '../train/evaluate.ts';
 import { expectProblemType, preparationOf } from '../train/preparation.ts';
@@ -337,7 +337,8 @@ async function loadTeacher(
   const { config: stored } = await loadDescription(folder, { base, offline });
   expectProblemType(name, stored.problemType, data);
   const { labels: known } = stored;
-  const match = await teacherMatch(stored, data, file);
+  const said = await readLabels(file);
+  const match = said === null ? findOutputs(stored, data) : matchOutputs(stored, data, said);
   const isWhole = match !== null && known.length === data.labels.length;
   const headLabels = isWhole && madeUp(known) ? inPlace(data.labels, match.indices) : known;
   const teacher = await loadDenseModel(folder, {
@@ -362,19 +363,6 @@ async function loadTeacher(
     : `the teacher's labels are ${some(known)}, the data's are ${some(data.labels)}`;
   const orLabels = isWhole ? '' : ' Or say which is which: --labels FILE.';
   throw new UserError(why, `Fine-tune it first: slim finetune --model ${name} --data ...${orLabels}`);
-}
-
-/** Which of a teacher's outputs each of the data's labels is; null where it is another teacher's data. */
-async function teacherMatch(
-  stored: Pick<Checkpoint['config'], 'labels' | 'problemType'>,
-  data: Dataset,
-  file: string | undefined,
-): Promise<ClassMatch | null> {
-  const said = await readLabels(file);
-  if (said !== null) return matchClasses(stored.labels, data.labels, said);
-  if (data.problemType !== 'regression') return findClasses(stored.labels, data.labels);
-  const indices = headOrder(stored, data);
-  return indices && { indices, notices: [] };
 }
 
 /** Names by the places that they have in a model's list. */

@@ -1,5 +1,6 @@
 /** What is to be known of a data set's classes before a model is trained on them. */
 import type { Dataset } from './dataset.ts';
+import { folded } from './text/class-names.ts';
 
 /** A class and its samples. */
 export interface ClassCount {
@@ -101,10 +102,6 @@ function alikeNotices(labels: readonly string[]): readonly string[] {
 }
 
 function plain(label: string): string {
-  const text = label
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(/[\s_-]+/g, ' ')
-    .trim();
+  const text = folded(label);
   return text !== '' && Number.isFinite(Number(text)) ? String(Number(text)) : text;
 }

@@ -11,18 +11,16 @@ import type { PictureFile } from './file-split.ts';
 import { fileSplit } from './file-split.ts';
 import { listFolder } from './list-folder.ts';
 import { JUDGING_PARTS, partNamed } from './parts.ts';
-import { type ClassFolder, pictureLayout } from './picture-layout.ts';
+import { type ClassFolder, type PictureLayout, pictureLayout } from './picture-layout.ts';
 import { checkBytes, decodeBytes, unreadablePicture } from './picture-source.ts';
 import type { DatasetOptions, PictureDataset } from './split.ts';
 
 /** Opens the pictures in `folder`. UserErrors say what is wrong with it. */
 export async function openImageFolder(folder: string, options: DatasetOptions): Promise<PictureDataset> {
-  if (options.judging) {
-    const whole = await wholeFolder(folder, options);
-    if (whole !== null) return whole;
-  }
-  const layout = await pictureLayout(folder);
+  const layout = await pictureLayout(options.judging ? await judgingFolder(folder) : folder);
   const labels = layout.train.map(({ label }) => label);
+  const digest = await contentsOf(layout.train);
+  if (layout.test === null && judgesWhole(options.judging, digest)) return wholeFolder(folder, layout, digest, options);
   const { train, test, notices } =
     layout.test === null ? divide(layout.train, options) : inParts(folder, layout.train, layout.test);
   const checked = { train: await checkFiles(train, labels, options), test: await checkFiles(test, labels, options) };
@@ -51,10 +49,7 @@ export async function openImageFolder(folder: string, options: DatasetOptions): 
     train: fileSplit(checked.train.files, place('train')),
     test: fileSplit(checked.test.files, place('test')),
     skipped: checked.train.skipped + checked.test.skipped,
-    contents: {
-      digest: await contentsOf([...checked.train.files, ...(isDivided ? checked.test.files : [])], labels),
-      heldOut: isDivided,
-    },
+    contents: { digest, heldOut: isDivided },
     notices: [
       ...layout.notices,
       ...notices,
@@ -63,17 +58,15 @@ export async function openImageFolder(folder: string, options: DatasetOptions): 
   };
 }
 
-/**
- * All pictures of a folder that is only to judge a model, or of its part for testing where it has no other; null where
- * the model was trained on a share of them.
- */
-async function wholeFolder(folder: string, options: DatasetOptions): Promise<PictureDataset | null> {
-  const layout = await pictureLayout(await judgingFolder(folder));
-  if (layout.test !== null) return null;
+/** All pictures of a folder that is only to judge a model, or of its part for testing where it has no other. */
+async function wholeFolder(
+  folder: string,
+  layout: PictureLayout,
+  digest: string,
+  options: DatasetOptions,
+): Promise<PictureDataset> {
   const labels = layout.train.map(({ label }) => label);
   const { files, skipped } = await checkFiles(layout.train, labels, options);
-  const digest = await contentsOf(files, labels);
-  if (!judgesWhole(options.judging, digest)) return null;
   if (files.length === 0) throw new UserError(`${folder} has no readable pictures to judge a model by`);
   const origin = JSON.stringify({ folder: await realpath(folder), part: 'whole' });
   return {
@@ -103,10 +96,11 @@ async function judgingFolder(folder: string): Promise<string> {
 }
 
 /** Of the files' classes, names and sizes: their contents are too many bytes to go over for that. */
-async function contentsOf(files: readonly PictureFile[], labels: readonly string[]): Promise<string> {
+async function contentsOf(classes: readonly ClassFolder[]): Promise<string> {
+  const files = classes.flatMap(({ label, paths }) => paths.map((path) => ({ label, path })));
   const lines = await mapAtOnce(
     files,
-    async ({ path, label }) => [labels[label as number], basename(path), String((await stat(path)).size)] as const,
+    async ({ label, path }) => [label, basename(path), String((await stat(path)).size)] as const,
   );
   const hash = contentsHash();
   for (const line of lines.sort((a, b) => (a.join('/') < b.join('/') ? -1 : 1))) hash.add(...line);

@@ -1,5 +1,5 @@
 /** Files that are either whole or absent, and errors that name them. */
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf, UserError } from './errors.ts';
 
@@ -12,12 +12,17 @@ export function errorCode(error: unknown): string {
  * Writes under a temporary name, flushes, then renames: a reader sees the old file or the new one, never half of one.
  */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  await writeAtomic(path, (file) => file.writeFile(data));
+}
+
+/** The same for what comes piece by piece: `write` is handed the file. UserErrors of its own stay what they are. */
+export async function writeAtomic(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
     const file = await open(temporary, 'w');
     try {
-      await file.writeFile(data);
+      await write(file);
       await file.sync();
     } finally {
       await file.close();
@@ -26,7 +31,7 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
   } catch (error) {
     // The user must see why the write failed, also where there is nothing to clean up.
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw writeError(path, error);
+    throw error instanceof UserError ? error : writeError(path, error);
   }
 }
 

@@ -1,10 +1,9 @@
 /** Parquet of lines of JSON: a row group at a time, so that neither is in memory. */
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { splitLines } from '../data/text/lines.ts';
-import { UserError } from '../io/errors.ts';
-import { writeError } from '../io/files.ts';
+import { writeAtomic } from '../io/files.ts';
 import type { Cells } from './row.ts';
 
 /** Rows of a group: few enough for any reader's memory, many enough for columns to pack well. */
@@ -29,20 +28,7 @@ export async function writeParquet(
   known: KnownTypes,
 ): Promise<void> {
   const types = await typesOf(lines, columns, known);
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    const file = await open(temporary, 'w');
-    try {
-      await writeGroups(file, lines, columns, types);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw error instanceof UserError ? error : writeError(path, error);
-  }
+  await writeAtomic(path, (file) => writeGroups(file, lines, columns, types));
 }
 
 async function writeGroups(

@@ -1,8 +1,9 @@
 /** Which of a model's classes the data's are: by name, by number, or as --labels says; what was assumed is said. */
 import { readFile } from 'node:fs/promises';
 import { isObject } from '../../runtime/artifact/schema.ts';
+import { folded } from '../data/text/class-names.ts';
 import { messageOf, UserError } from '../io/errors.ts';
-import { ambiguousClass, classIndices, madeUp } from './labels.ts';
+import { ambiguousClass, classIndices, type Head, headOrder, madeUp } from './labels.ts';
 
 /**
  * What --labels gives: the data's names in the order of the model's classes, or which of the model's names, or of its
@@ -59,6 +60,28 @@ function expectNames(path: string, names: readonly unknown[]): readonly string[]
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new UserError(`--labels: ${path} has ${twice} twice`, EXPECTED);
   return names as readonly string[];
+}
+
+/**
+ * Which of a model's outputs each of the data's labels is: classes and labels as `matchClasses` tells them, numbers by
+ * their names and places. UserError where the model does not know one, or answers another number of numbers.
+ */
+export function matchOutputs(model: Head, data: Head, labels: LabelsFile | null = null): ClassMatch {
+  if (data.problemType !== 'regression' || labels !== null) return matchClasses(model.labels, data.labels, labels);
+  const found = findOutputs(model, data);
+  if (found !== null) return found;
+  throw new UserError(
+    `the model answers ${model.labels.length} numbers (${some(model.labels)}), ` +
+      `the data has ${data.labels.length} (${some(data.labels)})`,
+    'Name the columns that hold its numbers: --label-column A --label-column B.',
+  );
+}
+
+/** The same without a --labels file; null where the model does not know one. */
+export function findOutputs(model: Head, data: Head): ClassMatch | null {
+  if (data.problemType !== 'regression') return findClasses(model.labels, data.labels);
+  const indices = headOrder(model, data);
+  return indices && { indices, notices: [] };
 }
 
 /** Which of the model's classes each of the data's is. UserError where it does not know one. */
@@ -131,11 +154,7 @@ function bySpelling(model: readonly string[], data: readonly string[], exact: re
 }
 
 function plain(label: string): string {
-  const text = label
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(/[\s_-]+/g, ' ')
-    .trim();
+  const text = folded(label);
   return text === 'true' ? '1' : text === 'false' ? '0' : text;
 }
 

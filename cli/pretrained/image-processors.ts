@@ -20,7 +20,7 @@ const CLIP = {
   image_std: [0.26862954, 0.26130258, 0.27577711],
 };
 
-const STEPS = { do_resize: true, do_rescale: true, do_normalize: true };
+const STEPS = { do_resize: true, do_rescale: true, rescale_factor: 1 / 255, do_normalize: true };
 const square = (edge: number): Json => ({ height: edge, width: edge });
 
 const VIT: ImageProcessor = { squares: true, defaults: { ...STEPS, ...HALF, resample: 2, size: square(224) } };

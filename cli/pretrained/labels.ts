@@ -26,13 +26,22 @@ export function classIndices(model: readonly string[], data: readonly string[]):
  * is none.
  */
 export function ambiguousClass(model: readonly string[], data: readonly string[]): string | null {
-  const timesIn = (labels: readonly string[], label: string): number => labels.filter((one) => one === label).length;
-  const twice = new Set(model.filter((label, i) => model.indexOf(label) !== i));
-  return data.find((label) => twice.has(label) && timesIn(data, label) !== timesIn(model, label)) ?? null;
+  const [inModel, inData] = [model, data].map(timesEach);
+  const isAmbiguous = (label: string): boolean => {
+    const times = inModel.get(label) ?? 0;
+    return times > 1 && times !== inData.get(label);
+  };
+  return data.find(isAmbiguous) ?? null;
 }
 
-/** What a head answers. */
-interface Head {
+function timesEach(labels: readonly string[]): ReadonlyMap<string, number> {
+  const times = new Map<string, number>();
+  for (const label of labels) times.set(label, (times.get(label) ?? 0) + 1);
+  return times;
+}
+
+/** What a head answers, or what data asks of one. */
+export interface Head {
   readonly labels: readonly string[];
   readonly problemType: ProblemType;
 }

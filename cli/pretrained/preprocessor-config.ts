@@ -43,16 +43,13 @@ function readConfig(where: string, json: unknown, usual: string, channels: numbe
   const given = object(where, json);
   const at = (field: string): string => `${where}: ${field}`;
   const processor = imageProcessor(where, given, usual);
-  // What is null is left out.
-  const config: Json = {
-    ...processor.defaults,
-    ...Object.fromEntries(Object.entries(given).filter(([, v]) => v !== null)),
-  };
+  // A null is no default, as in transformers: a step that is null is not done, a value that a step needs is missed.
+  const config: Json = { ...processor.defaults, ...given };
   const resize = readResize(config, processor, at);
   return {
     size: readNetworkSize(config, resize, processor, at),
     resize,
-    resample: readResample(config.resample ?? 2, at),
+    resample: resize.mode === 'none' || resize.mode === 'given' ? 'bilinear' : readResample(config.resample, at),
     ...readValues(config, processor, channels, at),
   };
 }
@@ -61,7 +58,7 @@ type At = (field: string) => string;
 
 function readResize(config: Json, processor: ImageProcessor, at: At): Resize {
   if (!flag(config, 'do_resize', at)) return { mode: flag(config, 'do_center_crop', at) ? 'none' : 'given' };
-  const squares = config.default_to_square === undefined ? processor.squares : flag(config, 'default_to_square', at);
+  const squares = config.default_to_square == null ? processor.squares : flag(config, 'default_to_square', at);
   if (typeof config.size === 'number') {
     const edge = side(at('size'), config.size);
     return resized(squares ? { height: edge, width: edge } : { shortest_edge: edge }, config, processor, at);
@@ -140,7 +137,8 @@ function sizeOf(where: string, json: unknown): Size {
 }
 
 function readResample(json: unknown, at: At): Resample {
-  const resample = typeof json === 'number' ? RESAMPLES[json] : RESAMPLES.find((name) => name === json);
+  // Its name is refused: transformers takes a name for bilinear, whatever it says.
+  const resample = typeof json === 'number' ? RESAMPLES[json] : undefined;
   if (resample === undefined)
     throw mismatch(at('resample'), RESAMPLES.map((name, i) => `${i} (${name})`).join(', '), json);
   return resample;
@@ -154,7 +152,7 @@ function readValues(
   at: At,
 ): Pick<ImagePreprocess, 'rescaleFactor' | 'mean' | 'std'> {
   const rescales = flag(config, 'do_rescale', at);
-  const rescaleFactor = rescales ? positive(at('rescale_factor'), config.rescale_factor ?? 1 / 255) : 1;
+  const rescaleFactor = rescales ? positive(at('rescale_factor'), config.rescale_factor) : 1;
   const normalizes = flag(config, 'do_normalize', at);
   const mean = normalizes ? perChannel(number, at('image_mean'), config.image_mean, channels) : Array(channels).fill(0);
   const std = normalizes ? perChannel(positive, at('image_std'), config.image_std, channels) : Array(channels).fill(1);

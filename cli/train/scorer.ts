@@ -1,6 +1,7 @@
 /** The one number that a model is judged by while it trains, counted sample by sample: see `PROBLEMS`. */
 import type { ProblemType, Score } from '../../runtime/artifact/problem-type.ts';
 import type { Target } from '../data/target.ts';
+import { meanOf, share } from './metrics/rates.ts';
 
 /** Told of one sample after another. */
 export interface Scorer {
@@ -66,10 +67,7 @@ function pearsonScorer(): Scorer {
     },
     // What does not vary correlates with nothing.
     score: () => ({
-      pearson: share(
-        outputs.reduce((sum, output) => sum + (output.value() ?? 0), 0),
-        outputs.length,
-      ),
+      pearson: meanOf(outputs.map((output) => output.value() ?? 0)),
       samples,
     }),
   };
@@ -107,8 +105,4 @@ export function argmax(values: ArrayLike<number>): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
   return best;
-}
-
-function share(count: number, of: number): number {
-  return of === 0 ? 0 : count / of;
 }

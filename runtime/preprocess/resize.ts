@@ -1,7 +1,8 @@
 /**
  * Resizing as Pillow does it, byte for byte: separable, the filter widened when shrinking (antialiasing), 8 bits
  * between the two passes, weights in fixed point. Networks are trained on Pillow's pixels, so another resize would cost
- * accuracy. Source: Pillow, src/libImaging/Resample.c and Geometry.c (nearest).
+ * accuracy. Source: Pillow up to 12, src/libImaging/Resample.c and Geometry.c (nearest). Pillow 13 takes the vertical
+ * pass first where that is less work, which rounds some values of such pictures otherwise.
  */
 
 import type { Picture, Size } from './picture.ts';

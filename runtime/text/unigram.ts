@@ -82,9 +82,10 @@ export function createUnigramTokenizer(json: unknown): Tokenizer {
 function unigramPipeline({ model, normalizer: normal, pre_tokenizer }: UnigramJson): Pipeline {
   const { onWhiteSpace, mark } = preTokenization(pre_tokenizer);
   const spell = createUnigram(model.value);
-  const steps = (normal?.type === 'Sequence' ? normal.value.normalizers : [normal]).map(normalizerOf);
+  const normalizing = normal?.type === 'Sequence' ? normal.value.normalizers : [normal];
+  const steps = normalizing.map(normalizerOf);
   // White space is taken off a whole text, not off its windows.
-  const isWhole = JSON.stringify(normal).includes('"Strip"');
+  const isWhole = normalizing.some((step) => step?.type === 'Strip');
   return {
     normalize: (text) => steps.reduce((result, step) => step(result), text),
     parts: (text) => (isWhole ? [text] : wordWindows(text)),

@@ -85,7 +85,27 @@ describe('imagePreprocessFromHuggingFace', () => {
     expect(spec).toMatchObject({ resize: { mode: 'given' }, rescaleFactor: 1, mean: [0, 0, 0], std: [1, 1, 1] });
   });
 
+  /** As CLIPImageProcessor of transformers 5.18 on Pillow does: a null overrides the type's default. */
+  it.each<[string, object]>([
+    ['do_resize', { resize: { mode: 'none' } }],
+    ['do_rescale', { rescaleFactor: 1 }],
+    ['do_normalize', { mean: [0, 0, 0], std: [1, 1, 1] }],
+    ['do_convert_rgb', { resample: 'bicubic', rescaleFactor: 1 / 255 }],
+  ])('leaves out the step that is null: %s', (field, expected) => {
+    const config = { image_processor_type: 'CLIPImageProcessor', [field]: null };
+    expect(imagePreprocessFromHuggingFace(config)).toMatchObject(expected);
+  });
+
+  it.each(['size', 'resample', 'rescale_factor', 'image_mean', 'image_std', 'crop_size'])(
+    'refuses null where a step needs it: %s',
+    (field) => {
+      const config = { image_processor_type: 'CLIPImageProcessor', [field]: null };
+      expect(() => imagePreprocessFromHuggingFace(config)).toThrow(new RegExp(`${field}: expected .+, got null`));
+    },
+  );
+
   it('refuses a shortest edge without a crop and an unknown filter', () => {
+    expect(() => imagePreprocessFromHuggingFace({ resample: 'bicubic' })).toThrow('3 (bicubic)');
     expect(() => imagePreprocessFromHuggingFace({ size: { shortest_edge: 256 } })).toThrow(
       'do_center_crop: expected true',
     );

@@ -1,6 +1,13 @@
 /** What a cell calls a class: one name for what people write in several ways. */
 
-const NUMBER = /^[-+]?(\d+\.\d*|\.\d+)(e[-+]?\d+)?$/i;
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+/** A number that is written with a point: 007 may be a name, 7.0 is 7. */
+const POINTED = /^[^.]*\.[^.]*$/;
+
+/** Whether a text is a finite number. */
+export function isNumber(text: string): boolean {
+  return NUMBER.test(text) && Number.isFinite(Number(text));
+}
 
 /**
  * A class by what a cell says: `True` is true, `1.0` is 1, all else is its own name. Null where the cell is empty, or
@@ -9,15 +16,23 @@ const NUMBER = /^[-+]?(\d+\.\d*|\.\d+)(e[-+]?\d+)?$/i;
 export function classNamed(cell: string): string | null {
   const name = cell.trim();
   if (/^(true|false)$/i.test(name)) return name.toLowerCase();
-  if (!NUMBER.test(name)) return name || null;
+  if (!isNumber(name) || !POINTED.test(name)) return name || null;
   const value = Number(name);
   return Number.isSafeInteger(value) ? String(value + 0) : null;
 }
 
-/** Whether a cell holds a number with a fraction. */
-export function isFraction(value: unknown): boolean {
-  if (typeof value === 'number') return Number.isFinite(value) && !Number.isInteger(value);
-  return typeof value === 'string' && NUMBER.test(value.trim()) && !Number.isInteger(Number(value));
+/** Whether a text is a number with a fraction. */
+export function isFraction(text: string): boolean {
+  return isNumber(text) && !Number.isInteger(Number(text));
+}
+
+/** A name without what people write now so, now so: case, spaces and marks between words. */
+export function folded(name: string): string {
+  return name
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[\s_-]+/g, ' ')
+    .trim();
 }
 
 const TWINS: Readonly<Record<string, string>> = { true: '1', false: '0', '1': 'true', '0': 'false' };

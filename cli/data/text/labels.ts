@@ -5,7 +5,7 @@
 import type { ProblemType } from '../../../runtime/artifact/problem-type.ts';
 import { UserError, usageError } from '../../io/errors.ts';
 import type { Target } from '../target.ts';
-import { knownClass, withoutTwins } from './class-names.ts';
+import { isFraction, isNumber, knownClass, withoutTwins } from './class-names.ts';
 import { short } from './rows.ts';
 
 /** As a row has it: one name or number; or several, of a list in one column, or of one from each label column. */
@@ -32,10 +32,6 @@ export interface LabelReader {
 
 /** More than that many are no classes: the column is another one. */
 export const MAX_LABELS = 10_000;
-
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-const isNumber = (text: string): boolean => NUMBER.test(text) && Number.isFinite(Number(text));
-const isFraction = (text: string): boolean => isNumber(text) && !Number.isInteger(Number(text));
 
 /** 1 for 1 and true, 0 for 0 and false, null for anything else. */
 export function decision(text: string): number | null {

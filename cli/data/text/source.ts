@@ -113,7 +113,8 @@ function separatedBy(separator: string | undefined, value: unknown): readonly un
 export function labelOf(value: unknown, names: readonly string[] | null): string | null {
   switch (typeof value) {
     case 'string': {
-      const name = classNamed(value) ?? (isFraction(value) ? value.trim() : null);
+      const text = value.trim();
+      const name = classNamed(text) ?? (isFraction(text) ? text : null);
       // CSV has no numbers: those that stand for names come as texts.
       return name !== null && names !== null && /^\d+$/.test(name) && !names.includes(name)
         ? (names[Number(name)] ?? null)

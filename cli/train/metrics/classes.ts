@@ -2,7 +2,7 @@
 import { SCORES } from '../../../runtime/http/inference.ts';
 import type { Judged } from '../evaluate.ts';
 import { argmax } from '../scorer.ts';
-import { type Counted, meanOf, ratesOf } from './rates.ts';
+import { type Counted, meanOf, ratesOf, share } from './rates.ts';
 
 /** Of one label that occurs among the samples or the answers. */
 export interface ClassMetrics extends Counted {
@@ -35,49 +35,50 @@ export interface SingleLabelMetrics {
 
 const BINS = 15;
 
-/** Counts samples one by one; (K, K) counts are kept. */
+/** Counts samples one by one; of the confusion matrix only what is not nothing is kept. */
 export function classMetrics(labels: readonly string[]): {
   add(sample: Judged): void;
   metrics(): SingleLabelMetrics;
 } {
   const K = labels.length;
-  const counts = new Uint32Array(K * K); // (truth, answer)
+  /** Samples by truth · K + answer. */
+  const counts = new Map<number, number>();
+  const [hits, predicted, support] = [new Uint32Array(K), new Uint32Array(K), new Uint32Array(K)];
   const bins = Array.from({ length: BINS }, () => ({ confidence: 0, right: 0 }));
   let samples = 0;
   return {
     add({ logits, target }) {
       const answer = argmax(logits);
       const confidence = SCORES.softmax(logits)[answer];
-      counts[(target as number) * K + answer]++;
+      const truth = target as number;
+      counts.set(truth * K + answer, (counts.get(truth * K + answer) ?? 0) + 1);
+      support[truth]++;
+      predicted[answer]++;
+      if (answer === truth) hits[truth]++;
       // Bins are open below and closed above, as the paper has them.
       const bin = bins[Math.min(BINS - 1, Math.max(0, Math.ceil(confidence * BINS) - 1))];
       bin.confidence += confidence;
-      if (answer === target) bin.right++;
+      if (answer === truth) bin.right++;
       samples++;
     },
     metrics() {
-      const hits = (k: number): number => counts[k * K + k];
-      const sum = (at: (i: number) => number): number => labels.reduce((total, _, i) => total + counts[at(i)], 0);
-      const classes = labels.flatMap((label, k) => {
-        const support = sum((i) => k * K + i);
-        const predicted = sum((i) => i * K + k);
-        return support + predicted === 0 ? [] : [{ label, ...ratesOf(hits(k), predicted, support) }];
-      });
-      const confusion: Confusion[] = [];
-      for (let i = 0; i < counts.length; i++)
-        if (counts[i] > 0)
-          confusion.push({ label: labels[Math.floor(i / K)], predicted: labels[i % K], samples: counts[i] });
-      const right = labels.reduce((total, _, k) => total + hits(k), 0);
+      const classes = labels.flatMap((label, k) =>
+        support[k] + predicted[k] === 0 ? [] : [{ label, ...ratesOf(hits[k], predicted[k], support[k]) }],
+      );
+      const confusion = [...counts]
+        .sort(([a], [b]) => a - b)
+        .map(([at, count]) => ({ label: labels[Math.floor(at / K)], predicted: labels[at % K], samples: count }));
+      const gap = bins.reduce((sum, { confidence, right }) => sum + Math.abs(confidence - right), 0);
       return {
         problemType: 'single_label_classification',
-        accuracy: samples === 0 ? 0 : right / samples,
+        accuracy: share(
+          hits.reduce((sum, count) => sum + count, 0),
+          samples,
+        ),
         macroPrecision: meanOf(classes.map(({ precision }) => precision)),
         macroRecall: meanOf(classes.map(({ recall }) => recall)),
         macroF1: meanOf(classes.map(({ f1 }) => f1)),
-        calibrationError:
-          samples === 0
-            ? 0
-            : bins.reduce((gap, { confidence, right: r }) => gap + Math.abs(confidence - r), 0) / samples,
+        calibrationError: share(gap, samples),
         classes,
         confusion,
       };

@@ -1,6 +1,6 @@
 /** How good a model is that gives each sample any number of labels. */
 import type { Judged } from '../evaluate.ts';
-import { type Counted, meanOf, ratesOf } from './rates.ts';
+import { type Counted, meanOf, ratesOf, share } from './rates.ts';
 
 /** Of one label. */
 export interface LabelMetrics extends Counted {
@@ -63,7 +63,7 @@ export function labelMetrics(labels: readonly string[]): { add(sample: Judged): 
         microRecall: micro.recall,
         macroF1: meanOf(each.map(({ f1 }) => f1)),
         meanAveragePrecision: precisions.length === 0 ? null : meanOf(precisions),
-        exactMatch: samples === 0 ? 0 : exact / samples,
+        exactMatch: share(exact, samples),
         labels: each,
       };
     },

@@ -30,6 +30,7 @@ export function meanOf(values: readonly number[]): number {
   );
 }
 
-function share(count: number, of: number): number {
+/** 0 where there is nothing to divide by. */
+export function share(count: number, of: number): number {
   return of === 0 ? 0 : count / of;
 }
