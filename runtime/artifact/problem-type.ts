@@ -38,7 +38,10 @@ export function scoreOf(score: Score): { readonly metric: Metric; readonly value
   throw new Error('a score without a metric');
 }
 
-/** What transformers assumes of a head whose config does not say: a single number, or one of several labels. */
+/**
+ * What a head answers whose config does not say, as transformers' pipelines have it: a sigmoid of a single output, or one
+ * of several labels. (A single number that was trained by transformers says so in its config.)
+ */
 export function assumedProblemType(labels: number): ProblemType {
-  return labels === 1 ? 'regression' : 'single_label_classification';
+  return labels === 1 ? 'multi_label_classification' : 'single_label_classification';
 }
