@@ -18,6 +18,7 @@ import { prepareImage } from '../../runtime/preprocess/normalize.ts';
 import type { Picture } from '../../runtime/preprocess/picture.ts';
 import { kernelsModule } from '../runtime/kernels-module.ts';
 import { onnxEngine } from '../support/engines.ts';
+import { softmaxOf } from '../support/reference.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 type Reference = { readonly logits: readonly (readonly number[])[] } & (
@@ -93,12 +94,6 @@ async function onGraph(engine: Engine, trained: TrainedModel, inputs: readonly I
   return all;
 }
 
-function softmax(logits: readonly number[]): number[] {
-  const powers = logits.map((logit) => Math.exp(logit - Math.max(...logits)));
-  const sum = powers.reduce((a, b) => a + b, 0);
-  return powers.map((power) => power / sum);
-}
-
 function expectAll(got: readonly (readonly number[])[], expected: Reference['logits'], tolerance: number): void {
   expect(got.length).toBe(expected.length);
   got.forEach((logits, i) => expectNear(logits, expected[i], tolerance));
@@ -118,7 +113,7 @@ describe.each(NAMES)('%s', (name) => {
     const inputs = inputsOf(reference, trained);
     expectAll(await onEdge(trained, inputs), reference.logits, F32);
     const int8 = await onEdge(quantize(trained), inputs);
-    expectAll(int8.map(softmax), reference.logits.map(softmax), INT8);
+    expectAll(int8.map(softmaxOf), reference.logits.map(softmaxOf), INT8);
   });
 
   it('gives the same logits in the graph that is trained', async () => {
