@@ -9,25 +9,15 @@
  *   weights.safetensors      compressed or quantized: what is left, in the layer table's names
  *   checkpoint.safetensors   the state at the last evaluation or interrupt, which --resume goes on from
  *   metrics.jsonl            one line a step, and one an evaluation
- *   run.lock                 while a process writes here: its number
+ *   run.lock                 while a process writes here: its number, and its host's name
  */
-import { appendFile, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import type { Compression, Costs, StageAccuracy } from '../../runtime/artifact/manifest.ts';
 import { PROBLEM_TYPES, PROBLEMS, type ProblemType } from '../../runtime/artifact/problem-type.ts';
-import { isAlive } from '../io/alive.ts';
 import { UserError, usageError } from '../io/errors.ts';
-import {
-  errorCode,
-  exists,
-  kindOf,
-  readJson,
-  temporaryOf,
-  writeError,
-  writeFileAtomic,
-  writeJson,
-} from '../io/files.ts';
+import { exists, kindOf, readJson, temporaryOf, writeError, writeFileAtomic, writeJson } from '../io/files.ts';
+import { expectUnlocked, type Refusal, takeLock } from '../io/lock.ts';
 
 /** The files of a run that are Slim's own; the others have Hugging Face's names. */
 export const RUN_FILES = {
@@ -112,7 +102,7 @@ export async function expectRoom(folder: string, overwrite: boolean): Promise<vo
   const kind = await kindOf(folder);
   if (kind === 'absent') return;
   if (kind === 'file') throw usageError(`--out ${folder} is a file, expected a folder`);
-  await expectUnlocked(folder);
+  await expectUnlocked(join(folder, RUN_FILES.lock), refusalFor(folder));
   // What a killed process was writing is nothing to keep, and a lock by itself no run.
   const names = (await readdir(folder)).filter((name) => !isLeftover(name) && name !== RUN_FILES.lock);
   if (names.length === 0) return;
@@ -151,7 +141,7 @@ async function removeFiles(folder: string, which: (name: string) => boolean): Pr
   if (names.includes(RUN_FILES.record)) await rm(join(folder, RUN_FILES.record));
 }
 
-function openRunDirectory(folder: string, begunAt: number): RunDirectory {
+function openRunDirectory(folder: string, begunAt: number, release: () => Promise<void>): RunDirectory {
   const path = (name: keyof typeof RUN_FILES): string => join(folder, RUN_FILES[name]);
   return {
     folder,
@@ -165,7 +155,7 @@ function openRunDirectory(folder: string, begunAt: number): RunDirectory {
         throw writeError(path('metrics'), error);
       });
     },
-    release: () => rm(path('lock'), { force: true }),
+    release,
     async rewindLog(step) {
       if (!(await exists(path('metrics')))) return;
       const lines = (await readFile(path('metrics'), 'utf8')).split('\n');
@@ -194,76 +184,20 @@ export async function reopenRunDirectory(folder: string): Promise<RunDirectory> 
 
 /** Locks a folder before `prepare` changes anything in it; that resolves to the steps done. */
 async function lockedRunDirectory(folder: string, prepare: () => Promise<number>): Promise<RunDirectory> {
-  await lock(folder);
+  const release = await takeLock(join(folder, RUN_FILES.lock), refusalFor(folder));
   try {
-    return openRunDirectory(folder, await prepare());
+    return openRunDirectory(folder, await prepare(), release);
   } catch (error) {
-    await rm(join(folder, RUN_FILES.lock), { force: true });
+    await release();
     throw error;
   }
 }
 
-/** Of several that lock a folder at once, one makes the file; the others find it. */
-async function lock(folder: string): Promise<void> {
-  const path = join(folder, RUN_FILES.lock);
-  for (;;) {
-    try {
-      await writeFile(path, `${process.pid}\n`, { flag: 'wx' });
-      return;
-    } catch (error) {
-      if (errorCode(error) !== 'EEXIST') throw writeError(path, error);
-    }
-    await expectUnlocked(folder);
-    await removeDeadLock(folder);
-  }
-}
-
-/** Moves the lock away before looking at it again: another may have replaced the dead one by its own meanwhile. */
-async function removeDeadLock(folder: string): Promise<void> {
-  const path = join(folder, RUN_FILES.lock);
-  const moved = `${path}.${process.pid}.tmp`;
-  try {
-    await rename(path, moved);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return;
-    throw writeError(path, error);
-  }
-  if (isOthers(await holderOf(moved))) await rename(moved, path);
-  else await rm(moved, { force: true });
-}
-
-const LOCK_READS = 20;
-const LOCK_READ_MS = 25;
-
-/** The process that a lock names; null where there is no lock, 0 where one was killed before it wrote its number. */
-async function holderOf(path: string): Promise<number | null> {
-  for (let read = 0; read < LOCK_READS; read++) {
-    const text = await readFile(path, 'utf8').catch((error: unknown) => {
-      if (errorCode(error) === 'ENOENT') return null;
-      throw error;
-    });
-    if (text === null) return null;
-    if (text.endsWith('\n')) return Number(text);
-    // Made, and its number not yet written.
-    await setTimeout(LOCK_READ_MS);
-  }
-  return 0;
-}
-
-/** This process's own number is that of an earlier one where numbers come again, as in containers. */
-function isOthers(holder: number | null): holder is number {
-  return holder !== null && holder !== process.pid && isAlive(holder);
-}
-
 /** Refuses a folder that another living process writes to. The lock of one that was killed counts for nothing. */
-async function expectUnlocked(folder: string): Promise<void> {
-  const holder = await holderOf(join(folder, RUN_FILES.lock));
-  if (!isOthers(holder)) return;
-  throw usageError(
-    `--out ${folder} is being written by process ${holder}`,
-    'Wait until it has ended, or choose another folder.',
-  );
-}
+const refusalFor =
+  (folder: string): Refusal =>
+  (holder) =>
+    usageError(`--out ${folder} is being written by ${holder}`, 'Wait until it has ended, or choose another folder.');
 
 /** UserError unless a run came to its end, so that its weights are whole. */
 export function expectFinished(folder: string, { status, steps }: RunRecord): void {

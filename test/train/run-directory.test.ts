@@ -1,5 +1,6 @@
 /** Who may write into a run's folder. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, it, vi } from 'vitest';
 import { recordedRun } from '../../cli/commands/training.ts';
@@ -44,7 +45,7 @@ it.each(['999999999\n', ''])('takes over the lock %j of a process that was kille
   mkdirSync(folder);
   writeFileSync(join(folder, 'run.lock'), left);
   const run = await createRunDirectory(folder, false);
-  expect(lock()).toBe(`${process.pid}\n`);
+  expect(lock()).toBe(`${process.pid} ${hostname()}\n`);
   expect(readdirSync(folder)).toEqual(['run.lock']);
   await run.release();
   expect(existsSync(join(folder, 'run.lock'))).toBe(false);
