@@ -3,21 +3,33 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Artifact } from '../../runtime/artifact/artifact.ts';
+import type { NodeClassifier } from '../../runtime/hosts/node-classifier.ts';
 import { modelInfo } from '../../runtime/http/inference.ts';
 import { integer } from '../args.ts';
 import { openArtifact } from '../io/artifact.ts';
 import { startClassifier } from '../io/classifier.ts';
 import { Interrupted, UserError, usageError } from '../io/errors.ts';
+import { digestOfFile, makeFolderOf } from '../io/files.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
+import { takeLock } from '../io/lock.ts';
 import { printable } from '../io/printable.ts';
 import { createProgress, type Progress } from '../io/progress.ts';
-import { mostInFlight, runBatch } from '../predict/batch.ts';
+import { expectSameRows, mostInFlight, runBatch } from '../predict/batch.ts';
 import { csvLines, FORMATS, type Format, jsonLines } from '../predict/formats.ts';
 import { openInputs } from '../predict/inputs.ts';
+import { expectKept } from '../predict/not-inputs.ts';
 import { askedLabels, type OutcomeColumns, outcomeColumns } from '../predict/outcome.ts';
-import { type OpenOptions, openFile, openStdout, type Progressed } from '../predict/output.ts';
+import {
+  type Complete,
+  type OpenOptions,
+  openFile,
+  openStdout,
+  type Progressed,
+  type RowOutput,
+} from '../predict/output.ts';
 import type { Asked } from '../predict/record.ts';
 import type { InputRow, RowSource } from '../predict/row.ts';
+import { linesOf, lockOf } from '../predict/run-files.ts';
 import { type RowRange, rangeOf, type Shard } from '../predict/shard.ts';
 import { grouped, printResult } from './result.ts';
 
@@ -105,30 +117,71 @@ export function rowFlagOf(flags: RowFlags): string | null {
 
 /** Classifies the rows of the inputs. UserError at the end where some have errors. */
 export async function predictRows(path: string, inputs: readonly string[], flags: RowFlags, io: Io): Promise<void> {
-  const { output, workers = availableParallelism() } = flags;
+  const { output } = flags;
   const format = formatOf(flags);
   if (flags.shard !== undefined && inputs.includes('-'))
     throw usageError('--shard counts the rows first, and stdin can be read once', 'Write them to a file.');
   const artifact = await openArtifact(path);
+  await (await expectKept(output))(path);
   const info = modelInfo(artifact);
   const { source, notices } = await openInputs(inputs, info.task, flags);
   for (const notice of notices) io.stderr.write(`${printable(notice)}\n`);
   const topK = askedLabels(info, flags.topK ?? 1);
   const outcomes = outcomeColumns(info, topK, source.columns);
-  const lines = lineFormat(format, source, outcomes);
-  const asked = askedOf(artifact, source, flags, format, topK);
+  const job: Job = { path, artifact, source, lines: lineFormat(format, source, outcomes), topK };
   // Of parts that follow one another only the first has the header.
-  const header = (flags.shard?.index ?? 1) === 1 ? lines.header : '';
-  const target =
-    output === undefined
-      ? openStdout(io, header, flags.json)
-      : await openFile(output, asked, fileOptions(output, format, flags, header, source, outcomes));
-  if ('complete' in target) return report(io, flags, { ...target.complete, seconds: null });
+  const header = (flags.shard?.index ?? 1) === 1 ? job.lines.header : '';
+  if (output === undefined) return answer(job, openStdout(io, header, flags.json), flags, io);
+  const asked = askedOf(await digestOfFile(path), source, flags, format, topK);
+  const options = fileOptions(output, format, flags, header, source, outcomes);
+  await whileLocked(output, async () => answer(job, await openFile(output, asked, options), flags, io));
+}
+
+/** What is to be done, wherever it goes. */
+interface Job {
+  /** The artifact's. */
+  readonly path: string;
+  readonly artifact: Artifact;
+  readonly source: RowSource;
+  readonly lines: Lines;
+  readonly topK: number;
+}
+
+/** Does nothing else to an output while another process does. UserError where one does already. */
+async function whileLocked(output: string, job: () => Promise<void>): Promise<void> {
+  await makeFolderOf(output);
+  const lock = await lockOf(output);
+  const release = await takeLock(
+    lock,
+    (holder) =>
+      new UserError(
+        `${output} is being written by ${holder}`,
+        `Wait until it has ended, or name another --output. Where that is no slim, remove ${lock}.`,
+      ),
+  );
+  try {
+    await job();
+  } finally {
+    await release();
+  }
+}
+
+async function answer(job: Job, target: RowOutput | Complete, flags: RowFlags, io: Io): Promise<void> {
+  const { source, lines, topK } = job;
+  const { output, workers = availableParallelism() } = flags;
+  const { signal } = io;
+  if ('complete' in target) {
+    await expectSameRows({ source, range: await rangeFor(job, flags, io), signal }, target.complete);
+    return report(io, flags, { ...target.complete, seconds: null });
+  }
   const progress = createProgress(io.stderr, 'predict');
   const began = performance.now();
   try {
-    const range = flags.shard && (await counted(source, flags.shard, io));
-    const classifier = await startClassifier(path, artifact, workers);
+    const { range, classifier } = await prepared(job, flags, workers, io).catch(async (error: unknown) => {
+      // The first failure is what to tell of.
+      if (output !== undefined) await target.close(target.begun, false).catch(() => undefined);
+      throw error;
+    });
     try {
       const done = await runBatch({
         source,
@@ -139,11 +192,11 @@ export async function predictRows(path: string, inputs: readonly string[], flags
         lineOf: lines.lineOf,
         output: target,
         onRow: progressOf(progress, range),
-        signal: io.signal,
+        signal,
       });
       progress.end();
       for (const notice of lines.notices()) io.stderr.write(`${printable(notice)}\n`);
-      if (io.signal.aborted) throw stopped(done, output);
+      if (signal.aborted) throw stopped(done, output);
       report(io, flags, { ...done, seconds: (performance.now() - began) / 1000, begun: target.begun.rows });
     } finally {
       await classifier.close();
@@ -151,6 +204,21 @@ export async function predictRows(path: string, inputs: readonly string[], flags
   } finally {
     progress.end();
   }
+}
+
+/** What takes a while before the first row is answered. */
+async function prepared(
+  job: Job,
+  flags: RowFlags,
+  workers: number,
+  io: Io,
+): Promise<{ readonly range: RowRange | undefined; readonly classifier: NodeClassifier }> {
+  const range = await rangeFor(job, flags, io);
+  return { range, classifier: await startClassifier(job.path, job.artifact, workers) };
+}
+
+async function rangeFor({ source }: Job, { shard: part }: RowFlags, io: Io): Promise<RowRange | undefined> {
+  return part && counted(source, part, io);
 }
 
 function formatOf({ output, format, resume, overwrite, json }: RowFlags): Format {
@@ -214,7 +282,7 @@ function fileOptions(
   outcomes: OutcomeColumns,
 ): OpenOptions {
   if (format !== 'parquet') return { resume, overwrite, header, lines: output };
-  const lines = `${output}.rows.jsonl`;
+  const lines = linesOf(output);
   return {
     resume,
     overwrite,
@@ -228,22 +296,20 @@ function fileOptions(
 }
 
 function askedOf(
-  artifact: Artifact,
-  { files }: RowSource,
-  { shard, columns, textColumn, textPairColumn, imageColumn }: RowFlags,
+  artifact: string,
+  { inputs, reads }: RowSource,
+  { shard, columns }: RowFlags,
   format: Format,
   topK: number,
 ): Asked {
   return {
-    artifact: artifact.manifest.digest,
+    artifact,
     format,
     topK,
     shard: shard === undefined ? null : `${shard.index}/${shard.of}`,
     columns: columns ?? null,
-    textColumn: textColumn ?? null,
-    textPairColumn: textPairColumn ?? null,
-    imageColumn: imageColumn ?? null,
-    inputs: files,
+    ...reads,
+    inputs,
   };
 }
 

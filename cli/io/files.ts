@@ -1,6 +1,9 @@
 /** Files that are either whole or absent, and errors that name them. */
+import { createHash } from 'node:crypto';
+import { createReadStream, type Stats } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { messageOf, UserError } from './errors.ts';
 
 /** The system's code of an error (ENOENT, ENOSPC ...), or an empty string. */
@@ -43,6 +46,13 @@ export function temporaryOf(name: string): string | null {
   return /^(.+)\.\d+\.tmp$/.exec(name)?.[1] ?? null;
 }
 
+/** Makes the folder that a file is to be written to. @throws UserError */
+export async function makeFolderOf(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
+    throw writeError(path, error);
+  });
+}
+
 /** What a failed write says to the user. */
 export function writeError(path: string, error: unknown): UserError {
   const hints: Record<string, string> = {
@@ -73,6 +83,22 @@ export async function readJson(path: string): Promise<unknown> {
   } catch (error) {
     throw new UserError(`${path} is not valid JSON: ${messageOf(error)}`);
   }
+}
+
+/** What is there instead of a regular file, in words; null for one. Reading a pipe or a device may never end. */
+export function otherThanFile(found: Stats): string | null {
+  if (found.isFile()) return null;
+  if (found.isDirectory()) return 'a folder';
+  return found.isFIFO() ? 'a pipe' : found.isSocket() ? 'a socket' : 'a device';
+}
+
+/** SHA-256 of a file, in hexadecimal. UserError where it can't be read. */
+export async function digestOfFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash).catch((error: unknown) => {
+    throw new UserError(`can't read ${path}: ${messageOf(error)}`);
+  });
+  return hash.digest('hex');
 }
 
 /** Whether there is anything at the path. @throws UserError where that can't be told */

@@ -6,6 +6,7 @@ import { createHash, type Hash } from 'node:crypto';
 import type { NodeClassifier } from '../../runtime/hosts/node-classifier.ts';
 import { isPreprocessError } from '../../runtime/preprocess/error.ts';
 import { messageOf, UserError } from '../io/errors.ts';
+import { throwIfInterrupted } from '../io/io.ts';
 import { type InFlight, inFlight } from './in-flight.ts';
 import type { Outcome } from './outcome.ts';
 import type { Progressed, RowOutput } from './output.ts';
@@ -48,7 +49,7 @@ export async function runBatch(batch: Batch): Promise<Progressed> {
   let { rows, errors, truncated } = output.begun;
   const progressed = (): Progressed => ({ rows, errors, truncated, digest: hash.copy().digest('hex') });
   const failures = { inTurn: 0 };
-  const rest = rowsAfter(batch, hash);
+  const rest = rowsAfter(batch, output.begun, hash);
   // While rows are passed over, the digest is of fewer than were written.
   let state = (): Progressed => output.begun;
   try {
@@ -58,12 +59,14 @@ export async function runBatch(batch: Batch): Promise<Progressed> {
       (row) => classified(row, batch, failures),
       signal,
     )) {
+      // Before the row is counted: what has no line is not written.
+      const line = lineOf(row.cells, outcome);
       state = progressed;
       addTo(hash, row);
       rows++;
       if ('problem' in outcome) errors++;
       else if (outcome.answer.truncated) truncated++;
-      await output.append(lineOf(row.cells, outcome), progressed);
+      await output.append(line, progressed);
       onRow(row, { rows, errors, truncated });
     }
   } catch (error) {
@@ -74,18 +77,27 @@ export async function runBatch(batch: Batch): Promise<Progressed> {
   return state();
 }
 
-/** The rows that are not in the output. UserError where those that are have changed. */
+/** UserError unless the rows are those that were answered, and no others: of a run that is done. */
+export async function expectSameRows(
+  asked: Pick<Batch, 'source' | 'range' | 'signal'>,
+  done: Progressed,
+): Promise<void> {
+  for await (const { place } of rowsAfter(asked, done, createHash('sha256')))
+    throw changed(`after the ${done.rows} rows that were answered comes ${place}`);
+  throwIfInterrupted(asked.signal);
+}
+
+/** The rows that are not answered yet. UserError where those that are have changed. */
 async function* rowsAfter(
-  { source, range = { begin: 0, end: Infinity }, output: { begun }, signal }: Batch,
+  { source, range = { begin: 0, end: Infinity }, signal }: Pick<Batch, 'source' | 'range' | 'signal'>,
+  begun: Progressed,
   hash: Hash,
 ): AsyncGenerator<InputRow, void, void> {
   let passed = 0;
   const expectSame = (): void => {
-    if (passed !== begun.rows || (begun.rows > 0 && hash.copy().digest('hex') !== begun.digest))
-      throw new UserError(
-        `the input has changed: its first ${begun.rows} rows are not those that were answered`,
-        'Go on with the same input, or begin anew: --overwrite.',
-      );
+    if (passed < begun.rows) throw changed(`it has ${passed} rows, and ${begun.rows} were answered`);
+    if (begun.rows > 0 && hash.copy().digest('hex') !== begun.digest)
+      throw changed(`its first ${begun.rows} rows are not those that were answered`);
   };
   for await (const row of rowsWithin(source, range)) {
     if (signal.aborted) return;
@@ -97,6 +109,10 @@ async function* rowsAfter(
     }
   }
   if (passed < begun.rows) expectSame();
+}
+
+function changed(how: string): UserError {
+  return new UserError(`the input has changed: ${how}`, 'Go on with the same input, or begin anew: --overwrite.');
 }
 
 function addTo(hash: Hash, { identity }: InputRow): void {

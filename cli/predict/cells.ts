@@ -1,12 +1,11 @@
 /** What of a table's row is classified: a text, two, or a picture. */
-import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { ModelInfo } from '../../runtime/http/classifier.ts';
 import { chooseTextColumns, knownColumns } from '../data/text/columns.ts';
 import { shown } from '../data/text/source.ts';
 import { UserError, usageError } from '../io/errors.ts';
-import { loadFile, pictureOf } from './file-rows.ts';
-import type { Cells, Loaded } from './row.ts';
+import { type FileMark, loadFile, markOf, pictureOf } from './file-rows.ts';
+import { type Cells, type Loaded, NO_COLUMNS, type ReadColumns } from './row.ts';
 
 /** Which columns are read; guessed unless given. */
 export interface CellFlags {
@@ -17,11 +16,14 @@ export interface CellFlags {
 
 /** How the rows of some tables are read. */
 export interface CellReader {
+  readonly reads: ReadColumns;
+  /** What was guessed, in a sentence for the user; null where nothing was. */
+  readonly notice: string | null;
   /** UserError where a table lacks the columns. */
   expectIn(path: string, columns: readonly string[]): void;
   load(path: string, cells: Cells): Promise<Loaded>;
-  /** Bytes that `load` reads from beside the table. */
-  size(path: string, cells: Cells): Promise<number>;
+  /** Of what `load` reads from beside the table. */
+  mark(path: string, cells: Cells): Promise<FileMark>;
   /** The cells as they are kept, of which none is a picture itself. */
   kept(cells: Cells): Cells;
 }
@@ -45,7 +47,10 @@ export function cellReader(
 
 function textCells(path: string, columns: readonly string[], flags: CellFlags): CellReader {
   const { text, pair } = chooseTextColumns(path, columns, flags);
+  const isGuess = flags.textColumn === undefined && columns.length > 1;
   return {
+    reads: { ...NO_COLUMNS, textColumn: text, textPairColumn: pair },
+    notice: isGuess ? `The text is in ${text}${pair === null ? '' : ` and ${pair}`}.` : null,
     expectIn: (other, theirs) =>
       void chooseTextColumns(other, theirs, { textColumn: text, textPairColumn: pair ?? undefined }),
     async load(_, cells) {
@@ -56,10 +61,12 @@ function textCells(path: string, columns: readonly string[], flags: CellFlags): 
         input: { text: cellOf(cells, text) as string, pair: pair === null ? null : (cellOf(cells, pair) as string) },
       };
     },
-    size: async () => 0,
+    mark: async () => NOTHING_BESIDE,
     kept: (cells) => cells,
   };
 }
+
+const NOTHING_BESIDE: FileMark = { bytes: 0, mark: '' };
 
 /** Usual names of columns of pictures, or of their files. */
 const IMAGES = /^(image|img|picture|photo|file|path|(file|image|img)[-_ ]?(name|path)?|.*[-_ ](file|path|image))$/i;
@@ -77,6 +84,8 @@ function pictureCells(path: string, columns: readonly string[], { imageColumn }:
       'Say which it is: --image-column NAME.',
     );
   return {
+    reads: { ...NO_COLUMNS, imageColumn: image },
+    notice: imageColumn === undefined && columns.length > 1 ? `The pictures are in ${image}.` : null,
     expectIn: (file, theirs) => expectIn(file, theirs, image),
     async load(table, cells) {
       const { bytes, file } = sourceOf(cellOf(cells, image));
@@ -84,14 +93,9 @@ function pictureCells(path: string, columns: readonly string[], { imageColumn }:
       if (file !== null && file !== '') return loadFile(resolve(dirname(table), file), 'image-classification');
       return { problem: `expected a picture or its file in ${image}, got ${shown(cellOf(cells, image))}` };
     },
-    async size(table, cells) {
+    async mark(table, cells) {
       const { bytes, file } = sourceOf(cellOf(cells, image));
-      if (bytes !== null || file === null || file === '') return 0;
-      // What can't be read says so when it is loaded.
-      return stat(resolve(dirname(table), file)).then(
-        (found) => found.size,
-        () => 0,
-      );
+      return bytes !== null || file === null || file === '' ? NOTHING_BESIDE : markOf(resolve(dirname(table), file));
     },
     kept(cells) {
       const { bytes, file } = sourceOf(cellOf(cells, image));

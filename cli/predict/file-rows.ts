@@ -5,16 +5,26 @@ import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { servedBytes } from '../data/picture-source.ts';
 import { decodeUtf8, MAX_ROW_BYTES, TOO_LONG } from '../data/text/rows.ts';
 import { messageOf } from '../io/errors.ts';
-import type { InputRow, Loaded, RowSource } from './row.ts';
+import { otherThanFile } from '../io/files.ts';
+import { type InputRow, type Loaded, NO_COLUMNS, type RowSource } from './row.ts';
 
 /** The column that names the file. */
 const FILE = 'file';
 
-/** `total` files, which `paths` gives anew each time. A file that can't be read is a problem of its row. */
-export function fileSource(paths: () => AsyncIterable<string>, total: number, task: ModelInfo['task']): RowSource {
+/**
+ * `total` files, which `paths` gives anew each time and whose record is told by `name`. A file that can't be read is a
+ * problem of its row.
+ */
+export function fileSource(
+  name: string,
+  paths: () => AsyncIterable<string>,
+  total: number,
+  task: ModelInfo['task'],
+): RowSource {
   return {
     columns: [FILE],
-    files: [],
+    inputs: [{ path: name, bytes: null, files: total }],
+    reads: NO_COLUMNS,
     async *rows() {
       let row = 0;
       for await (const path of paths()) yield await fileRow(path, Math.min(1, ++row / total), task);
@@ -23,23 +33,38 @@ export function fileSource(paths: () => AsyncIterable<string>, total: number, ta
 }
 
 async function fileRow(path: string, read: number, task: ModelInfo['task']): Promise<InputRow> {
-  const size = await stat(path).then(
-    (found) => found.size,
-    () => 0,
-  );
+  const { mark, bytes } = await markOf(path);
   return {
     place: path,
     cells: { [FILE]: path },
-    identity: `${path}\0${size}`,
-    bytes: Math.min(size, MAX_ROW_BYTES),
+    identity: `${path}\0${mark}`,
+    bytes,
     read,
-    load: async () => (size > MAX_ROW_BYTES ? { problem: TOO_LONG } : loadFile(path, task)),
+    load: () => loadFile(path, task),
   };
+}
+
+/** What a file takes of memory, and by what it is known to be the one that it was, short of reading it. */
+export interface FileMark {
+  readonly bytes: number;
+  readonly mark: string;
+}
+
+/** The mark of a file: its size and when it was changed. What can't be read says so when it is loaded. */
+export async function markOf(path: string): Promise<FileMark> {
+  return stat(path).then(
+    ({ size, mtimeMs }) => ({ bytes: Math.min(size, MAX_ROW_BYTES), mark: `${size}\0${mtimeMs}` }),
+    () => ({ bytes: 0, mark: '' }),
+  );
 }
 
 /** The picture or the text of a file, or why it can't be read. */
 export async function loadFile(path: string, task: ModelInfo['task']): Promise<Loaded> {
   try {
+    const found = await stat(path);
+    const other = otherThanFile(found);
+    if (other !== null) return { problem: `can't be read: it is ${other}, expected a file` };
+    if (found.size > MAX_ROW_BYTES) return { problem: TOO_LONG };
     const bytes = await readFile(path);
     return task === 'image-classification' ? await pictureOf(bytes) : textOfFile(bytes);
   } catch (error) {

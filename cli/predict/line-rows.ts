@@ -2,7 +2,7 @@
 import { splitLines } from '../data/text/lines.ts';
 import { decodeUtf8, TOO_LONG } from '../data/text/rows.ts';
 import { UserError } from '../io/errors.ts';
-import type { InputRow, RowSource } from './row.ts';
+import { type InputRow, NO_COLUMNS, type RowSource } from './row.ts';
 
 /** The column of the line itself. */
 const TEXT = 'text';
@@ -11,7 +11,8 @@ const TEXT = 'text';
 export function lineSource(chunks: AsyncIterable<Buffer> = process.stdin): RowSource {
   return {
     columns: [TEXT],
-    files: [],
+    inputs: [{ path: '-', bytes: null, files: null }],
+    reads: NO_COLUMNS,
     async *rows() {
       let any = false;
       for await (const { number, bytes } of splitLines(chunks)) {

@@ -1,9 +1,10 @@
 /** Where rows go: a file that `--resume` can go on with, or stdout. */
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { UserError } from '../io/errors.ts';
-import { kindOf, writeError } from '../io/files.ts';
+import { errorCode, otherThanFile, writeError } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
-import { type Asked, expectSameAsked, loadRecord, recordOf, type State, saveRecord } from './record.ts';
+import { type Asked, expectSameAsked, loadRecord, type State, saveRecord } from './record.ts';
+import { recordOf } from './run-files.ts';
 
 /** How far a run is, but for the bytes, which its output counts. */
 export type Progressed = Omit<State, 'bytes' | 'isDone'>;
@@ -14,7 +15,7 @@ export interface RowOutput {
   readonly begun: Progressed;
   /** `stateOf` tells how far the run is with this line. */
   append(line: string, stateOf: () => Progressed): Promise<void>;
-  /** Everything that was appended is out when it resolves; `isDone` says that nothing will follow. */
+  /** Everything that was appended is out when it resolves; `isDone` says that nothing will follow. To be called once. */
   close(state: Progressed, isDone: boolean): Promise<void>;
 }
 
@@ -41,7 +42,7 @@ export interface OpenOptions {
   readonly make?: () => Promise<void>;
 }
 
-/** An output that is complete already, as its record says. */
+/** An output that is complete already, as its record says: whether of the same rows remains to be seen. */
 export interface Complete {
   readonly complete: Progressed;
 }
@@ -52,9 +53,7 @@ export interface Complete {
  */
 export async function openFile(path: string, asked: Asked, options: OpenOptions): Promise<RowOutput | Complete> {
   const { resume, overwrite, header, lines } = options;
-  const kind = await kindOf(path);
-  if (kind === 'folder') throw new UserError(`${path} is a folder`, 'Name a file in it: --output DIR/out.csv.');
-  const isThere = kind === 'file' || (await kindOf(lines)) === 'file';
+  const isThere = [await sizeOf(path), await sizeOf(lines)].some((size) => size !== null);
   const recorded = resume ? await loadRecord(path) : null;
   if (recorded === null && isThere && !overwrite)
     throw new UserError(
@@ -66,11 +65,15 @@ export async function openFile(path: string, asked: Asked, options: OpenOptions)
   if (recorded !== null) {
     expectSameAsked(path, recorded.asked, asked);
     const { isDone, bytes, ...begun } = recorded.state;
-    return isDone ? { complete: begun } : goOn(path, asked, options, begun, bytes);
+    if (!isDone) return goOn(path, asked, options, begun, bytes);
+    await expectSize(path, (size) => size === bytes, bytes);
+    return { complete: begun };
   }
   // The record first: a file whose rows nobody counted could not be gone on with.
   await saveRecord(path, { asked, state: { ...NOTHING, bytes: 0, isDone: false } });
   const file = await opened(lines, 'w');
+  // What is made of the lines at the end is of another run until then.
+  if (lines !== path) await rm(path, { force: true });
   const output = new FileOutput(path, asked, options, file, NOTHING, 0);
   await output.append(header, () => NOTHING);
   return output;
@@ -84,20 +87,38 @@ async function goOn(
   bytes: number,
 ): Promise<RowOutput> {
   const { lines, header } = options;
-  const file = await opened(lines, (await kindOf(lines)) === 'absent' && bytes === 0 ? 'w' : 'r+');
-  const { size } = await file.stat();
-  if (size < bytes) {
-    await file.close();
-    throw new UserError(
-      `${lines} has ${size} bytes, and its record counts ${bytes}`,
-      'Something else has written to it: begin anew with --overwrite.',
-    );
-  }
+  if (bytes > 0) await expectSize(lines, (size) => size >= bytes, bytes);
+  const file = await opened(lines, (await sizeOf(lines)) === null ? 'w' : 'r+');
   // What was written after the last record is done again.
   await file.truncate(bytes);
   const output = new FileOutput(path, asked, options, file, begun, bytes);
   if (bytes === 0) await output.append(header, () => begun);
   return output;
+}
+
+/** Bytes of a file; null where there is none. UserError where there is something else. */
+async function sizeOf(path: string): Promise<number | null> {
+  try {
+    const found = await stat(path);
+    const other = otherThanFile(found);
+    if (other === null) return found.size;
+    throw new UserError(
+      `${path} is ${other}, expected a file`,
+      other === 'a folder' ? 'Name a file in it: --output DIR/out.csv.' : 'Without --output rows go to stdout.',
+    );
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return null;
+    throw error instanceof UserError ? error : writeError(path, error);
+  }
+}
+
+async function expectSize(path: string, isRight: (size: number) => boolean, bytes: number): Promise<void> {
+  const size = await sizeOf(path);
+  if (size === null || !isRight(size))
+    throw new UserError(
+      `${path} ${size === null ? 'is gone' : `has ${size} bytes`}, and its record counts ${bytes}`,
+      'Something else has changed it: begin anew with --overwrite.',
+    );
 }
 
 function opened(path: string, flags: string): Promise<FileHandle> {
@@ -130,37 +151,56 @@ class FileOutput implements RowOutput {
     this.pending += line;
     if (this.pending.length < WRITE_CHARACTERS && performance.now() - this.written < WRITE_MS) return;
     await this.write();
-    await this.record(stateOf(), false);
+    await this.record(stateOf());
   }
 
   async close(state: Progressed, isDone: boolean): Promise<void> {
     try {
       await this.write();
-      if (!isDone) return await this.record(state, false);
-      await this.options.make?.();
-      await this.record(state, true);
+      const { make } = this.options;
+      if (!isDone || make !== undefined) await this.record(state);
+      if (!isDone) return;
+      await this.expectOwn();
+      await make?.();
+      const bytes = make === undefined ? this.bytes : ((await sizeOf(this.path)) ?? 0);
+      await saveRecord(this.path, { asked: this.asked, state: { ...state, bytes, isDone: true } });
     } finally {
       await this.file.close();
     }
     if (this.options.make !== undefined) await rm(this.options.lines, { force: true });
   }
 
+  /** Lines stay pending until they are on the disk: nothing is ever counted that is not. */
   private async write(): Promise<void> {
     const chunk = Buffer.from(this.pending);
-    this.pending = '';
-    this.written = performance.now();
     try {
       for (let done = 0; done < chunk.length; )
         done += (await this.file.write(chunk, done, chunk.length - done, this.bytes + done)).bytesWritten;
-      this.bytes += chunk.length;
       await this.file.datasync();
     } catch (error) {
+      // Whole rows only; --resume does the same where this fails, too.
+      await this.file.truncate(this.bytes).catch(() => undefined);
       throw writeError(this.options.lines, error);
     }
+    this.bytes += chunk.length;
+    this.pending = '';
+    this.written = performance.now();
   }
 
-  private record(state: Progressed, isDone: boolean): Promise<void> {
-    return saveRecord(this.path, { asked: this.asked, state: { ...state, bytes: this.bytes, isDone } });
+  /** UserError where another has written to the file, or put another in its place. */
+  private async expectOwn(): Promise<void> {
+    const { lines } = this.options;
+    const [ours, there] = [await this.file.stat(), await stat(lines).catch(() => null)];
+    if (there?.ino === ours.ino && there.dev === ours.dev && ours.size === this.bytes) return;
+    throw new UserError(
+      `${lines} is not what was written: ${there === null ? 'it is gone' : `it has ${there.size} bytes`}, ` +
+        `expected ${this.bytes}`,
+      'Something else writes to it: begin anew with --overwrite.',
+    );
+  }
+
+  private record(state: Progressed): Promise<void> {
+    return saveRecord(this.path, { asked: this.asked, state: { ...state, bytes: this.bytes, isDone: false } });
   }
 }
 

@@ -5,21 +5,19 @@
 import { count, list, nullable, oneOf, record, text, valueThat } from '../../runtime/artifact/schema.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import { kindOf, readJson, writeJson } from '../io/files.ts';
-import type { RowSource } from './row.ts';
+import type { ReadColumns, ReadInput } from './row.ts';
+import { recordOf } from './run-files.ts';
 
 /** What decides what is written: where it differs, a run can't be gone on with. */
-export interface Asked {
-  /** Of the artifact's tensors. */
+export interface Asked extends ReadColumns {
+  /** SHA-256 of the artifact's file, in hexadecimal. */
   readonly artifact: string;
   readonly format: string;
   readonly topK: number;
   /** `2/8`; null for all rows. */
   readonly shard: string | null;
   readonly columns: readonly string[] | null;
-  readonly textColumn: string | null;
-  readonly textPairColumn: string | null;
-  readonly imageColumn: string | null;
-  readonly inputs: RowSource['files'];
+  readonly inputs: readonly ReadInput[];
 }
 
 /** How far a run has come: what is counted is in the output, whole. */
@@ -31,7 +29,7 @@ export interface State {
   readonly truncated: number;
   /** Of the rows' identities, SHA-256 in hexadecimal. */
   readonly digest: string;
-  /** Bytes of the output that these rows are. */
+  /** Bytes of the file that these rows are in: nothing that is not on the disk. */
   readonly bytes: number;
   readonly isDone: boolean;
 }
@@ -39,8 +37,11 @@ export interface State {
 /** What a record holds. */
 export type RunRecord = { readonly asked: Asked; readonly state: State };
 
+/** Counted up whenever a record of before would be misread. */
+const VERSION = 2;
+
 const readRecordFields = record({
-  version: oneOf(1),
+  version: oneOf(VERSION),
   asked: record({
     artifact: text,
     format: text,
@@ -50,7 +51,7 @@ const readRecordFields = record({
     textColumn: nullable(text),
     textPairColumn: nullable(text),
     imageColumn: nullable(text),
-    inputs: list(record({ path: text, bytes: count })),
+    inputs: list(record({ path: text, bytes: nullable(count), files: nullable(count) })),
   }),
   state: record({
     rows: count,
@@ -62,12 +63,9 @@ const readRecordFields = record({
   }),
 });
 
-/** The record's path. */
-export const recordOf = (output: string): string => `${output}.run.json`;
-
 /** Writes the record of an output, whole or not at all. */
 export async function saveRecord(output: string, { asked, state }: RunRecord): Promise<void> {
-  await writeJson(recordOf(output), { version: 1, asked, state });
+  await writeJson(recordOf(output), { version: VERSION, asked, state });
 }
 
 /** The record of an output; null where there is none. UserError where it is none of ours. */
@@ -80,6 +78,16 @@ export async function loadRecord(output: string): Promise<RunRecord | null> {
     return { asked, state };
   } catch (error) {
     throw new UserError(`${path} is no record of slim predict: ${messageOf(error)}`, 'Begin anew: --overwrite.');
+  }
+}
+
+/** Whether an output has a record that is one of ours. */
+export async function isRecorded(output: string): Promise<boolean> {
+  try {
+    return (await loadRecord(output)) !== null;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
   }
 }
 
@@ -97,8 +105,18 @@ export function expectSameAsked(output: string, recorded: Asked, asked: Asked): 
       throw differs(FLAGS[name], flags[name], asked[name]);
   const { inputs } = asked;
   if (were.length !== inputs.length) throw differs('a number of tables of', were.length, inputs.length);
-  for (const [i, { path, bytes }] of inputs.entries())
-    if (were[i].bytes !== bytes) throw differs(`${path}, in bytes:`, were[i].bytes, bytes);
+  for (const [i, is] of inputs.entries()) {
+    const was = were[i];
+    // Tables may lie elsewhere than they did. The names of files are part of what is written.
+    if (kindOfInput(was) !== kindOfInput(is) || (is.bytes === null && was.path !== is.path))
+      throw differs('the input', was.path, is.path);
+    for (const unit of ['bytes', 'files'] as const)
+      if (was[unit] !== is[unit]) throw differs(`${is.path}, in ${unit}:`, was[unit], is[unit]);
+  }
+}
+
+function kindOfInput({ bytes, files }: ReadInput): 'table' | 'files' | 'lines' {
+  return bytes !== null ? 'table' : files !== null ? 'files' : 'lines';
 }
 
 const FLAGS: Readonly<Record<keyof Omit<Asked, 'artifact' | 'inputs'>, string>> = {

@@ -27,8 +27,27 @@ export type Loaded = { readonly input: ModelInput } | { readonly problem: string
 export interface RowSource {
   /** The columns that are kept, in order; a row may lack some. */
   readonly columns: readonly string[];
-  /** The files of many rows that it reads, with their sizes. */
-  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  /** What it reads, as a record tells it. */
+  readonly inputs: readonly ReadInput[];
+  /** Which columns are classified. */
+  readonly reads: ReadColumns;
   /** Reads them from the beginning, in the same order each time. */
   rows(): AsyncIterable<InputRow>;
 }
+
+/** An input as a record tells it: a table with its bytes, or files of a row each with their number; stdin has neither. */
+export interface ReadInput {
+  readonly path: string;
+  readonly bytes: number | null;
+  readonly files: number | null;
+}
+
+/** The columns that are classified; null where there are no such. */
+export interface ReadColumns {
+  readonly textColumn: string | null;
+  readonly textPairColumn: string | null;
+  readonly imageColumn: string | null;
+}
+
+/** Of rows that are not a table's. */
+export const NO_COLUMNS: ReadColumns = { textColumn: null, textPairColumn: null, imageColumn: null };

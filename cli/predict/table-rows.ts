@@ -15,6 +15,12 @@ export interface TableFlags extends CellFlags {
   readonly columns?: readonly string[];
 }
 
+/** Rows, and what there is to say of how they are read. */
+export interface OpenedRows {
+  readonly source: RowSource;
+  readonly notices: readonly string[];
+}
+
 /**
  * The rows of tables one after another; their columns may differ, but for those that are read. UserErrors name a file.
  */
@@ -22,7 +28,7 @@ export async function tableSource(
   paths: readonly string[],
   task: ModelInfo['task'],
   flags: TableFlags,
-): Promise<RowSource> {
+): Promise<OpenedRows> {
   const tables = await Promise.all(paths.map(openTable));
   const all = [...new Set(tables.flatMap(({ columns }) => columns))];
   for (const name of flags.columns ?? [])
@@ -32,9 +38,10 @@ export async function tableSource(
   const reader = cellReader(tables[0].file.path, tables[0].columns, task, flags);
   for (const { file, columns } of tables.slice(1)) reader.expectIn(file.path, columns);
   const total = tables.reduce((sum, { bytes }) => sum + bytes, 0);
-  return {
+  const source: RowSource = {
     columns: flags.columns ?? all,
-    files: tables.map(({ file, bytes }) => ({ path: file.path, bytes })),
+    inputs: tables.map(({ file, bytes }) => ({ path: file.path, bytes, files: null })),
+    reads: reader.reads,
     async *rows() {
       let before = 0;
       for (const { file, columns, bytes } of tables) {
@@ -44,6 +51,8 @@ export async function tableSource(
       }
     },
   };
+  const notices = [...((await tables[0].file.notices?.()) ?? []), ...(reader.notice === null ? [] : [reader.notice])];
+  return { source, notices };
 }
 
 interface Table {
@@ -70,7 +79,8 @@ async function tableRow(
     const { problem } = row;
     return { place, cells: {}, identity: `\0${problem}`, bytes: 0, read, load: async () => ({ problem }) };
   }
-  const identity = toJson(row.cells);
+  const json = toJson(row.cells);
+  const beside = await reader.mark(path, row.cells);
   const kept = reader.kept(row.cells);
   return {
     place,
@@ -78,8 +88,8 @@ async function tableRow(
       columns === undefined
         ? kept
         : Object.fromEntries(columns.map((name) => [name, Object.hasOwn(kept, name) ? kept[name] : null])),
-    identity,
-    bytes: 4 * identity.length + (await reader.size(path, row.cells)),
+    identity: json + beside.mark,
+    bytes: 4 * json.length + beside.bytes,
     read,
     load: () => reader.load(path, row.cells),
   };

@@ -526,9 +526,9 @@ describe('--resume', () => {
       writeFileSync(
         `${cut}.run.json`,
         JSON.stringify({
-          version: 1,
+          version: 2,
           ...begun,
-          asked: { ...begun.asked, inputs: [{ path: small, bytes: manyRows(10).length }] },
+          asked: { ...begun.asked, inputs: [{ path: small, bytes: manyRows(10).length, files: null }] },
         }),
       );
       await ok(texts, small, '--output', cut, '--resume');

@@ -1,6 +1,7 @@
 /** What every format of text data gives: rows one by one, so that a file may be larger than memory. */
 import { stat } from 'node:fs/promises';
 import { messageOf, UserError } from '../../io/errors.ts';
+import { otherThanFile } from '../../io/files.ts';
 
 /** One row of a file: its cells by column, or what is wrong with it. */
 export type FileRow = RowPlace & RowContent;
@@ -80,11 +81,14 @@ export function short(text: string): string {
   return text.length > 40 ? `${text.slice(0, 40)}...` : text;
 }
 
-/** Bytes of a file. UserErrors say that it is empty or can't be read. */
+/** Bytes of a file. UserErrors say that it is empty, no file at all, or can't be read. */
 export async function sizeOf(path: string): Promise<number> {
-  const { size } = await stat(path).catch((error: unknown) => {
+  const found = await stat(path).catch((error: unknown) => {
     throw unreadable(path, error);
   });
+  const other = otherThanFile(found);
+  if (other !== null) throw new UserError(`${path} is ${other}, expected a file`, 'Write what it gives into a file.');
+  const { size } = found;
   if (size === 0) throw new UserError(`${path} is empty`, 'Expected rows with a text and a label.');
   return size;
 }
