@@ -12,6 +12,7 @@ import { openArtifact } from '../io/artifact.ts';
 import { openClassifier } from '../io/classifier.ts';
 import { messageOf, UserError, usageError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
+import { textOfFile } from '../predict/file-rows.ts';
 import { areRows } from '../predict/inputs.ts';
 import { addRowOptions, predictRows, type RowFlags, rowFlagOf } from './predict-rows.ts';
 import { percent, printResult, table } from './result.ts';
@@ -155,13 +156,10 @@ function readInput(file: string, task: string): Promise<Uint8Array> {
 function textOf({ file, text, textPair }: PredictInput, bytes: Uint8Array, path: string): TextInput {
   const pair = textPair ?? null;
   if (text !== undefined) return { text, pair };
-  try {
-    // Editors end a file with a line break, which is no part of the text.
-    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, ''), pair };
-  } catch {
-    throw new UserError(
-      `${file} is no text in UTF-8, and ${path} classifies texts`,
-      'Convert the file, or give the text with --text.',
-    );
-  }
+  const read = textOfFile(bytes);
+  if ('input' in read) return { ...read.input, pair };
+  throw new UserError(
+    `${file} is ${read.problem}, and ${path} classifies texts`,
+    'Convert the file, or give the text with --text.',
+  );
 }

@@ -1,8 +1,10 @@
 /** Files of one picture or one text each, as rows. */
 import { readFile, stat } from 'node:fs/promises';
 import type { ModelInfo } from '../../runtime/http/classifier.ts';
+import type { TextInput } from '../../runtime/http/text-input.ts';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { servedBytes } from '../data/picture-source.ts';
+import { wideEncoding } from '../data/text/bytes.ts';
 import { decodeUtf8, MAX_ROW_BYTES, TOO_LONG } from '../data/text/rows.ts';
 import { messageOf } from '../io/errors.ts';
 import { otherThanFile } from '../io/files.ts';
@@ -83,7 +85,13 @@ export async function pictureOf(bytes: Uint8Array): Promise<Loaded> {
 }
 
 /** The text that a file holds. Editors end a file with a line break, which is no part of the text. */
-export function textOfFile(bytes: Uint8Array): Loaded {
+export function textOfFile(bytes: Uint8Array): { readonly input: TextInput } | { readonly problem: string } {
+  const encoding = wideEncoding(bytes);
+  if (encoding !== null) return { problem: `no text in UTF-8, but in ${encoding}` };
   const text = decodeUtf8(bytes);
-  return text === null ? { problem: 'no text in UTF-8' } : { input: { text: text.replace(/\r?\n$/, ''), pair: null } };
+  if (text === null) return { problem: 'no text in UTF-8' };
+  return bytes.includes(0) ? { problem: HOLDS_NUL } : { input: { text: text.replace(/\r?\n$/, ''), pair: null } };
 }
+
+/** What is wrong with a text that has a zero byte in it, as no text does. */
+export const HOLDS_NUL = 'no text in UTF-8: it holds zero bytes';

@@ -1,7 +1,9 @@
 /** Lines on stdin as rows: one text a line. */
+import { expectNarrow } from '../data/text/bytes.ts';
 import { splitLines } from '../data/text/lines.ts';
 import { decodeUtf8, TOO_LONG } from '../data/text/rows.ts';
 import { UserError } from '../io/errors.ts';
+import { HOLDS_NUL } from './file-rows.ts';
 import { type InputRow, NO_COLUMNS, type RowSource } from './row.ts';
 
 /** The column of the line itself. */
@@ -15,7 +17,7 @@ export function lineSource(chunks: AsyncIterable<Buffer> = process.stdin): RowSo
     reads: NO_COLUMNS,
     async *rows() {
       let any = false;
-      for await (const { number, bytes } of splitLines(chunks)) {
+      for await (const { number, bytes } of splitLines(narrow(chunks))) {
         any = true;
         yield lineRow(number, bytes);
       }
@@ -24,9 +26,32 @@ export function lineSource(chunks: AsyncIterable<Buffer> = process.stdin): RowSo
   };
 }
 
+/** So many bytes tell UTF-16 of the shortest line; to wait for more would keep the answers of those who type. */
+const HEAD_BYTES = 4;
+
+/** The same bytes. UserError where they begin as those of a wider encoding do. */
+async function* narrow(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let head: Buffer | null = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    if (head === null) {
+      yield chunk;
+      continue;
+    }
+    head = Buffer.concat([head, chunk]);
+    if (head.length < HEAD_BYTES) continue;
+    expectNarrow('stdin', head);
+    yield head;
+    head = null;
+  }
+  if (head === null) return;
+  expectNarrow('stdin', head);
+  yield head;
+}
+
 function lineRow(number: number, bytes: Uint8Array | null): InputRow {
-  const text = bytes === null ? null : decodeUtf8(bytes);
-  const problem = bytes === null ? TOO_LONG : 'no valid UTF-8';
+  const decoded = bytes === null ? null : decodeUtf8(bytes);
+  const text = bytes?.includes(0) ? null : decoded;
+  const problem = bytes === null ? TOO_LONG : decoded === null ? 'no valid UTF-8' : HOLDS_NUL;
   return {
     place: `line ${number}`,
     cells: { [TEXT]: text },

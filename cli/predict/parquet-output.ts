@@ -3,7 +3,9 @@ import { createReadStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { splitLines } from '../data/text/lines.ts';
+import { parseWritten, WrittenNumber } from '../data/text/written-numbers.ts';
 import { writeAtomic } from '../io/files.ts';
+import { NOT_FINITE, toJson, toText } from './plain.ts';
 import type { Cells } from './row.ts';
 
 /** Rows of a group: few enough for any reader's memory, many enough for columns to pack well. */
@@ -62,30 +64,47 @@ const ELEMENTS = {
 
 function cellOf(value: unknown, type: ColumnType): unknown {
   if (value === null) return null;
-  if (type === 'INT64') return BigInt(value as number);
-  return type === 'STRING' && typeof value !== 'string' ? JSON.stringify(value) : value;
+  if (type === 'INT64') return BigInt(toText(value));
+  if (type === 'DOUBLE') return Number(toText(value));
+  return type === 'STRING' && typeof value !== 'string' ? toJson(value) : value;
 }
 
 async function typesOf(lines: string, columns: readonly string[], known: KnownTypes): Promise<readonly ColumnType[]> {
-  const found: (ColumnType | null)[] = columns.map((name) => (Object.hasOwn(known, name) ? known[name] : null));
+  const found: (FoundType | null)[] = columns.map((name) => (Object.hasOwn(known, name) ? known[name] : null));
   for await (const row of rowsOf(lines))
     for (const [i, name] of columns.entries()) {
       const value = row[name] ?? null;
       if (value !== null && !Object.hasOwn(known, name)) found[i] = joined(found[i], typeOf(value));
     }
-  return found.map((type) => type ?? 'STRING');
+  return found.map((type) => (type === 'LONG' ? 'INT64' : type === null || type === 'NOT_FINITE' ? 'STRING' : type));
 }
 
-function typeOf(value: unknown): ColumnType {
+/** Also whole numbers that no DOUBLE holds, and texts that stand for numbers where others are numbers. */
+type FoundType = ColumnType | 'LONG' | 'NOT_FINITE';
+
+/** As many digits as INT64 may have. */
+const WHOLE = /^-?\d{1,19}$/;
+
+function typeOf(value: unknown): FoundType {
   if (typeof value === 'boolean') return 'BOOLEAN';
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? 'INT64' : 'DOUBLE';
-  return 'STRING';
+  if (NOT_FINITE.includes(value)) return 'NOT_FINITE';
+  if (typeof value !== 'number' && !(value instanceof WrittenNumber)) return 'STRING';
+  const written = toText(value);
+  if (Number.isSafeInteger(Number(written)) && WHOLE.test(written)) return 'INT64';
+  if (WHOLE.test(written) && BigInt.asIntN(64, BigInt(written)) === BigInt(written)) return 'LONG';
+  // What a DOUBLE would make another number of: too large a one, or too many digits.
+  const isLost = !Number.isFinite(Number(written)) || (value instanceof WrittenNumber && /^-?\d+$/.test(written));
+  return isLost ? 'STRING' : 'DOUBLE';
 }
+
+const WHOLE_TYPES: readonly FoundType[] = ['INT64', 'LONG'];
+const DOUBLE_TYPES: readonly FoundType[] = ['INT64', 'DOUBLE', 'NOT_FINITE'];
 
 /** What holds values of both. */
-function joined(a: ColumnType | null, b: ColumnType): ColumnType {
+function joined(a: FoundType | null, b: FoundType): FoundType {
   if (a === null || a === b) return b;
-  return [a, b].every((type) => type === 'INT64' || type === 'DOUBLE') ? 'DOUBLE' : 'STRING';
+  if (WHOLE_TYPES.includes(a) && WHOLE_TYPES.includes(b)) return 'LONG';
+  return DOUBLE_TYPES.includes(a) && DOUBLE_TYPES.includes(b) ? 'DOUBLE' : 'STRING';
 }
 
 async function* groupsOf(lines: string): AsyncGenerator<Cells[]> {
@@ -108,7 +127,7 @@ async function* rowsOf(lines: string): AsyncGenerator<Cells> {
 
 async function* sizedRowsOf(lines: string): AsyncGenerator<{ readonly row: Cells; readonly length: number }> {
   for await (const { bytes } of splitLines(createReadStream(lines) as AsyncIterable<Buffer>, Infinity))
-    if (bytes !== null) yield { row: JSON.parse(Buffer.from(bytes).toString()) as Cells, length: bytes.length };
+    if (bytes !== null) yield { row: parseWritten(Buffer.from(bytes).toString()) as Cells, length: bytes.length };
 }
 
 /** Hands what was written to the file after each row group. */

@@ -4,6 +4,7 @@ import type { ModelInfo } from '../../runtime/http/classifier.ts';
 import { knownColumns } from '../data/text/columns.ts';
 import { tableFile } from '../data/text/layout.ts';
 import type { FileRow, TableFile } from '../data/text/rows.ts';
+import { parseWritten } from '../data/text/written-numbers.ts';
 import { UserError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
 import { type CellFlags, type CellReader, cellReader } from './cells.ts';
@@ -63,7 +64,7 @@ interface Table {
 
 async function openTable(path: string): Promise<Table> {
   if ((await kindOf(path)) === 'absent') throw new UserError(`can't read ${path}: there is no such file`);
-  const file = await tableFile(path);
+  const file = await tableFile(path, undefined, parseWritten);
   return { file, columns: await file.columns(), bytes: (await stat(path)).size };
 }
 

@@ -284,7 +284,7 @@ describe('files', () => {
         file: work.path('notes/b.txt'),
         label: '',
         score: '',
-        error: `${work.path('notes/b.txt')}: no text in UTF-8`,
+        error: `${work.path('notes/b.txt')}: no text in UTF-8, but in UTF-16LE`,
       },
     ]);
     // One file is for people, as ever.

@@ -76,13 +76,18 @@ async function* unpacked(path: string, size: number, file: NodeJS.ReadableStream
 
 /** UserError where a file's first bytes tell that it is no table in UTF-8. */
 export function expectUtf8(path: string, head: Uint8Array): void {
+  expectNarrow(path, head);
+  expectTable(path, head);
+}
+
+/** UserError where first bytes tell of UTF-16 or UTF-32, which UTF-8 may be taken for: as Latin letters with zeros. */
+export function expectNarrow(path: string, head: Uint8Array): void {
   const encoding = wideEncoding(head);
   if (encoding !== null)
     throw new UserError(
       `${path} is in ${encoding}, expected UTF-8`,
       `Save it as UTF-8, such as by iconv -f ${encoding} -t UTF-8.`,
     );
-  expectTable(path, head);
 }
 
 /** UserError where a file's first bytes are those of something else, such as a web page or a pointer of Git LFS. */
@@ -92,7 +97,7 @@ export function expectTable(path: string, head: Uint8Array): void {
 }
 
 /** UTF-16 or UTF-32 by its mark, or by the zeros that stand beside Latin letters in UTF-16; null for others. */
-function wideEncoding(head: Uint8Array): string | null {
+export function wideEncoding(head: Uint8Array): string | null {
   const [a, b, c, d] = head;
   if (a === 0xff && b === 0xfe) return c === 0 && d === 0 && head.length > 3 ? 'UTF-32LE' : 'UTF-16LE';
   if (a === 0xfe && b === 0xff) return 'UTF-16BE';

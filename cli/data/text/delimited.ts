@@ -68,7 +68,11 @@ const MAX_COLUMNS = 10_000;
 const MAX_HEADER_BYTES = 1024 ** 2;
 
 function headerOf(path: string, { fields }: RawRecord): readonly string[] {
-  const names = (fields ?? []).map((field) => decodeUtf8(field)?.trim() ?? null);
+  const names = (fields ?? []).map((field, i) => {
+    const name = decodeUtf8(field)?.trim() ?? null;
+    // As pandas' index: two without a name would be one.
+    return name === '' ? `column_${i + 1}` : name;
+  });
   if (fields === null || names.includes(null))
     throw new UserError(
       `${path}: the first line is ${fields === null ? TOO_LONG : notUtf8(fields)}`,
@@ -79,7 +83,7 @@ function headerOf(path: string, { fields }: RawRecord): readonly string[] {
       `${path}: ${names.length} columns, expected at most ${MAX_COLUMNS}`,
       'Keep those of the text and the label.',
     );
-  const twice = names.find((name, i) => name !== '' && names.indexOf(name) !== i);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
     throw new UserError(`${path}: two columns are named ${JSON.stringify(twice)}`, 'Rename one of them.');
   return names as string[];
@@ -93,7 +97,7 @@ function cellsOf({ fields }: RawRecord, header: readonly string[], hint: string)
     };
   const texts = fields.map(decodeUtf8);
   const broken = texts.indexOf(null);
-  if (broken >= 0) return { problem: `${header[broken] || `field ${broken + 1}`} is ${notUtf8([fields[broken]])}` };
+  if (broken >= 0) return { problem: `${header[broken]} is ${notUtf8([fields[broken]])}` };
   return { cells: Object.fromEntries(header.map((name, i) => [name, texts[i]])) };
 }
 

@@ -4,14 +4,15 @@ import { messageOf, UserError } from '../../io/errors.ts';
 import { openBytes } from './bytes.ts';
 import { columnsOf, jsonlFile } from './jsonl.ts';
 import { decodeUtf8, type FileRow, type TableFile } from './rows.ts';
+import { isRow, type ParseJson } from './written-numbers.ts';
 
 /** It is read at once; JSON lines may be of any size. */
 const MAX_JSON_BYTES = 256 * 1024 ** 2;
 
 /** A .json file; JSON lines under that name are read as such. Nothing is read before it is asked for. */
-export function jsonFile(path: string): TableFile {
+export function jsonFile(path: string, parse: ParseJson = JSON.parse): TableFile {
   let opened: Promise<TableFile> | null = null;
-  const open = (): Promise<TableFile> => (opened ??= openJson(path));
+  const open = (): Promise<TableFile> => (opened ??= openJson(path, parse));
   return {
     path,
     columns: async () => (await open()).columns(),
@@ -21,15 +22,15 @@ export function jsonFile(path: string): TableFile {
   };
 }
 
-async function openJson(path: string): Promise<TableFile> {
+async function openJson(path: string, parse: ParseJson): Promise<TableFile> {
   const bytes = await bytesOf(path);
   const text = bytes && decodeUtf8(bytes);
   if (text === null) {
-    if (bytes === null || beginsWithObject(bytes)) return jsonlFile(path);
+    if (bytes === null || beginsWithObject(bytes)) return jsonlFile(path, parse);
     throw new UserError(`${path} is no valid UTF-8`, 'Save it as UTF-8.');
   }
-  const list = listIn(path, parsed(path, text));
-  return list === null ? jsonlFile(path) : tableOf(path, list);
+  const list = listIn(path, parsed(path, text, parse));
+  return list === null ? jsonlFile(path, parse) : tableOf(path, list);
 }
 
 /** All bytes; null where they are too many for one piece and look like JSON lines. */
@@ -60,9 +61,9 @@ function beginsWithObject(bytes: Buffer): boolean {
 }
 
 /** Undefined for JSON lines. */
-function parsed(path: string, text: string): unknown {
+function parsed(path: string, text: string, parse: ParseJson): unknown {
   try {
-    return JSON.parse(text);
+    return parse(text);
   } catch (error) {
     if (beginsWithObject(Buffer.from(text))) return undefined;
     throw new UserError(`${path} is no valid JSON: ${messageOf(error)}`, EXPECTED);
@@ -76,8 +77,8 @@ const EXPECTED =
 function listIn(path: string, json: unknown): readonly unknown[] | null {
   if (json === undefined) return null;
   if (Array.isArray(json)) return json;
-  if (!isObject(json)) throw new UserError(`${path} holds no list of rows`, EXPECTED);
-  const lists = Object.entries(json).filter(([, value]) => Array.isArray(value) && value.some(isObject));
+  if (!isRow(json)) throw new UserError(`${path} holds no list of rows`, EXPECTED);
+  const lists = Object.entries(json).filter(([, value]) => Array.isArray(value) && value.some(isRow));
   if (lists.length === 1) return lists[0][1] as unknown[];
   if (lists.length > 1)
     throw new UserError(
@@ -85,7 +86,7 @@ function listIn(path: string, json: unknown): readonly unknown[] | null {
       'Write each into a file of its own: train.json, validation.json.',
     );
   const values = Object.values(json);
-  if (values.length > 0 && values.every((value) => isObject(value) || Array.isArray(value)))
+  if (values.length > 0 && values.every((value) => isRow(value) || Array.isArray(value)))
     throw new UserError(
       `${path} holds columns (${Object.keys(json).slice(0, 4).join(', ')}), expected rows`,
       "Write rows: pandas does with to_json(path, orient='records', lines=True), into a .jsonl file.",
@@ -97,7 +98,7 @@ function tableOf(path: string, list: readonly unknown[]): TableFile {
   async function* rows(): AsyncGenerator<FileRow> {
     for (const [i, value] of list.entries()) {
       const place = { place: `row ${i + 1}`, read: (i + 1) / list.length };
-      yield isObject(value) ? { ...place, cells: value } : { ...place, problem: 'expected a JSON object' };
+      yield isRow(value) ? { ...place, cells: value } : { ...place, problem: 'expected a JSON object' };
     }
   }
   return { path, rows, columns: () => columnsOf(path, rows(), 'row') };

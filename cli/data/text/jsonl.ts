@@ -1,18 +1,18 @@
 /** JSON lines: an object a line, its keys are the columns. */
-import { isObject } from '../../../runtime/artifact/schema.ts';
 import { UserError } from '../../io/errors.ts';
 import { type Line, readLines } from './lines.ts';
 import { decodeUtf8, type FileRow, notUtf8, type RowContent, type TableFile, TOO_LONG } from './rows.ts';
+import { isRow, type ParseJson } from './written-numbers.ts';
 
 /** A row may lack what another has: so many tell the columns. */
 const ROWS_FOR_COLUMNS = 100;
 
 /** A file of JSON lines; its columns are all keys of its first rows. Nothing is read before it is asked for. */
-export function jsonlFile(path: string): TableFile {
+export function jsonlFile(path: string, parse: ParseJson = JSON.parse): TableFile {
   async function* rows(): AsyncGenerator<FileRow> {
     for await (const line of readLines(path)) {
       const { place, read } = line;
-      yield { place, read, ...parse(line) };
+      yield { place, read, ...contentOf(line, parse) };
     }
   }
   return { path, rows, columns: () => columnsOf(path, rows(), 'line') };
@@ -35,15 +35,15 @@ export async function columnsOf(path: string, rows: AsyncIterable<FileRow>, unit
   );
 }
 
-function parse({ bytes }: Line): RowContent {
+function contentOf({ bytes }: Line, parse: ParseJson): RowContent {
   if (bytes === null) return { problem: TOO_LONG };
   const text = decodeUtf8(bytes);
   if (text === null) return { problem: notUtf8([bytes]) };
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parse(text);
   } catch {
     return { problem: 'no valid JSON' };
   }
-  return isObject(json) ? { cells: json } : { problem: 'expected a JSON object' };
+  return isRow(json) ? { cells: json } : { problem: 'expected a JSON object' };
 }

@@ -10,15 +10,16 @@ import { jsonFile } from './json.ts';
 import { jsonlFile } from './jsonl.ts';
 import { parquetFile } from './parquet.ts';
 import type { TableFile } from './rows.ts';
+import type { ParseJson } from './written-numbers.ts';
 
 /** Readers by extension, which .gz may follow; what needs a package is loaded where there is such a file. */
-const FORMATS: Readonly<Record<string, (path: string) => TableFile | Promise<TableFile>>> = {
+const FORMATS: Readonly<Record<string, (path: string, parse: ParseJson) => TableFile | Promise<TableFile>>> = {
   jsonl: jsonlFile,
   ndjson: jsonlFile,
   json: jsonFile,
   csv: async (path) => (await import('./delimited.ts')).csvFile(path),
   tsv: async (path) => (await import('./delimited.ts')).tsvFile(path),
-  parquet: parquetFile,
+  parquet: (path) => parquetFile(path),
 };
 
 const EXTENSION = new RegExp(`\\.(?:(parquet)|(${Object.keys(FORMATS).join('|')})(?:\\.gz)?)$`, 'i');
@@ -91,10 +92,17 @@ function isTable(name: string): boolean {
   return EXTENSION.test(name) && (!/\.json(\.gz)?$/i.test(name) || partOfFile(name) !== null);
 }
 
-/** The reader of a file whose name says that it is a table, and where the names of its classes are found. */
-export async function tableFile(path: string, names: ClassNames = () => null): Promise<TableFile> {
+/**
+ * The reader of a file whose name says that it is a table, where the names of its classes are found, and what makes
+ * values of its JSON.
+ */
+export async function tableFile(
+  path: string,
+  names: ClassNames = () => null,
+  parse: ParseJson = JSON.parse,
+): Promise<TableFile> {
   const [, parquet, extension] = EXTENSION.exec(path) as RegExpExecArray;
-  const file = await FORMATS[(parquet ?? extension).toLowerCase()](path);
+  const file = await FORMATS[(parquet ?? extension).toLowerCase()](path, parse);
   return { ...file, namesOf: async (column) => (await file.namesOf?.(column)) ?? names(column) };
 }
 

@@ -6,6 +6,7 @@ import { classNamed, isFraction } from './class-names.ts';
 import type { Columns } from './columns.ts';
 import type { RawLabel } from './labels.ts';
 import { decodeUtf8, MAX_ROW_BYTES, notUtf8, short, type TableFile, TOO_LONG, unreadable } from './rows.ts';
+import { WrittenNumber } from './written-numbers.ts';
 
 /** Labelled texts of one part, in whatever form. */
 export interface TextSource {
@@ -142,6 +143,7 @@ export function isMissing(value: unknown): boolean {
 /** A cell that is not what was expected, as a message tells it. */
 export function shown(value: unknown): string {
   if (value === undefined || value === null || value === '') return 'nothing';
+  if (value instanceof WrittenNumber) return short(value.text);
   if (typeof value === 'object')
     return Array.isArray(value) ? 'a list' : value instanceof Date ? 'a date' : 'an object';
   return short(typeof value === 'string' ? JSON.stringify(value) : String(value));
