@@ -40,6 +40,7 @@ export async function openInputs(
     if (task === 'image-classification')
       throw usageError('rows of pictures can’t come on stdin', 'Name files, a folder or a pattern.');
     expectNoColumns(flags, '-', 'lines have no columns');
+    await (await expectKept(flags.output))('-');
     return { source: lineSource(), notices: [] };
   }
   const listing: Listing = { given: await Promise.all(inputs.map(givenAs)), isRuns: await filesOfRuns(flags.output) };

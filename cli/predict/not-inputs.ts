@@ -1,4 +1,5 @@
 /** What runs write is no input: left out where a folder or a pattern has it, and never written over where it is one. */
+import { fstatSync } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { hasTableName } from '../data/text/layout.ts';
@@ -38,18 +39,38 @@ function sameName(path: string): (other: string) => Promise<boolean> {
   return async (other) => basename(other) === basename(path) && (await placeOf(other)) === (await placeOf(path));
 }
 
-/** Makes the check that a file is none that a run with this output would write over: also by another name, or a link. */
+/**
+ * Makes the check that an input, - for stdin, is no file that a run with this output, or else stdout, would write to:
+ * also by another name, or a link.
+ */
 export async function expectKept(output: string | undefined): Promise<(input: string) => Promise<void>> {
   const written = new Map<string, string>();
-  for (const path of output === undefined ? [] : filesOfRun(output)) {
-    const found = await identityOf(path);
-    if (found !== null) written.set(found, path);
-  }
+  if (output === undefined) addFound(written, identityOfStream(process.stdout.fd), 'stdout');
+  else for (const path of filesOfRun(output)) addFound(written, await identityOf(path), path);
   return async (input) => {
-    const same = written.size === 0 ? undefined : written.get((await identityOf(input)) ?? '');
+    if (written.size === 0) return;
+    const found = input === '-' ? identityOfStream(process.stdin.fd) : await identityOf(input);
+    const same = found === null ? undefined : written.get(found);
     if (same !== undefined)
-      throw usageError(`${input} is read, and as ${same} it would be written over`, 'Name another --output.');
+      throw usageError(
+        `${input === '-' ? 'stdin' : input} is read, and as ${same} it would be written over`,
+        'Write to another file.',
+      );
   };
+}
+
+function addFound(written: Map<string, string>, identity: string | null, path: string): void {
+  if (identity !== null) written.set(identity, path);
+}
+
+/** Of a stream that is redirected to or from a file; null for others, and where it is closed. */
+function identityOfStream(descriptor: number): string | null {
+  try {
+    const found = fstatSync(descriptor, { bigint: true });
+    return found.isFile() ? `${found.dev}:${found.ino}` : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Of what a path leads to; null where that is nothing. */

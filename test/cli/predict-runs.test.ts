@@ -245,6 +245,15 @@ describe('an output that is an input', () => {
     await fails([texts, mine, '--output', at('out.parquet'), '--overwrite'], 'it would be written over');
     const model = at('model.slim', readFileSync(texts));
     await fails([model, mine, '--output', model, '--format', 'csv', '--overwrite'], `${model} is read`);
+    // Whoever opened them.
+    const refusals = await Promise.all(
+      [
+        '$SLIM predict "$1" - --output "$2" --overwrite < "$2"',
+        '$SLIM predict "$1" - < "$2" >> "$2"',
+        '$SLIM predict "$1" "$2" >> "$2"',
+      ].map(async (line) => (await startShell(line, [texts, mine]).exit).stderr),
+    );
+    for (const stderr of refusals) expect(stderr).toContain('is read, and as ');
     expect(read(mine)).toBe('text\nmy only copy\n');
     expect(readFileSync(model).equals(readFileSync(texts))).toBe(true);
   });
