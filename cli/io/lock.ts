@@ -15,6 +15,10 @@ const BEAT_MS = 30_000;
 /** Several beats, and room for clocks that differ. */
 const DEAD_MS = 300_000;
 
+/** A process that was killed takes a moment to end. */
+const PATIENCE_MS = 1000;
+const WAIT_MS = 50;
+
 /** The locks of this process: a file with its number may be of an earlier one, as numbers come again in containers. */
 const own = new Set<string>();
 
@@ -27,9 +31,15 @@ export async function takeLock(path: string, refusal: Refusal): Promise<() => Pr
   if (own.has(key)) throw refusal(`this process, ${process.pid}`);
   own.add(key);
   try {
-    while (!(await made(path))) {
-      await expectUnlocked(path, refusal);
-      await removeDead(path);
+    for (let waited = 0; !(await made(path)); ) {
+      const holder = await holderOf(path);
+      if (holder === null) {
+        await removeDead(path);
+        continue;
+      }
+      if (waited >= PATIENCE_MS) throw refusal(holder);
+      waited += WAIT_MS;
+      await setTimeout(WAIT_MS);
     }
   } catch (error) {
     own.delete(key);

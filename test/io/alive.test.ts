@@ -1,6 +1,8 @@
 /** Which processes live. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
 import { expect, it } from 'vitest';
 import { isAlive } from '../../cli/io/alive.ts';
 
@@ -11,11 +13,16 @@ it('tells processes that run from those that do not', () => {
 
 const elsewhere = process.platform === 'linux' ? '' : ': only Linux tells them';
 it.skipIf(elsewhere !== '')(`counts none that has ended and was not waited for${elsewhere}`, async () => {
-  // A parent that is replaced by a program which waits for nobody.
-  const parent = spawn('bash', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  // A parent that becomes a program which waits for nobody, and then a child that ends as its input does.
+  const parent = spawn('bash', ['-c', 'cat <&3 & echo $!; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
+  });
   try {
-    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const [line] = (await once(parent.stdout as Readable, 'data')) as [Buffer];
     const pid = Number(line.toString());
+    await expect.poll(() => readFileSync(`/proc/${parent.pid}/comm`, 'utf8')).toBe('sleep\n');
+    expect(isAlive(pid)).toBe(true);
+    (parent.stdio[3] as Writable).end();
     await expect.poll(() => isAlive(pid)).toBe(false);
     // Its number is taken still.
     expect(process.kill(pid, 0)).toBe(true);
