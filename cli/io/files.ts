@@ -56,11 +56,11 @@ export async function makeFolderOf(path: string): Promise<void> {
 /** What a failed write says to the user. */
 export function writeError(path: string, error: unknown): UserError {
   const hints: Record<string, string> = {
-    ENOSPC: 'The disk is full: free some space, or choose another --out. What was written before is whole.',
-    EFBIG: 'The file is larger than is allowed here (ulimit -f, or the file system): choose another --out.',
-    EDQUOT: 'Your quota is used up: free some space, or choose another --out.',
+    ENOSPC: 'The disk is full: free some space, or choose another place. What was written before is whole.',
+    EFBIG: 'The file is larger than is allowed here (ulimit -f, or the file system): choose another place.',
+    EDQUOT: 'Your quota is used up: free some space, or choose another place.',
     EACCES: 'Check the permissions of the folder.',
-    EROFS: 'The file system is read-only: choose another --out.',
+    EROFS: 'The file system is read-only: choose another place.',
   };
   return new UserError(`can't write ${path}: ${messageOf(error)}`, hints[errorCode(error)] ?? '');
 }

@@ -9,7 +9,7 @@ import { UserError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
 import { type CellFlags, type CellReader, cellReader } from './cells.ts';
 import { toJson } from './plain.ts';
-import type { InputRow, RowSource } from './row.ts';
+import type { Cells, InputRow, RowSource } from './row.ts';
 
 /** Which columns are read, and which are kept; guessed and all unless given. */
 export interface TableFlags extends CellFlags {
@@ -76,11 +76,11 @@ async function tableRow(
   columns: readonly string[] | undefined,
 ): Promise<InputRow> {
   const place = `${path}, ${row.place}`;
-  if ('problem' in row) {
-    const { problem } = row;
+  const json = 'problem' in row ? null : jsonOf(row.cells);
+  if ('problem' in row || json === null) {
+    const problem = 'problem' in row ? row.problem : 'its values are nested too deeply';
     return { place, cells: {}, identity: `\0${problem}`, bytes: 0, read, load: async () => ({ problem }) };
   }
-  const json = toJson(row.cells);
   const beside = await reader.mark(path, row.cells);
   const kept = reader.kept(row.cells);
   return {
@@ -94,4 +94,14 @@ async function tableRow(
     read,
     load: () => reader.load(path, row.cells),
   };
+}
+
+/** Null where lists lie in lists beyond what the stack holds. */
+function jsonOf(cells: Cells): string | null {
+  try {
+    return toJson(cells);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }

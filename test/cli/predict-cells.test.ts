@@ -81,6 +81,20 @@ describe('numbers of JSON', () => {
     ]);
   });
 
+  it('and lists, nested beyond measure, are an error of their row', async () => {
+    const deep = (core: string): string => `${'['.repeat(50_000)}${core}${']'.repeat(50_000)}`;
+    const input = write(
+      'deep.jsonl',
+      `{"text":"good","x":${deep('1')}}\n{"text":"good","x":${deep('1.0')}}\n{"text":"bad"}\n`,
+    );
+    const rows = readCsv(await fails([texts, input], '2 of 3 rows'));
+    expect(rows.map(({ text, error }) => [text, error === ''])).toEqual([
+      ['', false],
+      ['', false],
+      ['bad', true],
+    ]);
+  });
+
   it('of Parquet keep their type and digits; what is not finite is so in every format', async () => {
     const ids = [2n ** 60n, -(2n ** 63n), 1n, 0n];
     const doubles = [NaN, Infinity, -Infinity, 0.5];
