@@ -117,6 +117,20 @@ describe.each([
     expect(await json([])).toEqual(refused(400, 'the body: expected an object, got []'));
     expect(await ask('{', 'application/json')).toEqual(refused(400, 'the body: expected JSON'));
     expect(await ask(Uint8Array.of(0xff, 0xfe), 'text/plain')).toEqual(refused(400, 'expected UTF-8'));
+    expect(await ask(Buffer.from('{"inputs": "caf\xe9"}', 'latin1'), 'application/json')).toEqual(
+      refused(400, 'the body: expected UTF-8'),
+    );
+    expect(await ask('a', 'text/plain; charset=utf-16le')).toEqual(
+      refused(415, 'expected charset=utf-8, got charset=utf-16le'),
+    );
+    expect(await ask('a', 'text/plain', '?top_k=0x2')).toEqual(refused(400, 'top_k: expected a whole number'));
+    const form = (text: string): Uint8Array<ArrayBuffer> =>
+      Uint8Array.from(
+        Buffer.from(`--b\r\ncontent-disposition: form-data; name="a"\r\n\r\n${text}\r\n--b--\r\n`, 'latin1'),
+      );
+    expect(await ask(form('caf\xe9'), 'multipart/form-data; boundary=b')).toEqual(
+      refused(400, 'a field of the form: expected UTF-8'),
+    );
     expect(await ask(Uint8Array.of(1), 'image/png')).toEqual(
       refused(
         415,
