@@ -98,7 +98,10 @@ function fromJson<Input>(body: Uint8Array, { input: reader, info }: Asked<Input>
   return { inputs: read, isList, topK };
 }
 
-/** A form's field `top_k`, and its other fields, whatever their names: each is an input. */
+/**
+ * A form's field `top_k`, and its other fields, whatever their names: each is an input; but `text` and `text_pair` are
+ * one, as in JSON.
+ */
 async function fromForm<Input>(
   body: Uint8Array<ArrayBuffer>,
   { input, info }: Asked<Input>,
@@ -112,14 +115,18 @@ async function fromForm<Input>(
   const topK = form.get('top_k');
   form.delete('top_k');
   const fields = readList('the fields of the form', [...form.values()]) as (string | File)[];
-  const inputs = await Promise.all(
-    fields.map(async (field) => {
-      if (typeof field !== 'string') return input.ofBytes(new Uint8Array(await field.arrayBuffer()));
-      // The platform puts this character where bytes are none of UTF-8; a form's files, of any bytes, lie beside them.
-      if (field.includes('\ufffd')) decodeUtf8('a field of the form', body);
-      return input.ofBytes(new TextEncoder().encode(field));
-    }),
-  );
+  // The platform puts this character where bytes are none of UTF-8; a form's files, of any bytes, lie beside them.
+  if (fields.some((field) => typeof field === 'string' && field.includes('\ufffd')))
+    decodeUtf8('a field of the form', body);
+  const inputs = form.has('text_pair')
+    ? [input.ofJson('the form', Object.fromEntries(form))]
+    : await Promise.all(
+        fields.map(async (field) =>
+          input.ofBytes(
+            typeof field === 'string' ? new TextEncoder().encode(field) : new Uint8Array(await field.arrayBuffer()),
+          ),
+        ),
+      );
   return {
     inputs,
     isList: inputs.length > 1,

@@ -76,6 +76,29 @@ describe.each([
     expect(await json({ inputs: { text: '', text_pair: '' } })).toEqual(answer(['[CLS]', '[SEP]', '[SEP]']));
   });
 
+  it('answers a pair of texts in a form, and each of other fields', async () => {
+    const form = (fields: Record<string, string>): FormData => {
+      const form = new FormData();
+      for (const [name, value] of Object.entries(fields)) form.set(name, value);
+      return form;
+    };
+    const sent = async (body: FormData): Promise<unknown> =>
+      (await handle(new Request('http://edge/v1/predict', { method: 'POST', body }))).json();
+    const tokens = ['[CLS]', 'film', '##s', '[SEP]', 'bad', '[SEP]'];
+    expect(await sent(form({ text: 'films', text_pair: 'bad' }))).toEqual(answer(tokens).body);
+    expect(await sent(form({ text_pair: 'bad', text: 'films', top_k: '1' }))).toEqual(answer(tokens, {}, 1).body);
+    expect(await sent(form({ a: 'bad', b: 'film' }))).toMatchObject({
+      results: [
+        ['[CLS]', 'bad', '[SEP]'],
+        ['[CLS]', 'film', '[SEP]'],
+      ].map((ids) => ({ predictions: predictionsOf(ids, 5) })),
+    });
+    expect(await sent(form({ text: 'a', text_pair: 'b', c: 'd' }))).toMatchObject({
+      status: 400,
+      detail: 'the form: unknown field "c"',
+    });
+  });
+
   it('says that a text was cut', async () => {
     const whole = ['[CLS]', ...Array.from({ length: TOKENS - 2 }, () => 'bad'), '[SEP]'];
     expect(await json({ inputs: 'bad '.repeat(TOKENS - 2) })).toEqual(answer(whole));
