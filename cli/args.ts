@@ -403,9 +403,14 @@ export function addTrainingOptions(
         .default(undefined, '1'),
     )
     .addOption(
-      new Option('--learning-rate <x>', 'peak learning rate; half a cosine takes it to 0')
+      new Option('--learning-rate <x>', 'peak learning rate; half a cosine takes it down')
         .argParser(number(0, 10, { above: true }))
         .default(defaults.learningRate),
+    )
+    .addOption(
+      new Option('--learning-rate-floor <x>', 'share of the peak at which the cosine ends')
+        .argParser(number(0, 1))
+        .default(0),
     )
     .addOption(
       new Option('--warmup-steps <n>', 'steps of linear warm-up')
