@@ -42,6 +42,12 @@ export function number(least: number, most = Infinity, { above = false } = {}): 
   };
 }
 
+/** A text that is not empty. */
+function someText(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Expected a text that is not empty.');
+  return text;
+}
+
 /** Repeatable NAME=R. */
 export function layerRank(text: string, known: Readonly<Record<string, number>> = {}): Record<string, number> {
   const [, name, rank] = /^([\w.]+)=(\d+)$/.exec(text) ?? [];
@@ -122,6 +128,7 @@ export function addDataOptions(command: Command, { inherited = false } = {}): Co
     .option(
       '--label-separator <text>',
       'of several labels a sample: what stands between them in their column, such as "|"',
+      someText,
     )
     .addOption(
       new Option('--task <name>', 'what labels are: one class, any number of labels, or numbers')
@@ -396,9 +403,14 @@ export function addTrainingOptions(
         .default(undefined, '1'),
     )
     .addOption(
-      new Option('--learning-rate <x>', 'peak learning rate; half a cosine takes it to 0')
+      new Option('--learning-rate <x>', 'peak learning rate; half a cosine takes it down')
         .argParser(number(0, 10, { above: true }))
         .default(defaults.learningRate),
+    )
+    .addOption(
+      new Option('--learning-rate-floor <x>', 'share of the peak at which the cosine ends')
+        .argParser(number(0, 1))
+        .default(0),
     )
     .addOption(
       new Option('--warmup-steps <n>', 'steps of linear warm-up')

@@ -3,7 +3,7 @@ import { random } from '../../runtime/random.ts';
 import { type DeviceTensor, type Engine, floats, type Inputs, integers } from '../engines/engine.ts';
 import { tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
-import { type AdapterOptions, adapterTensors, initialName } from '../pclora/linear.ts';
+import { type AdapterOptions, adapterTensors, initialName, isResidual } from '../pclora/linear.ts';
 import { initialTensors } from '../pretrained/initial.ts';
 import { uploadBatch } from '../train/batch-inputs.ts';
 import { ADAMW_DEFAULTS, adamwScalars, flatLayout } from '../train/optimizer.ts';
@@ -53,7 +53,7 @@ export async function benchTrainStep(
   const tensors = initialTensors([...dense, ...adapterSpecs], model.initializerRange, random(0));
   const fixed: Record<string, DeviceTensor> = {
     ...(options.packWeights ? {} : uploadTensors(engine, dense, tensors)),
-    ...(adapters.init === 'svd' ? uploadTensors(engine, adapterSpecs, tensors, initialName) : {}),
+    ...(isResidual(adapters) ? uploadTensors(engine, adapterSpecs, tensors, initialName) : {}),
     ...randomBatch(engine, model, batch),
     lambda: engine.upload(floats(Float32Array.of(0.5), [])),
   };

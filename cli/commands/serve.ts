@@ -37,7 +37,8 @@ export function serveCommand(io: Io): Command {
   POST /v1/predict     for pictures: one as the body (image/*), a form, or JSON
                        {"inputs": "<base64>", "parameters": {"top_k": 5}}
                        for texts: one as the body (text/plain), a form, or JSON
-                       {"inputs": "..."} (or {"text": ..., "text_pair": ...})
+                       {"inputs": "..."}, of a pair {"inputs":
+                       {"text": "...", "text_pair": "..."}}
                        lists of inputs get lists of answers; ?top_k=5 works, too
   POST /               the same, answered as Hugging Face's Inference API
   GET  /v1/model       labels, rank, accuracy before and after, costs

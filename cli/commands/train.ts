@@ -68,7 +68,7 @@ import {
 } from './training.ts';
 
 /**
- * What `slim train` has beside the flags of every training. `decayEnd` is a share of all steps; `alpha` is the task
+ * What `slim train` has beside the flags of every training. `decayStart` and `decayEnd` are shares of all steps; `alpha` is the task
  * loss's weight; `loraAlpha` / `rank` is the scaling s, which is 1 where it is absent.
  */
 export interface TrainFlags extends TrainingFlags, LabelsFlags {
@@ -80,8 +80,11 @@ export interface TrainFlags extends TrainingFlags, LabelsFlags {
   readonly loraAlpha?: number;
   readonly init: Init;
   readonly schedule: Schedule;
+  readonly decayStart: number;
   readonly decayEnd: number;
   readonly alpha: number;
+  readonly logitLoss: number;
+  readonly temperature: number;
   readonly freeze: readonly Freezable[];
 }
 
@@ -151,12 +154,18 @@ as they would ship.`,
     .addOption(
       new Option(
         '--init <how>',
-        'start of A, B, C: from the weights (svd, residual decay), or Kaiming and zeros (paper)',
+        'start of A, B, C: from the weights (svd), from the weights and what the teacher makes of training samples ' +
+          '(activation), both with residual decay, or Kaiming and zeros (paper)',
       )
         .choices(INITS)
         .default('svd'),
     )
     .addOption(new Option('--schedule <name>', 'how λ falls').choices(Object.keys(SCHEDULES)).default('sine'))
+    .addOption(
+      new Option('--decay-start <x>', 'share of the steps after which λ begins to fall')
+        .argParser(number(0, 1))
+        .default(0),
+    )
     .addOption(
       new Option('--decay-end <x>', 'share of the steps after which λ is 0; 0: from the start')
         .argParser(number(0, 1))
@@ -166,6 +175,19 @@ as they would ship.`,
       new Option('--alpha <x>', "weight of the task loss; the rest is the feature loss's")
         .argParser(number(0, 1))
         .default(0.2),
+    )
+    .addOption(
+      new Option(
+        '--logit-loss <x>',
+        "beyond the paper: weight of a third term, the divergence from the teacher's logits",
+      )
+        .argParser(number(0))
+        .default(0),
+    )
+    .addOption(
+      new Option('--temperature <x>', 'of the logits in that term')
+        .argParser(number(0, Infinity, { above: true }))
+        .default(4),
     )
     .addOption(new Option('--freeze <parts...>', 'train the adapters without these').choices(FREEZABLE).default([]));
   addModelOptions(command);
@@ -194,6 +216,11 @@ as they would ship.`,
 /** `slim train` */
 export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainResult> {
   expectEvenBatch(given);
+  if (given.decayStart > given.decayEnd)
+    throw usageError(
+      `--decay-start ${given.decayStart} is after --decay-end ${given.decayEnd}`,
+      'Both are shares of the steps: λ falls from the first to the second.',
+    );
   const places = await expectPlaces(given);
   const flags = await inheritData(given, places.model, io);
   if (isVitPreset(places.model) || isBertPreset(places.model))
@@ -271,8 +298,10 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       const pclora = {
         adapters: { init: flags.init, ranks, scaling: compression.scaling },
         schedule: flags.schedule,
+        decayStart: Math.round(flags.decayStart * options.totalSteps),
         decaySteps,
         alpha: flags.alpha,
+        logits: flags.logitLoss > 0 ? { weight: flags.logitLoss, temperature: flags.temperature } : null,
         freeze: flags.freeze,
       };
       const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };

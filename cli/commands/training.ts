@@ -53,6 +53,7 @@ export interface TrainingFlags extends EngineChoice, DataFlags, CacheFlags, Mode
   /** 1 unless given. */
   readonly accumulate?: number;
   readonly learningRate: number;
+  readonly learningRateFloor: number;
   readonly warmupSteps?: number;
   readonly weightDecay: number;
   readonly clipNorm: number;
@@ -181,6 +182,7 @@ export function loopOptions(given: TrainingFlags, samples: number): LoopOptions 
     batchSize: flags.batchSize,
     accumulate: expectEvenBatch(flags),
     learningRate: flags.learningRate,
+    learningRateFloor: flags.learningRateFloor,
     warmupSteps: flags.warmupSteps ?? Math.min(100, Math.ceil(totalSteps / 10)),
     optimizer: { ...ADAMW_DEFAULTS, weightDecay: flags.weightDecay, clipNorm: flags.clipNorm },
     seed: flags.seed,

@@ -1,7 +1,11 @@
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import type { Node } from '../graph/graph.ts';
 import { add, divide, multiply, scale, subtract } from '../graph/ops/binary.ts';
+import { meanSquaredError } from '../graph/ops/mean-squared-error.ts';
 import { meanOfAll, sum, sumOfAll } from '../graph/ops/reduce.ts';
 import { reshape } from '../graph/ops/reshape.ts';
+import { binaryCrossEntropy, sigmoid } from '../graph/ops/sigmoid-cross-entropy.ts';
+import { logSoftmax, softmax } from '../graph/ops/softmax.ts';
 
 /**
  * L_feat: the mean over blocks of the mean squared difference between student's and teacher's block outputs, (B·T, D)
@@ -21,6 +25,28 @@ function meanOfTokens(x: Node, mask: Node | null): Node {
   if (!mask) return meanOfAll(x);
   const [rows, width] = x.shape;
   return divide(sumOfAll(multiply(sum(x, [1]), reshape(mask, [rows, 1]))), scale(sumOfAll(mask), width));
+}
+
+/**
+ * What the student's logits (B, K) miss of the teacher's, of shape (), 0 where they agree: T² times the Kullback-Leibler
+ * divergence of their distributions at temperature T, a mean over samples (Hinton, Vinyals, Dean 2015); of decisions the
+ * same for each, a mean over samples and labels; of numbers the mean squared difference.
+ */
+export function logitLoss(student: Node, teacher: Node, problemType: ProblemType, temperature: number): Node {
+  const [labels, square] = [student.shape[1], temperature ** 2];
+  const [s, t] = [student, teacher].map((logits) => scale(logits, 1 / temperature));
+  switch (problemType) {
+    case 'single_label_classification':
+      return scale(meanOfAll(multiply(softmax(t), subtract(logSoftmax(t), logSoftmax(s)))), square * labels);
+    case 'multi_label_classification': {
+      const said = sigmoid(t);
+      return scale(subtract(binaryCrossEntropy(s, said), binaryCrossEntropy(t, said)), square);
+    }
+    case 'regression':
+      return meanSquaredError(student, teacher);
+    default:
+      return problemType satisfies never;
+  }
 }
 
 /** L = α·L_task + (1 - α)·L_feat, of shape (). */

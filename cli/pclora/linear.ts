@@ -3,7 +3,7 @@
  *
  *   y = λ·(W x + b) + s·B(A x) + C                             W, b frozen; A (r, in), B (out, r), C (out) trained
  *
- * and at λ = 0 only y = s·B(A x) + C is left. With residual decay (`--init svd`) A, B, C start at the best rank-r
+ * and at λ = 0 only y = s·B(A x) + C is left. With residual decay (`--init svd`, `activation`) A, B, C start at a rank-r
  * approximation A₀, B₀ of W and at b, and λ scales what they don't hold: λ·(W - s·B₀A₀)x. Both equal the teacher at
  * step 0.
  *
@@ -19,10 +19,15 @@ import { linear, lowRankLinear, updatedLinear } from '../graph/ops/linear.ts';
 import { adaptedLayers, type Layer, linearSize, type TensorSpec, tensorsOf } from '../models/layers.ts';
 import type { Parts } from '../models/model.ts';
 
-/** How A and B start: A Kaiming-uniform with B and C zero, or all three from W and b. */
-export type Init = 'paper' | 'svd';
-/** What --init takes. */
-export const INITS = ['paper', 'svd'] as const satisfies readonly Init[];
+/** How A, B and C start, see `startAdapters`; what --init takes. */
+export const INITS = ['paper', 'svd', 'activation'] as const;
+/** One of them. */
+export type Init = (typeof INITS)[number];
+
+/** Whether A, B and C start from W and b, so that λ scales what they don't hold. */
+export function isResidual({ init }: Pick<AdapterOptions, 'init'>): boolean {
+  return init !== 'paper';
+}
 
 /** How adapters are made: the rank r of each adapted layer by its name, and the scaling s. */
 export interface AdapterOptions {
@@ -118,10 +123,11 @@ export function adaptersOnlyParts(
 /** The student while λ > 0: adapters beside the fading dense path. */
 export function fadingParts(
   specs: readonly TensorSpec[],
-  { scaling, init }: Pick<AdapterOptions, 'scaling' | 'init'>,
+  options: Pick<AdapterOptions, 'scaling' | 'init'>,
   lambda: Node,
   trained: ReadonlyMap<string, Node>,
 ): Parts {
+  const { scaling } = options;
   const { tensor, factorsOf } = tensorLookup(specs, trained);
   const scaledByLambda = memoized((x: Node) => multiply(x, lambda));
   const startOf = (layer: Layer, nodes: readonly Node[]): Node[] =>
@@ -143,7 +149,7 @@ export function fadingParts(
           scaling,
           layer.name,
         );
-      if (init === 'paper') return faded(weight, bias);
+      if (!isResidual(options)) return faded(weight, bias);
       const [startA, startB, startC] = startOf(layer, [loraA, loraB, loraC]);
       return faded(gemm(startB, startA, weight, { alpha: -scaling }), subtract(bias, startC));
     },
@@ -154,7 +160,7 @@ export function fadingParts(
       const [loraA, loraB] = factors;
       const faded = scaledByLambda(rows);
       const lowRank = embedding(loraB, ids); // (B·T, r)
-      if (init === 'paper') return gemm(lowRank, loraA, faded, { alpha: scaling });
+      if (!isResidual(options)) return gemm(lowRank, loraA, faded, { alpha: scaling });
       const [startA, startB] = startOf(layer, factors);
       const residual = gemm(scaledByLambda(embedding(startB, ids)), startA, faded, { alpha: -scaling });
       return gemm(lowRank, loraA, residual, { alpha: scaling });

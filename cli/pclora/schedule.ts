@@ -1,18 +1,24 @@
-/** The three decay schedules that the paper compares (PC-LoRA, section 3), with progress p = n / q. */
+/**
+ * How λ falls from 1 to 0 with progress p from 0 to 1: the three schedules that the paper compares (PC-LoRA, section 3),
+ * and a cubic one, which is that of gradual pruning (Zhu, Gupta 2017).
+ */
 export const SCHEDULES = {
   linear: (p: number) => 1 - p,
   sine: (p: number) => 1 - Math.sin((Math.PI / 2) * p),
   'one-minus-cosine': (p: number) => Math.cos((Math.PI / 2) * p),
+  cubic: (p: number) => (1 - p) ** 3,
 } as const satisfies Record<string, (progress: number) => number>;
 
 /** What --schedule takes. */
 export type Schedule = keyof typeof SCHEDULES;
 
 /**
- * λ(n): 1 at step 0, 0 from step q on.
+ * λ(n): 1 up to the step where it starts to fall, 0 from the paper's step q on.
  * @param step n, counted in optimizer steps from 0
- * @param decaySteps q: the step at which λ reaches 0
+ * @param end q: the step at which λ reaches 0
+ * @param start the step after which it falls
  */
-export function lambdaAt(schedule: Schedule, step: number, decaySteps: number): number {
-  return step >= decaySteps ? 0 : SCHEDULES[schedule](step / decaySteps);
+export function lambdaAt(schedule: Schedule, step: number, end: number, start = 0): number {
+  if (step >= end) return 0;
+  return step <= start ? 1 : SCHEDULES[schedule]((step - start) / (end - start));
 }

@@ -4,13 +4,15 @@ import type { Engine } from '../engines/engine.ts';
 import { adaptedLayers, type Layer, linearSize } from '../models/layers.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { type AdapterOptions, rankOf } from './linear.ts';
-import { createTruncator } from './svd.ts';
+import { createTruncator, type Moment } from './svd.ts';
 
 /**
  * The adapters of step 0, by tensor name.
  * `paper`: A Kaiming-uniform with bound 1/√fan-in (LoRA's, Hu et al. 2021, section 4.1), B and C zero. A linear layer's
  * A takes x of `in` values, a word table's takes the r values that B holds of a word.
  * `svd`: A and B hold the best rank-r approximation of W, or of the table; C holds b.
+ * `activation`: A and B hold the rank-r approximation of W whose outputs are best where the moments come from; C holds b.
+ * @param moments of the layers by their names, for `activation`
  */
 export async function startAdapters(
   engine: Engine,
@@ -18,6 +20,7 @@ export async function startAdapters(
   tensors: Tensors,
   { init, ranks, scaling }: AdapterOptions,
   source: Random,
+  moments: ReadonlyMap<string, Moment> = new Map(),
 ): Promise<Tensors> {
   const adapters: Tensors = new Map();
   const truncator = createTruncator(engine, source);
@@ -34,7 +37,10 @@ export async function startAdapters(
       adapters.set(`${layer.name}.loraB`, new Float32Array(outFeatures * rank));
       if (bias) adapters.set(`${layer.name}.loraC`, new Float32Array(outFeatures));
     } else {
-      const { loraA, loraB } = await truncator.truncate(weight, outFeatures, inFeatures, rank, scaling);
+      const moment = init === 'activation' ? momentOf(moments, layer) : null;
+      const { loraA, loraB } = moment
+        ? await truncator.project(weight, outFeatures, inFeatures, rank, scaling, moment)
+        : await truncator.truncate(weight, outFeatures, inFeatures, rank, scaling);
       adapters.set(`${layer.name}.loraA`, loraA);
       adapters.set(`${layer.name}.loraB`, loraB);
       if (bias) adapters.set(`${layer.name}.loraC`, bias.slice());
@@ -42,4 +48,10 @@ export async function startAdapters(
   }
   await truncator.dispose();
   return adapters;
+}
+
+function momentOf(moments: ReadonlyMap<string, Moment>, { name }: Layer): Moment {
+  const moment = moments.get(name);
+  if (moment === undefined) throw new Error(`no moment of layer ${name}`);
+  return moment;
 }

@@ -22,6 +22,15 @@ export interface LowRank {
   readonly loraB: Float32Array<ArrayBuffer>; // (out, r)
 }
 
+/**
+ * What is known of the rows that go through a layer: XᵀX of its inputs, (in, in); YᵀY of its outputs before the bias,
+ * (out, out); or, of a table, of the rows that are looked up, (in, in). Any factor before it means nothing.
+ */
+export interface Moment {
+  readonly of: 'inputs' | 'outputs' | 'rows';
+  readonly values: Float32Array;
+}
+
 /** Splits weights into B·A, one after another; programs are shared by weights of one shape. */
 export interface Truncator {
   /** W (out, in) ≈ scaling·B·A with the singular values shared evenly: A = √(S/s)·Vᵀ, B = U·√(S/s). */
@@ -31,6 +40,20 @@ export interface Truncator {
     inFeatures: number,
     rank: number,
     scaling: number,
+  ): Promise<LowRank>;
+  /**
+   * W (out, in) ≈ scaling·B·A = U·Uᵀ·W, where U holds the r directions in which the layer's outputs are largest; of a
+   * table W·V·Vᵀ, with the directions of the rows that are looked up. It is the best approximation of these outputs:
+   * SVD_r(W·L)·L⁻¹ with L·Lᵀ the second moment of the inputs (SVD-LLM, Wang et al. 2024, section 3.1), whose left singular
+   * vectors are U; but without L and its inverse, so that a moment without full rank needs no floor.
+   */
+  project(
+    weight: Float32Array,
+    outFeatures: number,
+    inFeatures: number,
+    rank: number,
+    scaling: number,
+    moment: Moment,
   ): Promise<LowRank>;
   dispose(): Promise<void>;
 }
@@ -65,6 +88,22 @@ export function createTruncator(engine: Engine, source: Random): Truncator {
     return values;
   }
 
+  /** The leading eigenvectors (size, rank) of a symmetric matrix, by what it makes of k columns (size, k). */
+  async function directions(
+    size: number,
+    rank: number,
+    applied: (q: Float32Array, k: number) => Promise<Float32Array>,
+  ): Promise<Float32Array> {
+    const k = Math.min(rank + OVERSAMPLING, size);
+    const drawn = Float32Array.from({ length: size * k }, () => source.normal());
+    let q = orthonormalized(drawn, size, k);
+    for (let round = 0; round < ITERATIONS; round++) q = orthonormalized(await applied(q, k), size, k);
+    const { vectors } = symmetricEigen(gramOf(q, await applied(q, k), size, k), k);
+    const leading = new Float32Array(size * rank);
+    for (let i = 0; i < size; i++) for (let r = 0; r < rank; r++) leading[i * rank + r] = rowDot(q, i, k, vectors, r);
+    return leading;
+  }
+
   return {
     async truncate(weight, m, n, rank, scaling) {
       const k = Math.min(rank + OVERSAMPLING, m, n);
@@ -77,10 +116,53 @@ export function createTruncator(engine: Engine, source: Random): Truncator {
       }
       return fromProjection(q, basis, m, n, k, rank, scaling);
     },
+    async project(weight, m, n, rank, scaling, { of, values }) {
+      if (of === 'rows') {
+        const right = await directions(n, rank, (q, k) => product(values, n, n, q, k, false));
+        return evened(await product(weight, m, n, right, rank, false), right, m, n, rank, scaling);
+      }
+      const left = await directions(m, rank, async (q, k) => {
+        if (of === 'outputs') return product(values, m, m, q, k, false);
+        const seen = await product(values, n, n, await product(weight, m, n, q, k, true), k, false);
+        return product(weight, m, n, seen, k, false);
+      });
+      return evened(left, await product(weight, m, n, left, rank, true), m, n, rank, scaling);
+    },
     async dispose() {
       for (const program of programs.values()) await (await program).dispose();
     },
   };
+}
+
+/** The symmetric part of QᵀY for matrices (rows, k). */
+function gramOf(q: Float32Array, y: Float32Array, rows: number, k: number): Float64Array {
+  const gram = new Float64Array(k * k);
+  for (let i = 0; i < rows; i++)
+    for (let a = 0; a < k; a++) for (let b = 0; b < k; b++) gram[a * k + b] += q[i * k + a] * y[i * k + b];
+  for (let a = 0; a < k; a++)
+    for (let b = 0; b < a; b++) gram[a * k + b] = gram[b * k + a] = (gram[a * k + b] + gram[b * k + a]) / 2;
+  return gram;
+}
+
+/** scaling·B·A = left·rightᵀ for (m, r) and (n, r), with B and A of one norm in each direction. */
+function evened(left: Float32Array, right: Float32Array, m: number, n: number, rank: number, scaling: number): LowRank {
+  const loraA = new Float32Array(rank * n);
+  const loraB = new Float32Array(m * rank);
+  for (let r = 0; r < rank; r++) {
+    const [ofLeft, ofRight] = [columnNorm(left, m, rank, r), columnNorm(right, n, rank, r)];
+    // A direction in which nothing goes out stays zero.
+    if (ofLeft === 0 || ofRight === 0) continue;
+    const [toB, toA] = [Math.sqrt(ofRight / (ofLeft * scaling)), Math.sqrt(ofLeft / (ofRight * scaling))];
+    for (let i = 0; i < m; i++) loraB[i * rank + r] = toB * left[i * rank + r];
+    for (let i = 0; i < n; i++) loraA[r * n + i] = toA * right[i * rank + r];
+  }
+  return { loraA, loraB };
+}
+
+function columnNorm(matrix: Float32Array, rows: number, columns: number, column: number): number {
+  let squares = 0;
+  for (let i = 0; i < rows; i++) squares += matrix[i * columns + column] ** 2;
+  return Math.sqrt(squares);
 }
 
 /** The singular value decomposition of QᵀW from the eigenvectors of its (k, k) Gram matrix. */

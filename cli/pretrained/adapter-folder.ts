@@ -94,7 +94,8 @@ export async function withAdapter(
         async read(name) {
           const change = changes.get(bare(name));
           if (change === undefined) return file.read(name);
-          return changed(change, adapter, name, change.replacement === null ? await file.read(name) : null);
+          if (change.replacement !== null) return changed(change, adapter, name, null);
+          return changed(change, adapter, name, { data: await file.read(name), shape: file.shapes.get(name)! });
         },
         close: () => file.close(),
       }),

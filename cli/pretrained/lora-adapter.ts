@@ -3,7 +3,7 @@
  * the base's names. W + s·B·A, with s = alpha / r, or alpha / sqrt(r) (rank-stabilized).
  */
 import { isObject, type JsonObject } from '../../runtime/artifact/schema.ts';
-import type { Shape } from '../graph/graph.ts';
+import { type Shape, sameShape } from '../graph/graph.ts';
 import { UserError } from '../io/errors.ts';
 import type { TensorFile } from './tensor-file.ts';
 
@@ -148,21 +148,37 @@ function baseName(name: string): string {
     .replace(/^((?:vit|deit)\.encoder\.layer\.\d+)\.mlp\.fc2\b/, '$1.output.dense');
 }
 
-/** A tensor of the base as the adapter changes it; `data` null where the base has none. */
+/**
+ * A tensor of the base as the adapter changes it; `base` null where it has none.
+ * @throws UserError for a tensor of the adapter whose shape does not fit
+ */
 export async function changed(
   { replacement, added, addedBias }: Change,
   adapter: TensorFile,
   name: string,
-  data: Float32Array<ArrayBuffer> | null,
+  base: { readonly data: Float32Array<ArrayBuffer>; readonly shape: Shape } | null,
 ): Promise<Float32Array<ArrayBuffer>> {
-  const start = replacement === null ? data : await adapter.read(replacement);
+  const shapeOf = (stored: string): Shape => adapter.shapes.get(stored)!;
+  const start = replacement === null ? base : { data: await adapter.read(replacement), shape: shapeOf(replacement) };
   if (start === null) throw new Error(`no tensor ${name} to change`);
-  const result = start.slice();
+  const result = start.data.slice();
+  const expectShape = (stored: string, expected: Shape): void => {
+    if (!sameShape(shapeOf(stored), expected))
+      throw new UserError(
+        `the adapter ${adapter.path} does not fit tensor ${name}: expected ${stored} to be ` +
+          `${expected.join('×')}, got ${shapeOf(stored).join('×')}`,
+        'Is it an adapter of this base?',
+      );
+  };
   if (added !== null) {
-    const [a, b] = [await adapter.read(added.a), await adapter.read(added.b)];
-    addProduct(result, a, b, adapter.shapes.get(added.a)!, adapter.shapes.get(added.b)!, added, name, adapter.path);
+    const [rows, columns] = added.transposed ? [...start.shape].reverse() : start.shape;
+    const [rank] = shapeOf(added.a);
+    expectShape(added.a, [rank, columns]);
+    expectShape(added.b, [rows, rank]);
+    addProduct(result, await adapter.read(added.a), await adapter.read(added.b), { rows, columns, rank }, added);
   }
   if (addedBias !== null) {
+    expectShape(addedBias.name, start.shape);
     const bias = await adapter.read(addedBias.name);
     bias.forEach((value, i) => {
       result[i] += addedBias.factor * value;
@@ -176,18 +192,9 @@ function addProduct(
   weight: Float32Array,
   a: Float32Array,
   b: Float32Array,
-  [rank]: Shape,
-  [rows]: Shape,
+  { rows, columns, rank }: Readonly<Record<'rows' | 'columns' | 'rank', number>>,
   { scaling, transposed }: LowRank,
-  name: string,
-  path: string,
 ): void {
-  const columns = a.length / rank;
-  if (rows * columns !== weight.length)
-    throw new UserError(
-      `the adapter ${path} does not fit tensor ${name}: expected ${weight.length} values, got ${rows}×${columns}`,
-      'Is it an adapter of this base?',
-    );
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) {
       let sum = 0;

@@ -4,17 +4,18 @@ import type { Samples } from '../data/samples.ts';
 import type { DeviceTensor } from '../engines/engine.ts';
 import { input } from '../graph/ops/leaf.ts';
 import { type Layer, type TensorSpec, tensorsOf } from '../models/layers.ts';
-import { type AdapterOptions, adaptersOnlyParts, adapterTensors, initialName } from '../pclora/linear.ts';
+import { type AdapterOptions, adaptersOnlyParts, adapterTensors, initialName, isResidual } from '../pclora/linear.ts';
 import { lambdaAt, type Schedule } from '../pclora/schedule.ts';
 import { startAdapters } from '../pclora/start.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { normalizationOf } from './batch-inputs.ts';
+import { collectMoments } from './calibrate.ts';
 import { compileForward, evaluateForward } from './evaluate.ts';
 import { type LoopContext, type LoopOptions, type LoopResult, trainLoop } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
 import { createPrograms, type Programs } from './programs.ts';
-import { type CompressOptions, compressGraph, type Phase } from './step.ts';
+import { type CompressOptions, compressGraph, type LogitTerm, type Phase } from './step.ts';
 import { createSteps, type StepProgram, type Steps } from './step-program.ts';
 import { packVector, tensorNamed, unpackVector, uploadTensors } from './trained-tensors.ts';
 
@@ -27,10 +28,13 @@ export type Freezable = (typeof FREEZABLE)[number];
 export interface PcLoraOptions {
   readonly adapters: AdapterOptions;
   readonly schedule: Schedule;
+  /** The optimizer step after which λ falls. */
+  readonly decayStart: number;
   /** q: the optimizer step at which λ reaches 0. */
   readonly decaySteps: number;
   /** Weight of the task loss against the feature loss. */
   readonly alpha: number;
+  readonly logits: LogitTerm | null;
   readonly freeze: readonly Freezable[];
 }
 
@@ -57,18 +61,22 @@ export async function compress(
 ): Promise<LoopResult & { readonly tensors: Tensors }> {
   const { engine } = context;
   const { model } = teacher;
-  const { adapters, decaySteps, schedule } = pclora;
+  const { adapters, schedule, decayStart, decaySteps, logits } = pclora;
   const dense = tensorsOf(model.layers);
   const adapterSpecs = adapterTensors(model.layers, adapters.ranks);
   const layout = flatLayout([...adapterSpecs, ...keptTraining(model.layers, pclora.freeze)]);
-  const start = await startAdapters(engine, model.layers, teacher.tensors, adapters, source);
-
   // One copy of W: the teacher, the fading student and every program read the same uploaded tensors.
+  const weights = uploadTensors(engine, dense, teacher.tensors);
+  const moments =
+    adapters.init === 'activation'
+      ? await collectMoments(engine, teacher, adapters.ranks, weights, context.samples, options.seed)
+      : undefined;
+  const start = await startAdapters(engine, model.layers, teacher.tensors, adapters, source, moments);
   const frozen = {
-    ...uploadTensors(engine, dense, teacher.tensors),
-    ...(adapters.init === 'svd' ? uploadTensors(engine, adapterSpecs, start, initialName) : {}),
+    ...weights,
+    ...(isResidual(adapters) ? uploadTensors(engine, adapterSpecs, start, initialName) : {}),
   };
-  const losses = ['loss', 'task', 'feature'];
+  const losses = ['loss', 'task', 'feature', ...(logits ? ['logit'] : [])];
   const steps = createSteps(engine, { ...options, layout, losses });
   const programs = createPhases(steps, {
     model,
@@ -77,6 +85,7 @@ export async function compress(
     layout,
     adapters,
     alpha: pclora.alpha,
+    logits,
   });
   const trained = sliceTensors(input('parameters', [layout.size]), layout);
   const forward = compileForward(
@@ -87,9 +96,8 @@ export async function compress(
 
   const result = await trainLoop(
     {
-      lambdaAt: (step) => lambdaAt(schedule, step, decaySteps),
-      programAt: (step, tokens) =>
-        programs.at(lambdaAt(schedule, step, decaySteps) > 0 ? 'fading' : 'adapters', tokens),
+      lambdaAt: (step) => lambdaAt(schedule, step, decaySteps, decayStart),
+      programAt: (step, tokens) => programs.at(step < decaySteps ? 'fading' : 'adapters', tokens),
       dropouts: model.dropouts,
       losses,
       frozen,

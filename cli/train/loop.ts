@@ -35,6 +35,8 @@ export interface LoopOptions {
   /** In how many parts a batch is computed, one after another; a divisor of the batch size. */
   readonly accumulate: number;
   readonly learningRate: number;
+  /** Share of it at which the last step arrives. */
+  readonly learningRateFloor: number;
   readonly warmupSteps: number;
   readonly optimizer: AdamwOptions;
   readonly seed: number;
@@ -134,6 +136,7 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
       const { batch, epoch, step } = item;
       const learningRate = learningRateAt(step, {
         peak: options.learningRate,
+        floor: options.learningRateFloor,
         warmupSteps: options.warmupSteps,
         totalSteps,
       });

@@ -17,7 +17,7 @@ import { binaryCrossEntropy } from '../graph/ops/sigmoid-cross-entropy.ts';
 import { slice } from '../graph/ops/slice.ts';
 import { tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
-import { distillationLoss, featureLoss } from '../pclora/distill.ts';
+import { distillationLoss, featureLoss, logitLoss } from '../pclora/distill.ts';
 import { type AdapterOptions, adaptersOnlyParts, adapterTensors, denseParts, fadingParts } from '../pclora/linear.ts';
 import { batchedInputs, batchInputs } from './batch-inputs.ts';
 import { type AdamwOptions, adamwUpdate, type FlatLayout, sliceTensors } from './optimizer.ts';
@@ -58,6 +58,14 @@ export interface CompressOptions extends StepOptions {
   readonly adapters: AdapterOptions;
   /** Weight of the task loss; 1 - α is the feature loss's. */
   readonly alpha: number;
+  /** What the logit loss weighs beside them, and its temperature; none unless given. */
+  readonly logits?: LogitTerm | null;
+}
+
+/** A term of the loss beyond the paper's: see `logitLoss`. */
+export interface LogitTerm {
+  readonly weight: number;
+  readonly temperature: number;
 }
 
 /** A step before its update: what is computed for a batch, or for a part of one. */
@@ -87,8 +95,8 @@ export function finetuneGraph(options: StepOptions): StepGraph {
  */
 export function compressGraph(options: CompressOptions, phase: Phase): StepGraph {
   const { parameters, trained } = trainedTensors(options.layout);
-  const { loss, task, feature } = compressLosses(options, phase, trained);
-  return stepGraph({ loss, task, feature }, parameters, trained, options.model);
+  const { loss, task, feature, logit } = compressLosses(options, phase, trained);
+  return stepGraph({ loss, task, feature, ...(logit && { logit }) }, parameters, trained, options.model);
 }
 
 function stepGraph(
@@ -143,7 +151,7 @@ export function compressLosses(
   phase: Phase,
   trained: ReadonlyMap<string, Node>,
 ) {
-  const { model, batch, adapters, alpha } = options;
+  const { model, batch, adapters, alpha, logits } = options;
   const dense = tensorsOf(model.layers);
   const specs = [...dense, ...adapterTensors(model.layers, adapters.ranks)];
   const inputs = trainingInputs(options);
@@ -157,7 +165,10 @@ export function compressLosses(
   const teacher = model.forward(withoutDropout(model, inputs), batch, denseParts(dense));
   const task = taskLoss(model, student.logits);
   const feature = featureLoss(student.blocks, teacher.blocks, inputs.mask);
-  return { loss: distillationLoss(task, feature, alpha), task, feature, student, teacher };
+  const paper = distillationLoss(task, feature, alpha);
+  const logit = logits ? logitLoss(student.logits, teacher.logits, model.problemType, logits.temperature) : null;
+  const loss = logits && logit ? add(paper, scale(logit, logits.weight)) : paper;
+  return { loss, task, feature, logit, student, teacher };
 }
 
 /** The loss of logits (B, K) against the input `LABELS`, as transformers has it for the problem type. */

@@ -4,6 +4,7 @@
  * checked once, and its bytes are shared; but each thread copies the weights into a linear memory of its own, so that n
  * threads take n times weights and arena. (A WebAssembly memory that threads share would need builds of its own.)
  */
+import { setMaxListeners } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Artifact } from '../artifact/artifact.ts';
 import { ArtifactError } from '../artifact/errors.ts';
@@ -132,6 +133,8 @@ class Pool implements ClassifierPool {
       if (this.ended !== null) return reject(this.ended);
       if (signal?.aborted) return reject(signal.reason as Error);
       const job = { input, topK, signal, resolve, reject };
+      // Each input of a request listens, and Node warns of more than ten.
+      if (signal) setMaxListeners(0, signal);
       signal?.addEventListener('abort', () => this.giveUp(job, signal.reason as Error), { once: true });
       this.waiting.push(job);
       this.runWaiting();

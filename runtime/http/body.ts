@@ -34,7 +34,7 @@ const LINGER = 4;
 /**
  * Reads a body, keeps no more of it than the limit, and refuses one that is longer: at its end, or at once where it is
  * much longer, by its header or while it comes. The budget has its bytes back when reading has ended; what is made of
- * them is bounded by how many requests are answered at a time. Throws Problem 413 and 503.
+ * them is bounded by how many requests are answered at a time. Throws Problem 413, 499 and 503.
  */
 export async function readBody(
   { headers, body }: Request,
@@ -59,6 +59,9 @@ export async function readBody(
     }
     refuseAbove(maxBytes, length);
     return new Uint8Array(await new Blob(parts).arrayBuffer());
+  } catch (error) {
+    // Only the client can have ended what it sends.
+    throw error instanceof Problem ? error : new Problem(499, 'the client left');
   } finally {
     budget.give(taken);
   }

@@ -1,7 +1,9 @@
 import type { Artifact } from '../artifact/artifact.ts';
 import { PROBLEMS, type ScoreFunction } from '../artifact/problem-type.ts';
 import type { Inputs } from '../engine/engine.ts';
+import { isPreprocessError } from '../preprocess/error.ts';
 import type { Answer, Classifier, InputReader, ModelInfo, Prediction } from './classifier.ts';
+import { Problem } from './problem.ts';
 
 /** What computes logits: an engine. */
 export interface Inference {
@@ -48,7 +50,11 @@ export async function classifyAll<Input>(
   const takeTurns = async (): Promise<void> => {
     while (next < inputs.length) {
       const i = next++;
-      answers[i] = await classifier.classify(inputs[i], topK, signal);
+      answers[i] = await classifier.classify(inputs[i], topK, signal).catch((error: Error) => {
+        throw inputs.length > 1 && isPreprocessError(error)
+          ? new Problem(422, `inputs[${i}]: ${error.message}`, error.code)
+          : error;
+      });
     }
   };
   await Promise.all(Array.from({ length: Math.min(classifier.parallel ?? 1, inputs.length) }, takeTurns));

@@ -151,8 +151,8 @@ const inputsBody = ({ problemType }: ModelInfo, topK: Json, input: Json): Json =
     additionalProperties: false,
   });
 
-const formBody = (topK: Json, field: Json): Json => ({
-  'multipart/form-data': { schema: { type: 'object', properties: { inputs: field, top_k: topK } } },
+const formBody = (topK: Json, fields: Json): Json => ({
+  'multipart/form-data': { schema: { type: 'object', properties: { ...fields, top_k: topK } } },
 });
 const text = { type: 'string' };
 const pair = {
@@ -163,13 +163,13 @@ const pair = {
 };
 const textBody = (info: ModelInfo, topK: Json): Json => ({
   ...inputsBody(info, topK, { oneOf: [text, pair] }),
-  ...formBody(topK, text),
+  ...formBody(topK, { inputs: text, text, text_pair: text }),
   'text/plain': { schema: text },
 });
 const base64 = { type: 'string', contentEncoding: 'base64', description: 'JPEG, PNG or WebP; a data URL, too.' };
 const pictureBody = (info: ModelInfo, topK: Json): Json => ({
   ...inputsBody(info, topK, base64),
-  ...formBody(topK, { type: 'string', contentMediaType: 'application/octet-stream' }),
+  ...formBody(topK, { inputs: { type: 'string', contentMediaType: 'application/octet-stream' } }),
   'image/*': {},
   'application/octet-stream': {},
 });

@@ -11,7 +11,8 @@ const readBase64 = ofRequest((where, json) => {
 
 /** An encoded picture: bytes, or base64 in JSON. */
 export const pictureInput: InputReader<Uint8Array> = {
-  takes: /^image\/|^application\/octet-stream$/,
+  // curl says that it sends a form where it is told nothing else of a file.
+  takes: /^image\/|^application\/(octet-stream|x-www-form-urlencoded)$/,
   types: 'image/*, multipart/form-data or application/json {"inputs": base64}',
   ofBytes: someBytes,
   ofJson: (where, json) => someBytes(readBase64(where, json)),

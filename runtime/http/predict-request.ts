@@ -3,7 +3,7 @@ import { type JsonObject, list, madeBy, object, oneOf, record, wholeFrom } from 
 import { type BodyBudget, readBody } from './body.ts';
 import type { Classifier, ModelInfo } from './classifier.ts';
 import { decoderOf } from './content-encoding.ts';
-import { ofRequest } from './of-request.ts';
+import { decodeUtf8, ofRequest } from './of-request.ts';
 import { Problem } from './problem.ts';
 
 /** What a client asks, whichever way it sent it. */
@@ -40,7 +40,9 @@ export async function readPredictRequest<Input>(
   maxBodyBytes: number,
   budget?: BodyBudget,
 ): Promise<PredictRequest<Input>> {
-  const type = (request.headers.get('content-type') ?? '').split(';', 1)[0].trim().toLowerCase();
+  const [type, ...parameters] = (request.headers.get('content-type') ?? '')
+    .split(';')
+    .map((part) => part.trim().toLowerCase());
   const read =
     type === 'application/json'
       ? fromJson
@@ -50,6 +52,8 @@ export async function readPredictRequest<Input>(
           ? fromBytes
           : null;
   if (read === null) throw new Problem(415, `Content-Type: expected ${model.input.types}, got ${type || 'none'}`);
+  const charset = parameters.find((parameter) => parameter.startsWith('charset='));
+  if (charset && !UTF8.test(charset)) throw new Problem(415, `expected charset=utf-8, got ${charset}`);
   const decode = decoderOf(request);
   const topK = new URL(request.url).searchParams.get('top_k');
   const body = await readBody(request, maxBodyBytes, budget);
@@ -57,8 +61,11 @@ export async function readPredictRequest<Input>(
   return topK === null ? asked : { ...asked, topK: readTopK('top_k', numberOf(topK)) };
 }
 
+/** UTF-8, and what is a part of it. */
+const UTF8 = /^charset="?(utf-?8|us-ascii)"?$/;
+
 /** What is no number stays what it is, for the message. */
-const numberOf = (text: string): unknown => (text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text));
+const numberOf = (text: string): unknown => (/^\d+$/.test(text) ? Number(text) : text);
 
 const readTopK = ofRequest(wholeFrom(1, MAX_TOP_K));
 
@@ -76,7 +83,7 @@ function fromJson<Input>(body: Uint8Array, { input: reader, info }: Asked<Input>
   const { inputs, parameters } = readFields('the body', {
     parameters: {},
     options: {},
-    ...readObject('the body', new TextDecoder().decode(body)),
+    ...readObject('the body', decodeUtf8('the body', body)),
   });
   // As Hugging Face's API names them. The function is the model's: another would give other scores.
   const applied = PROBLEMS[info.problemType].scores;
@@ -91,7 +98,10 @@ function fromJson<Input>(body: Uint8Array, { input: reader, info }: Asked<Input>
   return { inputs: read, isList, topK };
 }
 
-/** A form's field `top_k`, and its other fields, whatever their names: each is an input. */
+/**
+ * A form's field `top_k`, and its other fields, whatever their names: each is an input; but `text` and `text_pair` are
+ * one, as in JSON.
+ */
 async function fromForm<Input>(
   body: Uint8Array<ArrayBuffer>,
   { input, info }: Asked<Input>,
@@ -105,13 +115,18 @@ async function fromForm<Input>(
   const topK = form.get('top_k');
   form.delete('top_k');
   const fields = readList('the fields of the form', [...form.values()]) as (string | File)[];
-  const inputs = await Promise.all(
-    fields.map(async (field) =>
-      input.ofBytes(
-        typeof field === 'string' ? new TextEncoder().encode(field) : new Uint8Array(await field.arrayBuffer()),
-      ),
-    ),
-  );
+  // The platform puts this character where bytes are none of UTF-8; a form's files, of any bytes, lie beside them.
+  if (fields.some((field) => typeof field === 'string' && field.includes('\ufffd')))
+    decodeUtf8('a field of the form', body);
+  const inputs = form.has('text_pair')
+    ? [input.ofJson('the form', Object.fromEntries(form))]
+    : await Promise.all(
+        fields.map(async (field) =>
+          input.ofBytes(
+            typeof field === 'string' ? new TextEncoder().encode(field) : new Uint8Array(await field.arrayBuffer()),
+          ),
+        ),
+      );
   return {
     inputs,
     isList: inputs.length > 1,

@@ -1,7 +1,6 @@
 import { isObject, nullable, record, text } from '../artifact/schema.ts';
 import type { InputReader } from './classifier.ts';
-import { ofRequest } from './of-request.ts';
-import { Problem } from './problem.ts';
+import { decodeUtf8, ofRequest } from './of-request.ts';
 
 /** A text, or two whose relation is asked for. Either may be empty. */
 export interface TextInput {
@@ -16,18 +15,10 @@ const readPair = ofRequest(record({ text, text_pair: nullable(text) }));
 export const textInput: InputReader<TextInput> = {
   takes: /^text\/plain$/,
   types: 'text/plain, multipart/form-data or application/json {"inputs": "..."}',
-  ofBytes: (bytes) => ({ text: decodeUtf8(bytes), pair: null }),
+  ofBytes: (bytes) => ({ text: decodeUtf8('the text', bytes), pair: null }),
   ofJson(where, json) {
     if (!isObject(json)) return { text: readText(where, json), pair: null };
     const { text, text_pair: pair } = readPair(where, { text_pair: null, ...json });
     return { text, pair };
   },
 };
-
-function decodeUtf8(body: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
-  } catch {
-    throw new Problem(400, 'the text: expected UTF-8');
-  }
-}

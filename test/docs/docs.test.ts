@@ -47,6 +47,10 @@ describe.each([...documents])('%s', (path, { fences, spans, links }) => {
     expect(fences.filter((fence) => !KINDS.includes(kindOf(fence))).map(({ line }) => `${path}:${line}`)).toEqual([]);
   });
 
+  it('has no marks of a merge', () => {
+    expect(read(path).match(/^(<{7}|={7}|>{7})( .*)?$/gm)).toBeNull();
+  });
+
   it('links to what exists', () => {
     expect(links.flatMap(({ text, line }) => (leads(path, text) ? [] : [`${path}:${line}: ${text}`]))).toEqual([]);
   });

@@ -76,6 +76,29 @@ describe.each([
     expect(await json({ inputs: { text: '', text_pair: '' } })).toEqual(answer(['[CLS]', '[SEP]', '[SEP]']));
   });
 
+  it('answers a pair of texts in a form, and each of other fields', async () => {
+    const form = (fields: Record<string, string>): FormData => {
+      const form = new FormData();
+      for (const [name, value] of Object.entries(fields)) form.set(name, value);
+      return form;
+    };
+    const sent = async (body: FormData): Promise<unknown> =>
+      (await handle(new Request('http://edge/v1/predict', { method: 'POST', body }))).json();
+    const tokens = ['[CLS]', 'film', '##s', '[SEP]', 'bad', '[SEP]'];
+    expect(await sent(form({ text: 'films', text_pair: 'bad' }))).toEqual(answer(tokens).body);
+    expect(await sent(form({ text_pair: 'bad', text: 'films', top_k: '1' }))).toEqual(answer(tokens, {}, 1).body);
+    expect(await sent(form({ a: 'bad', b: 'film' }))).toMatchObject({
+      results: [
+        ['[CLS]', 'bad', '[SEP]'],
+        ['[CLS]', 'film', '[SEP]'],
+      ].map((ids) => ({ predictions: predictionsOf(ids, 5) })),
+    });
+    expect(await sent(form({ text: 'a', text_pair: 'b', c: 'd' }))).toMatchObject({
+      status: 400,
+      detail: 'the form: unknown field "c"',
+    });
+  });
+
   it('says that a text was cut', async () => {
     const whole = ['[CLS]', ...Array.from({ length: TOKENS - 2 }, () => 'bad'), '[SEP]'];
     expect(await json({ inputs: 'bad '.repeat(TOKENS - 2) })).toEqual(answer(whole));
@@ -117,6 +140,20 @@ describe.each([
     expect(await json([])).toEqual(refused(400, 'the body: expected an object, got []'));
     expect(await ask('{', 'application/json')).toEqual(refused(400, 'the body: expected JSON'));
     expect(await ask(Uint8Array.of(0xff, 0xfe), 'text/plain')).toEqual(refused(400, 'expected UTF-8'));
+    expect(await ask(Buffer.from('{"inputs": "caf\xe9"}', 'latin1'), 'application/json')).toEqual(
+      refused(400, 'the body: expected UTF-8'),
+    );
+    expect(await ask('a', 'text/plain; charset=utf-16le')).toEqual(
+      refused(415, 'expected charset=utf-8, got charset=utf-16le'),
+    );
+    expect(await ask('a', 'text/plain', '?top_k=0x2')).toEqual(refused(400, 'top_k: expected a whole number'));
+    const form = (text: string): Uint8Array<ArrayBuffer> =>
+      Uint8Array.from(
+        Buffer.from(`--b\r\ncontent-disposition: form-data; name="a"\r\n\r\n${text}\r\n--b--\r\n`, 'latin1'),
+      );
+    expect(await ask(form('caf\xe9'), 'multipart/form-data; boundary=b')).toEqual(
+      refused(400, 'a field of the form: expected UTF-8'),
+    );
     expect(await ask(Uint8Array.of(1), 'image/png')).toEqual(
       refused(
         415,

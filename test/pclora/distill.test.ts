@@ -1,9 +1,10 @@
-/** The feature loss against the sum by hand. */
+/** The feature loss against the sum by hand, the logit loss against PyTorch's. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, evaluate, floats, type HostTensor } from '../../cli/engines/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
-import { featureLoss } from '../../cli/pclora/distill.ts';
+import { featureLoss, logitLoss } from '../../cli/pclora/distill.ts';
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import { random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
 import { onnxEngine } from '../support/engines.ts';
@@ -87,5 +88,62 @@ describe('L_feat', () => {
     );
     const [first, second] = [await run(values, true), await run(other, true)];
     expect(second.loss.data).toEqual(first.loss.data);
+  });
+});
+
+/** torch 2.15, float64: F.kl_div(log_softmax(s/T), softmax(t/T), 'batchmean')·T², BCE less its least, mse_loss. */
+describe('L_logit', () => {
+  const [s, t] = [
+    [1.5, -0.5, 0.25, 0, 2, -1],
+    [0.5, 1, -2, 0.25, 3, 0],
+  ];
+  it.each<[ProblemType, number, number, readonly number[]]>([
+    [
+      'single_label_classification',
+      1,
+      0.4191239904168711,
+      [
+        0.16856087986998686, -0.2542828499997254, 0.08572197012973845, 0.028397319436950667, -0.027050551766750936,
+        -0.0013467676701996744,
+      ],
+    ],
+    [
+      'single_label_classification',
+      4,
+      0.5922828182812891,
+      [
+        0.10586843103294041, -0.3304928746199858, 0.22462444358704514, 0.07436646994382827, -0.05050812231871526,
+        -0.023858347625113015,
+      ],
+    ],
+    [
+      'multi_label_classification',
+      1,
+      0.15864435677438027,
+      [
+        0.03251919083196484, -0.058919651638643246, 0.07382892981061341, -0.010362750147633012, -0.011962841474091842,
+        -0.038509763105000816,
+      ],
+    ],
+    [
+      'multi_label_classification',
+      4,
+      0.2104543889100139,
+      [
+        0.04097148438687559, -0.06225724950636954, 0.09205283128324677, -0.01041327714867705, -0.03781291198235892,
+        -0.04145100059053205,
+      ],
+    ],
+    ['regression', 4, 1.7291666666666667, [1 / 3, -0.5, 0.75, -1 / 12, -1 / 3, -1 / 3]],
+  ])('of %s at temperature %d', async (problemType, temperature, expected, gradient) => {
+    const [student, teacher] = [input('s', [2, 3]), input('t', [2, 3])];
+    const loss = logitLoss(student, teacher, problemType, temperature);
+    const feeds = { s: floats(Float32Array.from(s), [2, 3]), t: floats(Float32Array.from(t), [2, 3]) };
+    const got = await evaluate(engine, { outputs: { loss, gradient: gradients(loss, [student])[0] } }, feeds);
+    // Of decisions it is the difference of two sums, times 16.
+    expectClose(got.loss.data, [expected], 1e-5, 'loss');
+    expectClose(got.gradient.data, gradient, 2e-6, 'gradient');
+    const none = await evaluate(engine, { outputs: { loss } }, { ...feeds, t: feeds.s });
+    expect(Math.abs(none.loss.data[0])).toBeLessThan(1e-6);
   });
 });

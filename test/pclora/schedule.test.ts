@@ -19,6 +19,13 @@ describe.each(ALL)('%s', (schedule) => {
   });
 });
 
+it('falls from a later step on as it would from the first', () => {
+  expect([0, 3, 4].map((step) => lambdaAt('linear', step, 8, 4))).toEqual([1, 1, 1]);
+  expect([5, 6, 7, 8].map((step) => lambdaAt('linear', step, 8, 4))).toEqual([0.75, 0.5, 0.25, 0]);
+  expect([3, 4].map((step) => lambdaAt('sine', step, 4, 4))).toEqual([1, 0]);
+  expect([0, 1, 2, 3, 4].map((step) => lambdaAt('cubic', step, 4))).toEqual([1, 27 / 64, 1 / 8, 1 / 64, 0]);
+});
+
 it('gives what the paper says at a third, a half and two thirds of q', () => {
   const at = (schedule: Schedule): number[] => [2, 3, 4].map((step) => lambdaAt(schedule, step, 6));
   const close = (actual: number[], expected: number[]): void =>

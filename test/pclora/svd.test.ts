@@ -118,6 +118,94 @@ describe.each(SHAPES)('a %d×%d matrix at rank %d, scaling %d', (m, n, r, scalin
   });
 });
 
+/** a·b, a·bᵀ or aᵀ·b for matrices by rows. */
+function product(
+  [a, rows, inner]: readonly [ArrayLike<number>, number, number],
+  [b, , columns]: readonly [ArrayLike<number>, number, number],
+): Float32Array {
+  return Float32Array.from({ length: rows * columns }, (_, at) => {
+    const [i, j] = [Math.floor(at / columns), at % columns];
+    let sum = 0;
+    for (let k = 0; k < inner; k++) sum += a[i * inner + k] * b[k * columns + j];
+    return sum;
+  });
+}
+
+const transposed = (a: ArrayLike<number>, rows: number, columns: number): Float32Array =>
+  Float32Array.from({ length: rows * columns }, (_, at) => a[(at % rows) * columns + Math.floor(at / rows)]);
+
+describe.each([
+  [24, 24, 5, 1],
+  [40, 17, 3, 0.5],
+  [17, 40, 3, 4],
+] as [number, number, number, number][])('a %d×%d layer at rank %d, scaling %d', (m, n, r, scaling) => {
+  /** M = W·L, whose singular values are known, for a symmetric L; the moment of the inputs is L·L. */
+  const sigma = falling(Math.min(m, n));
+  const source = random(m, n, 7);
+  const seen = matrixOf(m, n, sigma, source);
+  const basis = orthonormal(n, n, source);
+  const spread = Array.from({ length: n }, (_, k) => 0.2 + (2 * k) / n);
+  const spectral = (f: (d: number) => number): Float32Array =>
+    Float32Array.from({ length: n * n }, (_, at) =>
+      spread.reduce((sum, d, k) => sum + f(d) * basis[k][Math.floor(at / n)] * basis[k][at % n], 0),
+    );
+  const L = spectral((d) => d);
+  const weight = product([seen, m, n], [spectral((d) => 1 / d), n, n]);
+  const errorOf = ({ loraA, loraB }: { loraA: Float32Array; loraB: Float32Array }): number =>
+    distance(seen, { loraA: product([loraA, r, n], [L, n, n]), loraB }, m, n, r, scaling);
+  const tail = Math.hypot(...sigma.slice(r));
+
+  it.each([
+    ['inputs', () => spectral((d) => d * d)],
+    ['outputs', () => product([seen, m, n], [transposed(seen, m, n), n, m])],
+  ] as const)('by the moment of its %s leaves of its outputs what any rank-r layer must', async (of, values) => {
+    const truncator = createTruncator(engine, source);
+    const projected = await truncator.project(weight, m, n, r, scaling, { of, values: values() });
+    const truncated = await truncator.truncate(weight, m, n, r, scaling);
+    await truncator.dispose();
+    expect(errorOf(projected)).toBeGreaterThanOrEqual(tail * (1 - 1e-4));
+    expect(errorOf(projected)).toBeLessThanOrEqual(tail * 1.001);
+    // The best approximation of the weight alone is not that of what it says.
+    expect(errorOf(truncated)).toBeGreaterThan(tail * 1.02);
+    const norms = (matrix: Float32Array, step: (k: number, i: number) => number, length: number): number[] =>
+      Array.from({ length: r }, (_, k) => Math.hypot(...Array.from({ length }, (_, i) => matrix[step(k, i)])));
+    expectClose(
+      norms(projected.loraA, (k, i) => k * n + i, n),
+      norms(projected.loraB, (k, i) => i * r + k, m),
+      1e-4,
+      'norms of A and B',
+    );
+  });
+
+  it('as a table, by the rows that are looked up, leaves of them what any rank-r table must', async () => {
+    // Words that come often count more: M holds each as often as it comes.
+    const frequency = Array.from({ length: m }, (_, i) => 0.3 + (3 * i) / m);
+    const table = Float32Array.from(seen, (value, at) => value / frequency[Math.floor(at / n)]);
+    const truncator = createTruncator(engine, source);
+    const values = product([transposed(seen, m, n), n, m], [seen, m, n]);
+    const { loraA, loraB } = await truncator.project(table, m, n, r, scaling, { of: 'rows', values });
+    await truncator.dispose();
+    const often = { loraA, loraB: loraB.map((value, at) => value * frequency[Math.floor(at / r)]) };
+    const error = distance(seen, often, m, n, r, scaling);
+    expect(error).toBeGreaterThanOrEqual(tail * (1 - 1e-4));
+    expect(error).toBeLessThanOrEqual(tail * 1.001);
+  });
+});
+
+it('by a moment without full rank keeps the directions that it has, and gives no NaN', async () => {
+  const [m, n, r] = [12, 10, 6];
+  const weight = matrixOf(m, n, falling(n), random(8));
+  const rows = matrixOf(4, n, [3, 2, 1, 1], random(9)); // four inputs, of which all outputs can be kept
+  const values = product([transposed(rows, 4, n), n, 4], [rows, 4, n]);
+  const truncator = createTruncator(engine, random(10));
+  const { loraA, loraB } = await truncator.project(weight, m, n, r, 1, { of: 'inputs', values });
+  const none = await truncator.project(weight, m, n, r, 1, { of: 'inputs', values: new Float32Array(n * n) });
+  await truncator.dispose();
+  const kept = product([product([rows, 4, n], [transposed(loraA, r, n), n, r]), 4, r], [transposed(loraB, m, r), r, m]);
+  expectClose(kept, product([rows, 4, n], [transposed(weight, m, n), n, m]), 1e-4, 'outputs');
+  expect([...none.loraA, ...none.loraB].every(Number.isFinite)).toBe(true);
+});
+
 it('gives zeros, not NaN, beyond the rank of the matrix', async () => {
   const weight = matrixOf(20, 16, [3, 2], random(5));
   const truncator = createTruncator(engine, random(6));

@@ -27,6 +27,19 @@ function adapterWith(changes: Readonly<Record<string, unknown>>): string {
   return folder;
 }
 
+interface Tensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+async function tensorsOf(path: string): Promise<[string, Tensor][]> {
+  const file = await openTensorFile(path);
+  const tensors: [string, Tensor][] = [];
+  for (const [name, shape] of file.shapes) tensors.push([name, { shape, data: await file.read(name) }]);
+  await file.close();
+  return tensors;
+}
+
 async function refusal(folder: string): Promise<string> {
   const error: unknown = await loadCheckpoint(folder, { seed: 0 }).catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(UserError);
@@ -49,6 +62,20 @@ describe('an adapter is refused', () => {
   it('of another base', async () => {
     const folder = adapterWith({ base_model_name_or_path: join(families, 'electra') });
     expect(await refusal(folder)).toMatch(/changes .*, which its base does not have/);
+  });
+
+  const QUERY = 'base_model.model.bert.encoder.layer.0.attention.self.query';
+  it.each<[string, string, readonly number[], RegExp]>([
+    ['B of another rank', `${QUERY}.lora_B.weight`, [16, 8], /query.lora_B.weight to be 16×3, got 16×8/],
+    ['A of another width', `${QUERY}.lora_A.weight`, [3, 20], /query.lora_A.weight to be 3×16, got 3×20/],
+    ['a bias of another length', `${QUERY}.lora_B.bias`, [2], /query.lora_B.bias to be 16, got 2/],
+  ])('whose shapes do not fit: %s', async (_, name, shape, message) => {
+    const folder = adapterWith({});
+    const path = join(folder, 'adapter_model.safetensors');
+    const tensors = new Map(await tensorsOf(path));
+    tensors.set(name, { shape, data: new Float32Array(shape.reduce((a, b) => a * b)).fill(0.1) });
+    await saveTensors(path, [...tensors]);
+    expect(await refusal(folder)).toMatch(message);
   });
 
   it('that was not merged', async () => {
@@ -81,16 +108,13 @@ it('beside its base, an adapter changes it', async () => {
 
 it('a head of another width makes its labels up, as its base names others', async () => {
   const folder = adapterWith({ base_model_name_or_path: base });
-  const file = await openTensorFile(join(folder, 'adapter_model.safetensors'));
-  const tensors: [string, { shape: readonly number[]; data: Float32Array }][] = [];
-  for (const [name, shape] of file.shapes) {
+  const path = join(folder, 'adapter_model.safetensors');
+  const tensors = (await tensorsOf(path)).map(([name, tensor]): [string, Tensor] => {
+    const wide = [5, ...tensor.shape.slice(1)];
     const isHead = name.includes('classifier');
-    const wide = isHead ? [5, ...shape.slice(1)] : shape;
-    const data = await file.read(name);
-    tensors.push([name, { shape: wide, data: isHead ? new Float32Array(wide.reduce((a, b) => a * b, 1)) : data }]);
-  }
-  await file.close();
-  await saveTensors(join(folder, 'adapter_model.safetensors'), tensors);
+    return [name, isHead ? { shape: wide, data: new Float32Array(wide.reduce((a, b) => a * b, 1)) } : tensor];
+  });
+  await saveTensors(path, tensors);
   expect((await loadDescription(folder)).config.labels).toEqual([
     'LABEL_0',
     'LABEL_1',

@@ -233,6 +233,7 @@ export interface MetricsLine {
   readonly loss?: number;
   readonly task?: number;
   readonly feature?: number;
+  readonly logit?: number;
   readonly gradientNorm?: number;
   readonly msPerStep?: number;
   readonly dataMs?: number;

@@ -22,6 +22,11 @@ it('is 0 at the end and beyond', () => {
   expect(learningRateAt(100, options)).toBeCloseTo(0, 14);
 });
 
+it('falls to its floor, a share of the peak', () => {
+  const rates = [4, 8, 12, 100].map((step) => learningRateAt(step, { ...options, floor: 0.1 }));
+  [0.4, 0.22, 0.04, 0.04].forEach((rate, i) => expect(rates[i]).toBeCloseTo(rate, 14));
+});
+
 it('begins at its peak without a warm-up', () => {
   expect(learningRateAt(0, { ...options, warmupSteps: 0 })).toBe(0.4);
 });

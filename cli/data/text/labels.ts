@@ -57,7 +57,6 @@ export function surveyLabels({ task, columns, order }: LabelForm): LabelSurvey {
   const names = new Set<string>();
   /** Where the first one of a kind stands. */
   const first: { single?: string; list?: string; fraction?: string; name?: string; undecided?: string } = {};
-  let isRepeating = false;
   let length: number | null = null;
   let isEven = true;
 
@@ -110,7 +109,6 @@ export function surveyLabels({ task, columns, order }: LabelForm): LabelSurvey {
       first.list ??= where;
       length ??= label.length;
       if (label.length !== length) isEven = false;
-      if (new Set(label).size < label.length) isRepeating = true;
       for (const value of label) addValue(value, where);
       return null;
     },
@@ -130,8 +128,9 @@ export function surveyLabels({ task, columns, order }: LabelForm): LabelSurvey {
         if (!isEven) throw new UserError(`${path}: expected as many numbers in each row's list, got several lengths`);
         return vectorReader(problemType, length ?? 0);
       }
-      // Ids of labels never come twice in a list: then its places are the labels.
-      return first.undecided === undefined && isEven && isRepeating
+      // Several of 0 and 1 in each list are a decision at each place. As ids of labels they would come twice, or be both
+      // in all.
+      return first.undecided === undefined && isEven && (length ?? 0) > 1
         ? vectorReader(problemType, length ?? 0)
         : listReader(namesInOrder());
     },
@@ -237,7 +236,9 @@ function numbersOf(values: readonly string[], count: number): Target | { readonl
   if (values.length !== count) return { problem: `expected ${counted(count, 'number')}, got ${values.length}` };
   const wrong = values.find((value) => !isNumber(value));
   if (wrong !== undefined) return { problem: `expected a number as label, got ${JSON.stringify(short(wrong))}` };
-  return Float32Array.from(values, Number);
+  const numbers = Float32Array.from(values, Number);
+  const large = numbers.findIndex((value) => !Number.isFinite(value));
+  return large < 0 ? numbers : { problem: `expected a number that 32 bits hold as label, got ${short(values[large])}` };
 }
 
 function decisionsOf(values: readonly string[], count: number): Target | { readonly problem: string } {

@@ -20,7 +20,7 @@ async function answer(request: ParquetRequest): Promise<ParquetAnswer> {
   if (request === 'description') {
     return {
       columns: columnsOf(known),
-      groups: known.row_groups.map(groupOf),
+      groups: groupsOf(known),
       binary: binaryColumns(known),
       note: known.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value ?? null,
     };
@@ -103,6 +103,17 @@ function afterSubtree(elements: FileMetaData['schema'], at: number): number {
   for (let children = elements[at].num_children ?? 0; children > 0 && next < elements.length; children--)
     next = afterSubtree(elements, next);
   return next;
+}
+
+/** The row groups. Error where they are not what the file says it holds. */
+function groupsOf({ row_groups, num_rows }: FileMetaData): readonly ParquetGroup[] {
+  const groups = row_groups.map(groupOf);
+  const sum = groups.reduce((total, { rows }) => total + rows, 0);
+  if (groups.some(({ rows }) => !(rows >= 0)) || sum !== Number(num_rows))
+    throw new Error(
+      `its footer tells of ${num_rows} rows, its row groups of ${groups.map(({ rows }) => rows).join(' + ')}`,
+    );
+  return groups;
 }
 
 function groupOf({ num_rows, columns }: FileMetaData['row_groups'][number]): ParquetGroup {

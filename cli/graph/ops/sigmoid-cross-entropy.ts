@@ -6,7 +6,7 @@ import { relu } from './relu.ts';
 import { exp, log, negate, tanh } from './unary.ts';
 
 /** 1 / (1 + e^-x), as (1 + tanh x/2) / 2, which overflows nowhere. */
-function sigmoid(x: Node): Node {
+export function sigmoid(x: Node): Node {
   return scale(add(tanh(scale(x, 0.5)), scalar(1)), 0.5);
 }
 

@@ -84,6 +84,12 @@ export function pictureCases(artifact: Artifact, engine: Engine, { good, odd }: 
       expected: ok(answer(of(good.jpeg))),
     },
     {
+      name: 'bytes as curl --data-binary sends them',
+      path: '/v1/predict',
+      request: post(bytes(good.jpeg), 'application/x-www-form-urlencoded'),
+      expected: ok(answer(of(good.jpeg))),
+    },
+    {
       name: 'a grey PNG',
       path: '/v1/predict',
       request: post(bytes(good.grey), 'image/png'),
@@ -272,7 +278,7 @@ export function pictureCases(artifact: Artifact, engine: Engine, { good, odd }: 
       name: 'a form of another kind',
       path: '/v1/predict',
       request: post(() => 'a=b', 'application/x-www-form-urlencoded'),
-      expected: problem(415, 'got application/x-www-form-urlencoded'),
+      expected: problem(422, 'not a picture of a known format', { code: 'unsupported-format' }),
     },
     {
       name: 'a body without its type',

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
+import { parquetMetadata } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
 import { openDataset } from '../../../cli/data/dataset.ts';
 import {
@@ -654,6 +655,29 @@ describe('a file that is wrong', () => {
     );
   }, 60_000);
 
+  it('Parquet: row groups that are not what the file says are refused', async () => {
+    const whole = Buffer.from(fixture('zstd'));
+    const footer = whole.length - 8 - whole.readUInt32LE(whole.length - 8);
+    const rowsIn = (file: Buffer): readonly number[] => {
+      const { num_rows, row_groups } = parquetMetadata(Uint8Array.from(file).buffer);
+      return [num_rows, ...row_groups.map((group) => group.num_rows)].map(Number);
+    };
+    const [total, ...groups] = rowsIn(whole);
+    const told = flips(whole, footer).filter((file) => {
+      try {
+        const [sum, ...rows] = rowsIn(file);
+        return sum !== total || `${rows}` !== `${groups}`;
+      } catch {
+        return false;
+      }
+    });
+    expect(told.length).toBeGreaterThan(8);
+    for (const file of told.slice(0, 8)) {
+      const path = join(folderOf({ 'torn.parquet': file }), 'torn.parquet');
+      await expect(parquetFile(path).columns()).rejects.toEqual(refusal(/torn.parquet: its footer tells of/, 'whole'));
+    }
+  }, 60_000);
+
   it('Parquet: spoiled bytes are told, or change what is said and no more', async () => {
     const whole = fixture('zstd');
     const path = join(folderOf({}), 'spoiled.parquet');
@@ -677,6 +701,15 @@ describe('a file that is wrong', () => {
     );
   }, 60_000);
 });
+
+/** The file with one bit from `from` on, to the last 8 bytes, the other way round. */
+function flips(whole: Buffer, from: number): Buffer[] {
+  return Array.from({ length: 8 * (whole.length - 8 - from) }, (_, i) => {
+    const file = Buffer.from(whole);
+    file[from + (i >> 3)] ^= 1 << (i & 7);
+    return file;
+  });
+}
 
 describe('openDataset', () => {
   it('leaves pictures to those who know them, also with notes beside', async () => {

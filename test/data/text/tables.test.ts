@@ -157,6 +157,46 @@ describe('labels', () => {
     expect((await openFile('x.jsonl', twins.join('\n'))).labels).toEqual(['1', 'x']);
   });
 
+  it('lists of 0 and 1 of one length decide place by place, also where just one applies', async () => {
+    const targetsOf = async (lists: readonly (readonly number[])[]): Promise<unknown> => {
+      const rows = lists.map((labels, i) => JSON.stringify({ text: `${i}`, labels }));
+      const { labels, train } = await open(folderOf({ 'train.jsonl': rows.join('\n'), 'test.jsonl': rows.join('\n') }));
+      const targets: unknown[] = [];
+      for await (const { label } of train.rows()) targets.push([...(label as Float32Array)]);
+      return { labels, targets };
+    };
+    const exclusive = [
+      [1, 0],
+      [0, 1],
+      [0, 1],
+    ];
+    expect(await targetsOf(exclusive)).toEqual({ labels: ['LABEL_0', 'LABEL_1'], targets: exclusive });
+    // Ids of labels, which are of several lengths or of one label each.
+    expect(await targetsOf([[1], [0], [0]])).toEqual({
+      labels: ['0', '1'],
+      targets: [
+        [0, 1],
+        [1, 0],
+        [1, 0],
+      ],
+    });
+    expect(await targetsOf([[1], [0, 1], []])).toEqual({
+      labels: ['0', '1'],
+      targets: [
+        [0, 1],
+        [1, 1],
+        [0, 0],
+      ],
+    });
+  });
+
+  it('numbers that 32 bits do not hold are refused by row', async () => {
+    const rows = 'text,label\na,0.5\nb,1e39\nc,2\n';
+    await expect(openFile('x.csv', rows).then(rowsOf)).rejects.toEqual(
+      refusal(/line 3: expected a number that 32 bits hold as label, got 1e39/),
+    );
+  });
+
   it('of a column that is named twice are refused', async () => {
     const path = join(folderOf({ 'x.csv': 'text,a,b\nx,1,0\ny,0,1\n' }), 'x.csv');
     await expect(open(path, { labelColumn: ['a', 'a'] })).rejects.toEqual(refusal(/--label-column a is given twice/));

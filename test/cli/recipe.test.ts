@@ -1,0 +1,55 @@
+/** What `slim train` has beyond the paper, in whole runs: how λ falls, where adapters start, what the loss is made of. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import {
+  type MetricsLine,
+  readMetrics,
+  readRecord,
+  slim,
+  slimJson,
+  workFolder,
+  writePictures,
+  writeTinyModel,
+} from '../support/cli.ts';
+
+const work = workFolder();
+const flags = [
+  ...['--model', work.path('model'), '--data', work.path('pictures'), '--threads', '1', '--batch-size', '8'],
+  ...['--steps', '10', '--evaluate-every', '10', '--learning-rate', '0.01', '--warmup-steps', '2', '--rank', '4'],
+];
+
+beforeAll(async () => {
+  await writeTinyModel(work.path('model'));
+  await writePictures(work.path('pictures'));
+});
+afterAll(() => work.remove());
+
+it('starts from activations, lets λ fall late, adds the logits and stops the learning rate at its floor', async () => {
+  const out = work.path('run');
+  const recipe = [
+    ...['--init', 'activation', '--schedule', 'linear', '--decay-start', '0.2', '--decay-end', '0.6'],
+    ...['--logit-loss', '0.5', '--temperature', '2', '--learning-rate-floor', '0.25'],
+  ];
+  await slimJson(['train', ...flags, ...recipe, '--out', out]);
+  const steps = readMetrics(out).filter(({ loss }) => loss !== undefined);
+  const at = (name: keyof MetricsLine): number[] => steps.map((step) => step[name] as number);
+  expect(at('lambda')).toEqual([1, 1, 1, 0.75, 0.5, 0.25, 0, 0, 0, 0]);
+  // The default α is 0.2.
+  const [task, feature, logit] = [at('task'), at('feature'), at('logit')];
+  for (const [i, loss] of at('loss').entries())
+    expect(loss, `step ${i}`).toBeCloseTo(0.2 * task[i] + 0.8 * feature[i] + 0.5 * logit[i], 5);
+  // At λ = 1 the student is the teacher, which has no loss against itself.
+  expect(steps[0]).toMatchObject({ feature: expect.closeTo(0, 5), logit: expect.closeTo(0, 5) });
+  expect(
+    at('logit')
+      .slice(4)
+      .every((value) => value > 1e-6),
+  ).toBe(true);
+  const last = 0.01 * (0.25 + (0.75 * (1 + Math.cos((Math.PI * 7) / 8))) / 2);
+  expect(at('learningRate').at(-1)).toBeCloseTo(last, 10);
+  expect(readRecord(out)).toMatchObject({ compression: { init: 'activation', schedule: 'linear' } });
+});
+
+it('refuses a fall of λ that ends before it begins', async () => {
+  const { code, stderr } = await slim(['train', ...flags, '--decay-start', '0.5', '--decay-end', '0.4', '--out', 'x']);
+  expect([code, stderr]).toEqual([2, expect.stringContaining('--decay-start 0.5 is after --decay-end 0.4')]);
+});
