@@ -444,7 +444,7 @@ export function addTrainingOptions(
 const NOT_CONFIGURATION = new Set(['json', 'config', 'overwrite', 'resume']);
 
 /** What runs record in their configuration beside flags: passed over where that is given back. */
-const RECORDED = new Set(['trainedOn']);
+const RECORDED = new Set(['trainedOn', 'pairs']);
 
 /**
  * The flags of a command: the command line over the config file over the defaults.

@@ -154,6 +154,11 @@ export async function openJudgingData(
   const data = await openData(path, { ...resolved, task }, io, { trainedOn: recordedTraining(configuration) });
   for (const notice of data.notices) io.stderr.write(printable(`note: ${notice}\n`));
   expectProblemType('the model', problemType, data);
+  if (configuration?.pairs === true && data.kind === 'text' && !data.pairs)
+    throw new UserError(
+      `the model was trained on pairs of texts, and ${data.name} is read as single ones`,
+      'Name both columns: --text-column A --text-pair-column B.',
+    );
   return data;
 }
 

@@ -59,11 +59,11 @@ import {
   expectPlaces,
   inheritData,
   loopOptions,
+  recordedData,
   recordedRun,
   resolvedConfiguration,
   startRun,
   type TrainingFlags,
-  trainedOn,
   withTrainingSamples,
 } from './training.ts';
 
@@ -169,7 +169,7 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
     const engine = await createEngine(flags, io);
     const configuration = {
       ...resolvedConfiguration(flags, checkpoint.preprocessing, engine),
-      trainedOn: await trainedOn(data, places.model),
+      ...(await recordedData(data, places.model)),
     };
     const run = await startRun(
       'finetune',

@@ -59,11 +59,11 @@ import {
   expectPlaces,
   inheritData,
   loopOptions,
+  recordedData,
   recordedRun,
   resolvedConfiguration,
   startRun,
   type TrainingFlags,
-  trainedOn,
   withTrainingSamples,
 } from './training.ts';
 
@@ -257,7 +257,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     const engine = await createEngine(flags, io);
     const configuration = {
       ...resolvedConfiguration(flags, teacher.preprocessing, engine),
-      trainedOn: await trainedOn(data, places.model),
+      ...(await recordedData(data, places.model)),
     };
     const run = await startRun(
       'compress',

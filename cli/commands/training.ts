@@ -143,8 +143,15 @@ export async function withTrainingSamples<R>(
   }
 }
 
-/** What a run will have been trained on: this data, and what the model that it begins with has seen. */
-export async function trainedOn(data: Dataset, model: string): Promise<readonly TrainedOn[]> {
+/** What a run records of its data: whether samples are two texts, and what the model has seen with it and before. */
+export async function recordedData(
+  data: Dataset,
+  model: string,
+): Promise<{ readonly trainedOn: readonly TrainedOn[]; readonly pairs?: boolean }> {
+  return { trainedOn: await trainedOn(data, model), ...(data.kind === 'text' && { pairs: data.pairs }) };
+}
+
+async function trainedOn(data: Dataset, model: string): Promise<readonly TrainedOn[]> {
   const before = (await readRunRecord(model))?.configuration.trainedOn ?? [];
   const all = [...(before as readonly TrainedOn[]), ...(data.contents === null ? [] : [data.contents])];
   return all.filter((one, i) => all.findIndex((other) => isDeepStrictEqual(other, one)) === i);
@@ -266,7 +273,7 @@ export async function startRun(
   const same = JSON.parse(JSON.stringify(configuration)) as Record<string, unknown>;
   // A run may have been moved; a cache gives the same pictures as their files; the training data is compared below.
   const keys = [...new Set([...Object.keys(record.configuration), ...Object.keys(same)])].filter(
-    (key) => key !== 'out' && key !== 'cache' && key !== 'trainedOn',
+    (key) => !['out', 'cache', 'trainedOn', 'pairs'].includes(key),
   );
   const changed = keys.find((key) => !isDeepStrictEqual(record.configuration[key], same[key]));
   if (changed !== undefined) {

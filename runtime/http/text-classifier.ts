@@ -2,6 +2,7 @@
 import type { Artifact } from '../artifact/artifact.ts';
 import { ArtifactError } from '../artifact/errors.ts';
 import { type Inputs, vocabularyOf } from '../engine/engine.ts';
+import { PreprocessError } from '../preprocess/error.ts';
 import { readTokenizer } from '../text/artifact-tokenizer.ts';
 import { limitsOf, withLimits } from '../text/limits.ts';
 import { readTextPreprocess } from '../text/spec.ts';
@@ -12,7 +13,7 @@ import { type TextInput, textInput } from './text-input.ts';
 
 /**
  * Joins an artifact for texts, with the tokenizer in it, and an engine made of it. An empty text is one, too: the model
- * answers what it answers to nothing but special tokens. `create` makes the tokenizer (`readTokenizer`).
+ * answers what it answers to nothing but special tokens. A text alone is refused where the model was trained on pairs. `create` makes the tokenizer (`readTokenizer`).
  * @throws ArtifactError or PreprocessError where preprocessing or tokenizer are invalid, or do not fit the plan
  */
 export async function createTextClassifier(
@@ -25,6 +26,9 @@ export async function createTextClassifier(
   const tokenizer = withLimits(await readTokenizer(artifact, create), limitsOf(manifest));
   checkFit(manifest, maxTokens, tokenizer);
   return classifierOf(artifact, engine, textInput, ({ text, pair }) => {
+    // A model that never saw one text alone would answer it all the same.
+    if (pair === null && manifest.configuration.pairs === true)
+      throw new PreprocessError('missing-pair', 'the model was trained on pairs: expected text and text_pair');
     const { ids, types, truncated } = tokenizer.encode(text, pair, maxTokens);
     const given: Inputs = { ids, types };
     const inputs = Object.fromEntries(manifest.plan.inputs.map(({ name }) => [name, given[name]]));

@@ -1,11 +1,12 @@
-/** Why a picture or a preprocessing specification was refused. */
+/** Why a picture, a text or a preprocessing specification was refused. */
 export type PreprocessErrorCode =
   | 'bad-spec'
   | 'unsupported-format'
   | 'too-large'
   | 'wrong-size'
   | 'truncated'
-  | 'corrupt';
+  | 'corrupt'
+  | 'missing-pair';
 
 /** An input that can't be prepared for the network: the message says what was found and what was expected. */
 export class PreprocessError extends Error {

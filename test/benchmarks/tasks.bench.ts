@@ -8,11 +8,13 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { random } from '../../runtime/random.ts';
 import { start } from '../support/process.ts';
 import { itWith, shared } from '../support/shared.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+
+vi.setConfig({ testTimeout: 3_600_000 });
 
 const [base, data] = [shared('models/minilm-l6-384'), shared('data/sst2')];
 const scratch = temporaryFolder();

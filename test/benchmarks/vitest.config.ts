@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * Benchmarks that the command line knows nothing of: on the hosts of the contract suite (`npm run bench:cold-start`), of
- * what is compiled for a GPU (`npm run bench:traffic`), and of many rows (`npm run bench:predict`). They print, and
+ * what is compiled for a GPU (`npm run bench:traffic`), of many rows (`npm run bench:predict`), and of
+ * models for several labels and numbers (`npm run bench:tasks`). They print, and
  * assert no times.
  */
 export default defineConfig({

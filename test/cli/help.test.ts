@@ -56,7 +56,7 @@ describe('help', () => {
   it('tells defaults and choices', async () => {
     const help = (await slim(['train', '--help'])).stdout.replace(/\s+/g, ' ');
     expect(help).toContain('--rank <r> rank of the adapters (default: 32)');
-    expect(help).toContain('(linear, sine, one-minus-cosine; default: sine)');
+    expect(help).toContain('(linear, sine, one-minus-cosine, cubic; default: sine)');
     expect(help).toContain('steps of linear warm-up (default: a tenth, at most 100)');
     expect(help).toContain('--overwrite replace the run that is there Engine:');
   });
@@ -89,7 +89,7 @@ describe('wrong words', () => {
     ],
     [
       ['train', '--schedule', 'cosine'],
-      "option '--schedule <name>' argument 'cosine' is invalid. Allowed choices are linear, sine, one-minus-cosine.",
+      "option '--schedule <name>' argument 'cosine' is invalid. Allowed choices are linear, sine, one-minus-cosine, cubic.",
       'See slim train --help.',
     ],
     [

@@ -248,6 +248,20 @@ describe('numbers', () => {
     expect((await slimJson(ask)).predictions).toEqual([{ label, score }]);
     expect((await slim(ask)).stdout).toContain(`score  ${score}`);
     expect(await (await app.request('/v1/model')).json()).toMatchObject({ problemType: 'regression' });
+    const alone = await post(app, '/', { inputs: inputs.text });
+    expect(alone).toMatchObject({ status: 422, body: { code: 'missing-pair' } });
     await classifier.close();
+  });
+
+  it('of a text alone are not made up by a model of pairs', async () => {
+    const wanted = 'trained on pairs';
+    const { code, stderr } = await slim(['predict', way.paths.artifact, '--text', 'red']);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(wanted)]);
+    const single = work.path('single.tsv');
+    writeFileSync(single, 'text\tscore\nred\t0.5\ngreen\t0.25\n');
+    for (const model of [way.paths.small, way.paths.artifact]) {
+      const judged = await slim(['evaluate', model, '--data', single]);
+      expect([judged.code, judged.stderr]).toEqual([1, expect.stringContaining(wanted)]);
+    }
   });
 });

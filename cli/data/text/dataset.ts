@@ -52,6 +52,8 @@ export interface TextDataset {
    */
   readonly labels: readonly string[];
   readonly problemType: ProblemType;
+  /** Whether each sample is two texts. */
+  readonly pairs: boolean;
   readonly train: TextRows;
   readonly test: TextRows;
   /** Rows left out (--skip-bad). */
@@ -76,7 +78,7 @@ export async function openTexts(path: string, options: TextDatasetOptions): Prom
 
 /** Opens texts that were found at a path. UserErrors name file and row. */
 export async function openLaidOut(path: string, layout: TextLayout, options: TextDatasetOptions): Promise<TextDataset> {
-  const { train: source, test: testSource, notices, columns } = await sourcesOf(layout, options);
+  const { train: source, test: testSource, notices, columns, pairs } = await sourcesOf(layout, options);
 
   const survey = surveyLabels({ task: options.task, columns, order: await source.order() });
   const train = await scan(source, (label, where) => survey.add(label, where), options, testSource === null ? 1 : 0.5);
@@ -101,6 +103,7 @@ export async function openLaidOut(path: string, layout: TextLayout, options: Tex
     name: path,
     labels,
     problemType,
+    pairs,
     ...parts,
   });
   if (isWhole)
@@ -173,6 +176,7 @@ interface Sources {
   readonly test: TextSource | null;
   /** That hold labels. */
   readonly columns: readonly string[];
+  readonly pairs: boolean;
   readonly notices: readonly string[];
 }
 
@@ -192,6 +196,7 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
       train: sourceOf(layout.train),
       test: layout.test && sourceOf(layout.test),
       columns: [],
+      pairs: false,
       notices: layout.left.length === 0 ? [] : [`${layout.left.join(' and ')}: texts without labels are left out.`],
     };
   }
@@ -204,6 +209,7 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
   const { test, unlabelled } = await judgingFiles(layout.tests, columns);
   return {
     columns: columns.labels,
+    pairs: columns.pair !== null,
     train: tableSource(await withColumns(train, columns), columns, options.labelSeparator),
     test: test && tableSource(await withColumns(test, columns), columns, options.labelSeparator),
     notices: [
