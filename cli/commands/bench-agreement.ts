@@ -16,6 +16,7 @@ import { createEngine } from '../engines/create.ts';
 import { UserError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { counted } from '../io/words.ts';
 import { findOutputs, matchOutputs, readLabels } from '../pretrained/class-match.ts';
 import { preparationOf } from '../train/preparation.ts';
 import { metricName, scoreValue } from '../train/score.ts';
@@ -87,8 +88,8 @@ models for numbers the correlation of both. Their scores are told, too, where th
       : '';
     const agrees =
       problemType === 'regression'
-        ? `correlates with the f32 model at ${agreement.toFixed(4)} on ${samples} samples`
-        : `agrees on ${percent(agreement)} of ${samples} samples`;
+        ? `correlates with the f32 model at ${agreement.toFixed(4)} on ${counted(samples, 'sample')}`
+        : `agrees on ${percent(agreement)} of ${counted(samples, 'sample')}`;
     printResult(
       io,
       flags.json,

@@ -1,8 +1,51 @@
 /** `slim evaluate --errors`: the samples that a model is most wrong about, as a table. */
+
+import type { BigIntStats } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.ts';
 import type { TextRows } from '../data/text/dataset.ts';
+import { usageError } from '../io/errors.ts';
+import { kindOf } from '../io/files.ts';
 import { csvLines } from '../predict/formats.ts';
 import type { WrongAnswer } from '../train/metrics/worst.ts';
+
+/**
+ * Usage error where a file of --errors is not named as CSV, is there already, or is one of the inputs or lies in it,
+ * whatever its name. Opens nothing; inputs that are absent are the caller's to tell.
+ */
+export async function expectErrorsFile(
+  path: string,
+  { overwrite = false }: { readonly overwrite?: boolean },
+  inputs: readonly (string | undefined)[],
+): Promise<void> {
+  if (!/\.csv$/i.test(path))
+    throw usageError(
+      `--errors ${path}: expected a name that ends with .csv`,
+      'The samples are written as CSV: --errors wrong.csv.',
+    );
+  const kind = await kindOf(path);
+  if (kind === 'absent') return;
+  if (kind === 'folder') throw usageError(`--errors ${path} is a folder`, 'Name a file in it: --errors DIR/wrong.csv.');
+  for (const input of inputs)
+    if (input !== undefined && (await holds(input, await stat(path, { bigint: true }))))
+      throw usageError(`--errors ${path} is what is read, or a part of it (${input})`, 'Name another file.');
+  if (!overwrite) throw usageError(`--errors ${path} is there already`, 'Name another, or replace it: --overwrite.');
+}
+
+/** Whether an input is this file, or a folder that holds it, by whatever name. */
+async function holds(input: string, file: BigIntStats): Promise<boolean> {
+  const isIt = async (path: string): Promise<boolean> => {
+    // A link in a folder may lead nowhere.
+    if ((await kindOf(path)) !== 'file') return false;
+    const { dev, ino } = await stat(path, { bigint: true });
+    return dev === file.dev && ino === file.ino;
+  };
+  if ((await kindOf(input)) !== 'folder') return isIt(input);
+  for (const entry of await readdir(input, { recursive: true, withFileTypes: true }))
+    if (!entry.isDirectory() && (await isIt(join(entry.parentPath, entry.name)))) return true;
+  return false;
+}
 
 /** A wrong answer, and in which part its sample stands. */
 export interface WrongSample extends WrongAnswer {

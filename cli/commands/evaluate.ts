@@ -39,7 +39,7 @@ import { packTrained } from '../train/pack-trained.ts';
 import { artifactPreparation, expectProblemType, preparationOf } from '../train/preparation.ts';
 import { floatTensors, loadTrainedModel, partsOf, type TrainedModel, weightSpecs } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
-import { errorsCsv, type WrongSample } from './evaluate-errors.ts';
+import { errorsCsv, expectErrorsFile, type WrongSample } from './evaluate-errors.ts';
 import { metricsReport } from './evaluate-report.ts';
 import { printResult, skippedNote } from './result.ts';
 
@@ -53,6 +53,8 @@ export interface EvaluateFlags extends EngineChoice, CacheFlags, LabelsFlags, Ba
   readonly part?: Part;
   /** A CSV file for the samples that the model is most wrong about. */
   readonly errors?: string;
+  /** Whether it may be there already. */
+  readonly overwrite?: boolean;
   readonly json: boolean;
 }
 
@@ -72,8 +74,9 @@ any number of labels: micro and macro F1, mean average precision, and those of e
 of Pearson and Spearman, and the root of the mean squared error. Dense and compressed runs are computed by --engine; int8
 runs and .slim files by the runtime that serves them.
 
-A file or folder that the model was not trained on judges it as a whole. Of one that it was trained on it is the part that
-was held out then, which a run and its artifact know by the data's digest.`,
+Data in parts (train/ and val/, train.csv and test.csv) judges by its validation part, or else its test part; --part all
+takes all. A file or folder without parts judges as a whole where the model was not trained on it. Of one that it was
+trained on it is the share that was held out then, which a run and its artifact know by the data's digest.`,
     [
       'slim evaluate runs/small --data pets/',
       'slim evaluate model.slim --data pets/ --json',
@@ -89,7 +92,8 @@ was held out then, which a run and its artifact know by the data's digest.`,
     .option(
       '--errors <file>',
       `write the samples that the model is most wrong about, at most ${MOST_ERRORS}, to a CSV file, worst first`,
-    );
+    )
+    .option('--overwrite', 'replace the file of --errors that is there');
   addResultOptions(addEngineOptions(addBaseOption(command)));
   return command.action(async (path: string) => {
     const flags = await resolveFlags<EvaluateFlags>(command);
@@ -101,7 +105,7 @@ was held out then, which a run and its artifact know by the data's digest.`,
 /** `slim evaluate` */
 export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): Promise<EvaluateResult> {
   const dataPath = required(flags.data, '--data');
-  if (flags.errors === '') throw usageError('--errors is empty: expected a file');
+  if (flags.errors !== undefined) await expectErrorsFile(flags.errors, flags, [path, dataPath, flags.labels]);
   const kind = await kindOf(path);
   if (kind === 'absent')
     throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
@@ -137,6 +141,11 @@ export function headOf(model: Artifact | TrainedModel): {
   return 'manifest' in model ? model.manifest : model.config;
 }
 
+function takenBy(model: Artifact | TrainedModel): Dataset['kind'] {
+  if ('manifest' in model) return model.manifest.task === 'image-classification' ? 'image' : 'text';
+  return model.preprocessing.kind;
+}
+
 /**
  * The data that judges a model, read as the model's run read its own; of what it was trained on, the part that was held
  * out. Tells what was guessed. UserError where its labels are of another kind than what the model answers.
@@ -144,14 +153,17 @@ export function headOf(model: Artifact | TrainedModel): {
 export async function openJudgingData(
   path: string,
   model: Artifact | TrainedModel,
-  flags: Partial<DataFlags>,
+  flags: Partial<DataFlags> & { readonly part?: Part },
   io: Io,
 ): Promise<Dataset> {
   const configuration = 'manifest' in model ? model.manifest.configuration : model.record?.configuration;
   const resolved = inheritSplit(flags, configuration);
   const { problemType } = headOf(model);
   const task = flags.task ?? taskOf(problemType);
-  const data = await openData(path, { ...resolved, task }, io, { trainedOn: recordedTraining(configuration) });
+  const data = await openData(path, { ...resolved, task }, io, {
+    judging: { trainedOn: recordedTraining(configuration), offersAll: flags.part === 'test' },
+    takes: async () => takenBy(model),
+  });
   for (const notice of data.notices) io.stderr.write(printable(`note: ${notice}\n`));
   expectProblemType('the model', problemType, data);
   return data;

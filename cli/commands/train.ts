@@ -31,6 +31,7 @@ import type { Engine } from '../engines/engine.ts';
 import { UserError, usageError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted, untilInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { counted } from '../io/words.ts';
 import { blockLinears, tensorsOf, WORD_EMBEDDING } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { isBertPreset, isVitPreset } from '../models/presets.ts';
@@ -185,7 +186,7 @@ as they would ship.`,
       io,
       flags.json,
       { ...result },
-      `compressed: ${told(result)}${kept} on ${result.samples} samples${dominantNote(result)}` +
+      `compressed: ${told(result)}${kept} on ${counted(result.samples, 'sample')}${dominantNote(result)}` +
         `${skippedNote(result)}, in ${result.run}`,
     );
   });
@@ -204,8 +205,10 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
   const folder = await resolveModelFolder(places.model, { offline: flags.offline });
   await expectDense(folder);
   const { base, offline } = flags;
-  const { problemType } = (await loadDescription(folder, { base, offline })).config;
-  const data = await openData(places.data, { ...flags, task: flags.task ?? taskOf(problemType) }, io);
+  const { config, preprocessing } = await loadDescription(folder, { base, offline });
+  const data = await openData(places.data, { ...flags, task: flags.task ?? taskOf(config.problemType) }, io, {
+    takes: async () => preprocessing.kind,
+  });
   expectAugment(data, flags);
   const loaded = await loadTeacher(places.model, folder, data, flags, io);
   const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, io) : loaded;
@@ -243,14 +246,14 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     const progress = createProgress(io.stderr, 'step');
     if (decaySteps >= options.totalSteps) {
       progress.line(
-        `note: λ reaches 0 only after the last of ${options.totalSteps} steps, so the adapters never train alone: ` +
+        `note: λ reaches 0 only after the last of ${counted(options.totalSteps, 'step')}, so the adapters never train alone: ` +
           'take more steps, or a smaller --decay-end',
       );
     }
     for (const notice of embeddingNotices(model, ranks)) progress.line(`note: ${notice}`);
     progress.line(
       `compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}, ${labelsOf(data)}), ` +
-        `${options.totalSteps} steps, on ${engine.description}`,
+        `${counted(options.totalSteps, 'step')}, on ${engine.description}`,
     );
 
     const record = {
@@ -265,9 +268,9 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
       const unpruned = teacher === loaded ? null : await evaluateUnpruned(engine, loaded, data, io);
       if (unpruned)
-        progress.line(`teacher with its whole vocabulary: ${told(unpruned)} on ${unpruned.samples} samples`);
+        progress.line(`teacher with its whole vocabulary: ${told(unpruned)} on ${counted(unpruned.samples, 'sample')}`);
       const before = await evaluateDense(engine, teacher, test, io);
-      progress.line(`teacher: ${told(before)} on ${before.samples} samples`);
+      progress.line(`teacher: ${told(before)} on ${counted(before.samples, 'sample')}`);
       const pclora = {
         adapters: { init: flags.init, ranks, scaling: compression.scaling },
         schedule: flags.schedule,

@@ -1,4 +1,5 @@
 /** What is to be known of a data set's classes before a model is trained on them. */
+import { counted } from '../io/words.ts';
 import type { Dataset } from './dataset.ts';
 import { folded } from './text/class-names.ts';
 
@@ -48,7 +49,7 @@ export function classNotices(counts: readonly ClassCount[]): readonly string[] {
           .map(shown)
           .join(', ')}`;
   return [
-    `${counts.length} classes, each with its samples to train on + to judge by: ${listed}.`,
+    `${counted(counts.length, 'class', 'classes')}, each with its samples to train on + to judge by: ${listed}.`,
     ...imbalanceNotice(counts),
     ...alikeNotices(counts.map(({ label }) => label)),
   ];
@@ -74,7 +75,7 @@ function imbalanceNotice(counts: readonly ClassCount[]): readonly string[] {
   const { label, accuracy, smallest } = dominant;
   const largest = counts.find((one) => one.label === label)!;
   return [
-    `The classes are uneven: ${label} has ${largest.train} samples to train on, ` +
+    `The classes are uneven: ${label} has ${counted(largest.train, 'sample')} to train on, ` +
       `${smallest.label} has ${smallest.train}. ` +
       `What always answers ${label} has an accuracy of ${(100 * accuracy).toFixed(2)} %: look at each class.`,
   ];

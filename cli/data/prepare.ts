@@ -1,8 +1,10 @@
 /** A part of a data set as a model takes it: pictures resized and normalized, texts tokenized. */
+
 import { createHash } from 'node:crypto';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import type { Tokenizer } from '../../runtime/text/tokenizer.ts';
 import { UserError } from '../io/errors.ts';
+import { counted, plural } from '../io/words.ts';
 import { type Augment, noAugment } from './augment.ts';
 import { type CachedSplit, type CacheOptions, cachedSplit } from './cache/cached-split.ts';
 import type { Dataset, Split } from './dataset.ts';
@@ -68,8 +70,8 @@ export async function prepareSamples(
       encoded.truncated === 0
         ? []
         : [
-            `${encoded.truncated} of ${encoded.size} ${what} texts are longer than ${maxTokens} tokens ` +
-              'and are cut there.',
+            `${encoded.truncated} of ${counted(encoded.size, `${what} text`)} ${plural(encoded.truncated, 'is', 'are')} longer than ${maxTokens} tokens ` +
+              `and ${plural(encoded.truncated, 'is', 'are')} cut there.`,
           ],
     digest: digestOf(data.labels, encoded.digest),
     close: () => encoded.close(),

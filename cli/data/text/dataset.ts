@@ -2,10 +2,12 @@
  * Labelled texts: one look at every row tells how many there are and which labels; after that rows are read again as
  * they are needed.
  */
+
 import type { ProblemType } from '../../../runtime/artifact/problem-type.ts';
 import { random, shuffled } from '../../../runtime/random.ts';
 import { UserError } from '../../io/errors.ts';
-import { contentsHash, judgesWhole, seenNotices, type TrainedOn } from '../contents.ts';
+import { counted, plural } from '../../io/words.ts';
+import { contentsHash, judgesWhole, partNotice, seenNotices, type TrainedOn } from '../contents.ts';
 import { contentDigest, duplicateNotices } from '../duplicates.ts';
 import type { DatasetOptions } from '../split.ts';
 import type { Target } from '../target.ts';
@@ -76,7 +78,7 @@ export async function openTexts(path: string, options: TextDatasetOptions): Prom
 
 /** Opens texts that were found at a path. UserErrors name file and row. */
 export async function openLaidOut(path: string, layout: TextLayout, options: TextDatasetOptions): Promise<TextDataset> {
-  const { train: source, test: testSource, notices, columns } = await sourcesOf(layout, options);
+  const { train: source, test: testSource, judging, notices, columns } = await sourcesOf(layout, options);
 
   const survey = surveyLabels({ task: options.task, columns, order: await source.order() });
   const train = await scan(source, (label, where) => survey.add(label, where), options, testSource === null ? 1 : 0.5);
@@ -110,7 +112,7 @@ export async function openLaidOut(path: string, layout: TextLayout, options: Tex
       notices: [
         ...notices,
         ...seenNotices(options.judging, train.digest, path),
-        `The model is judged on all ${train.size} rows.`,
+        `The model is judged on all ${counted(train.size, 'row')}.`,
       ],
       train: { size: 0, counts: countsOf([], reader), rows: async function* () {} },
       test: rowsOf(source, train),
@@ -120,8 +122,8 @@ export async function openLaidOut(path: string, layout: TextLayout, options: Tex
       problemType === 'single_label_classification' ? train.labels : Array.from({ length: train.size }, () => ''),
       options,
     );
-    const [trained, judging] = [0, 1].map((one) => partWhere(train, (row) => held[row] === one));
-    if (judging.size === 0)
+    const [trained, judges] = [0, 1].map((one) => partWhere(train, (row) => held[row] === one));
+    if (judges.size === 0)
       throw new UserError(
         `${path} has as many labels as rows (${held.length}), so none can be held out`,
         'Does another column hold the label? Say which: --label-column NAME.',
@@ -131,11 +133,11 @@ export async function openLaidOut(path: string, layout: TextLayout, options: Tex
       contents: { digest: train.digest, heldOut: true },
       notices: [
         ...notices,
-        `Models are judged on ${judging.size} of the ${held.length} rows, which are held out.`,
-        ...duplicateNotices(trained.digests, judging.digests, 'texts'),
+        `Models are judged on ${judges.size} of the ${counted(held.length, 'row')}, which are held out.`,
+        ...duplicateNotices(trained.digests, judges.digests, 'text'),
       ],
       train: rowsOf(source, trained, (row) => held[row] === 0),
-      test: rowsOf(source, judging, (row) => held[row] === 1),
+      test: rowsOf(source, judges, (row) => held[row] === 1),
     });
   }
   const test = await scan(testSource, (label) => problemIn(reader.target(label)), options, 0.5, 0.5);
@@ -147,7 +149,11 @@ export async function openLaidOut(path: string, layout: TextLayout, options: Tex
   return dataset({
     skipped: train.skipped + test.skipped,
     contents: { digest: train.digest, heldOut: false },
-    notices: [...notices, ...duplicateNotices(train.digests, test.digests, 'texts')],
+    notices: [
+      ...notices,
+      ...(judging === null ? [] : [partNotice(options.judging, train.digest, path, judging)]),
+      ...duplicateNotices(train.digests, test.digests, 'text'),
+    ],
     train: rowsOf(source, train),
     test: rowsOf(testSource, test),
   });
@@ -171,6 +177,8 @@ function countsOf(given: readonly string[], { problemType, labels, target }: Lab
 interface Sources {
   readonly train: TextSource;
   readonly test: TextSource | null;
+  /** What `test` is called. */
+  readonly judging: string | null;
   /** That hold labels. */
   readonly columns: readonly string[];
   readonly notices: readonly string[];
@@ -191,6 +199,7 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
     return {
       train: sourceOf(layout.train),
       test: layout.test && sourceOf(layout.test),
+      judging: layout.judging,
       columns: [],
       notices: layout.left.length === 0 ? [] : [`${layout.left.join(' and ')}: texts without labels are left out.`],
     };
@@ -205,6 +214,7 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
   return {
     columns: columns.labels,
     train: tableSource(await withColumns(train, columns), columns, options.labelSeparator),
+    judging: test && namesOfFiles(test),
     test: test && tableSource(await withColumns(test, columns), columns, options.labelSeparator),
     notices: [
       ...((await train[0].notices?.()) ?? []),
@@ -215,7 +225,6 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
           ]
         : []),
       ...unlabelled.map((files) => `${namesOfFiles(files)} has no labels and is left out.`),
-      ...(test === null ? [] : [`Models are judged on ${namesOfFiles(test)}.`]),
       ...(left.length === 0
         ? []
         : [`Left out: ${left.slice(0, 3).join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''}.`]),
@@ -373,7 +382,7 @@ async function* labelledRows(
 
 function changed(size: number): UserError {
   return new UserError(
-    `the data has changed since its ${size} rows were counted`,
+    `the data has changed since its ${counted(size, 'row')} ${plural(size, 'was', 'were')} counted`,
     'Start again when nothing writes to it.',
   );
 }

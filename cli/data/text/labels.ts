@@ -2,8 +2,10 @@
  * What labels are: one class, any number of labels, or numbers. The data tells it, or --task; from then on every row has
  * to agree.
  */
+
 import type { ProblemType } from '../../../runtime/artifact/problem-type.ts';
 import { UserError, usageError } from '../../io/errors.ts';
+import { counted } from '../../io/words.ts';
 import type { Target } from '../target.ts';
 import { isFraction, isNumber, knownClass, withoutTwins } from './class-names.ts';
 import { short } from './rows.ts';
@@ -247,10 +249,6 @@ function decisionsOf(values: readonly string[], count: number): Target | { reado
   const wrong = values.find((value) => decision(value) === null);
   if (wrong !== undefined) return { problem: `expected 0 or 1 for each label, got ${JSON.stringify(short(wrong))}` };
   return Float32Array.from(values, (value) => decision(value)!);
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function unknownLabel(label: string, known: readonly string[]): { readonly problem: string } {

@@ -137,7 +137,7 @@ describe('the same rows', () => {
       ],
       [{ text: 'bad', pair: null, label: 0 }],
     ]);
-    expect(notices).toEqual([expect.stringContaining('train/unsup')]);
+    expect(notices).toEqual([expect.stringContaining('train/unsup'), 'Models are judged on test/.']);
   });
 
   it('links to folders and files are what they lead to, and a pipe is neither', async () => {
