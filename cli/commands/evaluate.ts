@@ -19,6 +19,7 @@ import {
   required,
   resolveFlags,
 } from '../args.ts';
+import { classCounts } from '../data/class-report.ts';
 import type { TrainedOn } from '../data/contents.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type PreparedSamples, prepareSamples } from '../data/prepare.ts';
@@ -30,7 +31,8 @@ import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { printable } from '../io/printable.ts';
 import { createProgress } from '../io/progress.ts';
 import { taskOf } from '../models/task.ts';
-import { matchOutputs, readLabels } from '../pretrained/class-match.ts';
+import { matchOutputs, type OutputMatch } from '../pretrained/class-match.ts';
+import { labelledBy, readLabels } from '../pretrained/labels-file.ts';
 import { compileForward, type EvaluateOptions, evaluateForward, type Judged } from '../train/evaluate.ts';
 import { evaluateArtifact } from '../train/evaluate-artifact.ts';
 import { createMetering, type Metrics } from '../train/metrics/metrics.ts';
@@ -111,8 +113,9 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
     throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
   const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path, { base: flags.base });
   const data = await openJudgingData(dataPath, model, flags, io);
-  const outputOf = await outputsFor(model, data, flags, io);
-  const { labels, problemType } = headOf(model);
+  const outputs = await outputsFor(model, data, flags, io);
+  const { problemType } = headOf(model);
+  const labels = judgedLabels(model, outputs);
   const metering = createMetering(problemType, labels);
   const wrong: WrongSample[] = [];
   let samples = 0;
@@ -122,7 +125,7 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
       metering.add(sample);
       worst?.add(sample);
     };
-    const score = await evaluateOn(model, data, flags, io, { part, outputOf, onSample });
+    const score = await evaluateOn(model, data, flags, io, { part, outputs, onSample });
     samples += score.samples;
     wrong.push(...(worst?.answers() ?? []).map((answer) => ({ part, ...answer })));
   }
@@ -153,17 +156,23 @@ function takenBy(model: Artifact | TrainedModel): Dataset['kind'] {
 export async function openJudgingData(
   path: string,
   model: Artifact | TrainedModel,
-  flags: Partial<DataFlags> & { readonly part?: Part },
+  flags: Partial<DataFlags> & LabelsFlags & { readonly part?: Part },
   io: Io,
 ): Promise<Dataset> {
   const configuration = 'manifest' in model ? model.manifest.configuration : model.record?.configuration;
   const resolved = inheritSplit(flags, configuration);
   const { problemType } = headOf(model);
   const task = flags.task ?? taskOf(problemType);
-  const data = await openData(path, { ...resolved, task }, io, {
-    judging: { trainedOn: recordedTraining(configuration), offersAll: flags.part === 'test' },
+  const said = await readLabels(flags.labels);
+  const opened = await openData(path, { ...resolved, task }, io, {
+    judging: {
+      trainedOn: recordedTraining(configuration),
+      offersAll: flags.part === 'test',
+      mayLackLabels: flags.labelColumn === undefined,
+    },
     takes: async () => takenBy(model),
   });
+  const data = labelledBy(opened, said);
   for (const notice of data.notices) io.stderr.write(printable(`note: ${notice}\n`));
   expectProblemType('the model', problemType, data);
   return data;
@@ -188,7 +197,7 @@ export function partsOfData({ name, train }: Dataset, part: Part = 'test'): read
 /** What `evaluateOn` goes over, and how the data's labels are the model's (`outputsFor`). */
 export interface PartOptions extends Pick<EvaluateOptions, 'onSample'> {
   readonly part?: 'train' | 'test';
-  readonly outputOf: readonly number[];
+  readonly outputs: OutputMatch;
 }
 
 /** The score on a part of a data set; `onSample` is told of every sample. */
@@ -197,7 +206,7 @@ export async function evaluateOn(
   data: Dataset,
   choice: EngineChoice & CacheFlags,
   io: Io,
-  { part = 'test', outputOf, onSample }: PartOptions,
+  { part = 'test', outputs, onSample }: PartOptions,
 ): Promise<Score> {
   const progress = createProgress(io.stderr, 'batch');
   const onBatch = (done: number, total: number): void => {
@@ -205,7 +214,7 @@ export async function evaluateOn(
     progress.update(done, total, 'evaluated');
   };
   const onRow = (): void => throwIfInterrupted(io.signal);
-  const options = { outputOf, onSample, onBatch };
+  const options = { outputs, onSample, onBatch };
   let samples: PreparedSamples | null = null;
   try {
     const artifact =
@@ -244,8 +253,16 @@ export async function outputsFor(
   data: Dataset,
   { labels }: LabelsFlags,
   { stderr }: Io,
-): Promise<readonly number[]> {
-  const { indices, notices } = matchOutputs(headOf(model), data, await readLabels(labels));
-  for (const notice of notices) stderr.write(printable(`note: ${notice}\n`));
-  return indices;
+): Promise<OutputMatch> {
+  const counts = classCounts(data).map(({ train, test }) => train + test);
+  const head = { ...data, counts: counts.length === 0 ? undefined : counts };
+  const match = matchOutputs(headOf(model), head, await readLabels(labels), { mayShare: true });
+  for (const notice of match.notices) stderr.write(printable(`note: ${notice}\n`));
+  return match;
+}
+
+/** The names of what is judged. */
+function judgedLabels(model: Artifact | TrainedModel, { judged }: OutputMatch): readonly string[] {
+  const { labels } = headOf(model);
+  return judged === null ? labels : judged.map((k) => labels[k]);
 }

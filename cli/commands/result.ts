@@ -35,7 +35,14 @@ export function skippedNote({ skipped }: { readonly skipped: number }): string {
 }
 
 /** What a text says of an accuracy where one class is far larger than another: what always answers it would have. */
-export function dominantNote({ classes }: { readonly classes: readonly ClassCount[] }): string {
+export function dominantNote({
+  classes,
+  accuracy,
+}: {
+  readonly classes: readonly ClassCount[];
+  readonly accuracy?: number | null;
+}): string {
+  if (accuracy === undefined) return '';
   const dominant = dominantClass(classes);
   return dominant === null ? '' : ` (always ${dominant.label}: ${percent(dominant.accuracy)})`;
 }

@@ -41,9 +41,10 @@ import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
 import { type Checkpoint, loadDescription, saveDescription } from '../pretrained/checkpoint.ts';
-import { findOutputs, matchOutputs, readLabels } from '../pretrained/class-match.ts';
+import { findOutputs, matchOutputs } from '../pretrained/class-match.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
 import { madeUp } from '../pretrained/labels.ts';
+import { labelledBy, readLabels } from '../pretrained/labels-file.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
 import { compileForward, evaluateForward } from '../train/evaluate.ts';
 import { expectProblemType, preparationOf } from '../train/preparation.ts';
@@ -178,9 +179,10 @@ as they would ship.`,
     const result = await runTrain(flags, io);
     const { metric, value } = scoreOf(result);
     const teacher = { [metric]: result[teacherKey(metric)], samples: result.samples };
+    const { value: before } = scoreOf(teacher);
     const kept =
-      scoreOf(teacher).value > 0
-        ? ` (${percent(value / scoreOf(teacher).value, 1)} of the teacher's ${scoreValue(teacher)})`
+      value !== null && before !== null && before > 0
+        ? ` (${percent(value / before, 1)} of the teacher's ${scoreValue(teacher)})`
         : '';
     printResult(
       io,
@@ -206,9 +208,11 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
   await expectDense(folder);
   const { base, offline } = flags;
   const { config, preprocessing } = await loadDescription(folder, { base, offline });
-  const data = await openData(places.data, { ...flags, task: flags.task ?? taskOf(config.problemType) }, io, {
+  const said = await readLabels(flags.labels);
+  const opened = await openData(places.data, { ...flags, task: flags.task ?? taskOf(config.problemType) }, io, {
     takes: async () => preprocessing.kind,
   });
+  const data = labelledBy(opened, said);
   expectAugment(data, flags);
   const loaded = await loadTeacher(places.model, folder, data, flags, io);
   const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, io) : loaded;

@@ -30,6 +30,8 @@ export interface Judging {
   readonly trainedOn: readonly TrainedOn[] | null;
   /** Whether the command takes all parts where it is asked to: --part all. */
   readonly offersAll?: boolean;
+  /** Whether the label columns are those that the model was trained with, of which the data may have some. */
+  readonly mayLackLabels?: boolean;
 }
 
 /**

@@ -107,6 +107,164 @@ describe('data in parts that the model was not trained on', () => {
   });
 });
 
+describe('several labels', () => {
+  const judged = async (data: string, ...more: string[]) => {
+    const { code, stdout, stderr } = await slim(evaluate('toxic', data, '--json', ...more));
+    expect([code, stderr]).toEqual([0, expect.any(String)]);
+    const result = JSON.parse(stdout) as { labels: { label: string; support: number }[]; samples: number };
+    return { stderr, ...result, names: result.labels.map(({ label }) => label) };
+  };
+  const texts = ['a good film', 'a bad film', 'a dull story', 'a warm story'];
+  const values = [
+    [1, 0, 0, 1, 0, 1],
+    [0, 0, 1, 0, 0, 1],
+    [1, 1, 0, 0, 0, 0],
+    [0, 0, 1, 0, 1, 0],
+  ];
+  const columns = (places: readonly number[]) => [
+    ['text', ...places.map((k) => six[k])].join(','),
+    ...texts.map((text, i) => [text, ...places.map((k) => values[i][k])].join(',')),
+  ];
+
+  it('are judged by those that have columns, as they are among all', async () => {
+    const all = await judged(write('six.csv', ...columns([0, 1, 2, 3, 4, 5])));
+    expect([all.names, all.stderr]).toEqual([six, expect.not.stringContaining('not judged')]);
+    const some = await judged(write('three.csv', ...columns([2, 5, 0])));
+    expect(some.stderr).toContain('The data says nothing of severe, threat, insult: they are not judged.');
+    expect(some.labels).toEqual(all.labels.filter(({ label }) => ['toxic', 'obscene', 'hate'].includes(label)));
+    const one = await judged(write('one-label.csv', ...columns([2])));
+    expect(one.labels).toEqual(all.labels.filter(({ label }) => label === 'obscene'));
+    const errors = work.path('three-errors.csv');
+    await judged(work.path('three.csv'), '--errors', errors);
+    expect(readFileSync(errors, 'utf8')).not.toMatch(/severe|threat|insult/);
+  });
+
+  it('are judged by all where samples list those that apply, which is said', async () => {
+    const lines = texts.map((text, i) =>
+      JSON.stringify({ text, labels: six.filter((name, k) => values[i][k] === 1 && name !== 'insult') }),
+    );
+    const lists = await judged(write('lists.jsonl', ...lines));
+    expect(lists.names).toEqual(six);
+    expect(lists.stderr).toContain('The data never names insult:');
+    expect(lists.stderr).toContain('taken to apply');
+  });
+
+  it('of lists of 0 and 1 are those at their places', async () => {
+    const all = await judged(work.path('six.csv'));
+    for (const valueOf of [Number, Boolean] as readonly ((value: number) => unknown)[]) {
+      const lines = texts.map((text, i) => JSON.stringify({ text, labels: values[i].map((value) => valueOf(value)) }));
+      const places = await judged(write('places.jsonl', ...lines));
+      expect(places.labels).toEqual(all.labels);
+      expect(places.stderr).toContain('LABEL_0 is toxic, LABEL_1 is severe');
+    }
+    const short = write('short.jsonl', '{"text": "a", "labels": [0, 1]}', '{"text": "b", "labels": [1, 1]}');
+    expect((await slim(evaluate('toxic', short))).stderr).toContain('2 labels without names, the model has 6');
+  });
+
+  it('take several columns for one, and leave others out, as --labels says', async () => {
+    const labels = write('toxic.json', '{"rude": "toxic", "severe": "toxic", "spam": null}');
+    const lines = ['text,rude,severe,spam', 'a good film,0,1,1', 'a bad film,1,1,0', 'a dull story,0,0,1'];
+    const { labels: told, stderr } = await judged(write('rude.csv', ...lines), '--labels', labels);
+    expect(told).toMatchObject([{ label: 'toxic', support: 2 }]);
+    expect(stderr).toContain('Left out, as --labels says: spam.');
+  });
+
+  it('that a run was trained with by name may be some of those that the data has', async () => {
+    const data = write('named.csv', 'text,toxic,hate', ...texts.map((text, i) => `${text},${i % 2},${i > 1 ? 1 : 0}`));
+    const run = work.path('named');
+    const finetune = ['finetune', '--model', 'bert-pico', '--vocabulary-size', '300', '--steps', '1', '--threads', '1'];
+    const flags = ['--label-column', 'toxic', '--label-column', 'hate', '--out', run];
+    await slimJson([...finetune, '--data', data, ...flags]);
+    const only = write('only.csv', 'text,toxic,other', 'a good film,1,5', 'a bad film,0,6');
+    const { code, stderr } = await slim(['evaluate', run, '--data', only, '--threads', '1']);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('The data says nothing of hate: it is not judged.')]);
+    const asked = await slim(['evaluate', run, '--data', only, '--label-column', 'hate', '--label-column', 'toxic']);
+    expect(asked.stderr).toContain('--label-column hate: ');
+  });
+});
+
+describe('classes of other names', () => {
+  const stars = ['a good film,5', 'a bad film,1', 'a dull story,2', 'a warm story,4', 'so so,3', 'so,3'];
+
+  it('are several of one, or left out, as --labels says', async () => {
+    const data = write('stars.csv', 'text,stars', ...stars);
+    const labels = write('stars.json', '{"1": "negative", "2": 0, "3": null, "4": "positive", "5": 1, "6": 1}');
+    const { stdout, stderr } = await slim(evaluate('binary', data, '--labels', labels, '--json'));
+    const same = write(
+      'same.csv',
+      'text,label',
+      ...stars.slice(0, 4).map((line) => line.replace(/[45]$/, 'positive').replace(/[12]$/, 'negative')),
+    );
+    expect(JSON.parse(stdout)).toEqual(await slimJson(evaluate('binary', same)));
+    expect(stderr).toContain('Left out, as --labels says: 2 samples of 3.');
+    expect(stderr).toContain('--labels names what the data does not have: 6. The data has 1, 2, 3, 4, 5.');
+  });
+
+  it('leave out pictures, too, with their files', async () => {
+    await writePictures(work.path('more'), { train: 2, val: 2, labels: ['dark', 'grey', 'light', 'junk'] });
+    const labels = write('junk.json', '{"junk": null}');
+    const errors = work.path('junk.csv');
+    const all = evaluate('pictures', work.path('more'), '--labels', labels, '--part', 'all', '--errors', errors);
+    const result = await slimJson(all);
+    await writePictures(work.path('less'), { train: 2, val: 2 });
+    expect(result).toEqual(await slimJson(evaluate('pictures', work.path('less'), '--part', 'all')));
+    for (const line of readFileSync(errors, 'utf8').trim().split('\n').slice(1)) {
+      const [file, label] = line.split(',');
+      expect(file).toContain(`/${label}/`);
+    }
+  });
+
+  it('are left out where a model is trained, too', async () => {
+    const data = write(
+      'train.csv',
+      'text,label',
+      ...['x', 'y'].flatMap((end) =>
+        ['a good film,positive', 'a bad film,negative', 'so so,junk'].map((line) => line.replace(',', ` ${end},`)),
+      ),
+    );
+    const labels = write('train.json', '{"junk": null}');
+    const args = [
+      'train',
+      '--model',
+      work.path('binary'),
+      '--data',
+      data,
+      '--rank',
+      '2',
+      '--steps',
+      '1',
+      '--threads',
+      '1',
+    ];
+    const { code, stderr } = await slim([...args, '--labels', labels, '--out', work.path('student')]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('Left out, as --labels says: 2 samples of junk.')]);
+    expect(stderr).toContain(
+      '2 classes, each with its samples to train on + to judge by: negative 1 + 1, positive 1 + 1.',
+    );
+  });
+
+  it('that all are left out leave nothing to judge by', async () => {
+    const labels = write('none.json', '{"1": null, "2": null, "3": null, "4": null, "5": null}');
+    const { code, stderr } = await slim(evaluate('binary', work.path('stars.csv'), '--labels', labels));
+    expect([code, stderr]).toEqual([1, expect.stringContaining('is left to judge by')]);
+  });
+
+  it('are true and false of JSON lines and of CSV, as they are 0 and 1', async () => {
+    const lines = (yes: string, no: string) => [
+      'text,label',
+      `a good film,${yes}`,
+      `a bad film,${no}`,
+      `a dull story,${no}`,
+    ];
+    const numbered = await slimJson(evaluate('binary', write('01.csv', ...lines('1', '0'))));
+    expect(await slimJson(evaluate('binary', write('truth.csv', ...lines('True', 'False'))))).toEqual(numbered);
+    const rows = [true, false, false].map((label, i) =>
+      JSON.stringify({ text: ['a good film', 'a bad film', 'a dull story'][i], label }),
+    );
+    expect(await slimJson(evaluate('binary', write('truth.jsonl', ...rows)))).toEqual(numbered);
+  });
+});
+
 describe('words', () => {
   it('are of one where there is one', async () => {
     const one = write('one.csv', 'text,label', 'a good film,positive');

@@ -12,6 +12,7 @@ import { contentDigest, duplicateNotices } from '../duplicates.ts';
 import type { DatasetOptions } from '../split.ts';
 import type { Target } from '../target.ts';
 import { type Columns, chooseColumns, namesLabel, type TextColumns } from './columns.ts';
+import { separatorHint } from './label-separators.ts';
 import { decision, inOrder, type LabelReader, MAX_LABELS, problemIn, type RawLabel, surveyLabels } from './labels.ts';
 import { type JudgingPart, type TextClass, type TextLayout, textLayout } from './layout.ts';
 import { short, type TableFile } from './rows.ts';
@@ -22,6 +23,7 @@ import {
   type LabelledText,
   labelOf,
   namesOfFiles,
+  shown,
   type TextSource,
   tableSource,
 } from './source.ts';
@@ -54,6 +56,8 @@ export interface TextDataset {
    */
   readonly labels: readonly string[];
   readonly problemType: ProblemType;
+  /** Whether each of several labels has a column of its own: nothing is known of a label that has none. */
+  readonly hasColumns: boolean;
   readonly train: TextRows;
   readonly test: TextRows;
   /** Rows left out (--skip-bad). */
@@ -78,13 +82,19 @@ export async function openTexts(path: string, options: TextDatasetOptions): Prom
 
 /** Opens texts that were found at a path. UserErrors name file and row. */
 export async function openLaidOut(path: string, layout: TextLayout, options: TextDatasetOptions): Promise<TextDataset> {
-  const { train: source, test: testSource, judging, notices, columns } = await sourcesOf(layout, options);
+  const sources = await sourcesOf(layout, options);
+  const { train: source, test: testSource, judging, columns, isBinary } = sources;
 
-  const survey = surveyLabels({ task: options.task, columns, order: await source.order() });
+  const survey = surveyLabels({
+    task: options.task ?? (isBinary ? 'multi_label_classification' : undefined),
+    columns,
+    order: await source.order(),
+  });
   const train = await scan(source, (label, where) => survey.add(label, where), options, testSource === null ? 1 : 0.5);
   if (train.size === 0) throw new UserError(`${path} has no rows`, 'Expected rows of a text and a label.');
   const reader = survey.reader(path);
-  const { labels, problemType } = reader;
+  const notices = [...sources.notices, ...reader.notices];
+  const { labels, problemType, hasColumns } = reader;
   const isWhole = testSource === null && judgesWhole(options.judging, train.digest);
   if (labels.length < (problemType === 'single_label_classification' && !isWhole ? 2 : 1)) {
     const found = labels.length === 0 ? 'no labels' : `one label only (${short(labels[0])})`;
@@ -103,6 +113,7 @@ export async function openLaidOut(path: string, layout: TextLayout, options: Tex
     name: path,
     labels,
     problemType,
+    hasColumns,
     ...parts,
   });
   if (isWhole)
@@ -126,7 +137,7 @@ export async function openLaidOut(path: string, layout: TextLayout, options: Tex
     if (judges.size === 0)
       throw new UserError(
         `${path} has as many labels as rows (${held.length}), so none can be held out`,
-        'Does another column hold the label? Say which: --label-column NAME.',
+        `Does another column hold the label? Say which: --label-column NAME.${separatorHint(labels)}`,
       );
     return dataset({
       skipped: train.skipped,
@@ -181,6 +192,8 @@ interface Sources {
   readonly judging: string | null;
   /** That hold labels. */
   readonly columns: readonly string[];
+  /** Whether these were found for their 0 and 1. */
+  readonly isBinary: boolean;
   readonly notices: readonly string[];
 }
 
@@ -201,18 +214,19 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
       test: layout.test && sourceOf(layout.test),
       judging: layout.judging,
       columns: [],
+      isBinary: false,
       notices: layout.left.length === 0 ? [] : [`${layout.left.join(' and ')}: texts without labels are left out.`],
     };
   }
   const { train, left } = layout;
-  const columns = chooseColumns(train[0].path, await train[0].columns(), {
-    ...options,
-    labelColumn: options.labelColumn ?? (await binaryColumns(train[0], options)),
-  });
+  const asked = await askedColumns(train[0], options);
+  const binary = asked === undefined ? await binaryColumns(train[0], options) : undefined;
+  const columns = chooseColumns(train[0].path, await train[0].columns(), { ...options, labelColumn: asked ?? binary });
   const guessed = options.textColumn === undefined || options.labelColumn === undefined;
   const { test, unlabelled } = await judgingFiles(layout.tests, columns);
   return {
     columns: columns.labels,
+    isBinary: binary !== undefined,
     train: tableSource(await withColumns(train, columns), columns, options.labelSeparator),
     judging: test && namesOfFiles(test),
     test: test && tableSource(await withColumns(test, columns), columns, options.labelSeparator),
@@ -235,24 +249,50 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
 /** So many rows tell which columns hold 0 and 1. */
 const ROWS_FOR_COLUMNS = 100;
 
+/** The label columns that are asked for; of a model that is judged those that the data has. */
+async function askedColumns(
+  file: TableFile,
+  { labelColumn, judging }: TextDatasetOptions,
+): Promise<string | readonly string[] | undefined> {
+  if (labelColumn === undefined || typeof labelColumn === 'string' || judging?.mayLackLabels !== true)
+    return labelColumn;
+  const there = await file.columns();
+  const found = labelColumn.filter((name) => there.includes(name));
+  return found.length === 0 ? labelColumn : found;
+}
+
 /**
  * Where no column has a usual name: those, two or more, that hold nothing but 0 and 1, or true and false,
- * each a label of its own.
+ * each a label of its own. UserError where most of a column's rows do, but not all.
  */
 async function binaryColumns(
   file: TableFile,
-  { textColumn, textPairColumn }: TextColumns,
+  { textColumn, textPairColumn, skipBad = false }: TextDatasetOptions,
 ): Promise<readonly string[] | undefined> {
   const names = (await file.columns()).filter((name) => name !== textColumn && name !== textPairColumn);
   if (namesLabel(names)) return undefined;
-  const binary = new Set(names);
+  const decided = new Map(names.map((name) => [name, 0]));
+  const others = new Map<string, { readonly place: string; readonly found: string }>();
   let looked = 0;
   for await (const row of file.rows(names)) {
-    if ('cells' in row)
-      for (const name of binary) if (decision(labelOf(row.cells[name], null) ?? '') === null) binary.delete(name);
-    if (++looked >= ROWS_FOR_COLUMNS || binary.size < 2) break;
+    if (!('cells' in row)) continue;
+    for (const name of names) {
+      const cell = row.cells[name];
+      if (decision(labelOf(cell, null) ?? '') !== null) decided.set(name, decided.get(name)! + 1);
+      else if (!others.has(name)) others.set(name, { place: row.place, found: shown(cell) });
+    }
+    if (++looked >= ROWS_FOR_COLUMNS) break;
   }
-  return looked > 0 && binary.size >= 2 ? [...binary] : undefined;
+  const binary = names.filter((name) => 2 * decided.get(name)! > looked);
+  if (binary.length < 2) return undefined;
+  const spoiled = binary.find((name) => others.has(name));
+  if (spoiled !== undefined && !skipBad)
+    throw badRow(
+      `${file.path}, ${others.get(spoiled)!.place}`,
+      `expected 0 or 1 in ${spoiled}, as most of its rows have, got ${others.get(spoiled)!.found}`,
+      'Name the columns that hold labels: --label-column A --label-column B.',
+    );
+  return binary;
 }
 
 /** So many rows of a file tell whether it has labels. */

@@ -61,12 +61,12 @@ describe.each(Object.keys(cases) as ProblemType[])('%s', (problemType) => {
 });
 
 describe('what has no answer', () => {
-  it('is null for a correlation with what does not vary, and 0 in the score', () => {
+  it('is null for a correlation with what does not vary, in the score, too', () => {
     const still = { logits: [[1], [2], [3]], targets: [[5], [5], [5]] };
     expect(metricsOf('regression', still)).toMatchObject({ pearson: null, spearman: null });
     const scorer = createScorer('regression');
     still.logits.forEach((row, i) => scorer.add(row, Float32Array.from(still.targets[i])));
-    expect(scorer.score()).toEqual({ pearson: 0, samples: 3 });
+    expect(scorer.score()).toEqual({ pearson: null, samples: 3 });
   });
 
   it('is null for the average precision of labels that no sample has', () => {
