@@ -265,8 +265,8 @@ export interface DataFlags extends SplitFlags {
 const QUIET_MS = 2000;
 
 /**
- * The data set that the flags name; with `judging` one that is to judge a model; for one that `takes` that kind. Tells how far it is where counting its
- * rows takes long.
+ * The data set that the flags name; with `judging` one that is to judge a model, and `takes` what that takes. Tells how
+ * far it is where counting its rows takes long.
  */
 export async function openData(
   path: string,

@@ -3,7 +3,7 @@
 import type { BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Dataset } from '../data/dataset.ts';
+import type { Dataset, Split } from '../data/dataset.ts';
 import type { TextRows } from '../data/text/dataset.ts';
 import { usageError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
@@ -53,38 +53,48 @@ export interface WrongSample extends WrongAnswer {
 }
 
 /**
- * CSV with a header: the picture's file, or the text (and its second half), label, predicted, score; worst first, as
- * they come. Texts are read again for it.
+ * CSV with a header, worst first, as they come: the picture's file, or the text's place in the data and the text (and its
+ * second half); label, predicted, most_wrong where there are several labels or numbers, and score, which is error where
+ * they are numbers. Texts are read again for it.
  */
 export async function errorsCsv(data: Dataset, wrong: readonly WrongSample[]): Promise<string> {
   const inputs = data.kind === 'text' ? await textsOf(data, wrong) : filesOf(data, wrong);
-  const hasPair = data.kind === 'text' && inputs.some((cells) => cells.length > 1);
-  const names = data.kind === 'image' ? ['file'] : hasPair ? ['text', 'text_pair'] : ['text'];
-  const { header, line } = csvLines([...names, 'label', 'predicted', 'score']);
-  const rows = wrong.map(({ label, predicted, score }, i) => {
-    const input = Object.fromEntries(names.map((name, k) => [name, inputs[i][k]]));
-    return line({ ...input, label, predicted, score: score.toFixed(6) });
-  });
+  const score = data.problemType === 'regression' ? 'error' : 'score';
+  const pair = inputs.some((cells) => 'text_pair' in cells) ? ['text_pair'] : [];
+  const names = data.kind === 'image' ? ['file'] : ['place', 'text', ...pair];
+  const isSeveral = data.problemType !== 'single_label_classification' && data.labels.length > 1;
+  const several = isSeveral ? ['most_wrong'] : [];
+  const { header, line } = csvLines([...names, 'label', 'predicted', ...several, score]);
+  const rows = wrong.map(({ label, predicted, mostWrong, score: value }, i) =>
+    line({ ...inputs[i], label, predicted, most_wrong: mostWrong, [score]: value.toFixed(6) }),
+  );
   return header + rows.join('');
 }
 
-function filesOf(data: Extract<Dataset, { kind: 'image' }>, wrong: readonly WrongSample[]): string[][] {
-  // Pictures that are no files are told by their place.
-  return wrong.map(({ part, row }) => [data[part].files?.paths[row] ?? `${part} ${row}`]);
+type Cells = Readonly<Record<string, string>>;
+
+function filesOf(data: Extract<Dataset, { kind: 'image' }>, wrong: readonly WrongSample[]): readonly Cells[] {
+  return wrong.map(({ part, row }) => ({ file: fileOf(data[part], row) ?? `${part} ${row}` }));
+}
+
+/** Of a file, or in a table; null where pictures are drawn or lie in records, and are told by their number. */
+function fileOf(split: Split, row: number): string | null {
+  const source = split.source(row);
+  return split.files?.paths[row] ?? (source.kind === 'packed' ? source.path : null);
 }
 
 async function textsOf(
   data: Record<'train' | 'test', TextRows>,
   wrong: readonly WrongSample[],
-): Promise<readonly string[][]> {
-  const found: string[][] = new Array(wrong.length);
+): Promise<readonly Cells[]> {
+  const found: Cells[] = new Array(wrong.length);
   for (const part of ['train', 'test'] as const) {
     const places = new Map(wrong.flatMap((one, i) => (one.part === part ? [[one.row, i] as const] : [])));
     if (places.size === 0) continue;
     let row = 0;
-    for await (const { text, pair } of data[part].rows()) {
+    for await (const { where, text, pair } of data[part].rows()) {
       const place = places.get(row++);
-      if (place !== undefined) found[place] = pair === null ? [text] : [text, pair];
+      if (place !== undefined) found[place] = { place: where, text, ...(pair === null ? {} : { text_pair: pair }) };
     }
   }
   return found;

@@ -36,7 +36,7 @@ import { labelledBy, readLabels } from '../pretrained/labels-file.ts';
 import { compileForward, type EvaluateOptions, evaluateForward, type Judged } from '../train/evaluate.ts';
 import { evaluateArtifact } from '../train/evaluate-artifact.ts';
 import { createMetering, type Metrics } from '../train/metrics/metrics.ts';
-import { worstAnswers } from '../train/metrics/worst.ts';
+import { byWrongness, worstAnswers } from '../train/metrics/worst.ts';
 import { packTrained } from '../train/pack-trained.ts';
 import { artifactPreparation, expectProblemType, preparationOf } from '../train/preparation.ts';
 import { floatTensors, loadTrainedModel, partsOf, type TrainedModel, weightSpecs } from '../train/trained-model.ts';
@@ -130,7 +130,7 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
     wrong.push(...(worst?.answers() ?? []).map((answer) => ({ part, ...answer })));
   }
   if (flags.errors !== undefined) {
-    const most = wrong.sort((a, b) => b.score - a.score).slice(0, MOST_ERRORS);
+    const most = wrong.sort(byWrongness).slice(0, MOST_ERRORS);
     await writeFileAtomic(flags.errors, await errorsCsv(data, most));
   }
   return { ...metering.metrics(), samples, skipped: data.skipped };

@@ -18,7 +18,7 @@ import {
   resolveFlags,
   type SplitFlags,
 } from '../args.ts';
-import { type ClassCount, classCounts } from '../data/class-report.ts';
+import { type ClassCount, labelCounts } from '../data/class-report.ts';
 import type { Dataset, PictureDataset } from '../data/dataset.ts';
 import type { TextDataset } from '../data/text/dataset.ts';
 import { createEngine } from '../engines/create.ts';
@@ -93,7 +93,7 @@ export interface FinetuneResult extends Score {
   /** How much of the steps' time was spent waiting for data, 0 to 1. */
   readonly dataShare: number;
   readonly skipped: number;
-  /** The classes with their samples. */
+  /** The classes, or labels, with their samples; none of numbers. */
   readonly classes: readonly ClassCount[];
 }
 
@@ -200,7 +200,14 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
       await saveCheckpoint(run.folder, checkpoint, tensors);
       const accuracy: StageAccuracy[] = [{ stage: 'teacher', ...evaluation }];
       return {
-        result: { run: run.folder, ...evaluation, steps, dataShare, skipped: data.skipped, classes: classCounts(data) },
+        result: {
+          run: run.folder,
+          ...evaluation,
+          steps,
+          dataShare,
+          skipped: data.skipped,
+          classes: labelCounts(data, { train, test }),
+        },
         accuracy,
         steps,
       };

@@ -21,7 +21,7 @@ import {
   type SplitFlags,
 } from '../args.ts';
 import { storedTensors } from '../compress/stored-tensors.ts';
-import { type ClassCount, classCounts } from '../data/class-report.ts';
+import { type ClassCount, labelCounts } from '../data/class-report.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { expectKind, prepareSamples } from '../data/prepare.ts';
 import type { Samples } from '../data/samples.ts';
@@ -103,7 +103,7 @@ export interface TrainResult extends Score, TeacherScore {
   /** How much of the steps' time was spent waiting for data, 0 to 1. */
   readonly dataShare: number;
   readonly skipped: number;
-  /** The classes with their samples. */
+  /** The classes, or labels, with their samples; none of numbers. */
   readonly classes: readonly ClassCount[];
 }
 
@@ -301,7 +301,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
           steps,
           dataShare,
           skipped: data.skipped,
-          classes: classCounts(data),
+          classes: labelCounts(data, { train, test }),
         },
         accuracy: [
           { stage: 'teacher', ...(unpruned ?? before) },

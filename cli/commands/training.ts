@@ -14,7 +14,7 @@ import {
   type SplitFlags,
 } from '../args.ts';
 import { parseAugment } from '../data/augment.ts';
-import { classCounts, classNotices } from '../data/class-report.ts';
+import { labelNotices } from '../data/class-report.ts';
 import type { TrainedOn } from '../data/contents.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { batchCount } from '../data/pass.ts';
@@ -131,7 +131,7 @@ export async function withTrainingSamples<R>(
     progress.end();
     const notices = [
       ...data.notices,
-      ...classNotices(classCounts(data)),
+      ...labelNotices(data, { train: prepared[0], test: prepared[1] }),
       ...prepared.flatMap((samples) => samples.notices),
     ];
     // What is said of both parts is said once.

@@ -210,7 +210,8 @@ function nestedNotices({ nested }: Place): readonly string[] {
   const count = [...nested.values()].reduce((sum, one) => sum + one, 0);
   const [first] = nested.keys();
   return [
-    `${counted(count, 'picture')} ${plural(count, 'lies', 'lie')} in ${nested.size === 1 ? 'a folder' : `${nested.size} folders`} below their class's ` +
+    `${counted(count, 'picture')} ${plural(count, 'lies', 'lie')} in ` +
+      `${nested.size === 1 ? 'a folder' : `${nested.size} folders`} below their class's ` +
       `(${first}${nested.size > 1 ? ' ...' : ''}) and ${plural(count, 'is', 'are')} of that class.`,
   ];
 }

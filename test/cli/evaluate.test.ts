@@ -63,6 +63,22 @@ describe('--errors', () => {
     expect(readFileSync(data, 'utf8')).toBe(`${lines.join('\n')}\n`);
   });
 
+  it('tells where each sample stands, and of numbers the error', async () => {
+    const data = write('numbers.csv', 'text,score', 'a good film,1000.5', 'a bad film,-3000.25', 'a dull story,0.5');
+    const errors = work.path('number-errors.csv');
+    await slimJson(evaluate('number', data, '--errors', errors));
+    const [header, ...rows] = readFileSync(errors, 'utf8').trim().split('\n');
+    expect(header).toBe('place,text,label,predicted,error');
+    const cells = rows.map((row) => /^"(.*), (line \d)",(.*),(.*),(.*),(.*)$/.exec(row)!.slice(1));
+    expect(cells.map(([file, line, text]) => [file, line, text])).toEqual([
+      [data, 'line 3', 'a bad film'],
+      [data, 'line 2', 'a good film'],
+      [data, 'line 4', 'a dull story'],
+    ]);
+    for (const [, , , label, predicted, error] of cells)
+      expect(Number(error)).toBeCloseTo(Number(predicted) - Number(label), 3);
+  });
+
   it('is CSV, in a file', async () => {
     const data = write('reviews.csv', ...lines);
     for (const name of ['x.parquet', 'x.jsonl', 'x', 'x.csv.gz'])
@@ -262,6 +278,36 @@ describe('classes of other names', () => {
       JSON.stringify({ text: ['a good film', 'a bad film', 'a dull story'][i], label }),
     );
     expect(await slimJson(evaluate('binary', write('truth.jsonl', ...rows)))).toEqual(numbered);
+  });
+});
+
+describe('a truth that does not vary', () => {
+  it('has no correlation, in training as in evaluation', async () => {
+    const data = write('still.csv', 'text,score', ...['a', 'b', 'c', 'd', 'e'].map((word) => `a ${word} film,0.5`));
+    const { code, stdout, stderr } = await slim([
+      ...[
+        'finetune',
+        '--model',
+        work.path('number'),
+        '--data',
+        data,
+        '--steps',
+        '1',
+        '--threads',
+        '1',
+        '--select',
+        'best',
+      ],
+      ...['--out', work.path('still')],
+    ]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('fine-tuned: Pearson undefined on 1 sample')]);
+    expect(stderr).toContain('Pearson undefined');
+    const run = JSON.parse(readFileSync(work.path('still', 'run.json'), 'utf8')) as { accuracy: unknown };
+    expect(run.accuracy).toEqual([{ stage: 'teacher', pearson: null, samples: 1 }]);
+    expect(await slimJson(evaluate('still', data))).toMatchObject({ pearson: null });
+    await slimJson(['pack', work.path('still'), '--out', work.path('still.slim')]);
+    expect((await slim(['inspect', work.path('still.slim')])).stdout).toMatch(/teacher +undefined +1/);
+    expect((await slim(['bench', 'agreement', '--model', work.path('still'), '--data', data])).code).toBe(0);
   });
 });
 

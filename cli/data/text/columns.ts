@@ -225,7 +225,7 @@ function labelsAmong(columns: readonly string[], text?: string, pair?: string): 
 
 /** What numbers, names or dates rows, and says nothing of them. */
 const TELLS_APART =
-  /^(|unnamed.*)$|(^|\b)(id|ids|idx|index|uuid|guid|key|row|nr|no|number|date|time|timestamp|url|link|file|filename|path|name|author|user|username|source)$/;
+  /^(unnamed.*)?$|\b(ids?|idx|index|uuid|guid|key|row|nr|no|number|date|time(stamp)?|url|link|file(name)?|path|(user)?name|author|user|source)$/;
 
 function pairAmong(columns: readonly string[]): { readonly text: string; readonly pair: string } | null {
   for (const names of PAIRS) {

@@ -30,6 +30,8 @@ import {
 
 /** A sample. */
 export interface TextRow {
+  /** File and line or row. */
+  readonly where: string;
   readonly text: string;
   /** The second half, such as a hypothesis; null where there is none. */
   readonly pair: string | null;
@@ -398,7 +400,7 @@ async function* readable(
     const problem = problemIn(label);
     if (problem === null) {
       const { text, pair } = found as LabelledText;
-      yield { text, pair, label: label as Target };
+      yield { where: found.where, text, pair, label: label as Target };
     } else if (!skipBad) throw badRow(found.where, problem);
   }
 }
