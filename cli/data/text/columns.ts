@@ -206,8 +206,7 @@ export function chooseLabelColumn(
 ): string {
   if (labelColumn !== undefined && !columns.includes(labelColumn))
     throw new UserError(`--label-column ${labelColumn}: ${knownColumns(path, columns)}`, 'Name one of them.');
-  const label =
-    labelColumn ?? named(LABELS, among) ?? (among.length === 1 && !TELLS_APART.test(words(among[0])) ? among[0] : null);
+  const label = labelColumn ?? named(LABELS, among) ?? (among.length === 1 && !isAside(among[0]) ? among[0] : null);
   if (label !== null) return label;
   throw new UserError(
     `${knownColumns(path, columns)}, none of which looks like a label`,
@@ -224,8 +223,15 @@ function labelsAmong(columns: readonly string[], text?: string, pair?: string): 
 }
 
 /** What numbers, names or dates rows, and says nothing of them. */
-const TELLS_APART =
-  /^(unnamed.*)?$|\b(ids?|idx|index|uuid|guid|key|row|nr|no|number|date|time(stamp)?|url|link|file(name)?|path|(user)?name|author|user|source)$/;
+const ASIDE =
+  'id ids idx index uuid guid key row nr no number date time timestamp url link file filename path name author user ' +
+  'username source';
+
+/** Whether a column has such a name, as user_id, or none. */
+function isAside(column: string): boolean {
+  const name = words(column);
+  return name === '' || name.startsWith('unnamed') || ASIDE.split(' ').includes(name.split(' ').at(-1)!);
+}
 
 function pairAmong(columns: readonly string[]): { readonly text: string; readonly pair: string } | null {
   for (const names of PAIRS) {
