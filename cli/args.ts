@@ -1,8 +1,7 @@
 /** Flags that several commands share, what their values may be, and the config file beneath them. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CacheOptions } from './data/cache/cached-split.ts';
-import type { Judging } from './data/contents.ts';
-import { type Dataset, openDataset } from './data/dataset.ts';
+import { type Dataset, type DatasetOptions, openDataset } from './data/dataset.ts';
 import { DEVICES } from './engines/create.ts';
 import { ENGINES } from './engines/engine.ts';
 import { PRECISIONS } from './engines/precision.ts';
@@ -266,14 +265,14 @@ export interface DataFlags extends SplitFlags {
 const QUIET_MS = 2000;
 
 /**
- * The data set that the flags name; with `judging` one that is to judge a model. Tells how far it is where counting its
- * rows takes long.
+ * The data set that the flags name; with `judging` one that is to judge a model, and `takes` what that takes. Tells how
+ * far it is where counting its rows takes long.
  */
 export async function openData(
   path: string,
   { splitSeed, skipBad, validationFraction, textColumn, textPairColumn, labelColumn, labelSeparator, task }: DataFlags,
   { stderr, signal }: Io,
-  judging?: Judging,
+  { judging, takes }: Pick<DatasetOptions, 'judging' | 'takes'> = {},
 ): Promise<Dataset> {
   const progress = createProgress(stderr, 'data');
   const began = performance.now();
@@ -292,6 +291,7 @@ export async function openData(
       labelSeparator,
       task: task && TASKS[task],
       judging,
+      takes,
       onRead,
     });
   } finally {

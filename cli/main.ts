@@ -34,8 +34,8 @@ const DESCRIPTION = `Turns a pre-trained transformer into a small one that runs 
   slim serve    model.slim --port 8080
   slim deploy   model.slim --to lambda --name cats
 
-MODEL is a Hugging Face folder or name, or a preset; DATA a folder of pictures, or texts as
-.jsonl, .csv, .tsv, .parquet or folders of .txt. Try it without data: slim demo`;
+MODEL is a Hugging Face folder or name, or a preset; DATA a folder of pictures,
+or texts as .jsonl, .csv, .tsv, .parquet or folders of .txt. Without data: slim demo`;
 
 const EPILOGUE = `
 slim help COMMAND tells more. Results go to stdout, progress to stderr.

@@ -8,7 +8,7 @@ import { targetOf } from '../data/target.ts';
 import type { Engine } from '../engines/engine.ts';
 import { builtKernels } from '../io/assets.ts';
 import { uploadBatch } from '../train/batch-inputs.ts';
-import { compileForward, createJudge, evaluationBatch } from '../train/evaluate.ts';
+import { compileForward, createJudge, evaluationBatch, type Outputs } from '../train/evaluate.ts';
 import { share } from '../train/metrics/rates.ts';
 import { packTrained, quantize } from '../train/pack-trained.ts';
 import { argmax, createScorer } from '../train/scorer.ts';
@@ -17,7 +17,7 @@ import { uploadTensors } from '../train/trained-tensors.ts';
 
 /** Both models' scores, under their metric's name: `accuracy`, `microF1`, `pearson`. */
 type BothScores = {
-  readonly [M in keyof Omit<Score, 'samples'>]: { readonly f32: number; readonly int8: number } | null;
+  readonly [M in keyof Omit<Score, 'samples'>]: { readonly f32: number | null; readonly int8: number | null } | null;
 };
 
 /** What `benchAgreement` found, over all samples of all splits together. */
@@ -25,17 +25,17 @@ export interface Agreement extends BothScores {
   readonly samples: number;
   /**
    * Of one label: the share of samples for which both have the same largest logit. Of any number of labels: for which both
-   * give the same labels. Of numbers: Pearson's correlation of what both say.
+   * give the same labels. Of numbers: Pearson's correlation of what both say, null where it does not vary.
    */
-  readonly agreement: number;
+  readonly agreement: number | null;
   /** Of the int8 artifact. */
   readonly bytes: number;
 }
 
 /** How labels are compared, and who is told of the progress, in batches. */
 export interface AgreementOptions {
-  /** Label in the data → label in the model, by their indices; null where they have nothing in common. */
-  readonly outputOf: readonly number[] | null;
+  /** How the data's labels are the model's; null where they have nothing in common. */
+  readonly outputs: Outputs | null;
   readonly onBatch?: (done: number, total: number) => void;
 }
 
@@ -44,17 +44,17 @@ export async function benchAgreement(
   trained: TrainedModel,
   splits: readonly Samples[],
   engine: Engine,
-  { outputOf, onBatch }: AgreementOptions,
+  { outputs, onBatch }: AgreementOptions,
 ): Promise<Agreement> {
   const artifact = await readArtifact(await packTrained(quantize(trained)));
   const runtime = createRuntime(artifact, await builtKernels());
   const forward = compileForward(engine, trained, partsOf(trained));
   const weights = uploadTensors(engine, weightSpecs(trained.model, trained.compression), floatTensors(trained.stored));
-  const { labels: outputs, problemType } = trained.config;
+  const { labels: known, problemType } = trained.config;
   const batchSize = evaluationBatch(engine);
   const total = splits.reduce((sum, { size }) => sum + batchCount(size, { batchSize }), 0);
   const both = createComparison(problemType);
-  const judges = { f32: createJudge({ problemType, outputOf }), int8: createJudge({ problemType, outputOf }) };
+  const judges = { f32: createJudge({ problemType, outputs }), int8: createJudge({ problemType, outputs }) };
   let done = 0;
   for (const split of splits) {
     for await (const { inputs, tokens, sample, labels, size, rows } of split.batches({ batchSize, seed: 0 })) {
@@ -62,7 +62,7 @@ export async function benchAgreement(
       const { logits } = await (await forward.at(tokens)).run({ ...weights, ...uploaded });
       const values = (await logits.read()) as Float32Array;
       for (let i = 0; i < size; i++) {
-        const f32 = values.subarray(i * outputs.length, (i + 1) * outputs.length);
+        const f32 = values.subarray(i * known.length, (i + 1) * known.length);
         const int8 = runtime.infer(sample(i));
         const target = targetOf(labels, i, batchSize);
         judges.f32.add(f32, target, rows[i]);
@@ -79,7 +79,7 @@ export async function benchAgreement(
   return {
     samples: both.samples(),
     agreement: both.agreement(),
-    [metric]: outputOf && { f32, int8 },
+    [metric]: outputs && { f32, int8 },
     bytes: artifact.fileBytes,
   };
 }
@@ -88,7 +88,7 @@ export async function benchAgreement(
 function createComparison(problemType: ProblemType): {
   add(f32: Float32Array, int8: Float32Array): void;
   samples(): number;
-  agreement(): number;
+  agreement(): number | null;
 } {
   if (problemType === 'multi_label_classification') {
     let [samples, same] = [0, 0];

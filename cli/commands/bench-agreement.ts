@@ -16,12 +16,14 @@ import { createEngine } from '../engines/create.ts';
 import { UserError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
-import { findOutputs, matchOutputs, readLabels } from '../pretrained/class-match.ts';
+import { counted } from '../io/words.ts';
+import { findOutputs, matchOutputs } from '../pretrained/class-match.ts';
+import { readLabels } from '../pretrained/labels-file.ts';
 import { preparationOf } from '../train/preparation.ts';
 import { metricName, scoreValue } from '../train/score.ts';
 import { loadTrainedModel } from '../train/trained-model.ts';
 import { openJudgingData, PARTS, type Part, partsOfData } from './evaluate.ts';
-import { formatBytes, percent, printResult } from './result.ts';
+import { formatBytes, printResult } from './result.ts';
 
 interface AgreementFlags extends LabelsFlags, Partial<DataFlags> {
   readonly model?: string;
@@ -64,12 +66,12 @@ models for numbers the correlation of both. Their scores are told, too, where th
     // Of a model that knows none of the classes, agreement is told all the same.
     const match =
       knows || labels.length === data.labels.length
-        ? matchOutputs(trained.config, data, await readLabels(flags.labels))
+        ? matchOutputs(trained.config, data, await readLabels(flags.labels), { mayShare: true })
         : findOutputs(trained.config, data);
     const progress = createProgress(io.stderr, 'batch');
     for (const notice of match?.notices ?? []) progress.line(`note: ${notice}`);
     const result = await benchAgreement(trained, splits, await createEngine({ engine: 'onnx', device: 'cpu' }, io), {
-      outputOf: match?.indices ?? null,
+      outputs: match,
       onBatch(done, total) {
         throwIfInterrupted(io.signal);
         progress.update(done, total, 'compared');
@@ -81,14 +83,14 @@ models for numbers the correlation of both. Their scores are told, too, where th
     const { problemType } = trained.config;
     const { metric } = PROBLEMS[problemType];
     const both = result[metric];
-    const shown = (value: number): string => scoreValue({ [metric]: value, samples });
+    const shown = (value: number | null): string => scoreValue({ [metric]: value, samples });
     const scores = both
       ? `; ${metricName({ [metric]: both.f32, samples })} ${shown(both.f32)} in f32, ${shown(both.int8)} in int8`
       : '';
     const agrees =
       problemType === 'regression'
-        ? `correlates with the f32 model at ${agreement.toFixed(4)} on ${samples} samples`
-        : `agrees on ${percent(agreement)} of ${samples} samples`;
+        ? `correlates with the f32 model at ${shown(agreement)} on ${counted(samples, 'sample')}`
+        : `agrees on ${shown(agreement)} of ${counted(samples, 'sample')}`;
     printResult(
       io,
       flags.json,

@@ -1,8 +1,51 @@
 /** `slim evaluate --errors`: the samples that a model is most wrong about, as a table. */
-import type { Dataset } from '../data/dataset.ts';
+
+import type { BigIntStats } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Dataset, Split } from '../data/dataset.ts';
 import type { TextRows } from '../data/text/dataset.ts';
+import { usageError } from '../io/errors.ts';
+import { kindOf } from '../io/files.ts';
 import { csvLines } from '../predict/formats.ts';
 import type { WrongAnswer } from '../train/metrics/worst.ts';
+
+/**
+ * Usage error where a file of --errors is not named as CSV, is there already, or is one of the inputs or lies in it,
+ * whatever its name. Opens nothing; inputs that are absent are the caller's to tell.
+ */
+export async function expectErrorsFile(
+  path: string,
+  { overwrite = false }: { readonly overwrite?: boolean },
+  inputs: readonly (string | undefined)[],
+): Promise<void> {
+  if (!/\.csv$/i.test(path))
+    throw usageError(
+      `--errors ${path}: expected a name that ends with .csv`,
+      'The samples are written as CSV: --errors wrong.csv.',
+    );
+  const kind = await kindOf(path);
+  if (kind === 'absent') return;
+  if (kind === 'folder') throw usageError(`--errors ${path} is a folder`, 'Name a file in it: --errors DIR/wrong.csv.');
+  for (const input of inputs)
+    if (input !== undefined && (await holds(input, await stat(path, { bigint: true }))))
+      throw usageError(`--errors ${path} is what is read, or a part of it (${input})`, 'Name another file.');
+  if (!overwrite) throw usageError(`--errors ${path} is there already`, 'Name another, or replace it: --overwrite.');
+}
+
+/** Whether an input is this file, or a folder that holds it, by whatever name. */
+async function holds(input: string, file: BigIntStats): Promise<boolean> {
+  const isIt = async (path: string): Promise<boolean> => {
+    // A link in a folder may lead nowhere.
+    if ((await kindOf(path)) !== 'file') return false;
+    const { dev, ino } = await stat(path, { bigint: true });
+    return dev === file.dev && ino === file.ino;
+  };
+  if ((await kindOf(input)) !== 'folder') return isIt(input);
+  for (const entry of await readdir(input, { recursive: true, withFileTypes: true }))
+    if (!entry.isDirectory() && (await isIt(join(entry.parentPath, entry.name)))) return true;
+  return false;
+}
 
 /** A wrong answer, and in which part its sample stands. */
 export interface WrongSample extends WrongAnswer {
@@ -10,38 +53,48 @@ export interface WrongSample extends WrongAnswer {
 }
 
 /**
- * CSV with a header: the picture's file, or the text (and its second half), label, predicted, score; worst first, as
- * they come. Texts are read again for it.
+ * CSV with a header, worst first, as they come: the picture's file, or the text's place in the data and the text (and its
+ * second half); label, predicted, most_wrong where there are several labels or numbers, and score, which is error where
+ * they are numbers. Texts are read again for it.
  */
 export async function errorsCsv(data: Dataset, wrong: readonly WrongSample[]): Promise<string> {
   const inputs = data.kind === 'text' ? await textsOf(data, wrong) : filesOf(data, wrong);
-  const hasPair = data.kind === 'text' && inputs.some((cells) => cells.length > 1);
-  const names = data.kind === 'image' ? ['file'] : hasPair ? ['text', 'text_pair'] : ['text'];
-  const { header, line } = csvLines([...names, 'label', 'predicted', 'score']);
-  const rows = wrong.map(({ label, predicted, score }, i) => {
-    const input = Object.fromEntries(names.map((name, k) => [name, inputs[i][k]]));
-    return line({ ...input, label, predicted, score: score.toFixed(6) });
-  });
+  const score = data.problemType === 'regression' ? 'error' : 'score';
+  const pair = inputs.some((cells) => 'text_pair' in cells) ? ['text_pair'] : [];
+  const names = data.kind === 'image' ? ['file'] : ['place', 'text', ...pair];
+  const isSeveral = data.problemType !== 'single_label_classification' && data.labels.length > 1;
+  const several = isSeveral ? ['most_wrong'] : [];
+  const { header, line } = csvLines([...names, 'label', 'predicted', ...several, score]);
+  const rows = wrong.map(({ label, predicted, mostWrong, score: value }, i) =>
+    line({ ...inputs[i], label, predicted, most_wrong: mostWrong, [score]: value.toFixed(6) }),
+  );
   return header + rows.join('');
 }
 
-function filesOf(data: Extract<Dataset, { kind: 'image' }>, wrong: readonly WrongSample[]): string[][] {
-  // Pictures that are no files are told by their place.
-  return wrong.map(({ part, row }) => [data[part].files?.paths[row] ?? `${part} ${row}`]);
+type Cells = Readonly<Record<string, string>>;
+
+function filesOf(data: Extract<Dataset, { kind: 'image' }>, wrong: readonly WrongSample[]): readonly Cells[] {
+  return wrong.map(({ part, row }) => ({ file: fileOf(data[part], row) ?? `${part} ${row}` }));
+}
+
+/** Of a file, or in a table; null where pictures are drawn or lie in records, and are told by their number. */
+function fileOf(split: Split, row: number): string | null {
+  const source = split.source(row);
+  return split.files?.paths[row] ?? (source.kind === 'packed' ? source.path : null);
 }
 
 async function textsOf(
   data: Record<'train' | 'test', TextRows>,
   wrong: readonly WrongSample[],
-): Promise<readonly string[][]> {
-  const found: string[][] = new Array(wrong.length);
+): Promise<readonly Cells[]> {
+  const found: Cells[] = new Array(wrong.length);
   for (const part of ['train', 'test'] as const) {
     const places = new Map(wrong.flatMap((one, i) => (one.part === part ? [[one.row, i] as const] : [])));
     if (places.size === 0) continue;
     let row = 0;
-    for await (const { text, pair } of data[part].rows()) {
+    for await (const { where, text, pair } of data[part].rows()) {
       const place = places.get(row++);
-      if (place !== undefined) found[place] = pair === null ? [text] : [text, pair];
+      if (place !== undefined) found[place] = { place: where, text, ...(pair === null ? {} : { text_pair: pair }) };
     }
   }
   return found;

@@ -1,4 +1,5 @@
 /** What `slim evaluate` prints for people: few numbers of all, then the labels that matter most. */
+import { counted } from '../io/words.ts';
 import type { ClassMetrics, Confusion, SingleLabelMetrics } from '../train/metrics/classes.ts';
 import type { LabelMetrics, MultiLabelMetrics } from '../train/metrics/labels.ts';
 import type { Metrics } from '../train/metrics/metrics.ts';
@@ -13,7 +14,7 @@ const WIDEST_NAME = 32;
 
 /** The report of metrics over so many samples. */
 export function metricsReport(metrics: Metrics & { readonly samples: number }, skipped: string): string {
-  const on = `on ${metrics.samples} samples${skipped}`;
+  const on = `on ${counted(metrics.samples, 'sample')}${skipped}`;
   switch (metrics.problemType) {
     case 'single_label_classification':
       return singleLabel(metrics, on);

@@ -19,6 +19,7 @@ import {
   required,
   resolveFlags,
 } from '../args.ts';
+import { classCounts } from '../data/class-report.ts';
 import type { TrainedOn } from '../data/contents.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type PreparedSamples, prepareSamples } from '../data/prepare.ts';
@@ -30,16 +31,17 @@ import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { printable } from '../io/printable.ts';
 import { createProgress } from '../io/progress.ts';
 import { taskOf } from '../models/task.ts';
-import { matchOutputs, readLabels } from '../pretrained/class-match.ts';
+import { matchOutputs, type OutputMatch } from '../pretrained/class-match.ts';
+import { labelledBy, readLabels } from '../pretrained/labels-file.ts';
 import { compileForward, type EvaluateOptions, evaluateForward, type Judged } from '../train/evaluate.ts';
 import { evaluateArtifact } from '../train/evaluate-artifact.ts';
 import { createMetering, type Metrics } from '../train/metrics/metrics.ts';
-import { worstAnswers } from '../train/metrics/worst.ts';
+import { byWrongness, worstAnswers } from '../train/metrics/worst.ts';
 import { packTrained } from '../train/pack-trained.ts';
 import { artifactPreparation, expectProblemType, preparationOf } from '../train/preparation.ts';
 import { floatTensors, loadTrainedModel, partsOf, type TrainedModel, weightSpecs } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
-import { errorsCsv, type WrongSample } from './evaluate-errors.ts';
+import { errorsCsv, expectErrorsFile, type WrongSample } from './evaluate-errors.ts';
 import { metricsReport } from './evaluate-report.ts';
 import { printResult, skippedNote } from './result.ts';
 
@@ -53,6 +55,8 @@ export interface EvaluateFlags extends EngineChoice, CacheFlags, LabelsFlags, Ba
   readonly part?: Part;
   /** A CSV file for the samples that the model is most wrong about. */
   readonly errors?: string;
+  /** Whether it may be there already. */
+  readonly overwrite?: boolean;
   readonly json: boolean;
 }
 
@@ -72,8 +76,9 @@ any number of labels: micro and macro F1, mean average precision, and those of e
 of Pearson and Spearman, and the root of the mean squared error. Dense and compressed runs are computed by --engine; int8
 runs and .slim files by the runtime that serves them.
 
-A file or folder that the model was not trained on judges it as a whole. Of one that it was trained on it is the part that
-was held out then, which a run and its artifact know by the data's digest.`,
+Data in parts (train/ and val/, train.csv and test.csv) judges by its validation part, or else its test part; --part all
+takes all. A file or folder without parts judges as a whole where the model was not trained on it. Of one that it was
+trained on it is the share that was held out then, which a run and its artifact know by the data's digest.`,
     [
       'slim evaluate runs/small --data pets/',
       'slim evaluate model.slim --data pets/ --json',
@@ -89,7 +94,8 @@ was held out then, which a run and its artifact know by the data's digest.`,
     .option(
       '--errors <file>',
       `write the samples that the model is most wrong about, at most ${MOST_ERRORS}, to a CSV file, worst first`,
-    );
+    )
+    .option('--overwrite', 'replace the file of --errors that is there');
   addResultOptions(addEngineOptions(addBaseOption(command)));
   return command.action(async (path: string) => {
     const flags = await resolveFlags<EvaluateFlags>(command);
@@ -101,14 +107,15 @@ was held out then, which a run and its artifact know by the data's digest.`,
 /** `slim evaluate` */
 export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): Promise<EvaluateResult> {
   const dataPath = required(flags.data, '--data');
-  if (flags.errors === '') throw usageError('--errors is empty: expected a file');
+  if (flags.errors !== undefined) await expectErrorsFile(flags.errors, flags, [path, dataPath, flags.labels]);
   const kind = await kindOf(path);
   if (kind === 'absent')
     throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
   const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path, { base: flags.base });
   const data = await openJudgingData(dataPath, model, flags, io);
-  const outputOf = await outputsFor(model, data, flags, io);
-  const { labels, problemType } = headOf(model);
+  const outputs = await outputsFor(model, data, flags, io);
+  const { problemType } = headOf(model);
+  const labels = judgedLabels(model, outputs);
   const metering = createMetering(problemType, labels);
   const wrong: WrongSample[] = [];
   let samples = 0;
@@ -118,12 +125,12 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
       metering.add(sample);
       worst?.add(sample);
     };
-    const score = await evaluateOn(model, data, flags, io, { part, outputOf, onSample });
+    const score = await evaluateOn(model, data, flags, io, { part, outputs, onSample });
     samples += score.samples;
     wrong.push(...(worst?.answers() ?? []).map((answer) => ({ part, ...answer })));
   }
   if (flags.errors !== undefined) {
-    const most = wrong.sort((a, b) => b.score - a.score).slice(0, MOST_ERRORS);
+    const most = wrong.sort(byWrongness).slice(0, MOST_ERRORS);
     await writeFileAtomic(flags.errors, await errorsCsv(data, most));
   }
   return { ...metering.metrics(), samples, skipped: data.skipped };
@@ -137,6 +144,11 @@ export function headOf(model: Artifact | TrainedModel): {
   return 'manifest' in model ? model.manifest : model.config;
 }
 
+function takenBy(model: Artifact | TrainedModel): Dataset['kind'] {
+  if ('manifest' in model) return model.manifest.task === 'image-classification' ? 'image' : 'text';
+  return model.preprocessing.kind;
+}
+
 /**
  * The data that judges a model, read as the model's run read its own; of what it was trained on, the part that was held
  * out. Tells what was guessed. UserError where its labels are of another kind than what the model answers.
@@ -144,14 +156,23 @@ export function headOf(model: Artifact | TrainedModel): {
 export async function openJudgingData(
   path: string,
   model: Artifact | TrainedModel,
-  flags: Partial<DataFlags>,
+  flags: Partial<DataFlags> & LabelsFlags & { readonly part?: Part },
   io: Io,
 ): Promise<Dataset> {
   const configuration = 'manifest' in model ? model.manifest.configuration : model.record?.configuration;
   const resolved = inheritSplit(flags, configuration);
   const { problemType } = headOf(model);
   const task = flags.task ?? taskOf(problemType);
-  const data = await openData(path, { ...resolved, task }, io, { trainedOn: recordedTraining(configuration) });
+  const said = await readLabels(flags.labels);
+  const opened = await openData(path, { ...resolved, task }, io, {
+    judging: {
+      trainedOn: recordedTraining(configuration),
+      offersAll: flags.part === 'test',
+      mayLackLabels: flags.labelColumn === undefined,
+    },
+    takes: async () => takenBy(model),
+  });
+  const data = labelledBy(opened, said);
   for (const notice of data.notices) io.stderr.write(printable(`note: ${notice}\n`));
   expectProblemType('the model', problemType, data);
   if (configuration?.pairs === true && data.kind === 'text' && !data.pairs)
@@ -181,7 +202,7 @@ export function partsOfData({ name, train }: Dataset, part: Part = 'test'): read
 /** What `evaluateOn` goes over, and how the data's labels are the model's (`outputsFor`). */
 export interface PartOptions extends Pick<EvaluateOptions, 'onSample'> {
   readonly part?: 'train' | 'test';
-  readonly outputOf: readonly number[];
+  readonly outputs: OutputMatch;
 }
 
 /** The score on a part of a data set; `onSample` is told of every sample. */
@@ -190,7 +211,7 @@ export async function evaluateOn(
   data: Dataset,
   choice: EngineChoice & CacheFlags,
   io: Io,
-  { part = 'test', outputOf, onSample }: PartOptions,
+  { part = 'test', outputs, onSample }: PartOptions,
 ): Promise<Score> {
   const progress = createProgress(io.stderr, 'batch');
   const onBatch = (done: number, total: number): void => {
@@ -198,7 +219,7 @@ export async function evaluateOn(
     progress.update(done, total, 'evaluated');
   };
   const onRow = (): void => throwIfInterrupted(io.signal);
-  const options = { outputOf, onSample, onBatch };
+  const options = { outputs, onSample, onBatch };
   let samples: PreparedSamples | null = null;
   try {
     const artifact =
@@ -237,8 +258,16 @@ export async function outputsFor(
   data: Dataset,
   { labels }: LabelsFlags,
   { stderr }: Io,
-): Promise<readonly number[]> {
-  const { indices, notices } = matchOutputs(headOf(model), data, await readLabels(labels));
-  for (const notice of notices) stderr.write(printable(`note: ${notice}\n`));
-  return indices;
+): Promise<OutputMatch> {
+  const counts = classCounts(data).map(({ train, test }) => train + test);
+  const head = { ...data, counts: counts.length === 0 ? undefined : counts };
+  const match = matchOutputs(headOf(model), head, await readLabels(labels), { mayShare: true });
+  for (const notice of match.notices) stderr.write(printable(`note: ${notice}\n`));
+  return match;
+}
+
+/** The names of what is judged. */
+function judgedLabels(model: Artifact | TrainedModel, { judged }: OutputMatch): readonly string[] {
+  const { labels } = headOf(model);
+  return judged === null ? labels : judged.map((k) => labels[k]);
 }

@@ -18,13 +18,15 @@ import {
   resolveFlags,
   type SplitFlags,
 } from '../args.ts';
-import { type ClassCount, classCounts } from '../data/class-report.ts';
+import { type ClassCount, labelCounts } from '../data/class-report.ts';
 import type { Dataset, PictureDataset } from '../data/dataset.ts';
 import type { TextDataset } from '../data/text/dataset.ts';
 import { createEngine } from '../engines/create.ts';
 import { UserError, usageError } from '../io/errors.ts';
+import { kindOf } from '../io/files.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { counted } from '../io/words.ts';
 import { tensorsOf } from '../models/layers.ts';
 import {
   BERT_POSITIONS,
@@ -40,7 +42,7 @@ import {
 import { denseCost } from '../pclora/cost.ts';
 import type { Architecture, ModelConfig } from '../pretrained/architecture.ts';
 import { bertArchitecture } from '../pretrained/bert-checkpoint.ts';
-import { type Checkpoint, saveCheckpoint } from '../pretrained/checkpoint.ts';
+import { type Checkpoint, loadDescription, saveCheckpoint } from '../pretrained/checkpoint.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
 import { initialTensors } from '../pretrained/initial.ts';
 import type { Preprocessing } from '../pretrained/preprocessing.ts';
@@ -91,7 +93,7 @@ export interface FinetuneResult extends Score {
   /** How much of the steps' time was spent waiting for data, 0 to 1. */
   readonly dataShare: number;
   readonly skipped: number;
-  /** The classes with their samples. */
+  /** The classes, or labels, with their samples; none of numbers. */
   readonly classes: readonly ClassCount[];
 }
 
@@ -142,7 +144,7 @@ ${BERT_PRESETS.join(', ')} for texts, with a vocabulary that is given or learnt 
       io,
       flags.json,
       { ...result },
-      `fine-tuned: ${told(result)} on ${result.samples} samples${dominantNote(result)}` +
+      `fine-tuned: ${told(result)} on ${counted(result.samples, 'sample')}${dominantNote(result)}` +
         `${skippedNote(result)}, in ${result.run}`,
     );
   });
@@ -154,7 +156,7 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
   const places = await expectPlaces(given);
   const flags = await inheritData(given, places.model, io);
   const progress = createProgress(io.stderr, 'step');
-  const data = await openData(places.data, flags, io);
+  const data = await openData(places.data, flags, io, { takes: () => takenBy(places.model, flags) });
   expectAugment(data, flags);
   const checkpoint = await startingPoint(places.model, data, flags, io);
   if ((isVitPreset(places.model) || isBertPreset(places.model)) && flags.learningRate === DEFAULT_LEARNING_RATE)
@@ -180,7 +182,7 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
     );
     progress.line(
       `fine-tuning ${places.model} on ${data.name} (${samplesOf(data)}, ${labelsOf(data)}), ` +
-        `${options.totalSteps} steps, on ${engine.description}`,
+        `${counted(options.totalSteps, 'step')}, on ${engine.description}`,
     );
 
     const record = {
@@ -198,12 +200,27 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
       await saveCheckpoint(run.folder, checkpoint, tensors);
       const accuracy: StageAccuracy[] = [{ stage: 'teacher', ...evaluation }];
       return {
-        result: { run: run.folder, ...evaluation, steps, dataShare, skipped: data.skipped, classes: classCounts(data) },
+        result: {
+          run: run.folder,
+          ...evaluation,
+          steps,
+          dataShare,
+          skipped: data.skipped,
+          classes: labelCounts(data, { train, test }),
+        },
         accuracy,
         steps,
       };
     });
   });
+}
+
+/** What a preset or a folder's model takes; undefined of a name on the hub, which is not fetched for it. */
+async function takenBy(model: string, { base, offline }: FinetuneFlags): Promise<Dataset['kind'] | undefined> {
+  if (isVitPreset(model)) return 'image';
+  if (isBertPreset(model)) return 'text';
+  if ((await kindOf(model)) !== 'folder') return undefined;
+  return (await loadDescription(model, { base, offline })).preprocessing.kind;
 }
 
 /**

@@ -6,6 +6,7 @@ import { openArtifact } from '../io/artifact.ts';
 import { UserError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
+import { counted } from '../io/words.ts';
 import { taskOf } from '../models/task.ts';
 import { denseCost } from '../pclora/cost.ts';
 import { loadDescription } from '../pretrained/checkpoint.ts';
@@ -49,7 +50,7 @@ async function inspectArtifact(path: string): Promise<Report> {
     result: { kind: 'artifact', bytes: fileBytes, memoryBytes, steps: plan.steps.length, ...told },
     lines: [
       `${path}: ${manifest.task} (${taskOf(manifest.problemType)}), ${manifest.source.architecture} from ${manifest.source.model}`,
-      `${formatBytes(fileBytes)}, ${manifest.precision}, ${plan.steps.length} steps, ` +
+      `${formatBytes(fileBytes)}, ${manifest.precision}, ${counted(plan.steps.length, 'step')}, ` +
         `${formatBytes(memoryBytes)} of memory when it runs`,
       `compression: ${compression}`,
       labelLine(manifest.labels),
@@ -68,7 +69,7 @@ async function inspectFolder(path: string): Promise<Report> {
       result: { ...record },
       lines: [
         `${path}: ${record.kind} run, ${record.status}, ` +
-          `${record.steps.done} of ${record.steps.total} steps, began with ${record.source}`,
+          `${record.steps.done} of ${counted(record.steps.total, 'step')}, began with ${record.source}`,
         ...costs,
         ...accuracyLines(record.accuracy),
         ...configurationLines(record.configuration),
@@ -88,7 +89,7 @@ async function inspectFolder(path: string): Promise<Report> {
 }
 
 function labelLine(labels: readonly string[]): string {
-  return `${labels.length} labels: ${labels.slice(0, 8).join(', ')}${labels.length > 8 ? ' ...' : ''}`;
+  return `${counted(labels.length, 'label')}: ${labels.slice(0, 8).join(', ')}${labels.length > 8 ? ' ...' : ''}`;
 }
 
 function costLines({ teacher, model }: Manifest['costs']): string[] {

@@ -77,7 +77,7 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
   const evaluation =
     data &&
     (await evaluateOn(quantized, data, { engine: 'onnx', device: 'cpu' }, io, {
-      outputOf: await outputsFor(quantized, data, flags, io),
+      outputs: await outputsFor(quantized, data, flags, io),
     }));
   const run = await createRunDirectory(out, flags.overwrite);
   const record = {

@@ -2,6 +2,7 @@ import { type ClassCount, dominantClass } from '../data/class-report.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Io } from '../io/io.ts';
 import { printable } from '../io/printable.ts';
+import { plural } from '../io/words.ts';
 
 /** Prints a command's result: one versioned JSON object, or text for people. */
 export function printResult(io: Io, json: boolean, result: Readonly<Record<string, unknown>>, text: string): void {
@@ -10,7 +11,7 @@ export function printResult(io: Io, json: boolean, result: Readonly<Record<strin
 
 /** 7,000 texts */
 export function samplesOf({ kind, train }: Dataset): string {
-  return `${grouped(train.size)} ${kind === 'image' ? 'pictures' : 'texts'}`;
+  return `${grouped(train.size)} ${plural(train.size, kind === 'image' ? 'picture' : 'text')}`;
 }
 
 /** 5 classes · 6 labels, any number at once · a number · 3 numbers */
@@ -18,9 +19,9 @@ export function labelsOf({ labels, problemType }: Pick<Dataset, 'labels' | 'prob
   const count = grouped(labels.length);
   switch (problemType) {
     case 'single_label_classification':
-      return `${count} classes`;
+      return `${count} ${plural(labels.length, 'class', 'classes')}`;
     case 'multi_label_classification':
-      return `${count} labels, any number at once`;
+      return `${count} ${plural(labels.length, 'label')}, any number at once`;
     case 'regression':
       return labels.length === 1 ? 'a number' : `${count} numbers`;
     default:
@@ -34,7 +35,14 @@ export function skippedNote({ skipped }: { readonly skipped: number }): string {
 }
 
 /** What a text says of an accuracy where one class is far larger than another: what always answers it would have. */
-export function dominantNote({ classes }: { readonly classes: readonly ClassCount[] }): string {
+export function dominantNote({
+  classes,
+  accuracy,
+}: {
+  readonly classes: readonly ClassCount[];
+  readonly accuracy?: number | null;
+}): string {
+  if (accuracy === undefined) return '';
   const dominant = dominantClass(classes);
   return dominant === null ? '' : ` (always ${dominant.label}: ${percent(dominant.accuracy)})`;
 }

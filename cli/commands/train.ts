@@ -21,7 +21,7 @@ import {
   type SplitFlags,
 } from '../args.ts';
 import { storedTensors } from '../compress/stored-tensors.ts';
-import { type ClassCount, classCounts } from '../data/class-report.ts';
+import { type ClassCount, labelCounts } from '../data/class-report.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { expectKind, prepareSamples } from '../data/prepare.ts';
 import type { Samples } from '../data/samples.ts';
@@ -31,6 +31,7 @@ import type { Engine } from '../engines/engine.ts';
 import { UserError, usageError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted, untilInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { counted } from '../io/words.ts';
 import { blockLinears, tensorsOf, WORD_EMBEDDING } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { isBertPreset, isVitPreset } from '../models/presets.ts';
@@ -40,9 +41,10 @@ import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
 import { type Checkpoint, loadDescription, saveDescription } from '../pretrained/checkpoint.ts';
-import { findOutputs, matchOutputs, readLabels } from '../pretrained/class-match.ts';
+import { findOutputs, matchOutputs } from '../pretrained/class-match.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
 import { madeUp } from '../pretrained/labels.ts';
+import { labelledBy, readLabels } from '../pretrained/labels-file.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
 import { compileForward, evaluateForward } from '../train/evaluate.ts';
 import { expectProblemType, preparationOf } from '../train/preparation.ts';
@@ -104,7 +106,7 @@ export interface TrainResult extends Score, TeacherScore {
   /** How much of the steps' time was spent waiting for data, 0 to 1. */
   readonly dataShare: number;
   readonly skipped: number;
-  /** The classes with their samples. */
+  /** The classes, or labels, with their samples; none of numbers. */
   readonly classes: readonly ClassCount[];
 }
 
@@ -199,15 +201,16 @@ as they would ship.`,
     const result = await runTrain(flags, io);
     const { metric, value } = scoreOf(result);
     const teacher = { [metric]: result[teacherKey(metric)], samples: result.samples };
+    const { value: before } = scoreOf(teacher);
     const kept =
-      scoreOf(teacher).value > 0
-        ? ` (${percent(value / scoreOf(teacher).value, 1)} of the teacher's ${scoreValue(teacher)})`
+      value !== null && before !== null && before > 0
+        ? ` (${percent(value / before, 1)} of the teacher's ${scoreValue(teacher)})`
         : '';
     printResult(
       io,
       flags.json,
       { ...result },
-      `compressed: ${told(result)}${kept} on ${result.samples} samples${dominantNote(result)}` +
+      `compressed: ${told(result)}${kept} on ${counted(result.samples, 'sample')}${dominantNote(result)}` +
         `${skippedNote(result)}, in ${result.run}`,
     );
   });
@@ -231,8 +234,12 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
   const folder = await resolveModelFolder(places.model, { offline: flags.offline });
   await expectDense(folder);
   const { base, offline } = flags;
-  const { problemType } = (await loadDescription(folder, { base, offline })).config;
-  const data = await openData(places.data, { ...flags, task: flags.task ?? taskOf(problemType) }, io);
+  const { config, preprocessing } = await loadDescription(folder, { base, offline });
+  const said = await readLabels(flags.labels);
+  const opened = await openData(places.data, { ...flags, task: flags.task ?? taskOf(config.problemType) }, io, {
+    takes: async () => preprocessing.kind,
+  });
+  const data = labelledBy(opened, said);
   expectAugment(data, flags);
   const loaded = await loadTeacher(places.model, folder, data, flags, io);
   const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, io) : loaded;
@@ -270,14 +277,14 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     const progress = createProgress(io.stderr, 'step');
     if (decaySteps >= options.totalSteps) {
       progress.line(
-        `note: λ reaches 0 only after the last of ${options.totalSteps} steps, so the adapters never train alone: ` +
+        `note: λ reaches 0 only after the last of ${counted(options.totalSteps, 'step')}, so the adapters never train alone: ` +
           'take more steps, or a smaller --decay-end',
       );
     }
     for (const notice of embeddingNotices(model, ranks)) progress.line(`note: ${notice}`);
     progress.line(
       `compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}, ${labelsOf(data)}), ` +
-        `${options.totalSteps} steps, on ${engine.description}`,
+        `${counted(options.totalSteps, 'step')}, on ${engine.description}`,
     );
 
     const record = {
@@ -292,9 +299,9 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
       const unpruned = teacher === loaded ? null : await evaluateUnpruned(engine, loaded, data, io);
       if (unpruned)
-        progress.line(`teacher with its whole vocabulary: ${told(unpruned)} on ${unpruned.samples} samples`);
+        progress.line(`teacher with its whole vocabulary: ${told(unpruned)} on ${counted(unpruned.samples, 'sample')}`);
       const before = await evaluateDense(engine, teacher, test, io);
-      progress.line(`teacher: ${told(before)} on ${before.samples} samples`);
+      progress.line(`teacher: ${told(before)} on ${counted(before.samples, 'sample')}`);
       const pclora = {
         adapters: { init: flags.init, ranks, scaling: compression.scaling },
         schedule: flags.schedule,
@@ -323,7 +330,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
           steps,
           dataShare,
           skipped: data.skipped,
-          classes: classCounts(data),
+          classes: labelCounts(data, { train, test }),
         },
         accuracy: [
           { stage: 'teacher', ...(unpruned ?? before) },

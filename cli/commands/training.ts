@@ -14,7 +14,7 @@ import {
   type SplitFlags,
 } from '../args.ts';
 import { parseAugment } from '../data/augment.ts';
-import { classCounts, classNotices } from '../data/class-report.ts';
+import { labelNotices } from '../data/class-report.ts';
 import type { TrainedOn } from '../data/contents.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { batchCount } from '../data/pass.ts';
@@ -24,6 +24,7 @@ import type { Engine } from '../engines/engine.ts';
 import { Interrupted, usageError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { counted } from '../io/words.ts';
 import type { Preprocessing } from '../pretrained/preprocessing.ts';
 import type { LoopOptions } from '../train/loop.ts';
 import { ADAMW_DEFAULTS } from '../train/optimizer.ts';
@@ -131,7 +132,7 @@ export async function withTrainingSamples<R>(
     progress.end();
     const notices = [
       ...data.notices,
-      ...classNotices(classCounts(data)),
+      ...labelNotices(data, { train: prepared[0], test: prepared[1] }),
       ...prepared.flatMap((samples) => samples.notices),
     ];
     // What is said of both parts is said once.
@@ -207,7 +208,7 @@ function batchWithin(flags: BatchFlags, samples: number): number {
   const largest = Math.floor(samples / cuts) * cuts;
   if (largest === 0)
     throw usageError(
-      `--batch-size ${batchSize} is larger than the training data (${samples} samples), which can't be cut in ${cuts}`,
+      `--batch-size ${batchSize} is larger than the training data (${counted(samples, 'sample')}), which can't be cut in ${cuts}`,
       'Leave out --accumulate and --devices.',
     );
   return largest;
@@ -216,7 +217,9 @@ function batchWithin(flags: BatchFlags, samples: number): number {
 /** What is said of a batch that is smaller than was asked for; none where it is not. */
 export function batchNotices({ batchSize }: BatchFlags, options: Pick<LoopOptions, 'batchSize'>): readonly string[] {
   if (options.batchSize === batchSize) return [];
-  return [`A batch is all ${options.batchSize} training samples: the data has fewer than --batch-size ${batchSize}.`];
+  return [
+    `A batch is all ${counted(options.batchSize, 'training sample')}: the data has fewer than --batch-size ${batchSize}.`,
+  ];
 }
 
 /** The parts of a batch. Usage error where it can't be cut evenly in these, and each of them among the devices. */
@@ -290,7 +293,7 @@ export async function startRun(
     );
   if (record.steps.total !== totalSteps) {
     throw usageError(
-      `--resume: the run was to take ${record.steps.total} steps and would now take ${totalSteps}`,
+      `--resume: the run was to take ${counted(record.steps.total, 'step')} and would now take ${totalSteps}`,
       'Has the data changed? Start again with --overwrite.',
     );
   }

@@ -1,6 +1,8 @@
 /** What is to be known of a data set's classes before a model is trained on them. */
+import { counted, someOf } from '../io/words.ts';
 import type { Dataset } from './dataset.ts';
 import { folded } from './text/class-names.ts';
+import type { ValueSummary } from './value-summary.ts';
 
 /** A class and its samples. */
 export interface ClassCount {
@@ -9,6 +11,33 @@ export interface ClassCount {
   readonly train: number;
   /** Samples that judge. */
   readonly test: number;
+}
+
+/** What is known of a part's samples once they are prepared. */
+type Parts = Readonly<Record<'train' | 'test', { readonly values: readonly ValueSummary[] }>>;
+
+/** The classes, or labels, with the samples that have them, in the data's order; none of numbers. */
+export function labelCounts(data: Dataset, { train, test }: Parts): readonly ClassCount[] {
+  if (data.problemType !== 'multi_label_classification') return classCounts(data);
+  return data.labels.map((label, i) => ({
+    label,
+    train: train.values[i]?.positives ?? 0,
+    test: test.values[i]?.positives ?? 0,
+  }));
+}
+
+/** What is to be known of labels before training, in sentences for the user. */
+export function labelNotices(data: Dataset, parts: Parts): readonly string[] {
+  switch (data.problemType) {
+    case 'single_label_classification':
+      return classNotices(classCounts(data));
+    case 'multi_label_classification':
+      return severalNotices(labelCounts(data, parts), data.train.size, data.test.size);
+    case 'regression':
+      return data.labels.map((label, i) => numberNotice(label, parts.train.values[i], parts.test.values[i]));
+    default:
+      return data.problemType satisfies never;
+  }
 }
 
 /** The classes in the data's order; none where samples have several labels, or numbers. */
@@ -35,23 +64,49 @@ const IMBALANCE = 5;
 /** All of it in sentences for the user: every class with its samples, imbalance, and names that are hardly two. */
 export function classNotices(counts: readonly ClassCount[]): readonly string[] {
   if (counts.length === 0) return [];
-  const shown = ({ label, train, test }: ClassCount): string => `${label} ${train} + ${test}`;
-  const bySize = [...counts].sort((a, b) => b.train - a.train);
-  const listed =
-    counts.length <= LISTED
-      ? counts.map(shown).join(', ')
-      : `${bySize
-          .slice(0, LISTED / 2)
-          .map(shown)
-          .join(', ')} ... ${bySize
-          .slice(-LISTED / 2)
-          .map(shown)
-          .join(', ')}`;
   return [
-    `${counts.length} classes, each with its samples to train on + to judge by: ${listed}.`,
+    `${counted(counts.length, 'class', 'classes')}, each with its samples to train on + to judge by: ${listOf(counts)}.`,
     ...imbalanceNotice(counts),
     ...alikeNotices(counts.map(({ label }) => label)),
   ];
+}
+
+/** The same of any number of labels: those that all samples have, or none, teach nothing. */
+function severalNotices(counts: readonly ClassCount[], train: number, test: number): readonly string[] {
+  const named = (wanted: number): string =>
+    someOf(
+      counts.filter((count) => count.train === wanted).map(({ label }) => label),
+      LISTED,
+    );
+  const [none, all] = [named(0), named(train)];
+  return [
+    `${counted(counts.length, 'label')}, each with those that have it of ${train} samples to train on + ` +
+      `${test} to judge by: ${listOf(counts)}.`,
+    ...(none === '' ? [] : [`No sample to train on has ${none}: a model learns never to give it.`]),
+    ...(all === '' ? [] : [`Every sample to train on has ${all}: a model learns always to give it.`]),
+    ...alikeNotices(counts.map(({ label }) => label)),
+  ];
+}
+
+function numberNotice(label: string, train?: ValueSummary, test?: ValueSummary): string {
+  const shown = (values: ValueSummary | undefined): string =>
+    values === undefined
+      ? 'none'
+      : [values.least, values.mean, values.most].map((value) => String(Number(value.toPrecision(5)))).join(', ');
+  const isStill = train !== undefined && train.least === train.most;
+  return (
+    `${label}: the least, the mean and the largest are ${shown(train)} to train on, ${shown(test)} to judge by.` +
+    `${isStill ? ' It is always the same: there is nothing to learn.' : ''}`
+  );
+}
+
+/** Each with its samples; of many the largest and the smallest. */
+function listOf(counts: readonly ClassCount[]): string {
+  const shown = ({ label, train, test }: ClassCount): string => `${label} ${train} + ${test}`;
+  if (counts.length <= LISTED) return counts.map(shown).join(', ');
+  const bySize = [...counts].sort((a, b) => b.train - a.train);
+  const ends = [bySize.slice(0, LISTED / 2), bySize.slice(-LISTED / 2)];
+  return ends.map((end) => end.map(shown).join(', ')).join(' ... ');
 }
 
 /**
@@ -74,7 +129,7 @@ function imbalanceNotice(counts: readonly ClassCount[]): readonly string[] {
   const { label, accuracy, smallest } = dominant;
   const largest = counts.find((one) => one.label === label)!;
   return [
-    `The classes are uneven: ${label} has ${largest.train} samples to train on, ` +
+    `The classes are uneven: ${label} has ${counted(largest.train, 'sample')} to train on, ` +
       `${smallest.label} has ${smallest.train}. ` +
       `What always answers ${label} has an accuracy of ${(100 * accuracy).toFixed(2)} %: look at each class.`,
   ];

@@ -28,6 +28,10 @@ export function contentsHash(): ContentsHash {
 export interface Judging {
   /** What the model was trained on; null where nobody recorded it: the data is then split as for training. */
   readonly trainedOn: readonly TrainedOn[] | null;
+  /** Whether the command takes all parts where it is asked to: --part all. */
+  readonly offersAll?: boolean;
+  /** Whether the label columns are those that the model was trained with, of which the data may have some. */
+  readonly mayLackLabels?: boolean;
 }
 
 /**
@@ -44,4 +48,15 @@ export function seenNotices(judging: Judging | undefined, digest: string, name: 
   return judging?.trainedOn?.some((known) => known.digest === digest)
     ? [`The model was trained on all of ${name}: what it scores there tells little of other samples.`]
     : [];
+}
+
+/**
+ * What there is to say of the part that judges, such as `val/`: of data that the model was not trained on, that it is
+ * not all.
+ */
+export function partNotice(judging: Judging | undefined, digest: string, name: string, part: string): string {
+  const isKnown = (judging?.trainedOn ?? null) === null || judging!.trainedOn!.some((known) => known.digest === digest);
+  return judging?.offersAll !== true || isKnown
+    ? `Models are judged on ${part}.`
+    : `${name} has parts: its ${part} judges; --part all takes all.`;
 }

@@ -1,6 +1,7 @@
 import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import { UserError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
+import { counted } from '../io/words.ts';
 import { looksLikeCifar10, openCifar10 } from './cifar10.ts';
 import { openGlyphs } from './glyphs.ts';
 import { openImageFolder } from './image-folder.ts';
@@ -58,14 +59,14 @@ const ASKED: Readonly<Record<ProblemType, string>> = {
 export async function openPictures(path: string, options: DatasetOptions): Promise<PictureDataset> {
   const glyphs = openGlyphs(path);
   if (glyphs !== null) return glyphs;
-  await expectFolder(path);
+  await expectFolder(path, options);
   const { files, folders } = await listFolder(path);
   if (looksLikeCifar10(files)) return openCifar10(path, files);
   if (folders.length > 0) return openImageFolder(path, options);
   const pictures = files.filter((name) => PICTURE_NAME.test(name));
   if (pictures.length > 0)
     throw new UserError(
-      `${path} holds ${pictures.length} pictures (${pictures[0]} ...) and no class folders`,
+      `${path} holds ${counted(pictures.length, 'picture')} (${pictures[0]} ...) and no class folders`,
       'Put the pictures of each class in a folder named after it.',
     );
   const found =
@@ -73,12 +74,14 @@ export async function openPictures(path: string, options: DatasetOptions): Promi
   throw new UserError(`the data folder ${path} ${found}`, layouts);
 }
 
-async function expectFolder(path: string): Promise<void> {
+async function expectFolder(path: string, { takes }: DatasetOptions): Promise<void> {
   const kind = await kindOf(path);
   if (kind === 'file') throw new UserError(`${path} is a file of no type that is known`, layouts);
   if (kind === 'absent')
     throw new UserError(
       `there is no data folder ${path}`,
-      'Check --data, or use --data glyphs: drawn pictures that need no download.',
+      (await takes?.()) === 'text'
+        ? 'Check --data.'
+        : 'Check --data, or use --data glyphs: drawn pictures that need no download.',
     );
 }

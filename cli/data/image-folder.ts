@@ -1,11 +1,13 @@
 /** Pictures in a folder a class, as torchvision's ImageFolder; what has no part to judge by is split by seed. */
+
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { random, shuffled } from '../../runtime/random.ts';
 import { UserError } from '../io/errors.ts';
+import { counted } from '../io/words.ts';
 import { mapAtOnce } from './at-once.ts';
-import { contentsHash, judgesWhole, seenNotices } from './contents.ts';
+import { contentsHash, judgesWhole, partNotice, seenNotices } from './contents.ts';
 import { contentDigest, duplicateNotices } from './duplicates.ts';
 import type { PictureFile } from './file-split.ts';
 import { fileSplit } from './file-split.ts';
@@ -26,7 +28,7 @@ export async function openImageFolder(folder: string, options: DatasetOptions): 
   const checked = { train: await checkFiles(train, labels, options), test: await checkFiles(test, labels, options) };
   if (checked.train.files.length === 0 || checked.test.files.length === 0) {
     throw new UserError(
-      `${folder} has ${checked.train.files.length} readable training pictures and ` +
+      `${folder} has ${counted(checked.train.files.length, 'readable training picture')} and ` +
         `${checked.test.files.length} for testing: both need some`,
     );
   }
@@ -52,8 +54,9 @@ export async function openImageFolder(folder: string, options: DatasetOptions): 
     contents: { digest, heldOut: isDivided },
     notices: [
       ...layout.notices,
+      ...(layout.judging === null ? [] : [partNotice(options.judging, digest, folder, layout.judging)]),
       ...notices,
-      ...(train === test ? [] : duplicateNotices(checked.train.digests, checked.test.digests, 'pictures')),
+      ...(train === test ? [] : duplicateNotices(checked.train.digests, checked.test.digests, 'picture')),
     ],
   };
 }
@@ -81,7 +84,7 @@ async function wholeFolder(
     notices: [
       ...layout.notices,
       ...seenNotices(options.judging, digest, folder),
-      `The model is judged on all ${files.length} pictures.`,
+      `The model is judged on all ${counted(files.length, 'picture')}.`,
     ],
   };
 }
@@ -148,7 +151,7 @@ function divide(classes: readonly ClassFolder[], options: DatasetOptions): Label
     train,
     test: parts.map((part) => part.test),
     notices: [
-      `Models are judged on ${count('test')} of the ${count('train') + count('test')} pictures, which are held out.`,
+      `Models are judged on ${count('test')} of the ${counted(count('train') + count('test'), 'picture')}, which are held out.`,
       ...(single.length === 0 ? [] : [`Of one picture only, none of which is held out: ${single.join(', ')}.`]),
     ],
   };

@@ -2,12 +2,14 @@
  * Pictures in the column of a Parquet table, as the hub's image sets have them. They are written to a temporary file as
  * they are, encoded, so that samples can be read in any order.
  */
+
 import { mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PreprocessError } from '../../runtime/preprocess/error.ts';
 import { messageOf, UserError } from '../io/errors.ts';
-import { contentsHash, judgesWhole, seenNotices } from './contents.ts';
+import { counted } from '../io/words.ts';
+import { contentsHash, judgesWhole, partNotice, seenNotices } from './contents.ts';
 import { contentDigest, duplicateNotices } from './duplicates.ts';
 import { decodedOnUse } from './file-split.ts';
 import { checkBytes, decodeBytes } from './picture-source.ts';
@@ -102,11 +104,11 @@ export async function openParquetPictures(
       ...passed.map(({ files }) => `${namesOfFiles(files)} has no labels and is left out.`),
       ...(isWhole ? seenNotices(options.judging, digest, path) : []),
       isWhole
-        ? `The model is judged on all ${trained.length} pictures.`
+        ? `The model is judged on all ${counted(trained.length, 'picture')}.`
         : held === null
-          ? `Models are judged on ${namesOfFiles(test!)}.`
-          : `Models are judged on ${parts.test.length} of the ${trained.length} pictures, which are held out.`,
-      ...duplicateNotices(digestsOf(parts.train), digestsOf(parts.test), 'pictures'),
+          ? partNotice(options.judging, digest, path, namesOfFiles(test!))
+          : `Models are judged on ${parts.test.length} of the ${counted(trained.length, 'picture')}, which are held out.`,
+      ...duplicateNotices(digestsOf(parts.train), digestsOf(parts.test), 'picture'),
       `The encoded pictures take ${(store.bytes() / 1e6).toFixed(1)} MB in ${tmpdir()} while this runs.`,
     ],
   };

@@ -2,9 +2,11 @@
  * Which pictures a folder holds, by class: train/CLASS/*.jpg with val/ or test/ beside it, or CLASS/*.jpg. Folders
  * below a class's belong to it, as in torchvision's ImageFolder.
  */
+
 import { realpath } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { UserError } from '../io/errors.ts';
+import { counted, plural } from '../io/words.ts';
 import { createLeftOut, type LeftOut } from './left-out.ts';
 import { type FolderContent, listFolder } from './list-folder.ts';
 import { JUDGING_PARTS, type PartName, partNamed, partWithin } from './parts.ts';
@@ -21,6 +23,8 @@ export interface PictureLayout {
   readonly train: readonly ClassFolder[];
   /** Null where a share of the training part is to be held out. */
   readonly test: readonly ClassFolder[] | null;
+  /** What the folder of `test` is called, `val/`. */
+  readonly judging: string | null;
   /** How they were found, and what was left out, in sentences for the user. */
   readonly notices: readonly string[];
 }
@@ -52,7 +56,7 @@ export async function pictureLayout(given: string): Promise<PictureLayout> {
   const parts = await partFolders(folder, content);
   const layout =
     parts === null
-      ? { train: await classesOf(folder, content, place), test: null, notices: [] }
+      ? { train: await classesOf(folder, content, place), test: null, judging: null, notices: [] }
       : await partsOf(folder, content, parts, place);
   return { ...layout, notices: [...found, ...layout.notices, ...nestedNotices(place), ...left.notices()] };
 }
@@ -130,12 +134,9 @@ async function partsOf(folder: string, content: FolderContent, parts: Parts, pla
   }
   for (const name of content.folders)
     if (![...parts.values()].includes(name)) left.folder(relative(root, join(folder, name)));
-  notices.push(
-    test === null
-      ? `${folder} has ${parts.get('train')}/ and no part to judge by: a share of it is held out.`
-      : `Models are judged on ${judging}/.`,
-  );
-  return { train, test, notices };
+  if (test === null)
+    notices.push(`${folder} has ${parts.get('train')}/ and no part to judge by: a share of it is held out.`);
+  return { train, test, judging: test && `${judging}/`, notices };
 }
 
 /** The class folders in a folder. UserError where one has no pictures, unless such may be. */
@@ -147,7 +148,7 @@ async function classesOf(
 ): Promise<readonly ClassFolder[]> {
   const pictures = files.filter((name) => PICTURE_NAME.test(name));
   if (folders.length === 0) {
-    const loose = pictures.length > 0 ? `, but ${pictures.length} pictures (${pictures[0]} ...)` : '';
+    const loose = pictures.length > 0 ? `, but ${counted(pictures.length, 'picture')} (${pictures[0]} ...)` : '';
     throw new UserError(
       `${folder} has no class folders${loose}`,
       `Put the pictures of each class in a folder named after it.${tableHint(files)}`,
@@ -209,7 +210,8 @@ function nestedNotices({ nested }: Place): readonly string[] {
   const count = [...nested.values()].reduce((sum, one) => sum + one, 0);
   const [first] = nested.keys();
   return [
-    `${count} pictures lie in ${nested.size === 1 ? 'a folder' : `${nested.size} folders`} below their class's ` +
-      `(${first}${nested.size > 1 ? ' ...' : ''}) and are of that class.`,
+    `${counted(count, 'picture')} ${plural(count, 'lies', 'lie')} in ` +
+      `${nested.size === 1 ? 'a folder' : `${nested.size} folders`} below their class's ` +
+      `(${first}${nested.size > 1 ? ' ...' : ''}) and ${plural(count, 'is', 'are')} of that class.`,
   ];
 }

@@ -1,14 +1,17 @@
 /** A part of a data set as a model takes it: pictures resized and normalized, texts tokenized. */
+
 import { createHash } from 'node:crypto';
 import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import type { Tokenizer } from '../../runtime/text/tokenizer.ts';
 import { UserError } from '../io/errors.ts';
+import { counted, plural } from '../io/words.ts';
 import { type Augment, noAugment } from './augment.ts';
 import { type CachedSplit, type CacheOptions, cachedSplit } from './cache/cached-split.ts';
 import type { Dataset, Split } from './dataset.ts';
 import { pictureSamples, type Samples, textSamples } from './samples.ts';
 import { batchTargets, type Targets } from './target.ts';
-import { encodeRows } from './text/encoded.ts';
+import { type EncodedSplit, encodeRows } from './text/encoded.ts';
+import type { ValueSummary } from './value-summary.ts';
 
 /** How a sample becomes a model's inputs. */
 export type Preparation =
@@ -28,6 +31,8 @@ export interface PrepareOptions {
 
 /** Samples ready for a model. The caller closes them, which gives the disk's space back. */
 export interface PreparedSamples extends Samples {
+  /** Of several labels, or numbers: what the samples' values are, by label. None of classes. */
+  readonly values: readonly ValueSummary[];
   /** What was changed, in sentences for the user. */
   readonly notices: readonly string[];
   /**
@@ -56,24 +61,26 @@ export async function prepareSamples(
     );
     const { split, notices, close } = await picturesOf(data[part], preparation.image, augment, cache);
     const samples = pictureSamples(split, preparation.image, augment);
-    return { ...samples, notices, digest: digestOf(data.labels, labels), close };
+    return { ...samples, values: [], notices, digest: digestOf(data.labels, labels), close };
   }
   if (data.kind !== 'text' || preparation.kind !== 'text') throw new Error(`${preparation.kind} for ${data.kind}`);
   const { tokenizer, maxTokens, types } = preparation;
   const encoded = await encodeRows(data[part], ({ text, pair }) => tokenizer.encode(text, pair, maxTokens), onRow);
-  const what = part === 'train' ? 'training' : 'evaluation';
   return {
     ...textSamples(encoded, { padId: tokenizer.padId, types }),
-    notices:
-      encoded.truncated === 0
-        ? []
-        : [
-            `${encoded.truncated} of ${encoded.size} ${what} texts are longer than ${maxTokens} tokens ` +
-              'and are cut there.',
-          ],
+    values: encoded.values,
+    notices: cutNotices(encoded, part === 'train' ? 'training' : 'evaluation', maxTokens),
     digest: digestOf(data.labels, encoded.digest),
     close: () => encoded.close(),
   };
+}
+
+function cutNotices({ truncated, size }: EncodedSplit, what: string, maxTokens: number): readonly string[] {
+  if (truncated === 0) return [];
+  const verb = plural(truncated, 'is', 'are');
+  return [
+    `${truncated} of ${counted(size, `${what} text`)} ${verb} longer than ${maxTokens} tokens and ${verb} cut there.`,
+  ];
 }
 
 function picturesOf(

@@ -94,6 +94,8 @@ export interface DatasetOptions {
   readonly validationFraction?: number;
   /** There where the data is to judge a model. */
   readonly judging?: Judging;
+  /** What the model takes that the data is for, where that can be told; asked where there is no data. */
+  readonly takes?: () => Promise<'image' | 'text' | undefined>;
   /** What is asked of the data; what it tells unless given. */
   readonly task?: ProblemType;
   /** Told how much of a text's rows has been read, from 0 to 1. May throw to stop. */

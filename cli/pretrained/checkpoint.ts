@@ -2,12 +2,14 @@
  * Models in Hugging Face folders: config.json, weights, and what prepares their inputs (preprocessor_config.json,
  * tokenizer.json).
  */
+
 import { join } from 'node:path';
 import { isObject } from '../../runtime/artifact/schema.ts';
 import { random } from '../../runtime/random.ts';
 import { elementCount, type Shape, sameShape } from '../graph/graph.ts';
 import { UserError } from '../io/errors.ts';
 import { exists, kindOf, readJson, writeJson } from '../io/files.ts';
+import { counted } from '../io/words.ts';
 import { type Layer, tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { PRESETS } from '../models/presets.ts';
@@ -302,7 +304,7 @@ function newLayers(
   return {
     made: heads,
     notice:
-      `The classification head is new: the checkpoint knows ${known} labels, ` +
+      `The classification head is new: the checkpoint knows ${counted(known, 'label')}, ` +
       `the data ${wanted === known ? 'others' : wanted}.`,
   };
 }

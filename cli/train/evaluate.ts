@@ -42,20 +42,28 @@ export function compileForward(
 
 /** A sample and what the model says of it. */
 export interface Judged {
-  /** (K), the model's; valid during the call. */
+  /** (K), of the model's labels that are judged; valid during the call. */
   readonly logits: Float32Array;
-  /** What should be said: of classes and labels in the model's order. Valid during the call. */
+  /** What should be said: of classes and labels in the same order. Valid during the call. */
   readonly target: Target;
   /** The sample's place in the split. */
   readonly row: number;
+}
+
+/** How the data's labels are the model's. */
+export interface Outputs {
+  /** Label in the data → label in the model, by their indices. */
+  readonly indices: readonly number[];
+  /** The model's labels that the data says something of; null where these are all. */
+  readonly judged: readonly number[] | null;
 }
 
 /** How samples are compared, and who is told of them and of the progress, in batches. */
 export interface EvaluateOptions {
   /** The model's, which is the data's. */
   readonly problemType: ProblemType;
-  /** Label in the data → label in the model, by their indices; in one order unless given. */
-  readonly outputOf?: readonly number[] | null;
+  /** The same labels in one order unless given. */
+  readonly outputs?: Outputs | null;
   readonly onSample?: (sample: Judged) => void;
   readonly onBatch?: (done: number, total: number) => void;
 }
@@ -110,14 +118,17 @@ export interface Judge {
 /** What all evaluations have in common, whatever computes the logits. */
 export function createJudge({
   problemType,
-  outputOf,
+  outputs,
   onSample,
-}: Pick<EvaluateOptions, 'problemType' | 'outputOf' | 'onSample'>): Judge {
+}: Pick<EvaluateOptions, 'problemType' | 'outputs' | 'onSample'>): Judge {
+  const judged = outputs?.judged ?? null;
   const scorer = createScorer(problemType);
   return {
-    add(logits, given, row) {
-      expectFinite(logits);
-      const target = outputOf ? inModelOrder(given, outputOf, logits.length) : given;
+    add(answer, given, row) {
+      expectFinite(answer);
+      const whole = outputs ? inModelOrder(given, outputs.indices, answer.length) : given;
+      const logits = judged === null ? answer : picked(answer, judged);
+      const target = judged === null || typeof whole === 'number' ? whole : picked(whole, judged);
       scorer.add(logits, target);
       onSample?.({ logits, target, row });
     },
@@ -125,12 +136,24 @@ export function createJudge({
   };
 }
 
-/** What a target is among the model's labels: those that the data does not know do not apply. */
-function inModelOrder(target: Target, outputOf: readonly number[], outputs: number): Target {
-  if (typeof target === 'number') return outputOf[target];
+/**
+ * What a target is among the model's labels: those that the data does not know do not apply, and one that is several of
+ * the data's applies where any of them does.
+ */
+function inModelOrder(target: Target, indices: readonly number[], outputs: number): Target {
+  if (typeof target === 'number') return indices[target];
   const values = new Float32Array(outputs);
-  target.forEach((value, i) => (values[outputOf[i]] = value));
+  const met = new Set<number>();
+  target.forEach((value, i) => {
+    const place = indices[i];
+    values[place] = met.has(place) ? Math.max(values[place], value) : value;
+    met.add(place);
+  });
   return values;
+}
+
+function picked(values: Float32Array, places: readonly number[]): Float32Array {
+  return Float32Array.from(places, (place) => values[place]);
 }
 
 /** UserError where a logit is no number: the score would look like one and be none. */

@@ -106,6 +106,11 @@ export async function trainLoop(objective: Objective, options: LoopOptions, cont
   );
 }
 
+/** A score that is not defined is behind all others. */
+function rankOf(score: Score): number {
+  return scoreOf(score).value ?? -Infinity;
+}
+
 async function loop(objective: Objective, options: LoopOptions, context: LoopContext): Promise<LoopResult> {
   const { engine, run, progress, signal } = context;
   const { totalSteps, evaluateEvery } = options;
@@ -183,7 +188,7 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
           await log.add({ step, epoch, lambda, ...evaluation });
           const line = `step ${done}/${totalSteps}${told(lambda, await reading)}`;
           progress.line(`${line}  ${scoreText(evaluation)}`);
-          if (options.select === 'best' && !(best && scoreOf(evaluation).value < scoreOf(best.evaluation).value))
+          if (options.select === 'best' && !(best && rankOf(evaluation) < rankOf(best.evaluation)))
             best = { parameters: weights.parameters.slice(), evaluation };
         }
         await checkpoint({ step: done, ...weights, best });

@@ -244,7 +244,7 @@ export async function readRunRecord(folder: string): Promise<RunRecord | null> {
 }
 
 function isScore(entry: Readonly<Record<string, unknown>>): boolean {
-  return Object.values(PROBLEMS).some(({ metric }) => typeof entry[metric] === 'number');
+  return Object.values(PROBLEMS).some(({ metric }) => typeof entry[metric] === 'number' || entry[metric] === null);
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

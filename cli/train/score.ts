@@ -8,9 +8,10 @@ export function metricName(score: Score): string {
   return NAMES[scoreOf(score).metric];
 }
 
-/** The value alone: 93.41 %; a correlation, which is no share, as 0.8731. */
+/** The value alone: 93.41 %; a correlation, which is no share, as 0.8731, or undefined where nothing varies. */
 export function scoreValue(score: Score): string {
   const { metric, value } = scoreOf(score);
+  if (value === null) return 'undefined';
   return metric === 'pearson' ? value.toFixed(4) : `${(100 * value).toFixed(2)} %`;
 }
 

@@ -1,7 +1,7 @@
 /** The one number that a model is judged by while it trains, counted sample by sample: see `PROBLEMS`. */
 import type { ProblemType, Score } from '../../runtime/artifact/problem-type.ts';
 import type { Target } from '../data/target.ts';
-import { meanOf, share } from './metrics/rates.ts';
+import { meanOrNull, share } from './metrics/rates.ts';
 
 /** Told of one sample after another. */
 export interface Scorer {
@@ -65,11 +65,7 @@ function pearsonScorer(): Scorer {
       for (let k = 0; k < logits.length; k++)
         (outputs[k] ??= createCorrelation()).add(logits[k], (target as Float32Array)[k]);
     },
-    // What does not vary correlates with nothing.
-    score: () => ({
-      pearson: meanOf(outputs.map((output) => output.value() ?? 0)),
-      samples,
-    }),
+    score: () => ({ pearson: meanOrNull(outputs.map((output) => output.value())), samples }),
   };
 }
 

@@ -51,7 +51,9 @@ function stageAccuracy(metric: Metric): Read<StageAccuracy> {
     `a number from ${least} to 1`,
     (json) => typeof json === 'number' && json >= least && json <= 1,
   );
-  return record({ stage: text, [metric]: value, samples: count }) as Read<StageAccuracy>;
+  // What does not vary has no correlation.
+  const read = metric === 'pearson' ? nullable(value) : value;
+  return record({ stage: text, [metric]: read, samples: count }) as Read<StageAccuracy>;
 }
 
 const counts = record({ parameters: count, macs: count });

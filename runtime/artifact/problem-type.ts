@@ -24,13 +24,16 @@ export type ScoreFunction = (typeof PROBLEMS)[ProblemType]['scores'];
 /** The name of a metric that models are judged by, under which a score lies. */
 export type Metric = (typeof PROBLEMS)[ProblemType]['metric'];
 
-/** A metric's value, under the metric's name, and of how many samples it is: `{accuracy: 0.93, samples: 872}`. */
-export interface Score extends Readonly<Partial<Record<Metric, number>>> {
+/**
+ * A metric's value, under the metric's name, and of how many samples it is: `{accuracy: 0.93, samples: 872}`. Null is a
+ * correlation with what does not vary, which has none.
+ */
+export interface Score extends Readonly<Partial<Record<Metric, number | null>>> {
   readonly samples: number;
 }
 
 /** What a score is of, and its value. @throws Error where it holds none, which is a mistake of the caller's */
-export function scoreOf(score: Score): { readonly metric: Metric; readonly value: number } {
+export function scoreOf(score: Score): { readonly metric: Metric; readonly value: number | null } {
   for (const { metric } of Object.values(PROBLEMS)) {
     const value = score[metric];
     if (value !== undefined) return { metric, value };

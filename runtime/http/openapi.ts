@@ -245,7 +245,7 @@ const schemas = {
           stage: text,
           [PROBLEMS.single_label_classification.metric]: share,
           [PROBLEMS.multi_label_classification.metric]: share,
-          [PROBLEMS.regression.metric]: { type: 'number', minimum: -1, maximum: 1 },
+          [PROBLEMS.regression.metric]: { type: ['number', 'null'], minimum: -1, maximum: 1 },
           samples: count,
         },
       }),

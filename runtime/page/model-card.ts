@@ -87,6 +87,7 @@ function nameMetric(name: string): void {
 /** A correlation is no share. */
 function shown(score: ModelInfo['accuracy'][number]): string {
   const { metric: name, value } = scoreOf(score);
+  if (value === null) return 'undefined';
   return name === 'pearson' ? amount(value) : percent(value);
 }
 

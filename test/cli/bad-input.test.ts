@@ -532,7 +532,7 @@ describe('artifacts', () => {
     await fails(
       ['evaluate', artifact, '--data', 'glyphs:64'],
       1,
-      "the model does not know the data's class 0",
+      "the model does not know the data's classes 0 (",
       `It knows ${TINY_LABELS.join(', ')}.`,
     );
   });

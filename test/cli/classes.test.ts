@@ -123,7 +123,12 @@ describe('--labels', () => {
     const path = work.path('other.csv');
     table(path, ['x', 'y'], 8);
     const { code, stderr } = await slim(['evaluate', teacher, '--data', path, '--threads', '1']);
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/does not know the data's class x\n.*--labels FILE/)]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /does not know the data's classes x \(4 samples\), y \(4 samples\): 2 of 2\n.*--labels FILE/,
+      ),
+    ]);
   });
 });
 

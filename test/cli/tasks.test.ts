@@ -182,9 +182,25 @@ describe('any number of labels', () => {
     const csv = work.path('wrong.csv');
     await slimJson(['evaluate', way.paths.artifact, '--data', wrong, '--errors', csv]);
     const [header, first, ...rest] = readFileSync(csv, 'utf8').split('\n');
-    expect(header).toBe('text,label,predicted,score');
-    expect(first).toMatch(/^"a ""red"" house",blue,red,0\.\d{6}$/);
+    expect(header).toBe('place,text,label,predicted,most_wrong,score');
+    expect(first).toMatch(/^".*wrong.jsonl, line 1","a ""red"" house",blue,red,(red|blue),0\.\d{6}$/);
     expect(rest).toEqual(['']);
+  });
+
+  it('lists each label with the samples that have it, before training and in the result', () => {
+    const { told, teacher } = way;
+    const rows = readFileSync(file, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { labels: string[] });
+    const classes = teacher.classes as { label: string; train: number; test: number }[];
+    for (const { label, train, test } of classes)
+      expect(train + test).toBe(rows.filter(({ labels }) => labels.includes(label)).length);
+    const listed = classes.map(({ label, train, test }) => `${label} ${train} + ${test}`).join(', ');
+    expect(listed).toMatch(/^blue \d+ \+ \d+, green \d+ \+ \d+, red/);
+    expect(told).toContain(
+      `3 labels, each with those that have it of 320 samples to train on + 80 to judge by: ${listed}.`,
+    );
   });
 });
 
@@ -207,6 +223,9 @@ describe('numbers', () => {
     const { paths, told } = way;
     expect(told).toMatch(/fine-tuning bert-pico on .*likeness.tsv \(\d+ texts, a number\)/);
     expect(told).toMatch(/Pearson -?0\.\d{4}/);
+    expect(told).toMatch(
+      /note: score: the least, the mean and the largest are 0, 0\.\d+, 0\.75 to train on, 0, 0\.\d+, 0\.75 to judge by\./,
+    );
     expect(JSON.parse(readFileSync(`${paths.small}/config.json`, 'utf8'))).toMatchObject({
       problem_type: 'regression',
       id2label: { 0: 'score' },

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { type ClassCount, classCounts, classNotices, dominantClass } from '../../cli/data/class-report.ts';
-import { openDataset } from '../../cli/data/dataset.ts';
+import {
+  type ClassCount,
+  classCounts,
+  classNotices,
+  dominantClass,
+  labelCounts,
+  labelNotices,
+} from '../../cli/data/class-report.ts';
+import { type Dataset, openDataset } from '../../cli/data/dataset.ts';
+import { countValues } from '../../cli/data/value-summary.ts';
 import { itWith, shared } from '../support/shared.ts';
 import { folderOf, jpegOf } from './picture-files.ts';
 
@@ -47,6 +55,12 @@ describe('classes', () => {
     ]);
   });
 
+  it('01 and +1 are not 1, and asked about', () => {
+    expect(classNotices(counts(['01', 1, 1], ['+1', 1, 1], ['1', 1, 1]))[1]).toBe(
+      'Are these one class each? 01 and +1 and 1. They count as different.',
+    );
+  });
+
   const cases = shared('cases/odd-tables');
   itWith([cases], 'of reports show what is wrong with them', async () => {
     const noticesOf = async (name: string): Promise<readonly string[]> =>
@@ -54,5 +68,46 @@ describe('classes', () => {
     expect(await noticesOf('caselabel.csv')).toContainEqual(expect.stringMatching(/NEG and neg; POS and pos/));
     expect(await noticesOf('nan.csv')).toContainEqual(expect.stringMatching(/^Does NaN stand for a label/));
     expect(await noticesOf('imbalance.csv')).toContainEqual(expect.stringMatching(/always answers neg/));
+  });
+});
+
+describe('several labels and numbers', () => {
+  const partsOf = async (data: Dataset) => {
+    const summaryOf = async (part: 'train' | 'test') => {
+      const count = countValues();
+      if (data.kind === 'text') for await (const { label } of data[part].rows()) count.add(label);
+      return { values: count.summary() };
+    };
+    return { train: await summaryOf('train'), test: await summaryOf('test') };
+  };
+  const opened = async (train: readonly string[], test: readonly string[]) => {
+    const files = { 'train.jsonl': train.join('\n'), 'test.jsonl': test.join('\n') };
+    const data = await openDataset(folderOf(files), { seed: 1 });
+    return { data, parts: await partsOf(data) };
+  };
+  const row = (labels: unknown) => JSON.stringify({ text: 'a', labels });
+
+  it('each label has those that have it; twins and those of all or none are told', async () => {
+    const { data, parts } = await opened([row(['A', 'a', 'x']), row(['x']), row(['x', 'A'])], [row(['a']), row([])]);
+    expect(labelCounts(data, parts)).toEqual(counts(['A', 2, 0], ['a', 1, 1], ['x', 3, 0]));
+    expect(labelNotices(data, parts)).toEqual([
+      '3 labels, each with those that have it of 3 samples to train on + 2 to judge by: A 2 + 0, a 1 + 1, x 3 + 0.',
+      'Every sample to train on has x: a model learns always to give it.',
+      'Are these one class each? A and a. They count as different.',
+    ]);
+    const columns = await opened([row([1, 0]), row([0, 0])], [row([1, 1])]);
+    expect(labelNotices(columns.data, columns.parts)[1]).toBe(
+      'No sample to train on has LABEL_1: a model learns never to give it.',
+    );
+  });
+
+  it('numbers are told by the least, the mean and the largest', async () => {
+    const { data, parts } = await opened([row(1.5), row(-2), row(3.5)], [row(7.25)]);
+    expect(labelNotices(data, parts)).toEqual([
+      'labels: the least, the mean and the largest are -2, 1, 3.5 to train on, 7.25, 7.25, 7.25 to judge by.',
+    ]);
+    const still = await opened([row(0.5), row(0.5)], [row(1)]);
+    expect(labelNotices(still.data, still.parts)[0]).toMatch(/there is nothing to learn\.$/);
+    expect(labelCounts(data, parts)).toEqual([]);
   });
 });

@@ -53,7 +53,7 @@ describe('image folders', () => {
       refusal('holds no data set that is known (notes.txt', 'CIFAR-10 binary'),
     );
     await expect(open({ '1.jpg': jpeg, 'labels.csv': '' })).rejects.toEqual(
-      refusal('holds 1 pictures (1.jpg ...) and no class folders', 'a folder named after it'),
+      refusal('holds 1 picture (1.jpg ...) and no class folders', 'a folder named after it'),
     );
     await expect(open({ 'train/1.jpg': jpeg, 'labels.csv': '' })).rejects.toEqual(
       refusal('/train holds pictures and no class folders', 'not from labels.csv'),

@@ -62,8 +62,8 @@ describe('parts', () => {
     expect(sizes(data)).toEqual([['a', 'b'], 4, 1]);
     expect(data.notices).toEqual([
       'test/ is left out: models are judged on valid/.',
-      'Models are judged on valid/.',
       'Left out, as no samples: 1 .txt (README.dataset.txt).',
+      'Models are judged on valid/.',
     ]);
   });
 
@@ -166,9 +166,7 @@ describe('classes', () => {
       ...{ 'train/a/1.jpg': picture, 'val/a/2.jpg': picture, 'val/a/3.jpg': await jpegOf(78) },
       ...(await pictures('train/b', 1)),
     });
-    expect((await open(path)).notices.at(-1)).toMatch(
-      /^1 of the 2 pictures that judge are among the training pictures/,
-    );
+    expect((await open(path)).notices.at(-1)).toMatch(/^1 of the 2 pictures that judge is among the training pictures/);
   });
 });
 

@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findClasses, matchClasses, readLabels } from '../../cli/pretrained/class-match.ts';
+import { findClasses, matchClasses } from '../../cli/pretrained/class-match.ts';
+import { readLabels } from '../../cli/pretrained/labels-file.ts';
 import { folderOf } from '../data/picture-files.ts';
 
 const refusal = (message: string | RegExp, hint: string | RegExp = ''): unknown =>
@@ -27,6 +28,15 @@ describe('without --labels', () => {
     ['names that are made up', ['LABEL_0', 'LABEL_1'], ['neg', 'pos'], [0, 1], 'neg is LABEL_0, pos is LABEL_1'],
     ['numbers of made up names', ['LABEL_0', 'LABEL_1', 'LABEL_2'], ['0', '2'], [0, 2], '2 is LABEL_2'],
     ['another spelling', ['NEGATIVE', 'Very_Good'], ['negative', 'very good'], [0, 1], 'negative is NEGATIVE'],
+    [
+      'true and false as places',
+      ['negative', 'positive'],
+      ['true', 'false'],
+      [1, 0],
+      'true is positive, false is negative',
+    ],
+    ['true alone', ['negative', 'positive'], ['true'], [1], 'true is positive'],
+    ['labels without names', ['a', 'b', 'c'], ['LABEL_0', 'LABEL_1', 'LABEL_2'], [0, 1, 2], 'LABEL_1 is b'],
     ['true and 1', ['false', 'true'], ['True', 'False'], [1, 0], 'True is true'],
   ])('%s', (_, model, data, indices, notice) => {
     const match = matchClasses(model, data);
@@ -39,6 +49,9 @@ describe('without --labels', () => {
     ['numbers beyond the list', ['a', 'b'], ['0', '2']],
     ['numbers that may begin with 1', ['a', 'b', 'c'], ['1', '2']],
     ['numbers where names have others', ['1 star', '2 stars'], ['0', '1']],
+    ['true that would be a denial', ['spam', 'no spam'], ['false', 'true']],
+    ['true of three', ['a', 'b', 'c'], ['false', 'true']],
+    ['numbers in other writing', ['0', '1'], ['1', '01', '+1']],
     ['two spellings of one', ['A', 'a'], ['á', 'A']],
     ['two of one spelling', ['new york', 'NEW YORK', 'x'], ['New York', 'x']],
   ])('%s is not known', (_, model, data) => {
@@ -46,6 +59,29 @@ describe('without --labels', () => {
     expect(() => matchClasses(model, data)).toThrow(
       refusal(/^the model does not know the data's class/, '--labels FILE'),
     );
+  });
+
+  it('all that are not known are named with their samples, and what they may be is proposed', () => {
+    const model = ['ant', 'bee', 'tench, Tinca tinca'];
+    const data = ['ants', 'Bee', 'tinca', 'wasps'];
+    expect(() => matchClasses(model, data, null, { counts: [120, 4, 1, 80] })).toThrow(
+      refusal(
+        /^the model does not know the data's classes ants \(120 samples\), tinca \(1 sample\), wasps \(80 samples\): 3 of 4$/,
+        /Perhaps ants is ant, tinca is tench, Tinca tinca\. .*\{"ants": "ant", "tinca": "tench, Tinca tinca", "wasps": "NAME"\}; null/,
+      ),
+    );
+    const many = Array.from({ length: 3000 }, (_, i) => `x${i}`);
+    expect(() => matchClasses(model, many)).toThrow(refusal(/x9 and 2990 more: 3000 of 3000$/));
+  });
+
+  it('of lists of another length than the model has labels is refused', () => {
+    expect(() => matchClasses(['a', 'b', 'c'], ['LABEL_0', 'LABEL_1'])).toThrow(
+      refusal(/^the data has 2 labels without names, the model has 3 \(a, b, c\)$/, /a value for each/),
+    );
+  });
+
+  it('what holds several labels in a text is asked about', () => {
+    expect(() => matchClasses(['a', 'b'], ['a|b', 'b|a', 'a'])).toThrow(refusal(/a\|b, b\|a/, '--label-separator "|"'));
   });
 });
 
@@ -74,6 +110,22 @@ describe('--labels', () => {
     expect(() => matchClasses(model, data, labels)).toThrow(refusal(message));
   });
 
+  it('gives several of the data one class where it is judged, and says so where it is not', async () => {
+    const pairs = await labelsFile('{"1": "negative", "2": "negative", "3": null, "4": 2}');
+    expect(matchClasses(model, ['1', '2', '4'], pairs, { mayShare: true }).indices).toEqual([0, 0, 2]);
+    expect(() => matchClasses(model, ['1', '2', '4'], pairs)).toThrow(
+      refusal(/2 and 1 are to be the same class/, 'only slim evaluate takes several for one'),
+    );
+  });
+
+  it("knows the data's classes in whatever writing, but once", async () => {
+    expect(
+      matchClasses(model, ['true', '1'], await labelsFile('{"True": "positive", "1.0": "neutral"}')).indices,
+    ).toEqual([2, 1]);
+    const twice = await labelsFile('{"1": "positive", "1.0": "neutral"}');
+    expect(() => matchClasses(model, ['1'], twice)).toThrow(refusal(/two of its names are the data's class 1/));
+  });
+
   it('of a name that several classes have is asked for by place', async () => {
     const pairs = await labelsFile('{"bird": "crane"}');
     expect(() => matchClasses(['crane', 'crane'], ['bird'], pairs)).toThrow(refusal(/several/, '"bird": 0'));
@@ -84,6 +136,7 @@ describe('--labels', () => {
     ['{}', /says nothing/],
     ['{"a"', /no valid JSON/],
     ['a\na', /has a twice/],
+    ['{"a": "x\\": b", "b": 0, "\\u0061": "y"}', /names a twice/],
     ['a\n\nb', /name 2 in .* is empty/],
     ['["a", 1]', /name 2 in .* no text/],
   ])('%s is none', async (content, message) => {

@@ -15,6 +15,7 @@ import type { Preprocessing } from '../../cli/pretrained/preprocessing.ts';
 import { textLimits } from '../../cli/pretrained/texts.ts';
 import { vitArchitecture } from '../../cli/pretrained/vit-checkpoint.ts';
 import { trainWordPiece } from '../../cli/text/train-wordpiece.ts';
+import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import { defaultImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
 import { createTokenizer } from '../../runtime/text/tokenizer.ts';
@@ -101,7 +102,14 @@ export async function writeTinyModel(
 }
 
 /** A random BERT as a Hugging Face folder: 2 blocks, 128 wide, with a vocabulary learnt from these texts. */
-export async function writeTinyBert(folder: string, texts: readonly string[]): Promise<void> {
+export async function writeTinyBert(
+  folder: string,
+  texts: readonly string[],
+  {
+    labels = ['LABEL_0', 'LABEL_1'],
+    problemType = 'single_label_classification',
+  }: { readonly labels?: readonly string[]; readonly problemType?: ProblemType } = {},
+): Promise<void> {
   const tokenizer = await trainWordPiece(texts, { vocabSize: 1000, lowercase: true });
   const config = {
     variant: 'bert' as const,
@@ -118,8 +126,8 @@ export async function writeTinyBert(folder: string, texts: readonly string[]): P
     initializerRange: 0.02,
     tokens: 512,
     headDropout: 0.1,
-    labels: ['LABEL_0', 'LABEL_1'],
-    problemType: 'single_label_classification' as const,
+    labels,
+    problemType,
   };
   await saveRandom(
     bertArchitecture,

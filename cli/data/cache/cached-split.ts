@@ -1,8 +1,10 @@
 /** Decoded pictures in a file (--cache), so that neither a later epoch nor a later run decodes them again. */
+
 import { createHash } from 'node:crypto';
 import { join, relative, sep } from 'node:path';
 import type { ImagePreprocess } from '../../../runtime/preprocess/spec.ts';
 import { UserError } from '../../io/errors.ts';
+import { counted } from '../../io/words.ts';
 import type { Augment } from '../augment.ts';
 import { loadPicture } from '../picture-source.ts';
 import type { CachedPicture, Split, SplitFiles } from '../split.ts';
@@ -76,7 +78,7 @@ async function openOrWrite(
   const megabytes = (bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 0);
   return {
     cache,
-    notices: [`The cache ${path} keeps ${content.paths.length} pictures ${kept}, in ${megabytes} MB.${why}`],
+    notices: [`The cache ${path} keeps ${counted(content.paths.length, 'picture')} ${kept}, in ${megabytes} MB.${why}`],
   };
 }
 

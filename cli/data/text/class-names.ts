@@ -26,6 +26,11 @@ export function isFraction(text: string): boolean {
   return isNumber(text) && !Number.isInteger(Number(text));
 }
 
+/** Whether a text is a number as spreadsheets of many countries write it, 3,5. */
+export function hasDecimalComma(text: string): boolean {
+  return /^[+-]?\d*,\d+$/.test(text);
+}
+
 /** A name without what people write now so, now so: case, spaces and marks between words. */
 export function folded(name: string): string {
   return name

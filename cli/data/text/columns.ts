@@ -82,6 +82,15 @@ const LABELS = [
   'topic',
   'genre',
   'language',
+  'tags',
+  'tag',
+  'categories',
+  'genres',
+  'topics',
+  'emotions',
+  'classes',
+  'intents',
+  'keywords',
   'output',
   'y',
   'v1',
@@ -116,14 +125,7 @@ export function chooseColumns(
   const labels =
     labelColumns.length > 0
       ? labelColumns
-      : [
-          chooseLabelColumn(
-            path,
-            columns,
-            undefined,
-            columns.filter((name) => name !== textColumn && name !== textPairColumn),
-          ),
-        ];
+      : [chooseLabelColumn(path, columns, undefined, labelsAmong(columns, textColumn, textPairColumn))];
   const twice = labels.find((name) => name === textColumn || name === textPairColumn);
   if (twice !== undefined)
     throw new UserError(`the column ${twice} is named for the text and for the label`, `Name another: ${known}.`);
@@ -204,13 +206,31 @@ export function chooseLabelColumn(
 ): string {
   if (labelColumn !== undefined && !columns.includes(labelColumn))
     throw new UserError(`--label-column ${labelColumn}: ${knownColumns(path, columns)}`, 'Name one of them.');
-  const label = labelColumn ?? named(LABELS, among);
+  const label = labelColumn ?? named(LABELS, among) ?? (among.length === 1 && !isAside(among[0]) ? among[0] : null);
   if (label !== null) return label;
   throw new UserError(
     `${knownColumns(path, columns)}, none of which looks like a label`,
     'Say which it is: --label-column NAME. The first line of a CSV or TSV file names the columns: is it a row of ' +
       'data here? Then write a line such as text,label above it.',
   );
+}
+
+/** Which columns may hold the label: not the text, as flags name it, or as one of two columns does. */
+function labelsAmong(columns: readonly string[], text?: string, pair?: string): readonly string[] {
+  if (text !== undefined) return columns.filter((name) => name !== text && name !== pair);
+  const others = columns.filter((name) => named(TEXTS, [name]) === null);
+  return columns.length === 2 && others.length === 1 ? others : columns.filter((name) => name !== pair);
+}
+
+/** What numbers, names or dates rows, and says nothing of them. */
+const ASIDE =
+  'id ids idx index uuid guid key row nr no number date time timestamp url link file filename path name author user ' +
+  'username source';
+
+/** Whether a column has such a name, as user_id, or none. */
+function isAside(column: string): boolean {
+  const name = words(column);
+  return name === '' || name.startsWith('unnamed') || ASIDE.split(' ').includes(name.split(' ').at(-1)!);
 }
 
 function pairAmong(columns: readonly string[]): { readonly text: string; readonly pair: string } | null {

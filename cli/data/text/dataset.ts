@@ -2,14 +2,17 @@
  * Labelled texts: one look at every row tells how many there are and which labels; after that rows are read again as
  * they are needed.
  */
+
 import type { ProblemType } from '../../../runtime/artifact/problem-type.ts';
 import { random, shuffled } from '../../../runtime/random.ts';
 import { UserError } from '../../io/errors.ts';
-import { contentsHash, judgesWhole, seenNotices, type TrainedOn } from '../contents.ts';
+import { counted, plural } from '../../io/words.ts';
+import { contentsHash, judgesWhole, partNotice, seenNotices, type TrainedOn } from '../contents.ts';
 import { contentDigest, duplicateNotices } from '../duplicates.ts';
 import type { DatasetOptions } from '../split.ts';
 import type { Target } from '../target.ts';
 import { type Columns, chooseColumns, namesLabel, type TextColumns } from './columns.ts';
+import { separatorHint } from './label-separators.ts';
 import { decision, inOrder, type LabelReader, MAX_LABELS, problemIn, type RawLabel, surveyLabels } from './labels.ts';
 import { type JudgingPart, type TextClass, type TextLayout, textLayout } from './layout.ts';
 import { short, type TableFile } from './rows.ts';
@@ -20,12 +23,15 @@ import {
   type LabelledText,
   labelOf,
   namesOfFiles,
+  shown,
   type TextSource,
   tableSource,
 } from './source.ts';
 
 /** A sample. */
 export interface TextRow {
+  /** File and line or row. */
+  readonly where: string;
   readonly text: string;
   /** The second half, such as a hypothesis; null where there is none. */
   readonly pair: string | null;
@@ -54,6 +60,8 @@ export interface TextDataset {
   readonly problemType: ProblemType;
   /** Whether each sample is two texts. */
   readonly pairs: boolean;
+  /** Whether each of several labels has a column of its own: nothing is known of a label that has none. */
+  readonly hasColumns: boolean;
   readonly train: TextRows;
   readonly test: TextRows;
   /** Rows left out (--skip-bad). */
@@ -78,13 +86,19 @@ export async function openTexts(path: string, options: TextDatasetOptions): Prom
 
 /** Opens texts that were found at a path. UserErrors name file and row. */
 export async function openLaidOut(path: string, layout: TextLayout, options: TextDatasetOptions): Promise<TextDataset> {
-  const { train: source, test: testSource, notices, columns, pairs } = await sourcesOf(layout, options);
+  const sources = await sourcesOf(layout, options);
+  const { train: source, test: testSource, judging, columns, isBinary, pairs } = sources;
 
-  const survey = surveyLabels({ task: options.task, columns, order: await source.order() });
+  const survey = surveyLabels({
+    task: options.task ?? (isBinary ? 'multi_label_classification' : undefined),
+    columns,
+    order: await source.order(),
+  });
   const train = await scan(source, (label, where) => survey.add(label, where), options, testSource === null ? 1 : 0.5);
   if (train.size === 0) throw new UserError(`${path} has no rows`, 'Expected rows of a text and a label.');
   const reader = survey.reader(path);
-  const { labels, problemType } = reader;
+  const notices = [...sources.notices, ...reader.notices];
+  const { labels, problemType, hasColumns } = reader;
   const isWhole = testSource === null && judgesWhole(options.judging, train.digest);
   if (labels.length < (problemType === 'single_label_classification' && !isWhole ? 2 : 1)) {
     const found = labels.length === 0 ? 'no labels' : `one label only (${short(labels[0])})`;
@@ -104,6 +118,7 @@ export async function openLaidOut(path: string, layout: TextLayout, options: Tex
     labels,
     problemType,
     pairs,
+    hasColumns,
     ...parts,
   });
   if (isWhole)
@@ -113,7 +128,7 @@ export async function openLaidOut(path: string, layout: TextLayout, options: Tex
       notices: [
         ...notices,
         ...seenNotices(options.judging, train.digest, path),
-        `The model is judged on all ${train.size} rows.`,
+        `The model is judged on all ${counted(train.size, 'row')}.`,
       ],
       train: { size: 0, counts: countsOf([], reader), rows: async function* () {} },
       test: rowsOf(source, train),
@@ -123,22 +138,22 @@ export async function openLaidOut(path: string, layout: TextLayout, options: Tex
       problemType === 'single_label_classification' ? train.labels : Array.from({ length: train.size }, () => ''),
       options,
     );
-    const [trained, judging] = [0, 1].map((one) => partWhere(train, (row) => held[row] === one));
-    if (judging.size === 0)
+    const [trained, judges] = [0, 1].map((one) => partWhere(train, (row) => held[row] === one));
+    if (judges.size === 0)
       throw new UserError(
         `${path} has as many labels as rows (${held.length}), so none can be held out`,
-        'Does another column hold the label? Say which: --label-column NAME.',
+        `Does another column hold the label? Say which: --label-column NAME.${separatorHint(labels)}`,
       );
     return dataset({
       skipped: train.skipped,
       contents: { digest: train.digest, heldOut: true },
       notices: [
         ...notices,
-        `Models are judged on ${judging.size} of the ${held.length} rows, which are held out.`,
-        ...duplicateNotices(trained.digests, judging.digests, 'texts'),
+        `Models are judged on ${judges.size} of the ${counted(held.length, 'row')}, which are held out.`,
+        ...duplicateNotices(trained.digests, judges.digests, 'text'),
       ],
       train: rowsOf(source, trained, (row) => held[row] === 0),
-      test: rowsOf(source, judging, (row) => held[row] === 1),
+      test: rowsOf(source, judges, (row) => held[row] === 1),
     });
   }
   const test = await scan(testSource, (label) => problemIn(reader.target(label)), options, 0.5, 0.5);
@@ -150,7 +165,11 @@ export async function openLaidOut(path: string, layout: TextLayout, options: Tex
   return dataset({
     skipped: train.skipped + test.skipped,
     contents: { digest: train.digest, heldOut: false },
-    notices: [...notices, ...duplicateNotices(train.digests, test.digests, 'texts')],
+    notices: [
+      ...notices,
+      ...(judging === null ? [] : [partNotice(options.judging, train.digest, path, judging)]),
+      ...duplicateNotices(train.digests, test.digests, 'text'),
+    ],
     train: rowsOf(source, train),
     test: rowsOf(testSource, test),
   });
@@ -174,9 +193,13 @@ function countsOf(given: readonly string[], { problemType, labels, target }: Lab
 interface Sources {
   readonly train: TextSource;
   readonly test: TextSource | null;
+  /** What `test` is called. */
+  readonly judging: string | null;
   /** That hold labels. */
   readonly columns: readonly string[];
   readonly pairs: boolean;
+  /** Whether these were found for their 0 and 1. */
+  readonly isBinary: boolean;
   readonly notices: readonly string[];
 }
 
@@ -195,22 +218,25 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
     return {
       train: sourceOf(layout.train),
       test: layout.test && sourceOf(layout.test),
+      judging: layout.judging,
       columns: [],
       pairs: false,
+      isBinary: false,
       notices: layout.left.length === 0 ? [] : [`${layout.left.join(' and ')}: texts without labels are left out.`],
     };
   }
   const { train, left } = layout;
-  const columns = chooseColumns(train[0].path, await train[0].columns(), {
-    ...options,
-    labelColumn: options.labelColumn ?? (await binaryColumns(train[0], options)),
-  });
+  const asked = await askedColumns(train[0], options);
+  const binary = asked === undefined ? await binaryColumns(train[0], options) : undefined;
+  const columns = chooseColumns(train[0].path, await train[0].columns(), { ...options, labelColumn: asked ?? binary });
   const guessed = options.textColumn === undefined || options.labelColumn === undefined;
   const { test, unlabelled } = await judgingFiles(layout.tests, columns);
   return {
     columns: columns.labels,
     pairs: columns.pair !== null,
+    isBinary: binary !== undefined,
     train: tableSource(await withColumns(train, columns), columns, options.labelSeparator),
+    judging: test && namesOfFiles(test),
     test: test && tableSource(await withColumns(test, columns), columns, options.labelSeparator),
     notices: [
       ...((await train[0].notices?.()) ?? []),
@@ -221,7 +247,6 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
           ]
         : []),
       ...unlabelled.map((files) => `${namesOfFiles(files)} has no labels and is left out.`),
-      ...(test === null ? [] : [`Models are judged on ${namesOfFiles(test)}.`]),
       ...(left.length === 0
         ? []
         : [`Left out: ${left.slice(0, 3).join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''}.`]),
@@ -232,24 +257,50 @@ async function sourcesOf(layout: TextLayout, options: TextDatasetOptions): Promi
 /** So many rows tell which columns hold 0 and 1. */
 const ROWS_FOR_COLUMNS = 100;
 
+/** The label columns that are asked for; of a model that is judged those that the data has. */
+async function askedColumns(
+  file: TableFile,
+  { labelColumn, judging }: TextDatasetOptions,
+): Promise<string | readonly string[] | undefined> {
+  if (labelColumn === undefined || typeof labelColumn === 'string' || judging?.mayLackLabels !== true)
+    return labelColumn;
+  const there = await file.columns();
+  const found = labelColumn.filter((name) => there.includes(name));
+  return found.length === 0 ? labelColumn : found;
+}
+
 /**
  * Where no column has a usual name: those, two or more, that hold nothing but 0 and 1, or true and false,
- * each a label of its own.
+ * each a label of its own. UserError where most of a column's rows do, but not all.
  */
 async function binaryColumns(
   file: TableFile,
-  { textColumn, textPairColumn }: TextColumns,
+  { textColumn, textPairColumn, skipBad = false }: TextDatasetOptions,
 ): Promise<readonly string[] | undefined> {
   const names = (await file.columns()).filter((name) => name !== textColumn && name !== textPairColumn);
   if (namesLabel(names)) return undefined;
-  const binary = new Set(names);
+  const decided = new Map(names.map((name) => [name, 0]));
+  const others = new Map<string, { readonly place: string; readonly found: string }>();
   let looked = 0;
   for await (const row of file.rows(names)) {
-    if ('cells' in row)
-      for (const name of binary) if (decision(labelOf(row.cells[name], null) ?? '') === null) binary.delete(name);
-    if (++looked >= ROWS_FOR_COLUMNS || binary.size < 2) break;
+    if (!('cells' in row)) continue;
+    for (const name of names) {
+      const cell = row.cells[name];
+      if (decision(labelOf(cell, null) ?? '') !== null) decided.set(name, decided.get(name)! + 1);
+      else if (!others.has(name)) others.set(name, { place: row.place, found: shown(cell) });
+    }
+    if (++looked >= ROWS_FOR_COLUMNS) break;
   }
-  return looked > 0 && binary.size >= 2 ? [...binary] : undefined;
+  const binary = names.filter((name) => 2 * decided.get(name)! > looked);
+  if (binary.length < 2) return undefined;
+  const spoiled = binary.find((name) => others.has(name));
+  if (spoiled !== undefined && !skipBad)
+    throw badRow(
+      `${file.path}, ${others.get(spoiled)!.place}`,
+      `expected 0 or 1 in ${spoiled}, as most of its rows have, got ${others.get(spoiled)!.found}`,
+      'Name the columns that hold labels: --label-column A --label-column B.',
+    );
+  return binary;
 }
 
 /** So many rows of a file tell whether it has labels. */
@@ -355,7 +406,7 @@ async function* readable(
     const problem = problemIn(label);
     if (problem === null) {
       const { text, pair } = found as LabelledText;
-      yield { text, pair, label: label as Target };
+      yield { where: found.where, text, pair, label: label as Target };
     } else if (!skipBad) throw badRow(found.where, problem);
   }
 }
@@ -379,7 +430,7 @@ async function* labelledRows(
 
 function changed(size: number): UserError {
   return new UserError(
-    `the data has changed since its ${size} rows were counted`,
+    `the data has changed since its ${counted(size, 'row')} ${plural(size, 'was', 'were')} counted`,
     'Start again when nothing writes to it.',
   );
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Encoding } from '../../../runtime/text/tokenizer.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
 import type { Target } from '../target.ts';
+import { countValues, type ValueSummary } from '../value-summary.ts';
 import type { TextRow, TextRows } from './dataset.ts';
 
 /** The tokens of one part in a temporary file; text i is the i-th that was written. */
@@ -13,6 +14,8 @@ export interface EncodedSplit {
   readonly size: number;
   /** How many texts were cut. */
   readonly truncated: number;
+  /** Of several labels, or numbers. */
+  readonly values: readonly ValueSummary[];
   /** Of all tokens and labels: two splits with the same digest train alike. */
   readonly digest: string;
   /** Tokens of text i. */
@@ -42,6 +45,7 @@ export async function encodeRows(
   const starts = new Float64Array(size + 1);
   const file = await openTemporary();
   const hash = createHash('sha256');
+  const count = countValues();
   let truncated = 0;
   try {
     const writer = bufferedWriter(file);
@@ -50,6 +54,7 @@ export async function encodeRows(
       const { ids, types, truncated: cut } = encode(given);
       if (typeof given.label === 'number') labels[row] = given.label;
       else width = given.label.length;
+      count.add(given.label);
       starts[row + 1] = starts[row] + ids.length;
       if (cut > 0) truncated++;
       const values = typeof given.label === 'number' ? NONE : given.label;
@@ -67,6 +72,7 @@ export async function encodeRows(
   return {
     size,
     truncated,
+    values: count.summary(),
     digest: hash.digest('hex'),
     length,
     async read(i) {

@@ -2,10 +2,13 @@
  * What labels are: one class, any number of labels, or numbers. The data tells it, or --task; from then on every row has
  * to agree.
  */
+
 import type { ProblemType } from '../../../runtime/artifact/problem-type.ts';
 import { UserError, usageError } from '../../io/errors.ts';
+import { counted } from '../../io/words.ts';
 import type { Target } from '../target.ts';
-import { isFraction, isNumber, knownClass, withoutTwins } from './class-names.ts';
+import { hasDecimalComma, isFraction, isNumber, knownClass, withoutTwins } from './class-names.ts';
+import { countSeparators, separatorFlag, separatorHint } from './label-separators.ts';
 import { short } from './rows.ts';
 
 /** As a row has it: one name or number; or several, of a list in one column, or of one from each label column. */
@@ -26,12 +29,18 @@ export interface LabelReader {
   readonly problemType: ProblemType;
   /** Classes, labels, or the names of the numbers. */
   readonly labels: readonly string[];
+  /** Whether each of several labels has a column, or a place in each list, of its own. */
+  readonly hasColumns: boolean;
+  /** What was assumed, in sentences for the user. */
+  readonly notices: readonly string[];
   /** What a row's label asks for, or in words why it can't be used. */
   target(label: RawLabel): Target | { readonly problem: string };
 }
 
 /** More than that many are no classes: the column is another one. */
 export const MAX_LABELS = 10_000;
+
+const WRITE_A_POINT = 'Write numbers with a point: 3.5.';
 
 /** 1 for 1 and true, 0 for 0 and false, null for anything else. */
 export function decision(text: string): number | null {
@@ -56,14 +65,30 @@ export function surveyLabels({ task, columns, order }: LabelForm): LabelSurvey {
   const isWide = columns.length > 1;
   const names = new Set<string>();
   /** Where the first one of a kind stands. */
-  const first: { single?: string; list?: string; fraction?: string; name?: string; undecided?: string } = {};
+  const first: {
+    single?: string;
+    list?: string;
+    fraction?: string;
+    name?: string;
+    /** A name that is no number with a decimal comma either. */
+    word?: string;
+    comma?: string;
+    undecided?: string;
+  } = {};
+  const separators = countSeparators();
   let length: number | null = null;
   let isEven = true;
 
-  function addValue(value: string, where: string): void {
+  function addValue(value: string, where: string, column?: string): void {
+    const found = (): string =>
+      `${where}: ${JSON.stringify(short(value))}${column === undefined ? '' : ` in ${column}`}`;
     if (isFraction(value)) first.fraction ??= `${where}: ${value}`;
-    else if (!isNumber(value)) first.name ??= `${where}: ${JSON.stringify(short(value))}`;
-    if (decision(value) === null) first.undecided ??= `${where}: ${JSON.stringify(short(value))}`;
+    else if (!isNumber(value)) {
+      first.name ??= found();
+      if (hasDecimalComma(value)) first.comma ??= found();
+      else first.word ??= found();
+    }
+    if (decision(value) === null) first.undecided ??= found();
     // Numbers are not counted: each may be another.
     const isNumbers = task === undefined && first.fraction !== undefined && first.name === undefined;
     if (task === 'regression' || isWide || isNumbers) return;
@@ -71,16 +96,25 @@ export function surveyLabels({ task, columns, order }: LabelForm): LabelSurvey {
     if (names.size > MAX_LABELS)
       throw new UserError(
         `${where}: more than ${MAX_LABELS} different labels`,
-        'Does another column hold the label? Say which: --label-column NAME. For numbers, say so: --task regression.',
+        'Does another column hold the label? Say which: --label-column NAME. For numbers, say so: --task regression.' +
+          separatorHint([...names]),
       );
   }
 
   function kindOfValues(path: string): ProblemType {
     if (task !== undefined) return task;
+    const column = columns.length === 1 ? `${columns[0]} of ${path}` : path;
     if (first.fraction !== undefined && first.name !== undefined)
       throw new UserError(
-        `${path} has labels that are numbers and others that are none (${first.fraction}; ${first.name})`,
-        'Mend it, or say what they are: --task regression with --skip-bad leaves out the others.',
+        `${column} has labels that are numbers and others that are none (${first.fraction}; ${first.name})`,
+        `${first.comma === first.name ? `${WRITE_A_POINT} ` : ''}` +
+          'Mend it, or say what they are: --task regression with --skip-bad leaves out the others.',
+      );
+    if (first.comma !== undefined && first.word === undefined)
+      throw new UserError(
+        `${column} has numbers with a decimal comma (${first.comma})`,
+        `${WRITE_A_POINT} Or say what the comma is: --label-separator "," between several labels, ` +
+          '--task single-label a part of names.',
       );
     return first.fraction === undefined ? 'single_label_classification' : 'regression';
   }
@@ -93,8 +127,9 @@ export function surveyLabels({ task, columns, order }: LabelForm): LabelSurvey {
     if (isList && first.single !== undefined) return 'expected one label, as in the rows before, got a list';
     if (!isList && first.list !== undefined) return 'expected a list of labels, as in the rows before, got one';
     const values = [label].flat();
-    if (task === 'regression') return problemIn(numbersOf(values, length ?? values.length));
-    return isWide && task === 'multi_label_classification' ? problemIn(decisionsOf(values, columns.length)) : null;
+    if (task === 'regression')
+      return problemIn(numbersOf(values, isWide ? columns : placesOf(length ?? values.length)));
+    return isWide && task === 'multi_label_classification' ? problemIn(decisionsOf(values, columns)) : null;
   }
 
   return {
@@ -103,21 +138,30 @@ export function surveyLabels({ task, columns, order }: LabelForm): LabelSurvey {
       if (problem !== null) return problem;
       if (typeof label === 'string') {
         first.single ??= where;
+        separators.add(label);
         addValue(label, where);
         return null;
       }
       first.list ??= where;
       length ??= label.length;
       if (label.length !== length) isEven = false;
-      for (const value of label) addValue(value, where);
+      for (const [i, value] of label.entries()) addValue(value, where, isWide ? columns[i] : undefined);
       return null;
     },
     reader(path) {
       if (isWide) {
         const told = first.undecided === undefined ? 'multi_label_classification' : 'regression';
-        return columnsReader(task ?? told, columns, path, first.name);
+        const notices =
+          task === undefined && first.undecided !== undefined
+            ? [`The labels are numbers, not only 0 and 1: ${first.undecided}.`]
+            : [];
+        return { ...columnsReader(task ?? told, columns, path, first.name), notices };
       }
-      if (first.list === undefined) return scalarReader(kindOfValues(path), namesInOrder(), columns[0] ?? 'LABEL_0');
+      // One column of those that a model answers.
+      if (first.list === undefined && task === 'multi_label_classification' && first.undecided === undefined)
+        return columnReader(columns[0] ?? 'LABEL_0');
+      if (first.list === undefined)
+        return scalarReader(kindOfValues(path), namesInOrder(), columns[0] ?? 'LABEL_0', separators.found());
       if (task === 'single_label_classification')
         throw new UserError(
           `${first.list}: expected one label, got a list`,
@@ -138,24 +182,39 @@ export function surveyLabels({ task, columns, order }: LabelForm): LabelSurvey {
 }
 
 /** One name or one number a row. */
-function scalarReader(problemType: ProblemType, names: readonly string[], column: string): LabelReader {
+function scalarReader(
+  problemType: ProblemType,
+  names: readonly string[],
+  column: string,
+  separator: string | null,
+): LabelReader {
   if (problemType === 'regression')
     return {
       problemType,
       labels: [column],
+      hasColumns: true,
+      notices: [],
       target: (label) =>
-        typeof label === 'string' ? numbersOf([label], 1) : { problem: 'expected one number, got a list' },
+        typeof label === 'string' ? numbersOf([label], [column]) : { problem: 'expected one number, got a list' },
     };
   if (problemType === 'multi_label_classification')
     throw new UserError(
       `--task multi-label: expected several labels a sample, got one (${names.slice(0, 3).map(short).join(', ')})`,
-      'Say what stands between labels in a text: --label-separator "|". Or name several columns of 0 and 1: ' +
+      `Say what stands between labels in a text: ${separatorFlag(separator ?? '|')}. Or name several columns of 0 and 1: ` +
         '--label-column A --label-column B. In JSON lines and Parquet, labels are lists.',
     );
   const indexOf = placesByName(names);
   return {
     problemType,
     labels: names,
+    hasColumns: false,
+    notices:
+      separator === null
+        ? []
+        : [
+            `Most labels hold ${JSON.stringify(separator)}: each is taken for one class. ` +
+              `Where they name several labels, say so: ${separatorFlag(separator)}.`,
+          ],
     target: (label) =>
       typeof label === 'string'
         ? (indexOf(label) ?? unknownLabel(label, names))
@@ -176,6 +235,8 @@ function listReader(names: readonly string[]): LabelReader {
   return {
     problemType: 'multi_label_classification',
     labels: names,
+    hasColumns: false,
+    notices: [],
     target(label) {
       if (typeof label === 'string') return { problem: 'expected a list of labels, got one' };
       const values = new Float32Array(names.length);
@@ -191,8 +252,23 @@ function listReader(names: readonly string[]): LabelReader {
 
 /** A list of as many values in every row, whose places are labels or numbers without names. */
 function vectorReader(problemType: ProblemType, length: number): LabelReader {
-  const labels = Array.from({ length }, (_, i) => `LABEL_${i}`);
-  return placesReader(problemType, labels);
+  return placesReader(problemType, placesOf(length));
+}
+
+/** What labels without names are called. */
+function placesOf(length: number): readonly string[] {
+  return Array.from({ length }, (_, i) => `LABEL_${i}`);
+}
+
+/** One column of 0 and 1. */
+function columnReader(column: string): LabelReader {
+  return {
+    problemType: 'multi_label_classification',
+    labels: [column],
+    hasColumns: true,
+    notices: [],
+    target: (label) => decisionsOf([label].flat(), [column]),
+  };
 }
 
 /** A value from each of several columns. */
@@ -210,7 +286,7 @@ function columnsReader(
   if (problemType === 'regression' && name !== undefined)
     throw new UserError(
       `${name}: expected 0 or 1, or a number, in each of the label columns`,
-      'Several columns hold labels that apply or not, or numbers; one column holds classes.',
+      'Mend it, or leave the column out. Several columns hold labels that apply or not, or numbers; one column holds classes.',
     );
   return placesReader(problemType, columns);
 }
@@ -219,10 +295,12 @@ function placesReader(problemType: ProblemType, labels: readonly string[]): Labe
   return {
     problemType,
     labels,
+    hasColumns: true,
+    notices: [],
     target(label) {
       if (typeof label === 'string') return { problem: 'expected a list, got one label' };
       const values = label;
-      return problemType === 'regression' ? numbersOf(values, labels.length) : decisionsOf(values, labels.length);
+      return problemType === 'regression' ? numbersOf(values, labels) : decisionsOf(values, labels);
     },
   };
 }
@@ -232,32 +310,38 @@ export function problemIn(target: Target | { readonly problem: string }): string
   return typeof target === 'object' && 'problem' in target ? target.problem : null;
 }
 
-function numbersOf(values: readonly string[], count: number): Target | { readonly problem: string } {
-  if (values.length !== count) return { problem: `expected ${counted(count, 'number')}, got ${values.length}` };
-  const wrong = values.find((value) => !isNumber(value));
-  if (wrong !== undefined) return { problem: `expected a number as label, got ${JSON.stringify(short(wrong))}` };
+function numbersOf(values: readonly string[], names: readonly string[]): Target | { readonly problem: string } {
+  if (values.length !== names.length)
+    return { problem: `expected ${counted(names.length, 'number')}, got ${values.length}` };
+  const wrong = values.findIndex((value) => !isNumber(value));
+  if (wrong >= 0) {
+    const comma = hasDecimalComma(values[wrong]) ? ': write a point, not a comma' : '';
+    return { problem: `expected a number as label, ${gotIn(names, wrong, values)}${comma}` };
+  }
   const numbers = Float32Array.from(values, Number);
   const large = numbers.findIndex((value) => !Number.isFinite(value));
   return large < 0 ? numbers : { problem: `expected a number that 32 bits hold as label, got ${short(values[large])}` };
 }
 
-function decisionsOf(values: readonly string[], count: number): Target | { readonly problem: string } {
-  if (values.length !== count)
-    return { problem: `expected 0 or 1 for each of ${counted(count, 'label')}, got ${values.length}` };
-  const wrong = values.find((value) => decision(value) === null);
-  if (wrong !== undefined) return { problem: `expected 0 or 1 for each label, got ${JSON.stringify(short(wrong))}` };
-  return Float32Array.from(values, (value) => decision(value)!);
+/** got "2" in toxic */
+function gotIn(names: readonly string[], place: number, values: readonly string[]): string {
+  return `got ${JSON.stringify(short(values[place]))}${names.length > 1 ? ` in ${names[place]}` : ''}`;
 }
 
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
+function decisionsOf(values: readonly string[], names: readonly string[]): Target | { readonly problem: string } {
+  if (values.length !== names.length)
+    return { problem: `expected 0 or 1 for each of ${counted(names.length, 'label')}, got ${values.length}` };
+  const wrong = values.findIndex((value) => decision(value) === null);
+  if (wrong >= 0) return { problem: `expected 0 or 1 for each label, ${gotIn(names, wrong, values)}` };
+  return Float32Array.from(values, (value) => decision(value)!);
 }
 
 function unknownLabel(label: string, known: readonly string[]): { readonly problem: string } {
   return {
     problem:
       `the label ${JSON.stringify(short(label))} is not among the training data's ` +
-      `(${known.slice(0, 5).map(short).join(', ')}${known.length > 5 ? ' ...' : ''})`,
+      `(${known.slice(0, 5).map(short).join(', ')}${known.length > 5 ? ' ...' : ''})` +
+      separatorHint(known).replace(/^ (.*)\.$/, '. $1'),
   };
 }
 

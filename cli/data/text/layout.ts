@@ -59,6 +59,8 @@ export type TextLayout =
       readonly kind: 'folders';
       readonly train: readonly TextClass[];
       readonly test: readonly TextClass[] | null;
+      /** What the folder of `test` is called, `test/`. */
+      readonly judging: string | null;
       readonly left: readonly string[];
     };
 
@@ -225,12 +227,12 @@ async function folderParts(folder: string, folders: readonly string[], judges: b
       : undefined;
   if (only !== undefined) {
     const { classes, left } = await textClasses(join(folder, only));
-    return classes.length === 0 ? null : { kind: 'folders', train: classes, test: null, left };
+    return classes.length === 0 ? null : { kind: 'folders', train: classes, test: null, judging: null, left };
   }
   const trainFolder = folders.find((name) => partNamed(name) === 'train');
   if (trainFolder === undefined) {
     const { classes, left } = await textClasses(folder, folders);
-    return classes.length === 0 ? null : { kind: 'folders', train: classes, test: null, left };
+    return classes.length === 0 ? null : { kind: 'folders', train: classes, test: null, judging: null, left };
   }
   const train = await textClasses(join(folder, trainFolder));
   if (train.classes.length === 0) return null;
@@ -242,6 +244,7 @@ async function folderParts(folder: string, folders: readonly string[], judges: b
     kind: 'folders',
     train: train.classes,
     test: test?.classes ?? null,
+    judging: part === undefined ? null : `${part}/`,
     left: [...train.left, ...(test?.left ?? [])],
   };
 }

@@ -1,7 +1,7 @@
 /** How good a model is that answers numbers. */
 import type { Judged } from '../evaluate.ts';
 import { createCorrelation } from '../scorer.ts';
-import { meanOf } from './rates.ts';
+import { meanOf, meanOrNull } from './rates.ts';
 
 /** Of one number; a correlation is null where one of its sides does not vary. */
 export interface NumberMetrics {
@@ -35,12 +35,10 @@ export function numberMetrics(labels: readonly string[]): { add(sample: Judged):
         spearman: pearson(ranks(answers[k]), ranks(truths[k])),
         rmse: Math.sqrt(meanOf(answers[k].map((answer, i) => (answer - truths[k][i]) ** 2))),
       }));
-      const mean = (values: readonly (number | null)[]): number | null =>
-        values.includes(null) ? null : meanOf(values as readonly number[]);
       return {
         problemType: 'regression',
-        pearson: mean(numbers.map(({ pearson: value }) => value)),
-        spearman: mean(numbers.map(({ spearman: value }) => value)),
+        pearson: meanOrNull(numbers.map(({ pearson: value }) => value)),
+        spearman: meanOrNull(numbers.map(({ spearman: value }) => value)),
         rmse: meanOf(numbers.map(({ rmse }) => rmse)),
         numbers,
       };

@@ -34,3 +34,8 @@ export function meanOf(values: readonly number[]): number {
 export function share(count: number, of: number): number {
   return of === 0 ? 0 : count / of;
 }
+
+/** null where one of them is. */
+export function meanOrNull(values: readonly (number | null)[]): number | null {
+  return values.includes(null) ? null : meanOf(values as readonly number[]);
+}

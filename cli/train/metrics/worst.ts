@@ -11,9 +11,11 @@ export interface WrongAnswer {
   /** What it should be; several labels or numbers set apart by `|`. */
   readonly label: string;
   readonly predicted: string;
+  /** Of several labels, or numbers: which of them is the most wrong; null of one label, or one number. */
+  readonly mostWrong: string | null;
   /**
-   * How wrong: the likelihood of the wrong label; of any number of labels how far the farthest likelihood is from 1 or
-   * 0; of numbers the largest difference.
+   * How wrong: the likelihood of the wrong label; of any number of labels how far that of the most wrong one is from 1 or
+   * 0; of numbers how far the most wrong one lies above what it should be, below 0 where it lies below.
    */
   readonly score: number;
 }
@@ -28,7 +30,7 @@ export interface Worst {
 /** Keeps the `most` worst answers of a model with these labels. */
 export function worstAnswers(problemType: ProblemType, labels: readonly string[], most: number): Worst {
   let kept: WrongAnswer[] = [];
-  const sorted = (): WrongAnswer[] => [...kept].sort((a, b) => b.score - a.score || a.row - b.row).slice(0, most);
+  const sorted = (): WrongAnswer[] => [...kept].sort((a, b) => byWrongness(a, b) || a.row - b.row).slice(0, most);
   return {
     add(sample) {
       const wrong = WRONG[problemType](sample, labels);
@@ -41,33 +43,36 @@ export function worstAnswers(problemType: ProblemType, labels: readonly string[]
   };
 }
 
+/** Worst first. */
+export function byWrongness(a: Pick<WrongAnswer, 'score'>, b: Pick<WrongAnswer, 'score'>): number {
+  return Math.abs(b.score) - Math.abs(a.score);
+}
+
 type Wrong = Omit<WrongAnswer, 'row'>;
 
 const WRONG: Readonly<Record<ProblemType, (sample: Judged, labels: readonly string[]) => Wrong | null>> = {
   single_label_classification({ logits, target }, labels) {
     const answer = argmax(logits);
     if (answer === target) return null;
-    return { label: labels[target as number], predicted: labels[answer], score: SCORES.softmax(logits)[answer] };
+    const score = SCORES.softmax(logits)[answer];
+    return { label: labels[target as number], predicted: labels[answer], mostWrong: null, score };
   },
   multi_label_classification({ logits, target }, labels) {
     const truth = target as Float32Array;
     const scores = SCORES.sigmoid(logits);
     if (scores.every((score, k) => score > 0.5 === truth[k] > 0.5)) return null;
     const named = (values: ArrayLike<number>): string => labels.filter((_, k) => values[k] > 0.5).join('|');
-    return {
-      label: named(truth),
-      predicted: named(scores),
-      score: scores.reduce((most, score, k) => Math.max(most, Math.abs(score - truth[k])), 0),
-    };
+    const off = Float64Array.from(scores, (score, k) => Math.abs(score - truth[k]));
+    const worst = argmax(off);
+    return { label: named(truth), predicted: named(scores), mostWrong: labels[worst], score: off[worst] };
   },
-  regression({ logits, target }) {
+  regression({ logits, target }, labels) {
     const truth = target as Float32Array;
     const shown = (values: Float32Array): string =>
       Array.from(values, (value) => Number(value.toPrecision(7))).join('|');
-    return {
-      label: shown(truth),
-      predicted: shown(logits),
-      score: logits.reduce((most, value, k) => Math.max(most, Math.abs(value - truth[k])), 0),
-    };
+    const errors = Float64Array.from(logits, (value, k) => value - truth[k]);
+    const worst = argmax(errors.map(Math.abs));
+    const mostWrong = labels.length > 1 ? labels[worst] : null;
+    return { label: shown(truth), predicted: shown(logits), mostWrong, score: errors[worst] };
   },
 };

@@ -36,6 +36,7 @@ function rowsOf(rows: readonly TextRow[]): Rows {
 }
 
 const textOf = (length: number, label: number, second = 0): TextRow => ({
+  where: 'nowhere',
   text: 'x'.repeat(length),
   pair: second === 0 ? null : 'y'.repeat(second),
   label,

@@ -37,9 +37,10 @@ async function open(path: string, options: Partial<TextDatasetOptions> = {}): Pr
 const openFiles = (files: Files, options?: Partial<TextDatasetOptions>): Promise<TextDataset> =>
   open(folderOf(files), options);
 
-async function all(rows: TextRows): Promise<TextRow[]> {
-  const found: TextRow[] = [];
-  for await (const row of rows.rows()) found.push(row);
+/** The rows of a part, without where they stand. */
+async function all(rows: TextRows): Promise<Omit<TextRow, 'where'>[]> {
+  const found: Omit<TextRow, 'where'>[] = [];
+  for await (const { where: _, ...row } of rows.rows()) found.push(row);
   expect(found).toHaveLength(rows.size);
   return found;
 }
@@ -60,7 +61,11 @@ const ROWS = [
   { text: 'fine ending', label: 'pos' },
   { text: 'tedious', label: 'neg' },
 ] as const;
-const EXPECTED: TextRow[] = ROWS.map(({ text, label }) => ({ text, pair: null, label: label === 'pos' ? 1 : 0 }));
+const EXPECTED: Omit<TextRow, 'where'>[] = ROWS.map(({ text, label }) => ({
+  text,
+  pair: null,
+  label: label === 'pos' ? 1 : 0,
+}));
 
 const jsonl = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 const quoted = (text: string): string => `"${text.replaceAll('"', '""')}"`;
@@ -137,7 +142,7 @@ describe('the same rows', () => {
       ],
       [{ text: 'bad', pair: null, label: 0 }],
     ]);
-    expect(notices).toEqual([expect.stringContaining('train/unsup')]);
+    expect(notices).toEqual([expect.stringContaining('train/unsup'), 'Models are judged on test/.']);
   });
 
   it('links to folders and files are what they lead to, and a pipe is neither', async () => {

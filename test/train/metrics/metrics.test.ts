@@ -61,12 +61,12 @@ describe.each(Object.keys(cases) as ProblemType[])('%s', (problemType) => {
 });
 
 describe('what has no answer', () => {
-  it('is null for a correlation with what does not vary, and 0 in the score', () => {
+  it('is null for a correlation with what does not vary, in the score, too', () => {
     const still = { logits: [[1], [2], [3]], targets: [[5], [5], [5]] };
     expect(metricsOf('regression', still)).toMatchObject({ pearson: null, spearman: null });
     const scorer = createScorer('regression');
     still.logits.forEach((row, i) => scorer.add(row, Float32Array.from(still.targets[i])));
-    expect(scorer.score()).toEqual({ pearson: 0, samples: 3 });
+    expect(scorer.score()).toEqual({ pearson: null, samples: 3 });
   });
 
   it('is null for the average precision of labels that no sample has', () => {
@@ -91,24 +91,30 @@ describe('the worst answers', () => {
     rows.forEach((logits, row) => worst.add({ logits: Float32Array.from(logits), target: 0, row }));
     const surest = Math.exp(9) / (Math.exp(9) + 2);
     expect(worst.answers()).toEqual([
-      { row: 2, label: 'a', predicted: 'b', score: expect.closeTo(surest, 9) },
-      { row: 3, label: 'a', predicted: 'c', score: expect.closeTo(Math.exp(7) / (Math.exp(7) + 2), 9) },
+      { row: 2, label: 'a', predicted: 'b', mostWrong: null, score: expect.closeTo(surest, 9) },
+      {
+        row: 3,
+        label: 'a',
+        predicted: 'c',
+        mostWrong: null,
+        score: expect.closeTo(Math.exp(7) / (Math.exp(7) + 2), 9),
+      },
     ]);
   });
 
-  it('of several labels are told with all of them, of numbers by the difference', () => {
+  it('of several labels are told with all of them and the most wrong one, of numbers by the error', () => {
     const several = worstAnswers('multi_label_classification', labels, 5);
     several.add({ logits: Float32Array.of(3, 2, -4), target: Float32Array.of(1, 0, 1), row: 7 });
     several.add({ logits: Float32Array.of(3, -2, 4), target: Float32Array.of(1, 0, 1), row: 8 });
     expect(several.answers()).toEqual([
-      { row: 7, label: 'a|c', predicted: 'a|b', score: expect.closeTo(1 - 1 / (1 + Math.exp(4)), 9) },
+      { row: 7, label: 'a|c', predicted: 'a|b', mostWrong: 'c', score: expect.closeTo(1 - 1 / (1 + Math.exp(4)), 9) },
     ]);
     const numbers = worstAnswers('regression', ['x'], 5);
     numbers.add({ logits: Float32Array.of(2.5), target: Float32Array.of(4), row: 1 });
     numbers.add({ logits: Float32Array.of(0.25), target: Float32Array.of(5), row: 2 });
     expect(numbers.answers().map(({ row, label, predicted, score }) => [row, label, predicted, score])).toEqual([
-      [2, '5', '0.25', 4.75],
-      [1, '4', '2.5', 1.5],
+      [2, '5', '0.25', -4.75],
+      [1, '4', '2.5', -1.5],
     ]);
   });
 });
