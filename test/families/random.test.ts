@@ -54,7 +54,11 @@ const texts = fc.record({
 const pictures = fc.record({
   kind: fc.constant('image' as const),
   sizes,
-  variant: fc.constantFrom('vit', 'deit', 'deit-with-teacher'),
+  variant: fc.constantFrom('vit', 'deit', 'deit-with-teacher', 'vit-msn', 'dinov2', 'clip', 'siglip'),
+  /** Of dinov2. */
+  registers: fc.integer({ min: 0, max: 4 }),
+  gated: fc.boolean(),
+  channels: fc.constantFrom(1, 3),
   patchSize: fc.integer({ min: 1, max: 5 }),
   rows: fc.integer({ min: 1, max: 4 }),
   columns: fc.integer({ min: 1, max: 4 }),
@@ -101,21 +105,21 @@ function trialOf(drawn: typeof texts extends fc.Arbitrary<infer T> ? T : never):
 
 function pictureTrialOf(drawn: typeof pictures extends fc.Arbitrary<infer T> ? T : never): Trial {
   const { heads, headSize, seed, ...others } = drawn.sizes;
-  // An even number of patches, as every known DeiT has.
-  const rows = drawn.variant === 'vit' ? drawn.rows : 2 * drawn.rows;
-  const imageSize = { height: rows * drawn.patchSize, width: drawn.columns * drawn.patchSize };
+  const { variant, channels, registers, gated } = drawn;
+  const imageSize = { height: drawn.rows * drawn.patchSize, width: drawn.columns * drawn.patchSize };
   const config: VitConfig = {
     ...others,
-    variant: drawn.variant,
+    variant,
     patchSize: drawn.patchSize,
     imageSize,
-    channels: 3,
+    channels,
+    ...(variant === 'dinov2' ? { registers, gated } : {}),
     heads,
     hiddenSize: heads * headSize,
     initializerRange: 0.02,
   };
-  const shape = [1, 3, imageSize.height, imageSize.width];
-  const count = 3 * imageSize.height * imageSize.width;
+  const shape = [1, channels, imageSize.height, imageSize.width];
+  const count = channels * imageSize.height * imageSize.width;
   return {
     model: createVit(config),
     seed,
