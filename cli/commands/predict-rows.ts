@@ -14,6 +14,7 @@ import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { takeLock } from '../io/lock.ts';
 import { printable } from '../io/printable.ts';
 import { createProgress, type Progress } from '../io/progress.ts';
+import { taskOf } from '../models/task.ts';
 import { expectSameRows, mostInFlight, runBatch } from '../predict/batch.ts';
 import { csvLines, FORMATS, type Format, jsonLines } from '../predict/formats.ts';
 import { openInputs } from '../predict/inputs.ts';
@@ -124,6 +125,11 @@ export async function predictRows(path: string, inputs: readonly string[], flags
   const artifact = await openArtifact(path);
   await (await expectKept(output))(path);
   const info = modelInfo(artifact);
+  if (flags.topK !== undefined && info.problemType !== 'single_label_classification')
+    throw usageError(
+      `--top-k ranks classes, and the model is for ${taskOf(info.problemType)}: each label has a column of its own`,
+      'Leave out --top-k.',
+    );
   const { source, notices } = await openInputs(inputs, info.task, flags);
   for (const notice of notices) io.stderr.write(`${printable(notice)}\n`);
   const topK = askedLabels(info, flags.topK ?? 1);

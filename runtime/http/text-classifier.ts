@@ -13,7 +13,8 @@ import { type TextInput, textInput } from './text-input.ts';
 
 /**
  * Joins an artifact for texts, with the tokenizer in it, and an engine made of it. An empty text is one, too: the model
- * answers what it answers to nothing but special tokens. A text alone is refused where the model was trained on pairs. `create` makes the tokenizer (`readTokenizer`).
+ * answers what it answers to nothing but special tokens. A text alone is refused where the model was trained on pairs.
+ * `create` makes the tokenizer (`readTokenizer`).
  * @throws ArtifactError or PreprocessError where preprocessing or tokenizer are invalid, or do not fit the plan
  */
 export async function createTextClassifier(

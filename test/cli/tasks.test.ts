@@ -272,10 +272,12 @@ describe('numbers', () => {
     await classifier.close();
   });
 
-  it('of a text alone are not made up by a model of pairs', async () => {
+  it('of a text alone are not made up by a model of pairs, and are not ranked', async () => {
     const wanted = 'trained on pairs';
     const { code, stderr } = await slim(['predict', way.paths.artifact, '--text', 'red']);
     expect([code, stderr]).toEqual([1, expect.stringContaining(wanted)]);
+    const ranked = await slim(['predict', way.paths.artifact, file, '--top-k', '2']);
+    expect([ranked.code, ranked.stderr]).toEqual([2, expect.stringContaining('--top-k ranks classes')]);
     const single = work.path('single.tsv');
     writeFileSync(single, 'text\tscore\nred\t0.5\ngreen\t0.25\n');
     for (const model of [way.paths.small, way.paths.artifact]) {

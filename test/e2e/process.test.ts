@@ -137,10 +137,12 @@ describe('signals', () => {
   });
 
   it('a folder that another process writes to is left alone, also with --overwrite and --resume', async () => {
-    const running = start([...train, '--out', out]);
-    await running.saw('step 20/400');
+    // Long enough for both to be refused: a lock is waited for a moment.
+    const long = [...train, '--steps', '40000'];
+    const running = start([...long, '--out', out]);
+    await running.saw('step 20/40000');
     for (const flag of ['--overwrite', '--resume']) {
-      const { code, stderr } = await start([...train, flag, '--out', out]).exit;
+      const { code, stderr } = await start([...long, flag, '--out', out]).exit;
       expect(code).toBe(2);
       expect(stderr).toContain(`is being written by process ${running.child.pid}`);
     }
