@@ -41,6 +41,14 @@ export function number(least: number, most = Infinity, { above = false } = {}): 
   };
 }
 
+/** A share above 0 and below 1, as `0.05` or `5%`. */
+export function share(text: string): number {
+  const [, digits, percent] = /^(\d*\.?\d+)(%?)$/.exec(text.trim()) ?? [];
+  const value = percent === '%' ? Number(digits) / 100 : Number(digits);
+  if (!(value > 0 && value < 1)) throw new InvalidArgumentError('Expected a share above 0 and below 1, such as 5%.');
+  return value;
+}
+
 /** A text that is not empty. */
 function someText(text: string): string {
   if (text === '') throw new InvalidArgumentError('Expected a text that is not empty.');

@@ -19,6 +19,7 @@ import {
   openData,
   resolveFlags,
   type SplitFlags,
+  share,
 } from '../args.ts';
 import { storedTensors } from '../compress/stored-tensors.ts';
 import { type ClassCount, labelCounts } from '../data/class-report.ts';
@@ -40,6 +41,7 @@ import { adaptersCost, denseCost, wordEmbeddingCost } from '../pclora/cost.ts';
 import { denseParts, INITS, type Init } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
+import { ranksWithin, type Target } from '../pclora/target.ts';
 import { type Checkpoint, loadDescription, saveDescription } from '../pretrained/checkpoint.ts';
 import { findOutputs, matchOutputs } from '../pretrained/class-match.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
@@ -76,6 +78,8 @@ import {
 export interface TrainFlags extends TrainingFlags, LabelsFlags {
   readonly rank: number;
   readonly layerRank?: Readonly<Record<string, number>>;
+  readonly targetParameters?: number;
+  readonly targetMacs?: number;
   readonly forceRank: boolean;
   readonly embeddingRank?: number;
   readonly pruneVocabulary: boolean;
@@ -137,6 +141,19 @@ as they would ship.`,
         '--layer-rank <name=r>',
         'another rank for one kind of layer (up=16) or one layer (block.0.up=16); repeatable',
       ).argParser(layerRank),
+    )
+    .addOption(
+      new Option(
+        '--target-parameters <share>',
+        "instead of --rank: what is to be left of the blocks' parameters, such as 5%",
+      )
+        .argParser(share)
+        .conflicts(['rank', 'layerRank', 'targetMacs']),
+    )
+    .addOption(
+      new Option('--target-macs <share>', 'the same of their multiply-accumulates')
+        .argParser(share)
+        .conflicts(['rank', 'layerRank']),
     )
     .option('--force-rank', 'allow ranks that make a layer larger than it was')
     .addOption(
@@ -244,20 +261,17 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
   const loaded = await loadTeacher(places.model, folder, data, flags, io);
   const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, io) : loaded;
   const { model } = teacher;
-  const ranks = resolveRanks(model.layers, {
-    rank: flags.rank,
-    perLayer: flags.layerRank,
-    force: flags.forceRank,
-    embeddingRank: flags.embeddingRank,
-  });
+  const ranks = ranksOf(model, flags);
   return withTrainingSamples(data, teacher.preprocessing, flags, io, async ({ train, test }) => {
     const options = loopOptions(flags, train.size);
     for (const notice of batchNotices(flags, options)) createProgress(io.stderr, 'step').line(`note: ${notice}`);
+    const largest = Math.max(...blockLinears(model.layers).map(({ name }) => ranks.get(name)!));
+    const rank = targetOf(flags) === null ? flags.rank : largest;
     const compression: Compression = {
       method: 'pc-lora',
-      rank: Math.max(...blockLinears(model.layers).map(({ name }) => ranks.get(name)!)),
+      rank: largest,
       ranks: Object.fromEntries(ranks),
-      scaling: (flags.loraAlpha ?? flags.rank) / flags.rank,
+      scaling: (flags.loraAlpha ?? rank) / rank,
       schedule: flags.schedule,
       init: flags.init,
     };
@@ -283,7 +297,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     }
     for (const notice of embeddingNotices(model, ranks)) progress.line(`note: ${notice}`);
     progress.line(
-      `compressing ${places.model} at rank ${flags.rank} on ${data.name} (${samplesOf(data)}, ${labelsOf(data)}), ` +
+      `compressing ${places.model} at rank ${rank} on ${data.name} (${samplesOf(data)}, ${labelsOf(data)}), ` +
         `${counted(options.totalSteps, 'step')}, on ${engine.description}`,
     );
 
@@ -341,6 +355,23 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       };
     });
   });
+}
+
+function targetOf({ targetParameters, targetMacs }: TrainFlags): Target | null {
+  if (targetParameters !== undefined) return { of: 'parameters', share: targetParameters };
+  return targetMacs === undefined ? null : { of: 'macs', share: targetMacs };
+}
+
+/** As the flags say for each layer, or as many as a target leaves room for. */
+function ranksOf(model: Model, flags: TrainFlags): ReadonlyMap<string, number> {
+  const { embeddingRank, forceRank: force, layerRank: perLayer } = flags;
+  const target = targetOf(flags);
+  if (target === null) return resolveRanks(model.layers, { rank: flags.rank, perLayer, force, embeddingRank });
+  const blocks = new Set(blockLinears(model.layers).map(({ name }) => name));
+  const others = [...resolveRanks(model.layers, { rank: 1, force, embeddingRank })].filter(
+    ([name]) => !blocks.has(name),
+  );
+  return ranksWithin(model, target, new Map(others));
 }
 
 function teacherKey<M extends Metric>(metric: M): `teacher${Capitalize<M>}` {

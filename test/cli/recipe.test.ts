@@ -49,6 +49,29 @@ it('starts from activations, lets λ fall late, adds the logits and stops the le
   expect(readRecord(out)).toMatchObject({ compression: { init: 'activation', schedule: 'linear' } });
 });
 
+it('takes the ranks that a target leaves room for', async () => {
+  const out = work.path('small');
+  const without = flags.slice(0, flags.indexOf('--rank'));
+  await slimJson(['train', ...without, '--target-parameters', '40%', '--init', 'svd', '--out', out]);
+  const { costs, compression } = readRecord(out) as unknown as {
+    costs: Record<'teacher' | 'model', { blocks: { parameters: number } }>;
+    compression: { rank: number; ranks: Record<string, number>; scaling: number };
+  };
+  const left = costs.model.blocks.parameters / costs.teacher.blocks.parameters;
+  expect(left).toBeLessThanOrEqual(0.4);
+  expect(left).toBeGreaterThan(0.38);
+  expect(compression.scaling).toBe(1);
+  expect(compression.rank).toBe(Math.max(...Object.values(compression.ranks)));
+  for (const [extra, why] of [
+    [['--rank', '4'], "option '--target-parameters <share>' cannot be used with option '--rank <r>'"],
+    [['--target-macs', '0.3'], "cannot be used with option '--target-macs <share>'"],
+  ] as const)
+    expect((await slim(['train', ...without, '--target-parameters', '5%', ...extra, '--out', 'x'])).stderr).toContain(
+      why,
+    );
+  expect((await slim(['train', ...without, '--target-macs', '50', '--out', 'x'])).stderr).toContain('such as 5%');
+});
+
 it('refuses a fall of λ that ends before it begins', async () => {
   const { code, stderr } = await slim(['train', ...flags, '--decay-start', '0.5', '--decay-end', '0.4', '--out', 'x']);
   expect([code, stderr]).toEqual([2, expect.stringContaining('--decay-start 0.5 is after --decay-end 0.4')]);
