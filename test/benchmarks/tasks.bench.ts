@@ -75,7 +75,9 @@ itWith([base, data], 'models of several labels and of numbers', async () => {
     { name: 'labels', write: labelled, type: 'jsonl', body: { inputs: 'the plot is thin , but the cast is superb' } },
     { name: 'numbers', write: pairs, type: 'csv', body: { text: 'a warm film', text_pair: 'a warm and funny film' } },
   ];
-  for (const { name, write, type, body } of tasks) {
+  for (const { name, write, type, body } of tasks.filter((task) =>
+    [undefined, task.name].includes(process.env.SLIM_BENCH_TASK),
+  )) {
     const at = (file: string): string => join(scratch, `${name}-${file}`);
     for (const part of ['train', 'test']) writeFileSync(at(`${part}.${type}`), write(part));
     const [trainData, testData] = [at(`train.${type}`), at(`test.${type}`)];
