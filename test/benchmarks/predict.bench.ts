@@ -6,11 +6,13 @@ import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, expect } from 'vitest';
+import { beforeAll, expect, vi } from 'vitest';
 import { projectFolder } from '../support/imports.ts';
 import { SLIM, startCommand } from '../support/process.ts';
 import { itWith, shared } from '../support/shared.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+
+vi.setConfig({ testTimeout: 3_600_000 });
 
 const ROWS = Number(process.env.SLIM_BENCH_ROWS ?? 100_000);
 /** For rates that are compared: so many rows, in turn, so often. */
