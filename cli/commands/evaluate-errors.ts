@@ -1,12 +1,10 @@
 /** `slim evaluate --errors`: the samples that a model is most wrong about, as a table. */
-
-import type { BigIntStats } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset, Split } from '../data/dataset.ts';
 import type { TextRows } from '../data/text/dataset.ts';
 import { usageError } from '../io/errors.ts';
-import { kindOf } from '../io/files.ts';
+import { identityOf, kindOf } from '../io/files.ts';
 import { csvLines } from '../predict/formats.ts';
 import type { WrongAnswer } from '../train/metrics/worst.ts';
 
@@ -27,23 +25,18 @@ export async function expectErrorsFile(
   const kind = await kindOf(path);
   if (kind === 'absent') return;
   if (kind === 'folder') throw usageError(`--errors ${path} is a folder`, 'Name a file in it: --errors DIR/wrong.csv.');
+  const identity = await identityOf(path);
   for (const input of inputs)
-    if (input !== undefined && (await holds(input, await stat(path, { bigint: true }))))
+    if (input !== undefined && (await holds(input, identity)))
       throw usageError(`--errors ${path} is what is read, or a part of it (${input})`, 'Name another file.');
   if (!overwrite) throw usageError(`--errors ${path} is there already`, 'Name another, or replace it: --overwrite.');
 }
 
-/** Whether an input is this file, or a folder that holds it, by whatever name. */
-async function holds(input: string, file: BigIntStats): Promise<boolean> {
-  const isIt = async (path: string): Promise<boolean> => {
-    // A link in a folder may lead nowhere.
-    if ((await kindOf(path)) !== 'file') return false;
-    const { dev, ino } = await stat(path, { bigint: true });
-    return dev === file.dev && ino === file.ino;
-  };
-  if ((await kindOf(input)) !== 'folder') return isIt(input);
+/** Whether an input is the file of this identity, or a folder that holds it, by whatever name. */
+async function holds(input: string, file: string | null): Promise<boolean> {
+  if ((await kindOf(input)) !== 'folder') return (await identityOf(input)) === file;
   for (const entry of await readdir(input, { recursive: true, withFileTypes: true }))
-    if (!entry.isDirectory() && (await isIt(join(entry.parentPath, entry.name)))) return true;
+    if (!entry.isDirectory() && (await identityOf(join(entry.parentPath, entry.name))) === file) return true;
   return false;
 }
 

@@ -1,6 +1,6 @@
 /** Files that are either whole or absent, and errors that name them. */
 import { createHash } from 'node:crypto';
-import { createReadStream, type Stats } from 'node:fs';
+import { type BigIntStats, createReadStream, type Stats } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -99,6 +99,16 @@ export async function digestOfFile(path: string): Promise<string> {
     throw new UserError(`can't read ${path}: ${messageOf(error)}`);
   });
   return hash.digest('hex');
+}
+
+/** What is the same for two names of one file: its device and number there. */
+export function identityOfFound({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string {
+  return `${dev}:${ino}`;
+}
+
+/** The same of what a path leads to; null where that is nothing. */
+export async function identityOf(path: string): Promise<string | null> {
+  return stat(path, { bigint: true }).then(identityOfFound, () => null);
 }
 
 /** Whether there is anything at the path. @throws UserError where that can't be told */

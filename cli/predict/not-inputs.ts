@@ -1,10 +1,10 @@
 /** What runs write is no input: left out where a folder or a pattern has it, and never written over where it is one. */
 import { fstatSync } from 'node:fs';
-import { realpath, stat } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { hasTableName } from '../data/text/layout.ts';
 import { usageError } from '../io/errors.ts';
-import { exists } from '../io/files.ts';
+import { exists, identityOf, identityOfFound } from '../io/files.ts';
 import { isRecorded } from './record.ts';
 import { filesOfRun, outputNamedBy } from './run-files.ts';
 
@@ -67,16 +67,8 @@ function addFound(written: Map<string, string>, identity: string | null, path: s
 function identityOfStream(descriptor: number): string | null {
   try {
     const found = fstatSync(descriptor, { bigint: true });
-    return found.isFile() ? `${found.dev}:${found.ino}` : null;
+    return found.isFile() ? identityOfFound(found) : null;
   } catch {
     return null;
   }
-}
-
-/** Of what a path leads to; null where that is nothing. */
-async function identityOf(path: string): Promise<string | null> {
-  return stat(path, { bigint: true }).then(
-    ({ dev, ino }) => `${dev}:${ino}`,
-    () => null,
-  );
 }
