@@ -73,7 +73,12 @@ function pairs(part: string): string {
 itWith([base, data], 'models of several labels and of numbers', async () => {
   const tasks = [
     { name: 'labels', write: labelled, type: 'jsonl', body: { inputs: 'the plot is thin , but the cast is superb' } },
-    { name: 'numbers', write: pairs, type: 'csv', body: { inputs: { text: 'a warm film', text_pair: 'a warm and funny film' } } },
+    {
+      name: 'numbers',
+      write: pairs,
+      type: 'csv',
+      body: { inputs: { text: 'a warm film', text_pair: 'a warm and funny film' } },
+    },
   ];
   for (const { name, write, type, body } of tasks.filter((task) =>
     [undefined, task.name].includes(process.env.SLIM_BENCH_TASK),
