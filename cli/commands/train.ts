@@ -72,7 +72,7 @@ import {
 } from './training.ts';
 
 /**
- * What `slim train` has beside the flags of every training. `decayStart` and `decayEnd` are shares of all steps; `alpha` is the task
+ * What `slim train` has beside the flags of every training. `decayStart`, `decayEnd` and `qat` are shares of all steps; `alpha` is the task
  * loss's weight; `loraAlpha` / `rank` is the scaling s, which is 1 where it is absent.
  */
 export interface TrainFlags extends TrainingFlags, LabelsFlags {
@@ -88,6 +88,8 @@ export interface TrainFlags extends TrainingFlags, LabelsFlags {
   readonly schedule: Schedule;
   readonly decayStart: number;
   readonly decayEnd: number;
+  /** None where it is absent. */
+  readonly qat?: number;
   readonly alpha: number;
   readonly logitLoss: number;
   readonly temperature: number;
@@ -191,6 +193,15 @@ as they would ship.`,
         .default(0.8),
     )
     .addOption(
+      new Option(
+        '--qat <x>',
+        'beyond the paper: share of the steps, the last ones, that train through the rounding of int8, ' +
+          'as slim quantize makes it and the runtime computes',
+      )
+        .argParser(number(0, 1))
+        .default(undefined, 'off'),
+    )
+    .addOption(
       new Option('--alpha <x>', "weight of the task loss; the rest is the feature loss's")
         .argParser(number(0, 1))
         .default(0.2),
@@ -240,6 +251,11 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     throw usageError(
       `--decay-start ${given.decayStart} is after --decay-end ${given.decayEnd}`,
       'Both are shares of the steps: λ falls from the first to the second.',
+    );
+  if (given.qat !== undefined && given.decayEnd + given.qat > 1 + 1e-9)
+    throw usageError(
+      `--qat ${given.qat} begins before --decay-end ${given.decayEnd}`,
+      'Both are shares of the steps, which have to fit one after the other: lower either.',
     );
   const places = await expectPlaces(given);
   const flags = await inheritData(given, places.model, io);
@@ -321,6 +337,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
         schedule: flags.schedule,
         decayStart: Math.round(flags.decayStart * options.totalSteps),
         decaySteps,
+        quantizedFrom: quantizedFrom(flags, options.totalSteps, decaySteps),
         alpha: flags.alpha,
         logits: flags.logitLoss > 0 ? { weight: flags.logitLoss, temperature: flags.temperature } : null,
         freeze: flags.freeze,
@@ -355,6 +372,11 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       };
     });
   });
+}
+
+/** Rounding may put it a step before λ is 0. */
+function quantizedFrom({ qat = 0 }: TrainFlags, totalSteps: number, decaySteps: number): number | null {
+  return qat === 0 ? null : Math.max(decaySteps, totalSteps - Math.round(qat * totalSteps));
 }
 
 function targetOf({ targetParameters, targetMacs }: TrainFlags): Target | null {

@@ -10,15 +10,23 @@
  * 2405.04434, section 2.1.2).
  *
  * A word table of two factors: s·B[ids]·A looks up rows of B, and what follows is a linear layer whose weight is s·Aᵀ.
+ *
+ * What a packed graph reads is made of values, once, and adds up in f64 (`absorb`). What trains as it will be packed is
+ * made of nodes, anew each step, so that gradients pass through it (`absorbInGraph`).
  */
 
 import type { Tensor } from '../../runtime/artifact/safetensors.ts';
 import { inputsOf } from '../graph/cost.ts';
-import { elementCount, type Node, topological } from '../graph/graph.ts';
+import { elementCount, type Graph, type Node, topological } from '../graph/graph.ts';
 import { type AttentionAttributes, attention } from '../graph/ops/attention.ts';
+import { scale } from '../graph/ops/binary.ts';
 import { embedding, type LowRankEmbeddingAttributes } from '../graph/ops/embedding.ts';
+import { gemm } from '../graph/ops/gemm.ts';
 import { input, inputName } from '../graph/ops/leaf.ts';
 import { type LowRankAttributes, linear, lowRankLinear } from '../graph/ops/linear.ts';
+import { matmul } from '../graph/ops/matmul.ts';
+import { reshape } from '../graph/ops/reshape.ts';
+import { transpose } from '../graph/ops/transpose.ts';
 import { rewrite } from '../graph/rewrite.ts';
 import { f32Tensor, f32Values, type StoredTensors, tensorNamed } from './stored-tensors.ts';
 
@@ -37,11 +45,7 @@ export interface Absorbed {
 export function absorb(logits: Node): Absorbed {
   const order = topological([logits]);
   const sites = sitesIn(order);
-  const rewritten = rewrite({ outputs: { logits } }, (node, [mixed]) => {
-    const site = sites.get(node);
-    if (site) return absorbed(site, mixed);
-    return isTable(node) ? lookedUp(node) : null;
-  });
+  const rewritten = rewriteSites({ outputs: { logits } }, sites, namedProducts, namedFactor);
   return {
     logits: rewritten.outputs.logits,
     derive(tensors) {
@@ -54,6 +58,25 @@ export function absorb(logits: Node): Absorbed {
       return new Map([...all].filter(([name]) => used.has(name)));
     },
   };
+}
+
+/** The same rewriting, where the products are part of the graph. Biases of keys have no part in it. */
+export function absorbInGraph(graph: Graph): Graph {
+  const sites = sitesIn(topological(Object.values(graph.outputs)));
+  return rewriteSites(graph, sites, computedProducts, computedFactor);
+}
+
+function rewriteSites(
+  graph: Graph,
+  sites: ReadonlyMap<Node, Site>,
+  productsOf: (site: Site) => Products,
+  factorOf: (table: Node<LowRankEmbeddingAttributes>) => Node,
+): Graph {
+  return rewrite(graph, (node, [mixed]) => {
+    const site = sites.get(node);
+    if (site) return absorbed(site, mixed, productsOf(site));
+    return isTable(node) ? lookedUp(node, factorOf(node)) : null;
+  });
 }
 
 /** One attention and the low-rank layers around it. */
@@ -71,13 +94,13 @@ function sitesIn(order: readonly Node[]): Map<Node, Site> {
   for (const node of order) for (const x of node.inputs) consumers.set(x, [...(consumers.get(x) ?? []), node]);
   const sites = new Map<Node, Site>();
   for (const node of order) {
-    if (node.operation.name !== 'attention' || node.inputs.length > 3) continue;
+    if (node.operation.name !== 'attention') continue;
     const [output, ...others] = consumers.get(node) ?? [];
-    const layers = [...node.inputs, output];
-    const alone = others.length === 0 && node.inputs.every((x) => consumers.get(x)?.length === 1);
+    const [query, key, value] = node.inputs as Node<LowRankAttributes>[];
+    const layers = [query, key, value, output];
+    const alone = others.length === 0 && [query, key, value].every((x) => consumers.get(x)?.length === 1);
     if (!alone || !layers.every((layer) => layer?.operation.name === 'lowRankLinear') || output.inputs[0] !== node)
       continue;
-    const [query, key, value] = node.inputs as Node<LowRankAttributes>[];
     const site = {
       attention: node as Node<AttentionAttributes>,
       query,
@@ -95,27 +118,68 @@ function paysOff({ attention: { attributes }, key, value }: Site): boolean {
   return keyHeads === heads && rankOf(key) < key.shape[1] / heads && rankOf(value) < value.shape[1] / heads;
 }
 
+/** What an absorbed attention and the layer after it read beside A of queries, keys and values, and B of the output. */
+interface Products {
+  readonly queryB: Node; // (heads·r, r)
+  readonly queryC: Node; // (heads·r)
+  readonly outputA: Node; // (r, heads·r)
+  readonly outputC: Node; // (out)
+}
+
 /**
  * The layer after the attention, on smaller queries, keys and values. `mixed` is the attention after its inputs' own
  * replacement.
  */
-function absorbed({ query, key, value, output, attention: { attributes } }: Site, mixed: Node): Node {
-  const [q, k, v] = mixed.inputs;
-  const { heads } = attributes;
+function absorbed(
+  { query, key, value, output, attention: { attributes } }: Site,
+  mixed: Node,
+  { queryB, queryC, outputA, outputC }: Products,
+): Node {
+  const [q, k, v, mask = null] = mixed.inputs;
   const [queries, outputs] = [query, output].map((node) => node.attributes.layer);
-  const width = heads * rankOf(key);
-  const queryB = input(absorbedName(queries, 'loraB'), [width, rankOf(query)]);
-  const queryC = input(absorbedName(queries, 'loraC'), [width]);
   const shared = attention(
     lowRankLinear(q.inputs[0], q.inputs[1], queryB, queryC, 1, queries),
     linear(k.inputs[0], k.inputs[1], null, key.attributes.layer),
     linear(v.inputs[0], v.inputs[1], null, value.attributes.layer),
-    null,
+    mask,
     { ...attributes, keyHeads: 1 },
   );
-  const outputA = input(absorbedName(outputs, 'loraA'), [rankOf(output), shared.shape[1]]);
-  const outputC = input(absorbedName(outputs, 'loraC'), output.inputs[3].shape);
   return lowRankLinear(shared, outputA, output.inputs[2], outputC, output.attributes.scaling, outputs);
+}
+
+/** Products that are given: `products` makes them. */
+function namedProducts({ query, key, value, output, attention: { attributes } }: Site): Products {
+  const [queries, outputs] = [query, output].map((node) => node.attributes.layer);
+  const [forKeys, forValues] = [key, value].map((layer) => attributes.heads * rankOf(layer));
+  return {
+    queryB: input(absorbedName(queries, 'loraB'), [forKeys, rankOf(query)]),
+    queryC: input(absorbedName(queries, 'loraC'), [forKeys]),
+    outputA: input(absorbedName(outputs, 'loraA'), [rankOf(output), forValues]),
+    outputC: input(absorbedName(outputs, 'loraC'), output.inputs[3].shape),
+  };
+}
+
+/** `products`, of nodes: a product for each head, stacked. */
+function computedProducts({ query, key, value, output, attention: { attributes } }: Site): Products {
+  const { heads } = attributes;
+  const [keyB, valueB] = [key, value].map((layer) => scale(layer.inputs[2], layer.attributes.scaling));
+  const queryB = scale(query.inputs[2], query.attributes.scaling);
+  const byHead = (x: Node): Node => reshape(x, [heads, x.shape[0] / heads, x.shape[1] ?? 1]); // (H, d, r)
+  const ofKeys = transpose(byHead(keyB), [0, 2, 1]); // (H, r, d)
+  const width = heads * rankOf(key);
+  const [outputA, outputB, outputC] = output.inputs.slice(1);
+  const ro = rankOf(output);
+  const byInput = transpose(reshape(outputA, [ro, heads, outputA.shape[1] / heads]), [1, 0, 2]); // (H, r, d)
+  const absorbedA = transpose(matmul(byInput, byHead(valueB)), [1, 0, 2]); // (r, H, r)
+  const valueC = value.inputs[3];
+  const inner = gemm(reshape(valueC, [1, valueC.shape[0]]), outputA, null, { transB: true }); // (1, r)
+  const bias = gemm(inner, outputB, outputC, { transB: true, alpha: output.attributes.scaling }); // (1, out)
+  return {
+    queryB: reshape(matmul(ofKeys, byHead(queryB)), [width, rankOf(query)]),
+    queryC: reshape(matmul(ofKeys, byHead(query.inputs[3])), [width]),
+    outputA: reshape(absorbedA, [ro, heads * rankOf(value)]),
+    outputC: reshape(bias, outputC.shape),
+  };
 }
 
 function isTable(node: Node): node is Node<LowRankEmbeddingAttributes> {
@@ -123,13 +187,21 @@ function isTable(node: Node): node is Node<LowRankEmbeddingAttributes> {
 }
 
 /** The rows of a table of two factors, as a linear layer on rows of the first. */
-function lookedUp({ inputs: [ids, loraA, loraB], attributes: { layer } }: Node<LowRankEmbeddingAttributes>): Node {
-  return linear(
-    embedding(loraB, ids),
-    input(absorbedName(layer, 'loraA'), [loraA.shape[1], loraA.shape[0]]),
-    null,
-    layer,
-  );
+function lookedUp(
+  { inputs: [ids, , loraB], attributes: { layer } }: Node<LowRankEmbeddingAttributes>,
+  factor: Node,
+): Node {
+  return linear(embedding(loraB, ids), factor, null, layer);
+}
+
+/** A factor that is given: `transposedFactor` makes it. */
+function namedFactor({ inputs: [, loraA], attributes: { layer } }: Node<LowRankEmbeddingAttributes>): Node {
+  return input(absorbedName(layer, 'loraA'), [loraA.shape[1], loraA.shape[0]]);
+}
+
+/** `transposedFactor`, of nodes. */
+function computedFactor({ inputs: [, loraA], attributes: { scaling } }: Node<LowRankEmbeddingAttributes>): Node {
+  return scale(transpose(loraA, [1, 0]), scaling);
 }
 
 /** s·Aᵀ, (D, r). */

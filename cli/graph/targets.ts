@@ -56,7 +56,7 @@ export interface HloValue extends HloTensorType {
 export type HloAttribute = number | readonly number[] | string;
 
 /** How a reduction or a scatter joins two values. */
-export type HloCombiner = 'stablehlo.add' | 'stablehlo.maximum';
+export type HloCombiner = 'stablehlo.add' | 'stablehlo.maximum' | 'stablehlo.minimum';
 
 /** Writes operations into a StableHLO function. */
 export interface StableHloWriter {

@@ -32,6 +32,8 @@ export interface PcLoraOptions {
   readonly decayStart: number;
   /** q: the optimizer step at which λ reaches 0. */
   readonly decaySteps: number;
+  /** The optimizer step from which on the adapters train as they will run in int8; not before q, null: never. */
+  readonly quantizedFrom: number | null;
   /** Weight of the task loss against the feature loss. */
   readonly alpha: number;
   readonly logits: LogitTerm | null;
@@ -61,7 +63,11 @@ export async function compress(
 ): Promise<LoopResult & { readonly tensors: Tensors }> {
   const { engine } = context;
   const { model } = teacher;
-  const { adapters, schedule, decayStart, decaySteps, logits } = pclora;
+  const { adapters, schedule, decayStart, decaySteps, quantizedFrom, logits } = pclora;
+  const phaseAt = (step: number): Phase => {
+    if (quantizedFrom !== null && step >= quantizedFrom) return 'quantized';
+    return step < decaySteps ? 'fading' : 'adapters';
+  };
   const dense = tensorsOf(model.layers);
   const adapterSpecs = adapterTensors(model.layers, adapters.ranks);
   const layout = flatLayout([...adapterSpecs, ...keptTraining(model.layers, pclora.freeze)]);
@@ -97,7 +103,7 @@ export async function compress(
   const result = await trainLoop(
     {
       lambdaAt: (step) => lambdaAt(schedule, step, decaySteps, decayStart),
-      programAt: (step, tokens) => programs.at(step < decaySteps ? 'fading' : 'adapters', tokens),
+      programAt: (step, tokens) => programs.at(phaseAt(step), tokens),
       dropouts: model.dropouts,
       losses,
       frozen,
@@ -128,8 +134,8 @@ function remaining({ model }: Checkpoint, adapterSpecs: readonly TensorSpec[], a
 }
 
 /**
- * The programs of a compression's two phases, one phase at a time: λ never comes back, so the first one's go when the
- * second begins.
+ * The programs of a compression's phases, one phase at a time: none comes back, so its programs go when the next one
+ * begins.
  */
 function createPhases(steps: Steps, options: Omit<CompressOptions, 'batch' | 'tokens'>) {
   let current: { readonly phase: Phase; readonly programs: Programs<StepProgram> } | null = null;

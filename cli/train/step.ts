@@ -3,8 +3,9 @@
  * trained vector and its moments go in; the losses and the new vectors come out. For batches that don't fit it comes in
  * two: for each part, and for the update.
  */
+import { fakeQuantized } from '../compress/fake-quantized.ts';
 import { gradients } from '../graph/grad.ts';
-import type { Graph, Node } from '../graph/graph.ts';
+import { type Graph, type Node, topological } from '../graph/graph.ts';
 import { add, scale } from '../graph/ops/binary.ts';
 import { broadcastTo } from '../graph/ops/broadcast.ts';
 import { concat } from '../graph/ops/concat.ts';
@@ -16,7 +17,7 @@ import { flatten, reshape } from '../graph/ops/reshape.ts';
 import { binaryCrossEntropy } from '../graph/ops/sigmoid-cross-entropy.ts';
 import { slice } from '../graph/ops/slice.ts';
 import { tensorsOf } from '../models/layers.ts';
-import type { Model } from '../models/model.ts';
+import type { Forward, Model } from '../models/model.ts';
 import { distillationLoss, featureLoss, logitLoss } from '../pclora/distill.ts';
 import { type AdapterOptions, adaptersOnlyParts, adapterTensors, denseParts, fadingParts } from '../pclora/linear.ts';
 import { batchedInputs, batchInputs } from './batch-inputs.ts';
@@ -35,8 +36,11 @@ export const DONATED: Readonly<Record<string, string>> = Object.fromEntries(STAT
 /** The input with what each sample is to be answered: (B) classes, or (B, K) values. */
 export const LABELS = 'labels';
 
-/** `fading` while λ > 0; `adapters` at λ = 0, where the student's dense path is gone. */
-export type Phase = 'fading' | 'adapters';
+/**
+ * `fading` while λ > 0; `adapters` at λ = 0, where the student's dense path is gone; `quantized` where what is left computes as it
+ * will in int8, see `fakeQuantized`.
+ */
+export type Phase = 'fading' | 'adapters' | 'quantized';
 
 /** What a step is compiled for. */
 export interface StepOptions {
@@ -105,10 +109,14 @@ function stepGraph(
   trained: ReadonlyMap<string, Node>,
   model: Model,
 ): StepGraph {
+  // What the loss does not depend on stays as it is: biases of absorbed keys.
+  const reached = new Set(topological([losses.loss]));
+  const moved = [...trained.values()].filter((tensor) => reached.has(tensor));
+  const made = new Map(gradients(losses.loss, moved).map((gradient, i) => [moved[i], gradient]));
   return {
     losses,
     parameters,
-    gradients: gradients(losses.loss, [...trained.values()]),
+    gradients: [...trained.values()].map((tensor) => made.get(tensor) ?? broadcastTo(scalar(0), tensor.shape)),
     batched: [...batchedInputs(model), LABELS],
   };
 }
@@ -159,7 +167,8 @@ export function compressLosses(
     phase === 'fading'
       ? fadingParts(specs, adapters, input('lambda', []), trained)
       : adaptersOnlyParts(specs, adapters.scaling, trained);
-  const student = model.forward(inputs, batch, parts);
+  const exact = model.forward(inputs, batch, parts);
+  const student = phase === 'quantized' ? quantizedForward(exact) : exact;
   // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head), and
   // drops nothing.
   const teacher = model.forward(withoutDropout(model, inputs), batch, denseParts(dense));
@@ -169,6 +178,12 @@ export function compressLosses(
   const logit = logits ? logitLoss(student.logits, teacher.logits, model.problemType, logits.temperature) : null;
   const loss = logits && logit ? add(paper, scale(logit, logits.weight)) : paper;
   return { loss, task, feature, logit, student, teacher };
+}
+
+function quantizedForward({ logits, blocks }: Forward): Forward {
+  const named = Object.fromEntries(blocks.map((block, i) => [`block ${i}`, block]));
+  const { outputs } = fakeQuantized({ outputs: { logits, ...named } });
+  return { logits: outputs.logits, blocks: Object.keys(named).map((name) => outputs[name]) };
 }
 
 /** The loss of logits (B, K) against the input `LABELS`, as transformers has it for the problem type. */

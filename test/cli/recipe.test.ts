@@ -76,3 +76,23 @@ it('refuses a fall of λ that ends before it begins', async () => {
   const { code, stderr } = await slim(['train', ...flags, '--decay-start', '0.5', '--decay-end', '0.4', '--out', 'x']);
   expect([code, stderr]).toEqual([2, expect.stringContaining('--decay-start 0.5 is after --decay-end 0.4')]);
 });
+
+it('trains through int8 at the end', async () => {
+  const recipe = ['train', ...flags, '--decay-end', '0.4', '--qat', '0.3', '--init', 'svd'];
+  const [plain, out] = [work.path('plain'), work.path('qat')];
+  await slimJson([...recipe.filter((word) => word !== '--qat' && word !== '0.3'), '--out', plain]);
+  await slimJson([...recipe, '--out', out]);
+  const losses = (run: string): number[] =>
+    readMetrics(run).flatMap(({ loss }) => (loss === undefined ? [] : [loss as number]));
+  const [before, after] = [losses(plain), losses(out)];
+  expect(after.slice(0, 7)).toEqual(before.slice(0, 7));
+  // The same weights, seen through another arithmetic.
+  expect(after[7]).not.toBe(before[7]);
+  expect(after[7]).toBeCloseTo(before[7], 1);
+  expect(readRecord(out)).toMatchObject({ configuration: { qat: 0.3 } });
+});
+
+it('refuses rounding that begins while λ falls', async () => {
+  const { code, stderr } = await slim(['train', ...flags, '--decay-end', '0.8', '--qat', '0.3', '--out', 'x']);
+  expect([code, stderr]).toEqual([2, expect.stringContaining('--qat 0.3 begins before --decay-end 0.8')]);
+});

@@ -16,7 +16,7 @@ export const VOCABULARY = 23;
  */
 export function smallBert(
   tokens = TOKENS,
-  { embeddingRank = 0, scaling = 1 } = {},
+  { embeddingRank = 0, scaling = 1, layers = 3 } = {},
 ): { readonly logits: Node; readonly values: ReadonlyMap<string, Float32Array> } {
   const model = createBert({
     variant: 'bert',
@@ -26,7 +26,7 @@ export function smallBert(
     embeddingSize: 36,
     activation: 'gelu',
     hiddenSize: 36,
-    layers: 3,
+    layers,
     heads: 4,
     intermediateSize: 70,
     layerNormEpsilon: 1e-6,

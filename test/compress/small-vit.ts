@@ -31,9 +31,15 @@ const config: VitConfig = {
 };
 
 /** Heads are 9 wide: ranks below that can be absorbed. */
-export function smallVit(kind: 'dense' | 'low-rank', scaling = 1, rank = 7, variant: VitVariant = 'vit'): SmallVit {
+export function smallVit(
+  kind: 'dense' | 'low-rank',
+  scaling = 1,
+  rank = 7,
+  variant: VitVariant = 'vit',
+  { layers }: Pick<VitConfig, 'layers'> = config,
+): SmallVit {
   // Two class tokens need an even number of patches.
-  const model = createVit({ ...config, variant, patchSize: variant === 'vit' ? 4 : 2 });
+  const model = createVit({ ...config, layers, variant, patchSize: variant === 'vit' ? 4 : 2 });
   const ranks = new Map(blockLinears(model.layers).map(({ name }) => [name, rank]));
   const specs = [...tensorsOf(model.layers), ...adapterTensors(model.layers, ranks)];
   const parts = kind === 'dense' ? denseParts(specs) : adaptersOnlyParts(specs, scaling);

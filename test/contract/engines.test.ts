@@ -75,7 +75,12 @@ function prepare(given: Case): Prepared {
   if (given.differentiable ?? true) {
     const source = random(7);
     const weights = tensor(given.shape, () => Math.fround(source.normal()));
-    const project = (): number => compute().data.reduce((sum, y, i) => sum + y * weights.data[i], 0);
+    const differentiated = given.differentiated ?? given.entry;
+    const project = (): number =>
+      tensor(given.shape, (index) => differentiated(index, ...values)).data.reduce(
+        (sum, y, i) => sum + y * weights.data[i],
+        0,
+      );
     const loss = sumOfAll(multiply(value, constant(Float32Array.from(weights.data), given.shape)));
     gradients(
       loss,

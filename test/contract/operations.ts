@@ -13,11 +13,12 @@ import {
   silu,
 } from '../../cli/graph/ops/activations.ts';
 import { attention } from '../../cli/graph/ops/attention.ts';
-import { add, divide, minimum, multiply, scale, subtract } from '../../cli/graph/ops/binary.ts';
+import { add, divide, maximum, minimum, multiply, scale, subtract } from '../../cli/graph/ops/binary.ts';
 import { broadcastTo } from '../../cli/graph/ops/broadcast.ts';
 import { concat } from '../../cli/graph/ops/concat.ts';
 import { crossEntropy, oneHot } from '../../cli/graph/ops/cross-entropy.ts';
 import { embedding, lowRankEmbedding, positionEmbedding } from '../../cli/graph/ops/embedding.ts';
+import { fakeQuantizeRows, fakeQuantizeWeight } from '../../cli/graph/ops/fake-quantize.ts';
 import { gather, scatterAdd } from '../../cli/graph/ops/gather.ts';
 import { gelu } from '../../cli/graph/ops/gelu.ts';
 import { gemm } from '../../cli/graph/ops/gemm.ts';
@@ -27,14 +28,14 @@ import { linear, lowRankLinear, updatedLinear } from '../../cli/graph/ops/linear
 import { matmul } from '../../cli/graph/ops/matmul.ts';
 import { meanSquaredError } from '../../cli/graph/ops/mean-squared-error.ts';
 import { cast, normalizePictures } from '../../cli/graph/ops/normalize-pictures.ts';
-import { mean, meanOfAll, sum, sumOfAll, sumTo } from '../../cli/graph/ops/reduce.ts';
+import { largest, least, mean, meanOfAll, sum, sumOfAll, sumTo } from '../../cli/graph/ops/reduce.ts';
 import { relu } from '../../cli/graph/ops/relu.ts';
 import { flatten, reshape } from '../../cli/graph/ops/reshape.ts';
 import { binaryCrossEntropy, sigmoidCrossEntropy } from '../../cli/graph/ops/sigmoid-cross-entropy.ts';
 import { pad, slice } from '../../cli/graph/ops/slice.ts';
 import { logSoftmax, softmax } from '../../cli/graph/ops/softmax.ts';
 import { transpose } from '../../cli/graph/ops/transpose.ts';
-import { erf, exp, log, negate, sigmoid, sqrt, tanh } from '../../cli/graph/ops/unary.ts';
+import { erf, exp, floor, log, negate, sigmoid, sqrt, tanh } from '../../cli/graph/ops/unary.ts';
 import { addPositions, meanTokens, padTokens, patchify, selectToken, tokens } from '../../cli/graph/ops/vision.ts';
 import {
   at,
@@ -68,6 +69,8 @@ export interface Case {
   /** The shape that should come out, and each of its entries. */
   readonly shape: Shape;
   readonly entry: (index: Index, ...inputs: Tensor[]) => number;
+  /** What gradients() is to be the derivative of, where that is not the value itself: straight through. */
+  readonly differentiated?: (index: Index, ...inputs: Tensor[]) => number;
   /** Whether gradients() goes through it; true unless said. */
   readonly differentiable?: boolean;
 }
@@ -127,6 +130,7 @@ function unary(
   build: (x: Node) => Node,
   entry: (x: number) => number,
   range: { from?: number; to?: number } = {},
+  differentiable = true,
 ): Case[] {
   return [[], [1], [17], [3, 5], [2, 3, 1, 5]].map((shape) => ({
     operation,
@@ -134,6 +138,7 @@ function unary(
     inputs: [{ shape, ...range }],
     build,
     shape,
+    differentiable,
     entry: (index, x) => entry(at(x, ...index)),
   }));
 }
@@ -146,6 +151,7 @@ const elementwise: Case[] = [
   ...binary('multiply', multiply, (a, b) => a * b),
   ...binary('divide', divide, (a, b) => a / b),
   ...binary('minimum', minimum, Math.min, false),
+  ...binary('maximum', maximum, Math.max, false),
   ...unary('negate', negate, (x) => -x),
   ...unary('exp', exp, Math.exp),
   ...unary('log', log, Math.log, { from: 0.1, to: 4 }),
@@ -156,6 +162,7 @@ const elementwise: Case[] = [
   // Not at 0, where it has no derivative.
   ...unary('relu', relu, (x) => x, { from: 0.1, to: 4 }),
   ...unary('relu', relu, () => 0, { from: -4, to: -0.1 }),
+  ...unary('floor', floor, Math.floor, { from: -9, to: 9 }, false),
   ...unary('sigmoid', sigmoid, logistic, { from: -4, to: 4 }),
   ...unary('silu', silu, (x) => x * logistic(x), { from: -4, to: 4 }),
   ...unary('quickGelu', quickGelu, (x) => x * logistic(1.702 * x), { from: -4, to: 4 }),
@@ -343,6 +350,34 @@ const moved: Case[] = [
 const reductions: Case[] = [
   ...(
     [
+      ['least', least, Math.min],
+      ['largest', largest, Math.max],
+    ] as const
+  ).flatMap(([operation, build, of]) =>
+    (
+      [
+        [[17], [0]],
+        [[3, 5], [1]],
+        [
+          [2, 3, 5],
+          [0, 2],
+        ],
+        [[3, 1], [1]],
+      ] as [Shape, number[]][]
+    ).map(
+      ([from, axes]): Case => ({
+        operation,
+        what: `${shown(from)} over ${axes.join(', ')}`,
+        inputs: [{ shape: from }],
+        shape: from.map((n, axis) => (axes.includes(axis) ? 1 : n)),
+        build: (x) => build(x, axes),
+        entry: (index, x) => of(...valuesOver(x, index, axes)),
+        differentiable: false,
+      }),
+    ),
+  ),
+  ...(
+    [
       ['sum', sum, () => 1],
       ['mean', mean, (count: number) => 1 / count],
     ] as const
@@ -414,16 +449,66 @@ const reductions: Case[] = [
 
 /** The sum over `axes` of the entries that agree with `index` on the others. */
 function total(x: Tensor, index: Index, axes: readonly number[]): number {
-  const [axis, ...rest] = axes;
-  if (axis === undefined) return at(x, ...index);
-  return sumOver(x.shape[axis], (i) =>
-    total(
-      x,
-      index.map((old, k) => (k === axis ? i : old)),
-      rest,
-    ),
-  );
+  return valuesOver(x, index, axes).reduce((sum, value) => sum + value, 0);
 }
+
+/** The entries that agree with `index` on all but `axes`. */
+function valuesOver(x: Tensor, index: Index, axes: readonly number[]): number[] {
+  const [axis, ...rest] = axes;
+  if (axis === undefined) return [at(x, ...index)];
+  return Array.from({ length: x.shape[axis] }, (_, i) => valuesOver(x, index.with(axis, i), rest)).flat();
+}
+
+// ---- what int8 leaves ----
+
+const f32 = Math.fround;
+
+/** 7 bits from the row's least value to its largest, 0 among them, in f32 as the runtime has it. */
+function sevenBits(row: readonly number[], value: number): number {
+  const low = Math.min(0, ...row);
+  const range = f32(Math.max(0, ...row) - low);
+  if (range === 0) return 0;
+  const inverse = f32(127 / range);
+  const zero = Math.round(f32(-low * inverse));
+  return (Math.min(127, Math.round(f32(value * inverse)) + zero) - zero) * f32(range / 127);
+}
+
+function int8(row: readonly number[], value: number): number {
+  const step = Math.max(...row.map(Math.abs)) / 127;
+  return step === 0 ? 0 : Math.round(value / step) * step;
+}
+
+const quantized: Case[] = (
+  [
+    ['fakeQuantizeRows', fakeQuantizeRows, sevenBits],
+    ['fakeQuantizeWeight', fakeQuantizeWeight, int8],
+  ] as const
+).flatMap(([operation, build, value]) =>
+  [{ shape: [3, 5] }, { shape: [1, 1] }, { shape: [17, 33] }, { shape: [2, 9], from: 1, to: 2 }].map(
+    (drawn): Case => ({
+      operation,
+      what: `${shown(drawn.shape)}${'from' in drawn ? ' above 0' : ''}`,
+      inputs: [drawn],
+      shape: drawn.shape,
+      build,
+      entry: ([i, j], x) => value(rowOf(x, [i]), at(x, i, j)),
+      differentiated: (index, x) => at(x, ...index),
+    }),
+  ),
+);
+const rounding: Case[] = [
+  ...quantized,
+  ...quantized
+    .filter(({ what }) => what === '(3, 5)')
+    .map(
+      (given): Case => ({
+        ...given,
+        what: 'rows of zeros',
+        inputs: [{ shape: [3, 5], from: 0, to: 0 }],
+        entry: () => 0,
+      }),
+    ),
+];
 
 // ---- matrix products ----
 
@@ -997,6 +1082,7 @@ export const CASES: readonly Case[] = [
   ...elementwise,
   ...moved,
   ...reductions,
+  ...rounding,
   ...products,
   ...rows,
   ...encoder,

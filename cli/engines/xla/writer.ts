@@ -16,6 +16,7 @@ type Shape = readonly number[];
 const NEUTRAL: Readonly<Record<HloCombiner, string>> = {
   'stablehlo.add': '0.0',
   'stablehlo.maximum': '0xFF800000', // -∞
+  'stablehlo.minimum': '0x7F800000', // ∞
 };
 
 /**

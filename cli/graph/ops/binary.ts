@@ -21,7 +21,7 @@ interface BinaryRule {
   /** StableHLO's name too. */
   readonly name: string;
   readonly onnx: string;
-  readonly tfjs: 'add' | 'sub' | 'mul' | 'div' | 'minimum';
+  readonly tfjs: 'add' | 'sub' | 'mul' | 'div' | 'minimum' | 'maximum';
   /** [da, db] before the sum over broadcast axes; null where the operation has no gradient. */
   readonly gradient: ((a: Node, b: Node, dy: Node) => [Node, Node]) | null;
 }
@@ -76,8 +76,10 @@ export const divide = binary({
   tfjs: 'div',
   gradient: (a, b, dy) => [divide(dy, b), negate(divide(multiply(dy, a), multiply(b, b)))],
 });
-/** Used on gradient norms only, so it has no gradient itself. */
+/** The smaller of two. Used on gradient norms and where a gradient is told by hand, so it has none itself. */
 export const minimum = binary({ name: 'minimum', onnx: 'Min', tfjs: 'minimum', gradient: null });
+/** The larger of two; as `minimum`. */
+export const maximum = binary({ name: 'maximum', onnx: 'Max', tfjs: 'maximum', gradient: null });
 
 /** x · factor. */
 export function scale(x: Node, factor: number): Node {

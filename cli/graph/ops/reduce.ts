@@ -1,4 +1,4 @@
-/** Sums and means over axes. */
+/** Sums, means and extremes over axes. */
 import {
   type Attributes,
   apply,
@@ -22,6 +22,19 @@ function reducedShape(shape: Shape, axes: readonly number[]): Shape {
   return shape.map((size, i) => (axes.includes(i) ? 1 : size));
 }
 
+function inferReduced(name: string): Operation<ReduceAttributes>['infer'] {
+  return (inputs, { axes }) => {
+    const { shape, dtype } = inputs[0];
+    const known = axes.every((axis) => Number.isInteger(axis) && axis >= 0 && axis < shape.length);
+    expectShapes(known && dtype === 'f32', name, `an f32 tensor with axes ${axes.join(', ')}`, inputs);
+    return { dtype: 'f32', shape: reducedShape(shape, axes) };
+  };
+}
+
+function onnxReduction(operator: string): Operation<ReduceAttributes>['onnx'] {
+  return (writer, [x], { attributes }) => writer.node(operator, [x, writer.integers(attributes.axes)], { keepdims: 1 });
+}
+
 function reduction(
   name: string,
   onnx: string,
@@ -30,22 +43,32 @@ function reduction(
 ): Operation<ReduceAttributes> {
   return {
     name,
-    infer(inputs, { axes }) {
-      const { shape, dtype } = inputs[0];
-      const known = axes.every((axis) => Number.isInteger(axis) && axis >= 0 && axis < shape.length);
-      expectShapes(known && dtype === 'f32', name, `an f32 tensor with axes ${axes.join(', ')}`, inputs);
-      return { dtype: 'f32', shape: reducedShape(shape, axes) };
-    },
+    infer: inferReduced(name),
     gradient({ inputs: [x], attributes: { axes } }, dy) {
       const count = axes.reduce((product, axis) => product * x.shape[axis], 1);
       return [broadcastTo(scale(dy, gradientScale(count)), x.shape)];
     },
-    onnx: (writer, [x], { attributes }) => writer.node(onnx, [x, writer.integers(attributes.axes)], { keepdims: 1 }),
+    onnx: onnxReduction(onnx),
     stablehlo(hlo, [x], { attributes: { axes } }) {
       const summed = hlo.reduce('stablehlo.add', x, axes);
       const factor = name === 'mean' ? 1 / axes.reduce((product, axis) => product * x.shape[axis], 1) : 1;
       return factor === 1 ? summed : hlo.elementwise('stablehlo.multiply', summed, hlo.scalar(factor));
     },
+    tfjs: (tf, [x], { attributes }) => tf[tfjs](x, [...attributes.axes], true),
+  };
+}
+
+function extreme(
+  name: string,
+  onnx: string,
+  tfjs: 'min' | 'max',
+  stablehlo: 'stablehlo.minimum' | 'stablehlo.maximum',
+): Operation<ReduceAttributes> {
+  return {
+    name,
+    infer: inferReduced(name),
+    onnx: onnxReduction(onnx),
+    stablehlo: (hlo, [x], { attributes }) => hlo.reduce(stablehlo, x, attributes.axes),
     tfjs: (tf, [x], { attributes }) => tf[tfjs](x, [...attributes.axes], true),
   };
 }
@@ -61,6 +84,19 @@ export function sum(x: Node, axes: readonly number[]): Node {
 /** The mean over `axes`, each kept with size 1. */
 export function mean(x: Node, axes: readonly number[]): Node {
   return axes.length === 0 ? x : apply(meanOperation, [x], { axes });
+}
+
+const leastOperation = extreme('least', 'ReduceMin', 'min', 'stablehlo.minimum');
+const largestOperation = extreme('largest', 'ReduceMax', 'max', 'stablehlo.maximum');
+
+/** The least over `axes`, each kept with size 1. It stands where a gradient is told by hand, and has none. */
+export function least(x: Node, axes: readonly number[]): Node {
+  return apply(leastOperation, [x], { axes });
+}
+
+/** The largest over `axes`; as `least`. */
+export function largest(x: Node, axes: readonly number[]): Node {
+  return apply(largestOperation, [x], { axes });
 }
 
 /** The mean of all elements, of shape (). */

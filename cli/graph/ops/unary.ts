@@ -7,19 +7,20 @@ interface UnaryRule {
   readonly name: string;
   readonly onnx: string;
   readonly stablehlo: string;
-  readonly tfjs: 'neg' | 'exp' | 'log' | 'sqrt' | 'erf' | 'tanh' | 'sigmoid';
-  /** dx from x, y = f(x) and dy. */
-  readonly gradient: (x: Node, y: Node, dy: Node) => Node;
+  readonly tfjs: 'neg' | 'exp' | 'log' | 'sqrt' | 'erf' | 'tanh' | 'sigmoid' | 'floor';
+  /** dx from x, y = f(x) and dy; null where the operation has no gradient. */
+  readonly gradient: ((x: Node, y: Node, dy: Node) => Node) | null;
 }
 
 function unary(rule: UnaryRule): (x: Node) => Node {
+  const { gradient } = rule;
   const operation: Operation = {
     name: rule.name,
     infer(inputs) {
       expectShapes(inputs[0].dtype === 'f32', rule.name, 'an f32 tensor', inputs);
       return { dtype: 'f32', shape: inputs[0].shape };
     },
-    gradient: (node, dy) => [rule.gradient(node.inputs[0], node, dy)],
+    gradient: gradient ? (node, dy) => [gradient(node.inputs[0], node, dy)] : undefined,
     onnx: (writer, inputs) => writer.node(rule.onnx, inputs),
     stablehlo: (hlo, [x]) => hlo.elementwise(rule.stablehlo, x),
     tfjs: (tf, [x]) => tf[rule.tfjs](x),
@@ -82,4 +83,12 @@ export const sigmoid = unary({
   stablehlo: 'stablehlo.logistic',
   tfjs: 'sigmoid',
   gradient: (_x, y, dy) => multiply(dy, multiply(y, subtract(scalar(1), y))),
+});
+/** The largest whole number that is not above x. It stands in operations with gradients of their own, and has none. */
+export const floor = unary({
+  name: 'floor',
+  onnx: 'Floor',
+  stablehlo: 'stablehlo.floor',
+  tfjs: 'floor',
+  gradient: null,
 });

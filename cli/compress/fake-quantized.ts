@@ -1,0 +1,42 @@
+/**
+ * The graph as the runtime computes it in int8, in f32 and with gradients that pass straight through: attention absorbed
+ * (./absorb), the weights and tables that `quantizeTensors` would quantize rounded as it does, and before each layer the
+ * rows that the kernels would quantize, those between two factors too. Attention stays as it is: it runs in 16 bits.
+ */
+import { apply, type Graph, type Node } from '../graph/graph.ts';
+import { fakeQuantizeRows, fakeQuantizeWeight } from '../graph/ops/fake-quantize.ts';
+import { gemm } from '../graph/ops/gemm.ts';
+import type { LowRankAttributes } from '../graph/ops/linear.ts';
+import { rewrite } from '../graph/rewrite.ts';
+import { absorbInGraph } from './absorb.ts';
+
+/** The same outputs by the same names, with what int8 costs them. Biases of absorbed keys are no longer in it. */
+export function fakeQuantized(graph: Graph): Graph {
+  const known = new Map<Node, Node>();
+  // Query, key and value read the same rows: the runtime quantizes them once.
+  const rows = (x: Node): Node => {
+    const made = known.get(x) ?? fakeQuantizeRows(x);
+    known.set(x, made);
+    return made;
+  };
+  return rewrite(absorbInGraph(graph), (node, inputs) => {
+    switch (node.operation.name) {
+      case 'linear': {
+        const [x, weight, bias = null] = inputs;
+        return gemm(rows(x), fakeQuantizeWeight(weight), bias, { transB: true });
+      }
+      case 'lowRankLinear': {
+        const [x, loraA, loraB, loraC] = inputs;
+        const { scaling: alpha } = node.attributes as LowRankAttributes;
+        const inner = gemm(rows(x), fakeQuantizeWeight(loraA), null, { transB: true }); // (rows, r)
+        return gemm(fakeQuantizeRows(inner), fakeQuantizeWeight(loraB), loraC, { transB: true, alpha });
+      }
+      // A table's rows have scales of their own: those that are looked up are rounded alone.
+      case 'embedding':
+      case 'positionEmbedding':
+        return fakeQuantizeWeight(apply(node.operation, inputs, node.attributes));
+      default:
+        return null;
+    }
+  });
+}
