@@ -165,8 +165,9 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
         `${DEFAULT_LEARNING_RATE}, which is for pre-trained models.`,
     );
   for (const notice of checkpoint.notices) progress.line(`note: ${notice}`);
-  return withTrainingSamples(data, checkpoint.preprocessing, flags, io, async ({ train, test }) => {
-    const options = loopOptions(flags, train.size);
+  return withTrainingSamples({ data, unlabelled: null }, checkpoint.preprocessing, flags, io, async (samples) => {
+    const { train, test } = samples;
+    const options = loopOptions(flags, samples);
     for (const notice of batchNotices(flags, options)) createProgress(io.stderr, 'step').line(`note: ${notice}`);
     const engine = await createEngine(flags, io);
     const configuration = {

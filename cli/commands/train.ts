@@ -38,11 +38,13 @@ import type { Model } from '../models/model.ts';
 import { isBertPreset, isVitPreset } from '../models/presets.ts';
 import { taskOf } from '../models/task.ts';
 import { adaptersCost, denseCost, wordEmbeddingCost } from '../pclora/cost.ts';
-import { denseParts, INITS, type Init } from '../pclora/linear.ts';
+import { denseParts, INITS } from '../pclora/linear.ts';
+import { METHODS, type Method } from '../pclora/method.ts';
 import { resolveRanks } from '../pclora/rank.ts';
-import { SCHEDULES, type Schedule } from '../pclora/schedule.ts';
+import { RECIPES, type Recipe, type RecipeName, resolveRecipe } from '../pclora/recipe.ts';
+import { DECAY_ORDERS, SCHEDULES } from '../pclora/schedule.ts';
 import { ranksWithin, type Target } from '../pclora/target.ts';
-import { type Checkpoint, loadDescription, saveDescription } from '../pretrained/checkpoint.ts';
+import { type Checkpoint, loadDescription, saveCheckpoint, saveDescription } from '../pretrained/checkpoint.ts';
 import { findOutputs, matchOutputs } from '../pretrained/class-match.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
 import { madeUp } from '../pretrained/labels.ts';
@@ -53,11 +55,14 @@ import { expectProblemType, preparationOf } from '../train/preparation.ts';
 import { pruneCheckpoint } from '../train/prune-checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
 import { scoreValue, told } from '../train/score.ts';
+import type { TeacherCacheOptions } from '../train/teacher-cache.ts';
 import { expectDense, expectPreprocessing, loadDenseModel, logitsOf, saveStored } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
+import { openUnlabelled } from '../train/unlabelled.ts';
 import { dominantNote, grouped, labelsOf, percent, printResult, samplesOf, skippedNote } from './result.ts';
 import {
   batchNotices,
+  DEFAULT_AUGMENT,
   expectAugment,
   expectEvenBatch,
   expectPlaces,
@@ -72,10 +77,12 @@ import {
 } from './training.ts';
 
 /**
- * What `slim train` has beside the flags of every training. `decayStart`, `decayEnd` and `qat` are shares of all steps; `alpha` is the task
- * loss's weight; `loraAlpha` / `rank` is the scaling s, which is 1 where it is absent.
+ * What `slim train` has beside the flags of every training. `loraAlpha` / `rank` is the scaling s, which is 1 where it
+ * is absent; `qat` is a share of all steps, none where it is absent.
  */
-export interface TrainFlags extends TrainingFlags, LabelsFlags {
+export interface TrainFlags extends TrainingFlags, LabelsFlags, Recipe {
+  readonly method: Method;
+  readonly recipe: RecipeName;
   readonly rank: number;
   readonly layerRank?: Readonly<Record<string, number>>;
   readonly targetParameters?: number;
@@ -84,20 +91,15 @@ export interface TrainFlags extends TrainingFlags, LabelsFlags {
   readonly embeddingRank?: number;
   readonly pruneVocabulary: boolean;
   readonly loraAlpha?: number;
-  readonly init: Init;
-  readonly schedule: Schedule;
-  readonly decayStart: number;
-  readonly decayEnd: number;
-  /** None where it is absent. */
-  readonly qat?: number;
-  readonly alpha: number;
-  readonly logitLoss: number;
-  readonly temperature: number;
   readonly freeze: readonly Freezable[];
+  readonly unlabelled?: string;
+  readonly cacheTeacher?: string;
+  readonly qat?: number;
 }
 
-/** Of how the data is split, what is not given is the teacher's. */
-export type GivenTrainFlags = Omit<TrainFlags, keyof SplitFlags> & Partial<SplitFlags>;
+/** Of how the data is split, what is not given is the teacher's; of the rest, the recipe's. */
+export type GivenTrainFlags = Omit<TrainFlags, keyof SplitFlags | keyof Recipe | 'method' | 'recipe'> &
+  Partial<SplitFlags & Recipe & Pick<TrainFlags, 'method' | 'recipe'>>;
 
 /** The teacher's score under its metric's name: `teacherAccuracy`. */
 type TeacherScore = { readonly [M in Metric as `teacher${Capitalize<M>}`]?: number };
@@ -174,23 +176,46 @@ as they would ship.`,
     )
     .addOption(
       new Option(
+        '--method <name>',
+        'PC-LoRA, or what it is compared with: adapters alone from the first step, started from the weights (svd) or at ' +
+          "random (scratch); blocks of the teacher's that give way at random (theseus); LoRA merged, of full size (lora)",
+      )
+        .choices(METHODS)
+        .default('pclora'),
+    )
+    .addOption(
+      new Option('--recipe <name>', "what the flags below are unless given: Slim's, or the paper's")
+        .choices(Object.keys(RECIPES))
+        .default('default'),
+    )
+    .addOption(
+      new Option(
         '--init <how>',
         'start of A, B, C: from the weights (svd), from the weights and what the teacher makes of training samples ' +
           '(activation), both with residual decay, or Kaiming and zeros (paper)',
       )
         .choices(INITS)
-        .default('svd'),
+        .default(undefined, RECIPES.default.init),
     )
-    .addOption(new Option('--schedule <name>', 'how λ falls').choices(Object.keys(SCHEDULES)).default('sine'))
+    .addOption(
+      new Option('--schedule <name>', 'how λ falls')
+        .choices(Object.keys(SCHEDULES))
+        .default(undefined, RECIPES.default.schedule),
+    )
     .addOption(
       new Option('--decay-start <x>', 'share of the steps after which λ begins to fall')
         .argParser(number(0, 1))
-        .default(0),
+        .default(undefined, `${RECIPES.default.decayStart}`),
     )
     .addOption(
       new Option('--decay-end <x>', 'share of the steps after which λ is 0; 0: from the start')
         .argParser(number(0, 1))
-        .default(0.8),
+        .default(undefined, `${RECIPES.default.decayEnd}`),
+    )
+    .addOption(
+      new Option('--decay-order <name>', 'which blocks fade first: the first ones, the last ones, or none')
+        .choices(DECAY_ORDERS)
+        .default(undefined, RECIPES.default.decayOrder),
     )
     .addOption(
       new Option(
@@ -204,7 +229,7 @@ as they would ship.`,
     .addOption(
       new Option('--alpha <x>', "weight of the task loss; the rest is the feature loss's")
         .argParser(number(0, 1))
-        .default(0.2),
+        .default(undefined, `${RECIPES.default.alpha}`),
     )
     .addOption(
       new Option(
@@ -212,14 +237,24 @@ as they would ship.`,
         "beyond the paper: weight of a third term, the divergence from the teacher's logits",
       )
         .argParser(number(0))
-        .default(0),
+        .default(undefined, `${RECIPES.default.logitLoss}`),
     )
     .addOption(
       new Option('--temperature <x>', 'of the logits in that term')
         .argParser(number(0, Infinity, { above: true }))
-        .default(4),
+        .default(undefined, `${RECIPES.default.temperature}`),
     )
     .addOption(new Option('--freeze <parts...>', 'train the adapters without these').choices(FREEZABLE).default([]));
+  command.option(
+    '--unlabelled <path>',
+    'samples without labels, beyond the paper: they take part in the terms that compare with the teacher. A table, a ' +
+      'folder or a pattern, as slim predict reads them. An epoch is a pass over all samples',
+  );
+  command.option(
+    '--cache-teacher <dir>',
+    'compute once what the teacher says of the training samples and keep it in a file here, which later runs find, ' +
+      'too: steps are faster, most of all once λ is 0. Of pictures with --augment none',
+  );
   addModelOptions(command);
   addTrainingOptions(command, { epochs: 10, learningRate: 2e-3, batchSize: 64 });
   addLabelsOption(addCacheOption(addDataOptions(command, { inherited: true })));
@@ -247,18 +282,11 @@ as they would ship.`,
 /** `slim train` */
 export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainResult> {
   expectEvenBatch(given);
-  if (given.decayStart > given.decayEnd)
-    throw usageError(
-      `--decay-start ${given.decayStart} is after --decay-end ${given.decayEnd}`,
-      'Both are shares of the steps: λ falls from the first to the second.',
-    );
-  if (given.qat !== undefined && given.decayEnd + given.qat > 1 + 1e-9)
-    throw usageError(
-      `--qat ${given.qat} begins before --decay-end ${given.decayEnd}`,
-      'Both are shares of the steps, which have to fit one after the other: lower either.',
-    );
+  const { method = 'pclora', recipe = 'default' } = given;
+  const settings = resolveRecipe(recipe, method, givenOf(given));
+  expectQatFits(given, method, settings);
   const places = await expectPlaces(given);
-  const flags = await inheritData(given, places.model, io);
+  const flags: TrainFlags = { ...(await inheritData(given, places.model, io)), ...settings, method, recipe };
   if (isVitPreset(places.model) || isBertPreset(places.model))
     throw usageError(
       `--model ${places.model} is a preset: it has no trained weights to compress`,
@@ -274,17 +302,23 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
   });
   const data = labelledBy(opened, said);
   expectAugment(data, flags);
+  expectCacheable(data, flags);
   const loaded = await loadTeacher(places.model, folder, data, flags, io);
   const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, io) : loaded;
   const { model } = teacher;
   const ranks = ranksOf(model, flags);
-  return withTrainingSamples(data, teacher.preprocessing, flags, io, async ({ train, test }) => {
-    const options = loopOptions(flags, train.size);
+  const unlabelled = await openUnlabelledData(data, flags, io);
+  return withTrainingSamples({ data, unlabelled }, teacher.preprocessing, flags, io, async (samples) => {
+    const { train, labelled, test } = samples;
+    const options = loopOptions(flags, samples);
     for (const notice of batchNotices(flags, options)) createProgress(io.stderr, 'step').line(`note: ${notice}`);
     const largest = Math.max(...blockLinears(model.layers).map(({ name }) => ranks.get(name)!));
     const rank = targetOf(flags) === null ? flags.rank : largest;
+    const { method } = flags;
+    const isMerged = method === 'lora';
+    const stage = method === 'pclora' ? 'pc-lora' : method;
     const compression: Compression = {
-      method: 'pc-lora',
+      method: stage === 'lora' ? 'pc-lora' : stage,
       rank: largest,
       ranks: Object.fromEntries(ranks),
       scaling: (flags.loraAlpha ?? rank) / rank,
@@ -296,8 +330,9 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       ...resolvedConfiguration(flags, teacher.preprocessing, engine),
       ...(await recordedData(data, places.model)),
     };
+    const kind = isMerged ? 'finetune' : 'compress';
     const run = await startRun(
-      'compress',
+      kind,
       places.out,
       flags,
       { configuration, trainingData: train.digest },
@@ -318,14 +353,14 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     );
 
     const record = {
-      kind: 'compress' as const,
+      kind,
       problemType: teacher.config.problemType,
       source: (await readRunRecord(places.model))?.source ?? places.model,
       configuration,
       trainingData: train.digest,
-      compression,
-      costs: { teacher: denseCost(loaded.model), model: adaptersCost(model, ranks) },
-    };
+      compression: isMerged ? null : compression,
+      costs: { teacher: denseCost(loaded.model), model: isMerged ? denseCost(model) : adaptersCost(model, ranks) },
+    } as const;
     return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
       const unpruned = teacher === loaded ? null : await evaluateUnpruned(engine, loaded, data, io);
       if (unpruned)
@@ -333,14 +368,20 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       const before = await evaluateDense(engine, teacher, test, io);
       progress.line(`teacher: ${told(before)} on ${counted(before.samples, 'sample')}`);
       const pclora = {
+        method,
         adapters: { init: flags.init, ranks, scaling: compression.scaling },
-        schedule: flags.schedule,
-        decayStart: Math.round(flags.decayStart * options.totalSteps),
-        decaySteps,
+        decay: {
+          schedule: flags.schedule,
+          start: Math.round(flags.decayStart * options.totalSteps),
+          end: decaySteps,
+          order: flags.decayOrder,
+        },
         quantizedFrom: quantizedFrom(flags, options.totalSteps, decaySteps),
         alpha: flags.alpha,
         logits: flags.logitLoss > 0 ? { weight: flags.logitLoss, temperature: flags.temperature } : null,
         freeze: flags.freeze,
+        unlabelled: unlabelled !== null,
+        teacherCache: teacherCacheOptions(flags, io),
       };
       const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };
       const { evaluation, steps, dataShare, tensors } = await compress(
@@ -351,8 +392,9 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
         context,
         random(flags.seed, 2),
       );
-      await saveDescription(run.folder, teacher);
-      await saveStored(run.path('weights'), storedTensors(logitsOf({ model, compression }), tensors));
+      if (isMerged) await saveCheckpoint(run.folder, teacher, tensors);
+      else await saveDescription(run.folder, teacher);
+      if (!isMerged) await saveStored(run.path('weights'), storedTensors(logitsOf({ model, compression }), tensors));
       return {
         result: {
           run: run.folder,
@@ -361,17 +403,78 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
           steps,
           dataShare,
           skipped: data.skipped,
-          classes: labelCounts(data, { train, test }),
+          classes: labelCounts(data, { train: labelled, test }),
         },
         accuracy: [
           { stage: 'teacher', ...(unpruned ?? before) },
           ...(unpruned ? [{ stage: 'pruned-vocabulary', ...before }] : []),
-          { stage: 'pc-lora', ...evaluation },
+          { stage, ...evaluation },
         ],
         steps,
       };
     });
   });
+}
+
+/** Usage error where the teacher would say something else of a sample in every epoch. */
+function expectCacheable({ kind }: Dataset, { cacheTeacher, augment }: TrainFlags): void {
+  if (cacheTeacher === '') throw usageError('--cache-teacher is empty: expected a folder');
+  if (cacheTeacher === undefined || kind === 'text' || (augment ?? DEFAULT_AUGMENT) === 'none') return;
+  throw usageError(
+    `--cache-teacher with --augment ${augment ?? `${DEFAULT_AUGMENT} (the default)`}: the pictures change from epoch to epoch`,
+    'Keep them as they are: --augment none. Or leave out --cache-teacher.',
+  );
+}
+
+/** Where --cache-teacher keeps what the teacher says; null without it. */
+function teacherCacheOptions({ cacheTeacher }: TrainFlags, { stderr, signal }: Io): TeacherCacheOptions | null {
+  if (cacheTeacher === undefined) return null;
+  const progress = createProgress(stderr, 'teacher');
+  return {
+    folder: cacheTeacher,
+    signal,
+    onSamples(done, total) {
+      progress.update(done, total, 'samples');
+      if (done === total) progress.end();
+    },
+  };
+}
+
+/** What --unlabelled names; null where nothing is named. */
+async function openUnlabelledData(data: Dataset, flags: TrainFlags, { stderr, signal }: Io): Promise<Dataset | null> {
+  const { unlabelled, textColumn, textPairColumn, skipBad, batchSize } = flags;
+  if (unlabelled === undefined) return null;
+  const progress = createProgress(stderr, 'data');
+  const onRow = (done: number): void => {
+    throwIfInterrupted(signal);
+    if (done % 1000 === 0) progress.update(done, null, `read of ${unlabelled}`);
+  };
+  const opened = await openUnlabelled(unlabelled, data, { textColumn, textPairColumn, skipBad, onRow });
+  progress.end();
+  const { size } = opened.train;
+  if (size < batchSize)
+    throw new UserError(
+      `${unlabelled} has ${counted(size, 'sample')}, which is less than one --batch-size ${batchSize}`,
+      'Give more of them, or lower --batch-size.',
+    );
+  return opened;
+}
+
+/** What of a recipe was given. */
+function givenOf(given: GivenTrainFlags): Partial<Recipe> {
+  const names = Object.keys(RECIPES.default) as (keyof Recipe)[];
+  return Object.fromEntries(names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+}
+
+function expectQatFits({ qat }: GivenTrainFlags, method: Method, { decayEnd }: Recipe): void {
+  if (qat === undefined) return;
+  if (method === 'lora')
+    throw usageError('--qat with --method lora, whose model is quantized from dense weights', 'Leave out one of them.');
+  if (decayEnd + qat > 1 + 1e-9)
+    throw usageError(
+      `--qat ${qat} begins before --decay-end ${decayEnd}`,
+      'Both are shares of the steps, which have to fit one after the other: lower either.',
+    );
 }
 
 /** Rounding may put it a step before λ is 0. */

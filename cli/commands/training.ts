@@ -17,7 +17,7 @@ import { parseAugment } from '../data/augment.ts';
 import { labelNotices } from '../data/class-report.ts';
 import type { TrainedOn } from '../data/contents.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { batchCount } from '../data/pass.ts';
+import { withUnlabelled } from '../data/mixed-samples.ts';
 import { type PreparedSamples, prepareSamples } from '../data/prepare.ts';
 import type { EngineChoice } from '../engines/create.ts';
 import type { Engine } from '../engines/engine.ts';
@@ -97,6 +97,8 @@ export function expectAugment({ kind }: Dataset, { augment }: Pick<TrainingFlags
 /** What training and evaluation read: both parts of the data, as the model takes them. */
 export interface TrainingSamples {
   readonly train: PreparedSamples;
+  /** Those of `train` that have labels: all, but for --unlabelled. */
+  readonly labelled: PreparedSamples;
   readonly test: PreparedSamples;
 }
 
@@ -104,7 +106,7 @@ export interface TrainingSamples {
  * Prepares both parts for a job, and tells what was changed on the way; afterwards gives back the disk that they take.
  */
 export async function withTrainingSamples<R>(
-  data: Dataset,
+  { data, unlabelled }: { readonly data: Dataset; readonly unlabelled: Dataset | null },
   preprocessing: Preprocessing,
   flags: Pick<TrainingFlags, 'augment' | 'cache'>,
   io: Io,
@@ -120,28 +122,33 @@ export async function withTrainingSamples<R>(
   const cache = cacheOptions(flags, data, io);
   const prepared: PreparedSamples[] = [];
   try {
-    for (const part of ['train', 'test'] as const) {
-      prepared.push(
-        await prepareSamples(data, part, preparation, {
-          augment: part === 'train' ? parseAugment(flags.augment ?? DEFAULT_AUGMENT) : undefined,
-          cache,
-          onRow,
-        }),
-      );
-    }
+    const augment = parseAugment(flags.augment ?? DEFAULT_AUGMENT);
+    prepared.push(await prepareSamples(data, 'train', preparation, { augment, cache, onRow }));
+    prepared.push(await prepareSamples(data, 'test', preparation, { cache, onRow }));
+    if (unlabelled !== null)
+      prepared.push(await prepareSamples(unlabelled, 'train', preparation, { augment, cache, onRow }));
     progress.end();
     const notices = [
       ...data.notices,
       ...labelNotices(data, { train: prepared[0], test: prepared[1] }),
+      ...(unlabelled?.notices ?? []),
       ...prepared.flatMap((samples) => samples.notices),
     ];
     // What is said of both parts is said once.
     for (const notice of new Set(notices)) progress.line(`note: ${notice}`);
-    const [train, test] = prepared;
-    return await job({ train, test });
+    const [labelled, test, others] = prepared;
+    return await job({ train: others ? mixed(labelled, others) : labelled, labelled, test });
   } finally {
     await Promise.all(prepared.map((samples) => samples.close()));
   }
+}
+
+function mixed(labelled: PreparedSamples, unlabelled: PreparedSamples): PreparedSamples {
+  return {
+    ...labelled,
+    ...withUnlabelled(labelled, unlabelled),
+    digest: `${labelled.digest}, ${unlabelled.digest}`,
+  };
 }
 
 /** What a run records of its data: whether samples are two texts, and what the model has seen with it and before. */
@@ -180,9 +187,9 @@ export function resolvedConfiguration(
 const MAX_EVALUATIONS = 10;
 
 /** Flags and the size of the data become steps. */
-export function loopOptions(given: TrainingFlags, samples: number): LoopOptions {
-  const flags = { ...given, batchSize: batchWithin(given, samples) };
-  const perEpoch = batchCount(samples, { batchSize: flags.batchSize, dropLast: true });
+export function loopOptions(given: TrainingFlags, { train, labelled }: TrainingSamples): LoopOptions {
+  const flags = { ...given, batchSize: batchWithin(given, labelled.size) };
+  const perEpoch = train.count({ batchSize: flags.batchSize, dropLast: true });
   const totalSteps = flags.steps ?? Math.max(1, Math.round(flags.epochs * perEpoch));
   const epochsBetween = Math.ceil(totalSteps / perEpoch / MAX_EVALUATIONS);
   return {
@@ -276,7 +283,7 @@ export async function startRun(
   const same = JSON.parse(JSON.stringify(configuration)) as Record<string, unknown>;
   // A run may have been moved; a cache gives the same pictures as their files; the training data is compared below.
   const keys = [...new Set([...Object.keys(record.configuration), ...Object.keys(same)])].filter(
-    (key) => !['out', 'cache', 'trainedOn', 'pairs'].includes(key),
+    (key) => !['out', 'cache', 'cacheTeacher', 'trainedOn', 'pairs'].includes(key),
   );
   const changed = keys.find((key) => !isDeepStrictEqual(record.configuration[key], same[key]));
   if (changed !== undefined) {

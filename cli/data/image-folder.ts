@@ -175,12 +175,25 @@ async function checkFiles(
   { skipBad = false }: DatasetOptions,
 ): Promise<CheckedFiles> {
   const files = classes.flatMap(({ label, paths }) => paths.map((path) => ({ path, label: labels.indexOf(label) })));
-  const digests = await mapAtOnce(files, ({ path }) => digestOf(path, skipBad));
+  const digests = await digestsOf(
+    files.map(({ path }) => path),
+    skipBad,
+  );
   return {
     files: files.filter((_, i) => digests[i] !== null),
     digests: digests.filter((digest) => digest !== null),
     skipped: digests.filter((digest) => digest === null).length,
   };
+}
+
+/** The pictures that can be read, checked as those of a data set. UserError for another, unless those are left out. */
+export async function readablePictures(paths: readonly string[], skipBad: boolean): Promise<readonly string[]> {
+  const digests = await digestsOf(paths, skipBad);
+  return paths.filter((_, i) => digests[i] !== null);
+}
+
+function digestsOf(paths: readonly string[], skipBad: boolean): Promise<readonly (number | null)[]> {
+  return mapAtOnce(paths, (path) => digestOf(path, skipBad));
 }
 
 /** Of a picture that can be read; null for another where those are left out. */

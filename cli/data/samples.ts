@@ -7,7 +7,7 @@ import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { bytes, floats, type HostTensor, integers } from '../engines/engine.ts';
 import { type Augment, noAugment } from './augment.ts';
 import { batches as pictureBatches } from './batches.ts';
-import type { Pass } from './pass.ts';
+import { batchCount, type Pass } from './pass.ts';
 import type { Split } from './split.ts';
 import type { Targets } from './target.ts';
 import { textBatches } from './text/batches.ts';
@@ -16,6 +16,8 @@ import type { EncodedSplit } from './text/encoded.ts';
 /** Labelled samples that can be gone over again and again. */
 export interface Samples {
   readonly size: number;
+  /** How many batches a pass gives. */
+  count(pass: Pick<Pass, 'batchSize' | 'dropLast'>): number;
   /** One pass over all. The batches depend on the samples and on what is asked for, on nothing else. */
   batches(pass: Pass): AsyncGenerator<Batch, void, void>;
 }
@@ -28,6 +30,8 @@ export interface Batch {
    */
   readonly inputs: Readonly<Record<string, HostTensor>>;
   readonly labels: Targets;
+  /** Whether they are known; if not, they are zeros. */
+  readonly isLabelled: boolean;
   /** How many rows are samples. */
   readonly size: number;
   /** Which samples they are, by their places in the split. */
@@ -44,11 +48,13 @@ export function pictureSamples(split: Split, spec: ImagePreprocess, augment: Aug
   const length = inputLength(spec);
   return {
     size: split.size,
+    count: (pass) => batchCount(split.size, pass),
     async *batches(pass) {
       for await (const { pictures, labels, size, rows } of pictureBatches(split, { ...pass, spec, augment })) {
         yield {
           inputs: { pictures: bytes(pictures, [pass.batchSize, height, width, 3]) },
           labels,
+          isLabelled: true,
           size,
           rows,
           tokens: null,
@@ -71,6 +77,7 @@ export function textSamples(
 ): Samples {
   return {
     size: split.size,
+    count: (pass) => batchCount(split.size, pass),
     async *batches(pass) {
       for await (const { ids, types, mask, labels, size, rows, tokens } of textBatches(split, { ...pass, padId })) {
         const shape = [pass.batchSize, tokens];
@@ -81,6 +88,7 @@ export function textSamples(
             mask: floats(mask, shape),
           },
           labels,
+          isLabelled: true,
           size,
           rows,
           tokens,

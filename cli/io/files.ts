@@ -18,7 +18,7 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
   await writeAtomic(path, (file) => file.writeFile(data));
 }
 
-/** The same for what comes piece by piece: `write` is handed the file. UserErrors of its own stay what they are. */
+/** The same for what comes piece by piece: `write` is handed the file. Errors that are not the system's stay what they are. */
 export async function writeAtomic(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
@@ -34,7 +34,7 @@ export async function writeAtomic(path: string, write: (file: FileHandle) => Pro
   } catch (error) {
     // The user must see why the write failed, also where there is nothing to clean up.
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw error instanceof UserError ? error : writeError(path, error);
+    throw errorCode(error) === '' || error instanceof UserError ? error : writeError(path, error);
   }
 }
 

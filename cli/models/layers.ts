@@ -75,6 +75,11 @@ export function embeddingLayer(name: string, tensors: readonly TensorSpec[]): La
   return { name, kind: 'embedding', block: null, tensors };
 }
 
+/** How many blocks a table has. */
+export function blockCount(layers: readonly Layer[]): number {
+  return layers.reduce((count, { block }) => Math.max(count, block === null ? 0 : block + 1), 0);
+}
+
 /** The layer that is a text model's word table, (vocabulary, D), and the name of its one tensor. */
 export const WORD_EMBEDDING = 'embedding.word';
 

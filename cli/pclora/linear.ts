@@ -14,19 +14,19 @@ import type { Node } from '../graph/graph.ts';
 import { add, multiply, subtract } from '../graph/ops/binary.ts';
 import { embedding, lowRankEmbedding } from '../graph/ops/embedding.ts';
 import { gemm } from '../graph/ops/gemm.ts';
-import { input } from '../graph/ops/leaf.ts';
+import { input, scalar } from '../graph/ops/leaf.ts';
 import { linear, lowRankLinear, updatedLinear } from '../graph/ops/linear.ts';
 import { adaptedLayers, type Layer, linearSize, type TensorSpec, tensorsOf } from '../models/layers.ts';
 import type { Parts } from '../models/model.ts';
 
-/** How A, B and C start, see `startAdapters`; what --init takes. */
+/** How A, B and C may start where λ falls from 1, see `startAdapters`; what --init takes. */
 export const INITS = ['paper', 'svd', 'activation'] as const;
-/** One of them. */
-export type Init = (typeof INITS)[number];
+/** One of them; or, where there is no λ, at random. */
+export type Init = (typeof INITS)[number] | 'random';
 
 /** Whether A, B and C start from W and b, so that λ scales what they don't hold. */
 export function isResidual({ init }: Pick<AdapterOptions, 'init'>): boolean {
-  return init !== 'paper';
+  return init === 'svd' || init === 'activation';
 }
 
 /** How adapters are made: the rank r of each adapted layer by its name, and the scaling s. */
@@ -120,16 +120,18 @@ export function adaptersOnlyParts(
   };
 }
 
-/** The student while λ > 0: adapters beside the fading dense path. */
+/**
+ * The student while λ > 0: adapters beside the fading dense path.
+ * @param lambdaOf gives a layer's λ, of shape ()
+ */
 export function fadingParts(
   specs: readonly TensorSpec[],
   options: Pick<AdapterOptions, 'scaling' | 'init'>,
-  lambda: Node,
+  lambdaOf: (layer: Layer) => Node,
   trained: ReadonlyMap<string, Node>,
 ): Parts {
   const { scaling } = options;
   const { tensor, factorsOf } = tensorLookup(specs, trained);
-  const scaledByLambda = memoized((x: Node) => multiply(x, lambda));
   const startOf = (layer: Layer, nodes: readonly Node[]): Node[] =>
     nodes.map((node, i) => input(initialName(`${layer.name}.${SUFFIXES[i]}`), node.shape));
   return {
@@ -139,6 +141,7 @@ export function fadingParts(
     linear(layer, x) {
       const [loraA, loraB, loraC] = adapterOf(tensor, layer);
       const [weight, bias] = ['weight', 'bias'].map((part) => tensor(`${layer.name}.${part}`));
+      const lambda = lambdaOf(layer);
       const faded = (frozenWeight: Node, frozenBias: Node): Node =>
         updatedLinear(
           x,
@@ -158,12 +161,45 @@ export function fadingParts(
       const factors = factorsOf(layer);
       if (!factors) return rows;
       const [loraA, loraB] = factors;
-      const faded = scaledByLambda(rows);
+      const lambda = lambdaOf(layer);
+      const faded = multiply(rows, lambda);
       const lowRank = embedding(loraB, ids); // (B·T, r)
       if (!isResidual(options)) return gemm(lowRank, loraA, faded, { alpha: scaling });
       const [startA, startB] = startOf(layer, factors);
-      const residual = gemm(scaledByLambda(embedding(startB, ids)), startA, faded, { alpha: -scaling });
+      const residual = gemm(multiply(embedding(startB, ids), lambda), startA, faded, { alpha: -scaling });
       return gemm(lowRank, loraA, residual, { alpha: scaling });
+    },
+  };
+}
+
+/**
+ * A student whose blocks are each either the teacher's, where λ is 1, or adapters only, where it is 0 (BERT-of-Theseus, Xu
+ * et al. 2020, section 3.1). The word table, which belongs to no block, has adapters only.
+ */
+export function exchangedParts(
+  specs: readonly TensorSpec[],
+  { scaling }: Pick<AdapterOptions, 'scaling'>,
+  lambdaOf: (layer: Layer) => Node,
+  trained: ReadonlyMap<string, Node>,
+): Parts {
+  const alone = adaptersOnlyParts(specs, scaling, trained);
+  const { tensor } = tensorLookup(specs, trained);
+  return {
+    ...alone,
+    linear(layer, x) {
+      const [loraA, loraB, loraC] = adapterOf(tensor, layer);
+      const [weight, bias] = ['weight', 'bias'].map((part) => tensor(`${layer.name}.${part}`));
+      const lambda = lambdaOf(layer);
+      const own = subtract(scalar(1), lambda);
+      return updatedLinear(
+        x,
+        multiply(weight, lambda),
+        add(multiply(bias, lambda), multiply(loraC, own)),
+        loraA,
+        multiply(loraB, own),
+        scaling,
+        layer.name,
+      );
     },
   };
 }
@@ -173,13 +209,4 @@ const SUFFIXES = ['loraA', 'loraB', 'loraC'] as const;
 function adapterOf(tensor: (name: string) => Node, layer: Layer): [Node, Node, Node] {
   const [loraA, loraB, loraC] = SUFFIXES.map((suffix) => tensor(`${layer.name}.${suffix}`));
   return [loraA, loraB, loraC];
-}
-
-function memoized(make: (x: Node) => Node): (x: Node) => Node {
-  const made = new Map<Node, Node>();
-  return (x) => {
-    const known = made.get(x) ?? make(x);
-    made.set(x, known);
-    return known;
-  };
 }

@@ -22,3 +22,32 @@ export function lambdaAt(schedule: Schedule, step: number, end: number, start = 
   if (step >= end) return 0;
   return step <= start ? 1 : SCHEDULES[schedule]((step - start) / (end - start));
 }
+
+/** Which blocks' λ falls first; what --decay-order takes. */
+export const DECAY_ORDERS = ['together', 'first', 'last'] as const;
+/** One of them. */
+export type DecayOrder = (typeof DECAY_ORDERS)[number];
+
+/** When λ falls, and how: in optimizer steps. */
+export interface Decay {
+  readonly schedule: Schedule;
+  /** The step after which it falls. */
+  readonly start: number;
+  /** q: the step at which it reaches 0, everywhere. */
+  readonly end: number;
+  readonly order: DecayOrder;
+}
+
+/**
+ * λ of each block at a step. Where they don't fall together, each falls within half of the time: the first in turn from
+ * its beginning, the last in turn to its end, the others evenly in between.
+ */
+export function lambdasAt({ schedule, start, end, order }: Decay, step: number, blocks: number): Float32Array {
+  if (order === 'together' || blocks === 1) return new Float32Array(blocks).fill(lambdaAt(schedule, step, end, start));
+  const half = (end - start) / 2;
+  return Float32Array.from({ length: blocks }, (_, block) => {
+    const place = order === 'first' ? block : blocks - 1 - block;
+    const from = start + (blocks === 1 ? 0 : (half * place) / (blocks - 1));
+    return lambdaAt(schedule, step, from + half, from);
+  });
+}

@@ -1,11 +1,20 @@
 /** Compression by PC-LoRA (arXiv 2406.09117): adapters beside every block linear, and the weights fade out. */
-import type { Random } from '../../runtime/random.ts';
+import { type Random, random } from '../../runtime/random.ts';
 import type { Samples } from '../data/samples.ts';
-import type { DeviceTensor } from '../engines/engine.ts';
-import { input } from '../graph/ops/leaf.ts';
-import { type Layer, type TensorSpec, tensorsOf } from '../models/layers.ts';
-import { type AdapterOptions, adaptersOnlyParts, adapterTensors, initialName, isResidual } from '../pclora/linear.ts';
-import { lambdaAt, type Schedule } from '../pclora/schedule.ts';
+import { type DeviceTensor, type Engine, floats, type HostTensor, type Inputs } from '../engines/engine.ts';
+import { input, scalar } from '../graph/ops/leaf.ts';
+import { blockCount, type Layer, type TensorSpec, tensorsOf } from '../models/layers.ts';
+import {
+  type AdapterOptions,
+  adaptersOnlyParts,
+  adapterTensors,
+  fadingParts,
+  initialName,
+  isResidual,
+} from '../pclora/linear.ts';
+import { merged } from '../pclora/merge.ts';
+import type { Method } from '../pclora/method.ts';
+import { type Decay, lambdaAt, lambdasAt } from '../pclora/schedule.ts';
 import { startAdapters } from '../pclora/start.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
@@ -15,8 +24,17 @@ import { compileForward, evaluateForward } from './evaluate.ts';
 import { type LoopContext, type LoopOptions, type LoopResult, trainLoop } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
 import { createPrograms, type Programs } from './programs.ts';
-import { type CompressOptions, compressGraph, type LogitTerm, type Phase } from './step.ts';
+import {
+  type CompressOptions,
+  compressGraph,
+  LABELLED,
+  LAMBDA,
+  type LogitTerm,
+  type Phase,
+  stepTokens,
+} from './step.ts';
 import { createSteps, type StepProgram, type Steps } from './step-program.ts';
+import { type TaughtSamples, type TeacherCacheOptions, teacherCache } from './teacher-cache.ts';
 import { packVector, tensorNamed, unpackVector, uploadTensors } from './trained-tensors.ts';
 
 /** Kinds of layers that train beside the adapters, unless frozen. */
@@ -24,20 +42,22 @@ export const FREEZABLE = ['norms', 'head'] as const;
 /** What --freeze takes. */
 export type Freezable = (typeof FREEZABLE)[number];
 
-/** What compression has beside the training loop (PC-LoRA, section 3). */
+/** What compression has beside the training loop (PC-LoRA, section 3), and what its controls have instead. */
 export interface PcLoraOptions {
+  readonly method: Method;
   readonly adapters: AdapterOptions;
-  readonly schedule: Schedule;
-  /** The optimizer step after which λ falls. */
-  readonly decayStart: number;
-  /** q: the optimizer step at which λ reaches 0. */
-  readonly decaySteps: number;
-  /** The optimizer step from which on the adapters train as they will run in int8; not before q, null: never. */
+  /** It ends at step 0 where nothing fades. */
+  readonly decay: Decay;
+  /** The optimizer step from which on the adapters train as they will run in int8; not before λ is 0, null: never. */
   readonly quantizedFrom: number | null;
   /** Weight of the task loss against the feature loss. */
   readonly alpha: number;
   readonly logits: LogitTerm | null;
   readonly freeze: readonly Freezable[];
+  /** Whether some batches have no labels. */
+  readonly unlabelled: boolean;
+  /** Where to keep what the teacher says; computed in every step where it is null. */
+  readonly teacherCache: TeacherCacheOptions | null;
 }
 
 /** The tensors beside the adapters that train: layer norms, and pooler and head. */
@@ -50,7 +70,7 @@ function keptTraining(layers: readonly Layer[], freeze: readonly Freezable[]): T
 
 /**
  * Compresses a teacher. Returns what is left at λ = 0: adapters, layer norms, embeddings and head, by the layer table's
- * names.
+ * names; of `lora` the dense tensors, with the adapters in them.
  * @param test judged with the adapters only, as it would ship
  */
 export async function compress(
@@ -63,11 +83,7 @@ export async function compress(
 ): Promise<LoopResult & { readonly tensors: Tensors }> {
   const { engine } = context;
   const { model } = teacher;
-  const { adapters, schedule, decayStart, decaySteps, quantizedFrom, logits } = pclora;
-  const phaseAt = (step: number): Phase => {
-    if (quantizedFrom !== null && step >= quantizedFrom) return 'quantized';
-    return step < decaySteps ? 'fading' : 'adapters';
-  };
+  const { method, adapters, decay, logits } = pclora;
   const dense = tensorsOf(model.layers);
   const adapterSpecs = adapterTensors(model.layers, adapters.ranks);
   const layout = flatLayout([...adapterSpecs, ...keptTraining(model.layers, pclora.freeze)]);
@@ -92,18 +108,27 @@ export async function compress(
     adapters,
     alpha: pclora.alpha,
     logits,
+    lambdaByBlock: hasLambdaByBlock(pclora),
+    unlabelled: pclora.unlabelled,
+    taught: pclora.teacherCache !== null,
   });
   const trained = sliceTensors(input('parameters', [layout.size]), layout);
-  const forward = compileForward(
-    engine,
-    teacher,
-    adaptersOnlyParts([...dense, ...adapterSpecs], adapters.scaling, trained),
-  );
+  const specs = [...dense, ...adapterSpecs];
+  const shipped =
+    method === 'lora'
+      ? fadingParts(specs, adapters, () => scalar(1), trained)
+      : adaptersOnlyParts(specs, adapters.scaling, trained);
+  const forward = compileForward(engine, teacher, shipped);
 
+  const taught = await taughtSamples(engine, teacher, weights, pclora, context);
   const result = await trainLoop(
     {
-      lambdaAt: (step) => lambdaAt(schedule, step, decaySteps, decayStart),
-      programAt: (step, tokens) => programs.at(phaseAt(step), tokens),
+      lambdaAt: (step) => (method === 'lora' ? 1 : lambdaAt(decay.schedule, step, decay.end, decay.start)),
+      programAt: (step, tokens) => programs.at(phaseAt(step, pclora), tokens),
+      givenAt: (step, { isLabelled }) => ({
+        [LAMBDA]: lambdaTensor(step, pclora, blockCount(model.layers), options.seed),
+        [LABELLED]: floats(Float32Array.of(Number(isLabelled)), []),
+      }),
       dropouts: model.dropouts,
       losses,
       frozen,
@@ -112,18 +137,58 @@ export async function compress(
         evaluateForward(engine, forward, { ...frozen, parameters }, test, { problemType: model.problemType }),
     },
     options,
-    context,
-  );
+    { ...context, samples: taught.samples },
+  ).finally(taught.close);
   await Promise.all([programs.dispose(), forward.dispose()]);
   await steps.dispose();
+  const all = new Map([...teacher.tensors, ...start, ...unpackVector(layout, result.parameters)]);
   return {
     ...result,
-    tensors: remaining(
-      teacher,
-      adapterSpecs,
-      new Map([...teacher.tensors, ...start, ...unpackVector(layout, result.parameters)]),
-    ),
+    tensors: method === 'lora' ? merged(model.layers, adapters, all) : remaining(teacher, adapterSpecs, all),
   };
+}
+
+/** Sets the numbers that draw blocks apart from those of shuffling, which begin with the seed too. */
+const EXCHANGE_STREAM = 0x7468_6573;
+
+function phaseAt(step: number, { method, decay, quantizedFrom }: PcLoraOptions): Phase {
+  if (method === 'lora') return 'fading';
+  if (quantizedFrom !== null && step >= quantizedFrom) return 'quantized';
+  if (step >= decay.end) return 'adapters';
+  return method === 'theseus' ? 'exchanging' : 'fading';
+}
+
+function hasLambdaByBlock({ method, decay }: PcLoraOptions): boolean {
+  return method === 'theseus' || decay.order !== 'together';
+}
+
+/** λ as the step's program takes it; of `theseus` 1 or 0 for each block, drawn with that probability of a 1. */
+function lambdaTensor(step: number, pclora: PcLoraOptions, blocks: number, seed: number): HostTensor {
+  const { method, decay } = pclora;
+  if (method === 'lora') return floats(Float32Array.of(1), []);
+  const lambdas = lambdasAt(decay, step, blocks);
+  if (!hasLambdaByBlock(pclora)) return floats(lambdas.subarray(0, 1), []);
+  if (method !== 'theseus') return floats(lambdas, [blocks]);
+  const source = random(seed, EXCHANGE_STREAM, step);
+  return floats(
+    lambdas.map((lambda) => Number(source.uniform() < lambda)),
+    [blocks],
+  );
+}
+
+/** The samples, with what the teacher says of them where that is kept. */
+async function taughtSamples(
+  engine: Engine,
+  teacher: Checkpoint,
+  weights: Inputs,
+  { teacherCache: cache }: PcLoraOptions,
+  { samples, progress }: LoopContext,
+): Promise<Pick<TaughtSamples, 'samples' | 'close'>> {
+  if (cache === null) return { samples, close: async () => undefined };
+  const tokens = (length: number | null): number => stepTokens(teacher.model, length, engine.tokenMultiple);
+  const taught = await teacherCache(engine, teacher, weights, samples, tokens, cache);
+  if (taught.notice !== null) progress.line(`note: ${taught.notice}`);
+  return taught;
 }
 
 /** What ships: everything but the weights that the adapters replaced. */

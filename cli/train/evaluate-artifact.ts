@@ -2,7 +2,6 @@
 import type { Artifact } from '../../runtime/artifact/artifact.ts';
 import type { Score } from '../../runtime/artifact/problem-type.ts';
 import { createEngine } from '../../runtime/engine/engine.ts';
-import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
 import { targetOf } from '../data/target.ts';
 import { builtKernels } from '../io/assets.ts';
@@ -16,7 +15,7 @@ export async function evaluateArtifact(
 ): Promise<Score> {
   const engine = createEngine(artifact, await builtKernels());
   const judge = createJudge({ problemType: artifact.manifest.problemType, ...options });
-  const total = batchCount(samples.size, { batchSize: EVALUATION_BATCH });
+  const total = samples.count({ batchSize: EVALUATION_BATCH });
   let done = 0;
   for await (const { sample, labels, size, rows } of samples.batches({ batchSize: EVALUATION_BATCH, seed: 0 })) {
     for (let i = 0; i < size; i++) judge.add(engine.infer(sample(i)), targetOf(labels, i, EVALUATION_BATCH), rows[i]);

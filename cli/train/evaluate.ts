@@ -1,6 +1,5 @@
 /** How good a model is on labelled samples. */
 import type { ProblemType, Score } from '../../runtime/artifact/problem-type.ts';
-import { batchCount } from '../data/pass.ts';
 import type { Samples } from '../data/samples.ts';
 import { type Target, targetOf } from '../data/target.ts';
 import type { Engine, Inputs, Program } from '../engines/engine.ts';
@@ -92,7 +91,7 @@ async function scoreSamples(
   options: EvaluateOptions,
 ): Promise<Score> {
   const batchSize = evaluationBatch(engine);
-  const total = batchCount(samples.size, { batchSize });
+  const total = samples.count({ batchSize });
   const judge = createJudge(options);
   let done = 0;
   for await (const { inputs, tokens, labels, size, rows } of samples.batches({ batchSize, seed: 0 })) {

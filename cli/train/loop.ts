@@ -1,7 +1,6 @@
 /** The training loop: next batch, one step, now and then an evaluation and a checkpoint. */
 import { type Score, scoreOf } from '../../runtime/artifact/problem-type.ts';
 import { random } from '../../runtime/random.ts';
-import { batchCount } from '../data/pass.ts';
 import type { Batch, Samples } from '../data/samples.ts';
 import { targetTensor } from '../data/target.ts';
 import {
@@ -50,8 +49,10 @@ export interface LoopOptions {
 
 /** What is trained: the program of each step, and how to judge the result. */
 export interface Objective {
-  /** λ at a step; null where there is none. */
+  /** λ at a step, to be logged: a mean where there are several. Null where there is none. */
   lambdaAt(step: number): number | null;
+  /** What the program of a step is given beside samples, state and learning rate: λ itself. */
+  givenAt?(step: number, batch: Batch): Readonly<Record<string, HostTensor>>;
   /** The compiled step; may change with λ, and with the length of the batch's texts. */
   programAt(step: number, tokens: number | null): Promise<StepProgram>;
   /** What the student's head drops; drawn anew each step. */
@@ -121,9 +122,12 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
   const waits = createWaitShare();
   const recently = recentMean(RECENT_STEPS);
   const ahead = stepsAhead<Step, Readonly<Record<string, number>>>(
-    async ({ step, epoch, lambda, learningRate, values, msPerStep, dataMs }) => {
+    async ({ step, epoch, lambda, learningRate, isLabelled, values, msPerStep, dataMs }) => {
       expectFinite(values, step, run);
-      await log.add({ step, epoch, lambda, learningRate, ...values, msPerStep, dataMs });
+      // Without labels there was no task loss, which is not the same as one of 0.
+      const { task, ...others } = values;
+      const losses = isLabelled ? values : others;
+      await log.add({ step, epoch, lambda, learningRate, ...losses, msPerStep, dataMs });
       const pace = `${recently(msPerStep).toFixed(0)} ms/step, ${Math.round(100 * waits.share())} % waiting for data`;
       progress.update(step + 1, totalSteps, `epoch ${epoch + 1}${told(lambda, values)}  ${pace}`);
     },
@@ -148,7 +152,6 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
       const lambda = objective.lambdaAt(step);
       const scalars = asScalars({
         ...adamwScalars(step, learningRate, options.optimizer),
-        ...(lambda === null ? {} : { lambda }),
       });
       const compiling = toldIfSlow(objective.programAt(step, batch.tokens), () =>
         progress.line(`step ${step + 1}: ${engine.name} compiles its program, which may take minutes, once`),
@@ -168,13 +171,14 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
             [LABELS]: targetTensor(batch.labels, options.batchSize),
             ...dropoutMasks(objective.dropouts, options, step),
           },
-          scalars,
+          scalars: { ...scalars, ...objective.givenAt?.(step, batch) },
         },
       );
       disposeAll(device);
       device = Object.fromEntries(STATE.map((name) => [name, outputs[name]]));
       const reading = readScalars(outputs, [...objective.losses, 'gradientNorm']);
-      await ahead.add({ step, epoch, lambda, learningRate, started, dataMs: waitedMs }, reading);
+      const { isLabelled } = batch;
+      await ahead.add({ step, epoch, lambda, learningRate, isLabelled, started, dataMs: waitedMs }, reading);
       waits.add(waitedMs, waitedMs + performance.now() - started); // without compiling, as msPerStep
 
       const done = step + 1;
@@ -222,6 +226,7 @@ interface Step {
   readonly epoch: number;
   readonly lambda: number | null;
   readonly learningRate: number;
+  readonly isLabelled: boolean;
   /** How long its batch was waited for. */
   readonly dataMs: number;
 }
@@ -275,7 +280,7 @@ async function* trainingBatches(
 ): AsyncGenerator<{ batch: Batch; epoch: number; step: number }> {
   const { batchSize, seed, totalSteps } = options;
   if (firstStep >= totalSteps) return;
-  const perEpoch = batchCount(samples.size, { batchSize, dropLast: true });
+  const perEpoch = samples.count({ batchSize, dropLast: true });
   const begin = (epoch: number): BegunEpoch => {
     const batches = samples.batches({ batchSize, seed, epoch, shuffle: true, dropLast: true })[Symbol.asyncIterator]();
     const first = batches.next();

@@ -6,7 +6,7 @@
 import { fakeQuantized } from '../compress/fake-quantized.ts';
 import { gradients } from '../graph/grad.ts';
 import { type Graph, type Node, topological } from '../graph/graph.ts';
-import { add, scale } from '../graph/ops/binary.ts';
+import { add, multiply, scale } from '../graph/ops/binary.ts';
 import { broadcastTo } from '../graph/ops/broadcast.ts';
 import { concat } from '../graph/ops/concat.ts';
 import { crossEntropy } from '../graph/ops/cross-entropy.ts';
@@ -16,12 +16,20 @@ import type { Normalization } from '../graph/ops/normalize-pictures.ts';
 import { flatten, reshape } from '../graph/ops/reshape.ts';
 import { binaryCrossEntropy } from '../graph/ops/sigmoid-cross-entropy.ts';
 import { slice } from '../graph/ops/slice.ts';
-import { tensorsOf } from '../models/layers.ts';
-import type { Forward, Model } from '../models/model.ts';
+import { blockCount, type Layer, type TensorSpec, tensorsOf } from '../models/layers.ts';
+import type { Forward, Model, Parts } from '../models/model.ts';
 import { distillationLoss, featureLoss, logitLoss } from '../pclora/distill.ts';
-import { type AdapterOptions, adaptersOnlyParts, adapterTensors, denseParts, fadingParts } from '../pclora/linear.ts';
+import {
+  type AdapterOptions,
+  adaptersOnlyParts,
+  adapterTensors,
+  denseParts,
+  exchangedParts,
+  fadingParts,
+} from '../pclora/linear.ts';
 import { batchedInputs, batchInputs } from './batch-inputs.ts';
 import { type AdamwOptions, adamwUpdate, type FlatLayout, sliceTensors } from './optimizer.ts';
+import { givenTeacher, teacherInputs } from './teacher-outputs.ts';
 
 type BatchInputs = Readonly<Record<string, Node>>;
 
@@ -36,11 +44,17 @@ export const DONATED: Readonly<Record<string, string>> = Object.fromEntries(STAT
 /** The input with what each sample is to be answered: (B) classes, or (B, K) values. */
 export const LABELS = 'labels';
 
+/** The input, 1 or 0, that says whether a batch has labels: without them there is no task loss. */
+export const LABELLED = 'labelled';
+
 /**
- * `fading` while λ > 0; `adapters` at λ = 0, where the student's dense path is gone; `quantized` where what is left computes as it
- * will in int8, see `fakeQuantized`.
+ * `fading` while λ > 0; `exchanging`, where each block is the teacher's or adapters only; `adapters` at λ = 0, where the
+ * student's dense path is gone; `quantized` where what is left computes as it will in int8, see `fakeQuantized`.
  */
-export type Phase = 'fading' | 'adapters' | 'quantized';
+export type Phase = 'fading' | 'exchanging' | 'adapters' | 'quantized';
+
+/** The input with λ: one number; or (blocks), see `CompressOptions.lambdaByBlock`. */
+export const LAMBDA = 'lambda';
 
 /** What a step is compiled for. */
 export interface StepOptions {
@@ -64,6 +78,12 @@ export interface CompressOptions extends StepOptions {
   readonly alpha: number;
   /** What the logit loss weighs beside them, and its temperature; none unless given. */
   readonly logits?: LogitTerm | null;
+  /** Whether each block has a λ of its own, of which the last is the word table's, too; one is for all unless so. */
+  readonly lambdaByBlock?: boolean;
+  /** Whether what the teacher says comes with the batch, see `givenTeacher`; it is computed unless so. */
+  readonly taught?: boolean;
+  /** Whether batches may come without labels: the input `LABELLED` then says so. */
+  readonly unlabelled?: boolean;
 }
 
 /** A term of the loss beyond the paper's: see `logitLoss`. */
@@ -99,8 +119,9 @@ export function finetuneGraph(options: StepOptions): StepGraph {
  */
 export function compressGraph(options: CompressOptions, phase: Phase): StepGraph {
   const { parameters, trained } = trainedTensors(options.layout);
-  const { loss, task, feature, logit } = compressLosses(options, phase, trained);
-  return stepGraph({ loss, task, feature, ...(logit && { logit }) }, parameters, trained, options.model);
+  const { loss, task, feature, logit, teacher } = compressLosses(options, phase, trained);
+  const taught = options.taught ? teacherInputs(teacher.blocks.length) : [];
+  return stepGraph({ loss, task, feature, ...(logit && { logit }) }, parameters, trained, options.model, taught);
 }
 
 function stepGraph(
@@ -108,6 +129,7 @@ function stepGraph(
   parameters: Node,
   trained: ReadonlyMap<string, Node>,
   model: Model,
+  taught: readonly string[] = [],
 ): StepGraph {
   // What the loss does not depend on stays as it is: biases of absorbed keys.
   const reached = new Set(topological([losses.loss]));
@@ -117,7 +139,7 @@ function stepGraph(
     losses,
     parameters,
     gradients: [...trained.values()].map((tensor) => made.get(tensor) ?? broadcastTo(scalar(0), tensor.shape)),
-    batched: [...batchedInputs(model), LABELS],
+    batched: [...batchedInputs(model), LABELS, ...taught],
   };
 }
 
@@ -159,25 +181,38 @@ export function compressLosses(
   phase: Phase,
   trained: ReadonlyMap<string, Node>,
 ) {
-  const { model, batch, adapters, alpha, logits } = options;
+  const { model, batch, adapters, alpha, logits, taught = false, unlabelled = false } = options;
   const dense = tensorsOf(model.layers);
   const specs = [...dense, ...adapterTensors(model.layers, adapters.ranks)];
   const inputs = trainingInputs(options);
-  const parts =
-    phase === 'fading'
-      ? fadingParts(specs, adapters, input('lambda', []), trained)
-      : adaptersOnlyParts(specs, adapters.scaling, trained);
-  const exact = model.forward(inputs, batch, parts);
+  const exact = model.forward(inputs, batch, studentParts(options, phase, specs, trained));
   const student = phase === 'quantized' ? quantizedForward(exact) : exact;
   // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head), and
   // drops nothing.
-  const teacher = model.forward(withoutDropout(model, inputs), batch, denseParts(dense));
-  const task = taskLoss(model, student.logits);
+  const computed = model.forward(withoutDropout(model, inputs), batch, denseParts(dense));
+  const teacher = taught ? givenTeacher(computed, batch) : computed;
+  const judged = taskLoss(model, student.logits);
+  const task = unlabelled ? multiply(judged, input(LABELLED, [])) : judged;
   const feature = featureLoss(student.blocks, teacher.blocks, inputs.mask);
   const paper = distillationLoss(task, feature, alpha);
   const logit = logits ? logitLoss(student.logits, teacher.logits, model.problemType, logits.temperature) : null;
   const loss = logits && logit ? add(paper, scale(logit, logits.weight)) : paper;
   return { loss, task, feature, logit, student, teacher };
+}
+
+function studentParts(
+  { model, adapters, lambdaByBlock = false }: Pick<CompressOptions, 'model' | 'adapters' | 'lambdaByBlock'>,
+  phase: Phase,
+  specs: readonly TensorSpec[],
+  trained: ReadonlyMap<string, Node>,
+): Parts {
+  if (phase === 'adapters' || phase === 'quantized') return adaptersOnlyParts(specs, adapters.scaling, trained);
+  const blocks = blockCount(model.layers);
+  const lambda = input(LAMBDA, lambdaByBlock ? [blocks] : []);
+  const lambdaOf = ({ block }: Layer): Node =>
+    lambdaByBlock ? reshape(slice(lambda, 0, block ?? blocks - 1, 1), []) : lambda;
+  const parts = phase === 'fading' ? fadingParts : exchangedParts;
+  return parts(specs, adapters, lambdaOf, trained);
 }
 
 function quantizedForward({ logits, blocks }: Forward): Forward {
@@ -209,10 +244,15 @@ function trainingInputs({
   tokenMultiple = 1,
 }: Pick<StepOptions, 'model' | 'batch' | 'tokens' | 'normalization' | 'tokenMultiple'>): BatchInputs {
   const inputs = batchInputs(model, batch, normalization, { padded: true, tokens, dropout: true });
-  if (inputs.mask || model.tokens % tokenMultiple === 0) return inputs;
-  const width = Math.ceil(model.tokens / tokenMultiple) * tokenMultiple;
+  const width = stepTokens(model, tokens ?? null, tokenMultiple);
+  if (inputs.mask || model.tokens === width) return inputs;
   const counts = Float32Array.from({ length: width }, (_, token) => Number(token < model.tokens));
   return { ...inputs, mask: broadcastTo(constant(counts, [1, width]), [batch, width]) };
+}
+
+/** How many tokens a step has for each sample: of texts those of their batch, of pictures a multiple of the engine's. */
+export function stepTokens(model: Model, tokens: number | null, tokenMultiple = 1): number {
+  return tokens ?? Math.ceil(model.tokens / tokenMultiple) * tokenMultiple;
 }
 
 function withoutDropout({ dropouts }: Model, inputs: BatchInputs): BatchInputs {

@@ -31,7 +31,8 @@ const source = record({
 });
 
 const compression = record({
-  method: oneOf('pc-lora'),
+  /** What made it: PC-LoRA, or one of its controls. */
+  method: oneOf('pc-lora', 'svd', 'scratch', 'theseus'),
   /** The largest of `ranks`. */
   rank: count,
   /** By layer. */

@@ -20,11 +20,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { parseAugment } from '../../cli/data/augment.ts';
 import { batches } from '../../cli/data/batches.ts';
 import { type CachedSplit, type CacheOptions, cachedSplit } from '../../cli/data/cache/cached-split.ts';
-import { expectFree } from '../../cli/data/cache/write.ts';
 import { openPictures } from '../../cli/data/dataset.ts';
 import { picturePool } from '../../cli/data/picture-pool.ts';
 import type { Split } from '../../cli/data/split.ts';
 import { builtAsset } from '../../cli/io/assets.ts';
+import { expectFree } from '../../cli/io/disk.ts';
 import { fitPicture } from '../../runtime/preprocess/fit.ts';
 import { defaultImagePreprocess, type ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { random } from '../../runtime/random.ts';
@@ -450,8 +450,9 @@ describe('writing a cache', () => {
 
   it('asks for room first, and says how much there is', async () => {
     const folder = folderOf({});
-    await expectFree(folder, 1);
-    await expect(expectFree(folder, 2 ** 62)).rejects.toEqual(
+    const what = ['the cache of pictures', '--cache'] as const;
+    await expectFree(folder, 1, ...what);
+    await expect(expectFree(folder, 2 ** 62, ...what)).rejects.toEqual(
       refusal(`the cache of pictures takes 4611686018.4 GB in ${folder}, and `, 'Free some space'),
     );
   });

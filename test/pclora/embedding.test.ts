@@ -197,7 +197,7 @@ describe.each(INITS)('init %s', (init: Init) => {
     const adapters = moved(initial);
     const lambda = 0.3;
     const specs = [...tensorsOf(tinyBert.layers), ...adapterTensors(tinyBert.layers, options.ranks)];
-    const y = fadingParts(specs, options, input('lambda', []), new Map()).embedding(
+    const y = fadingParts(specs, options, () => input('lambda', []), new Map()).embedding(
       words,
       input('ids', [BATCH, TOKENS], 'i32'),
     );

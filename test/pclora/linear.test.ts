@@ -124,7 +124,7 @@ describe.each(INITS)('init %s', (init: Init) => {
     const adapters = moved(initial);
     const lambda = 0.3;
     const specs = [...tensorsOf(tinyVit.layers), ...adapterTensors(tinyVit.layers, options.ranks)];
-    const y = fadingParts(specs, options, input('lambda', []), new Map()).linear(layer, input('x', [2, n]));
+    const y = fadingParts(specs, options, () => input('lambda', []), new Map()).linear(layer, input('x', [2, n]));
     const source = random(23);
     const x = Float32Array.from({ length: 2 * n }, () => source.normal());
     const result = await evaluate(

@@ -40,6 +40,7 @@ function batches(batch: number): Batch[] {
       },
       labels: new Int32Array(batch),
       size: batch,
+      isLabelled: true,
       rows: [],
       tokens,
       sample: () => ({}),
@@ -81,6 +82,7 @@ it('sums what goes through each layer, or comes out of it where that is narrower
   const all = batches(evaluationBatch(engine));
   const samples: Samples = {
     size: all.length * all[0].size,
+    count: () => all.length,
     async *batches() {
       yield* all;
     },

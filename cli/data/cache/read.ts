@@ -1,5 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { ImagePreprocess } from '../../../runtime/preprocess/spec.ts';
+import { readAt } from '../../io/disk.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
 import { kindOf } from '../../io/files.ts';
 import { type Entry, FOOTER_BYTES, MAGIC, readFooter, readTail } from './layout.ts';
@@ -68,15 +69,4 @@ function changeIn(
 
 function hasSize({ width, height }: Entry, { size }: ImagePreprocess): boolean {
   return width === size.width && height === size.height;
-}
-
-async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(length);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await file.read(bytes, done, length - done, position + done);
-    // Cut short since its size was asked: what is missing is zeros, which no checksum fits.
-    if (bytesRead === 0) break;
-    done += bytesRead;
-  }
-  return bytes;
 }

@@ -1,8 +1,9 @@
-import { type FileHandle, mkdir, open, readFile, rename, statfs } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { checkPicture } from '../../../runtime/preprocess/decode.ts';
 import type { ImagePreprocess } from '../../../runtime/preprocess/spec.ts';
+import { expectFree } from '../../io/disk.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
 import { errorCode } from '../../io/files.ts';
 import { throwIfInterrupted } from '../../io/io.ts';
@@ -48,23 +49,13 @@ export async function writeCache(path: string, content: CacheContent, options: W
       await mkdir(folder, { recursive: true });
       await removeLeftovers(folder);
     });
-    await expectFree(folder, await bytesOf(content, options.signal));
+    await expectFree(folder, await bytesOf(content, options.signal), 'the cache of pictures', '--cache');
     const bytes = await fill(path, join(folder, temporary), content, options);
     await writing(path, () => rename(join(folder, temporary), path));
     return bytes;
   } finally {
     await removeTemporary(folder, temporary);
   }
-}
-
-/** UserError where the file system has not that many bytes for this user. One that tells no size is taken at its word. */
-export async function expectFree(folder: string, bytes: number): Promise<void> {
-  const { blocks, bavail, bsize } = await statfs(folder);
-  if (blocks === 0 || bavail * bsize >= bytes) return;
-  throw new UserError(
-    `the cache of pictures takes ${gigabytes(bytes)} in ${folder}, and ${gigabytes(bavail * bsize)} are free there`,
-    'Free some space, name a folder on another disk, or leave out --cache.',
-  );
 }
 
 async function bytesOf({ description, paths, fit }: CacheContent, signal: AbortSignal): Promise<number> {
@@ -142,8 +133,4 @@ async function writing<T>(path: string, step: () => Promise<T>): Promise<T> {
         : 'Name a folder that you may write, or leave out --cache.',
     );
   }
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(bytes < 1e9 ? 3 : 1)} GB`;
 }
