@@ -10,6 +10,7 @@ import { readJson } from './io/files.ts';
 import { type Io, throwIfInterrupted } from './io/io.ts';
 import { createProgress, type Progress } from './io/progress.ts';
 import { TASKS, type Task } from './models/task.ts';
+import { LEARNING_RATE_SHAPES } from './train/learning-rate.ts';
 
 /** The most that --batch-size takes. */
 export const MAX_BATCH_SIZE = 65536;
@@ -411,14 +412,15 @@ export function addTrainingOptions(
         .default(undefined, '1'),
     )
     .addOption(
-      new Option('--learning-rate <x>', 'peak learning rate; half a cosine takes it down')
+      new Option('--learning-rate <x>', 'peak learning rate, which falls over all steps')
         .argParser(number(0, 10, { above: true }))
         .default(defaults.learningRate),
     )
     .addOption(
-      new Option('--learning-rate-floor <x>', 'share of the peak at which the cosine ends')
-        .argParser(number(0, 1))
-        .default(0),
+      new Option('--learning-rate-schedule <name>', 'how it falls').choices(LEARNING_RATE_SHAPES).default('cosine'),
+    )
+    .addOption(
+      new Option('--learning-rate-floor <x>', 'share of the peak at which it ends').argParser(number(0, 1)).default(0),
     )
     .addOption(
       new Option('--warmup-steps <n>', 'steps of linear warm-up')

@@ -119,7 +119,14 @@ async function runDemo({ out, seed }: DemoFlags, io: Io): Promise<DemoResult> {
     device: 'auto',
     select: 'last',
   } as const;
-  const training = { ...common, weightDecay: 0, clipNorm: 1, learningRateFloor: 0, augment: 'shift:3' } as const;
+  const training = {
+    ...common,
+    weightDecay: 0,
+    clipNorm: 1,
+    learningRateFloor: 0,
+    learningRateSchedule: 'cosine',
+    augment: 'shift:3',
+  } as const;
   const runs = { teacher: join(out, 'teacher'), student: join(out, 'student'), int8: join(out, 'int8') };
 
   io.stderr.write('1/5 teacher\n');

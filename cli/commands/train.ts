@@ -51,6 +51,7 @@ import { madeUp } from '../pretrained/labels.ts';
 import { labelledBy, readLabels } from '../pretrained/labels-file.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
 import { compileForward, evaluateForward } from '../train/evaluate.ts';
+import type { LoopOptions } from '../train/loop.ts';
 import { expectProblemType, preparationOf } from '../train/preparation.ts';
 import { pruneCheckpoint } from '../train/prune-checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
@@ -73,12 +74,13 @@ import {
   resolvedConfiguration,
   startRun,
   type TrainingFlags,
+  type TrainingSamples,
   withTrainingSamples,
 } from './training.ts';
 
 /**
  * What `slim train` has beside the flags of every training. `loraAlpha` / `rank` is the scaling s, which is 1 where it
- * is absent; `qat` is a share of all steps, none where it is absent.
+ * is absent; `qat` is a share of all steps, `rewarm` of the peak learning rate, none where they are absent.
  */
 export interface TrainFlags extends TrainingFlags, LabelsFlags, Recipe {
   readonly method: Method;
@@ -95,6 +97,7 @@ export interface TrainFlags extends TrainingFlags, LabelsFlags, Recipe {
   readonly unlabelled?: string;
   readonly cacheTeacher?: string;
   readonly qat?: number;
+  readonly rewarm?: number;
 }
 
 /** Of how the data is split, what is not given is the teacher's; of the rest, the recipe's. */
@@ -219,6 +222,14 @@ as they would ship.`,
     )
     .addOption(
       new Option(
+        '--rewarm <x>',
+        'once λ is 0, the learning rate warms up again to this share of its peak and falls anew',
+      )
+        .argParser(number(0, 1))
+        .default(undefined, 'off'),
+    )
+    .addOption(
+      new Option(
         '--qat <x>',
         'beyond the paper: share of the steps, the last ones, that train through the rounding of int8, ' +
           'as slim quantize makes it and the runtime computes',
@@ -243,6 +254,14 @@ as they would ship.`,
       new Option('--temperature <x>', 'of the logits in that term')
         .argParser(number(0, Infinity, { above: true }))
         .default(undefined, `${RECIPES.default.temperature}`),
+    )
+    .addOption(
+      new Option(
+        '--relation-loss <x>',
+        "beyond the paper: weight of a term for how tokens relate in the last block's queries, keys and values",
+      )
+        .argParser(number(0))
+        .default(undefined, `${RECIPES.default.relationLoss}`),
     )
     .addOption(new Option('--freeze <parts...>', 'train the adapters without these').choices(FREEZABLE).default([]));
   command.option(
@@ -310,7 +329,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
   const unlabelled = await openUnlabelledData(data, flags, io);
   return withTrainingSamples({ data, unlabelled }, teacher.preprocessing, flags, io, async (samples) => {
     const { train, labelled, test } = samples;
-    const options = loopOptions(flags, samples);
+    const options = trainOptions(flags, samples);
     for (const notice of batchNotices(flags, options)) createProgress(io.stderr, 'step').line(`note: ${notice}`);
     const largest = Math.max(...blockLinears(model.layers).map(({ name }) => ranks.get(name)!));
     const rank = targetOf(flags) === null ? flags.rank : largest;
@@ -379,6 +398,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
         quantizedFrom: quantizedFrom(flags, options.totalSteps, decaySteps),
         alpha: flags.alpha,
         logits: flags.logitLoss > 0 ? { weight: flags.logitLoss, temperature: flags.temperature } : null,
+        relationWeight: flags.relationLoss,
         freeze: flags.freeze,
         unlabelled: unlabelled !== null,
         teacherCache: teacherCacheOptions(flags, io),
@@ -417,8 +437,10 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
 }
 
 /** Usage error where the teacher would say something else of a sample in every epoch. */
-function expectCacheable({ kind }: Dataset, { cacheTeacher, augment }: TrainFlags): void {
+function expectCacheable({ kind }: Dataset, { cacheTeacher, augment, relationLoss }: TrainFlags): void {
   if (cacheTeacher === '') throw usageError('--cache-teacher is empty: expected a folder');
+  if (cacheTeacher !== undefined && relationLoss > 0)
+    throw usageError('--cache-teacher with --relation-loss, whose relations are not kept', 'Leave out one of them.');
   if (cacheTeacher === undefined || kind === 'text' || (augment ?? DEFAULT_AUGMENT) === 'none') return;
   throw usageError(
     `--cache-teacher with --augment ${augment ?? `${DEFAULT_AUGMENT} (the default)`}: the pictures change from epoch to epoch`,
@@ -475,6 +497,15 @@ function expectQatFits({ qat }: GivenTrainFlags, method: Method, { decayEnd }: R
       `--qat ${qat} begins before --decay-end ${decayEnd}`,
       'Both are shares of the steps, which have to fit one after the other: lower either.',
     );
+}
+
+/** With --rewarm the learning rate begins anew where λ has reached 0. */
+function trainOptions(flags: TrainFlags, samples: TrainingSamples): LoopOptions {
+  const options = loopOptions(flags, samples);
+  const { rewarm = 0, decayEnd } = flags;
+  const step = Math.round(decayEnd * options.totalSteps);
+  const restarts = rewarm > 0 && step > 0 && step < options.totalSteps;
+  return { ...options, learningRateRestart: restarts ? { step, share: rewarm } : null };
 }
 
 /** Rounding may put it a step before λ is 0. */

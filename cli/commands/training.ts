@@ -26,6 +26,7 @@ import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import { counted } from '../io/words.ts';
 import type { Preprocessing } from '../pretrained/preprocessing.ts';
+import type { LearningRateShape } from '../train/learning-rate.ts';
 import type { LoopOptions } from '../train/loop.ts';
 import { ADAMW_DEFAULTS } from '../train/optimizer.ts';
 import { preparationOf } from '../train/preparation.ts';
@@ -55,6 +56,7 @@ export interface TrainingFlags extends EngineChoice, DataFlags, CacheFlags, Mode
   readonly accumulate?: number;
   readonly learningRate: number;
   readonly learningRateFloor: number;
+  readonly learningRateSchedule: LearningRateShape;
   readonly warmupSteps?: number;
   readonly weightDecay: number;
   readonly clipNorm: number;
@@ -198,6 +200,8 @@ export function loopOptions(given: TrainingFlags, { train, labelled }: TrainingS
     accumulate: expectEvenBatch(flags),
     learningRate: flags.learningRate,
     learningRateFloor: flags.learningRateFloor,
+    learningRateSchedule: flags.learningRateSchedule,
+    learningRateRestart: null,
     warmupSteps: flags.warmupSteps ?? Math.min(100, Math.ceil(totalSteps / 10)),
     optimizer: { ...ADAMW_DEFAULTS, weightDecay: flags.weightDecay, clipNorm: flags.clipNorm },
     seed: flags.seed,

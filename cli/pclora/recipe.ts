@@ -18,6 +18,8 @@ export interface Recipe {
   /** Weight of the logit loss beside them. */
   readonly logitLoss: number;
   readonly temperature: number;
+  /** Weight of the relation loss. */
+  readonly relationLoss: number;
 }
 
 /** What --recipe takes. */
@@ -31,6 +33,7 @@ export const RECIPES = {
     alpha: 0.2,
     logitLoss: 0,
     temperature: 4,
+    relationLoss: 0,
   },
   /** PC-LoRA, section 3: A Kaiming, B zero; what it leaves open (α, q) as others have it. */
   paper: {
@@ -42,6 +45,7 @@ export const RECIPES = {
     alpha: 0.2,
     logitLoss: 0,
     temperature: 4,
+    relationLoss: 0,
   },
 } as const satisfies Record<string, Recipe>;
 

@@ -53,6 +53,8 @@ export interface PcLoraOptions {
   /** Weight of the task loss against the feature loss. */
   readonly alpha: number;
   readonly logits: LogitTerm | null;
+  /** Of the relation loss; 0: none. */
+  readonly relationWeight: number;
   readonly freeze: readonly Freezable[];
   /** Whether some batches have no labels. */
   readonly unlabelled: boolean;
@@ -98,7 +100,13 @@ export async function compress(
     ...weights,
     ...(isResidual(adapters) ? uploadTensors(engine, adapterSpecs, start, initialName) : {}),
   };
-  const losses = ['loss', 'task', 'feature', ...(logits ? ['logit'] : [])];
+  const losses = [
+    'loss',
+    'task',
+    'feature',
+    ...(logits ? ['logit'] : []),
+    ...(pclora.relationWeight > 0 ? ['relation'] : []),
+  ];
   const steps = createSteps(engine, { ...options, layout, losses });
   const programs = createPhases(steps, {
     model,
@@ -108,6 +116,7 @@ export async function compress(
     adapters,
     alpha: pclora.alpha,
     logits,
+    relationWeight: pclora.relationWeight,
     lambdaByBlock: hasLambdaByBlock(pclora),
     unlabelled: pclora.unlabelled,
     taught: pclora.teacherCache !== null,

@@ -17,7 +17,7 @@ import { untilInterrupted } from '../io/io.ts';
 import type { Progress } from '../io/progress.ts';
 import type { Dropout } from '../models/model.ts';
 import { type Best, loadState, saveState, type TrainState } from './checkpoint.ts';
-import { learningRateAt } from './learning-rate.ts';
+import { type LearningRateShape, learningRateAt, type Restart } from './learning-rate.ts';
 import { withinMemory } from './memory.ts';
 import { type AdamwOptions, adamwScalars } from './optimizer.ts';
 import type { RunDirectory } from './run-directory.ts';
@@ -36,6 +36,8 @@ export interface LoopOptions {
   readonly learningRate: number;
   /** Share of it at which the last step arrives. */
   readonly learningRateFloor: number;
+  readonly learningRateSchedule: LearningRateShape;
+  readonly learningRateRestart: Restart | null;
   readonly warmupSteps: number;
   readonly optimizer: AdamwOptions;
   readonly seed: number;
@@ -146,6 +148,8 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
       const learningRate = learningRateAt(step, {
         peak: options.learningRate,
         floor: options.learningRateFloor,
+        shape: options.learningRateSchedule,
+        restart: options.learningRateRestart,
         warmupSteps: options.warmupSteps,
         totalSteps,
       });

@@ -27,6 +27,7 @@ import {
   exchangedParts,
   fadingParts,
 } from '../pclora/linear.ts';
+import { lastAttention, relationLoss } from '../pclora/relations.ts';
 import { batchedInputs, batchInputs } from './batch-inputs.ts';
 import { type AdamwOptions, adamwUpdate, type FlatLayout, sliceTensors } from './optimizer.ts';
 import { givenTeacher, teacherInputs } from './teacher-outputs.ts';
@@ -78,6 +79,8 @@ export interface CompressOptions extends StepOptions {
   readonly alpha: number;
   /** What the logit loss weighs beside them, and its temperature; none unless given. */
   readonly logits?: LogitTerm | null;
+  /** What the relation loss weighs beside them, see `relationLoss`; none unless given. */
+  readonly relationWeight?: number;
   /** Whether each block has a λ of its own, of which the last is the word table's, too; one is for all unless so. */
   readonly lambdaByBlock?: boolean;
   /** Whether what the teacher says comes with the batch, see `givenTeacher`; it is computed unless so. */
@@ -119,9 +122,10 @@ export function finetuneGraph(options: StepOptions): StepGraph {
  */
 export function compressGraph(options: CompressOptions, phase: Phase): StepGraph {
   const { parameters, trained } = trainedTensors(options.layout);
-  const { loss, task, feature, logit, teacher } = compressLosses(options, phase, trained);
+  const { loss, task, feature, logit, relation, teacher } = compressLosses(options, phase, trained);
+  const others = { ...(logit && { logit }), ...(relation && { relation }) };
   const taught = options.taught ? teacherInputs(teacher.blocks.length) : [];
-  return stepGraph({ loss, task, feature, ...(logit && { logit }) }, parameters, trained, options.model, taught);
+  return stepGraph({ loss, task, feature, ...others }, parameters, trained, options.model, taught);
 }
 
 function stepGraph(
@@ -181,7 +185,7 @@ export function compressLosses(
   phase: Phase,
   trained: ReadonlyMap<string, Node>,
 ) {
-  const { model, batch, adapters, alpha, logits, taught = false, unlabelled = false } = options;
+  const { model, batch, adapters, alpha, logits, relationWeight = 0, taught = false, unlabelled = false } = options;
   const dense = tensorsOf(model.layers);
   const specs = [...dense, ...adapterTensors(model.layers, adapters.ranks)];
   const inputs = trainingInputs(options);
@@ -196,8 +200,15 @@ export function compressLosses(
   const feature = featureLoss(student.blocks, teacher.blocks, inputs.mask);
   const paper = distillationLoss(task, feature, alpha);
   const logit = logits ? logitLoss(student.logits, teacher.logits, model.problemType, logits.temperature) : null;
-  const loss = logits && logit ? add(paper, scale(logit, logits.weight)) : paper;
-  return { loss, task, feature, logit, student, teacher };
+  // Of the exact student: the quantized one's attention is absorbed, and has no keys of the teacher's width.
+  const relation =
+    relationWeight > 0 ? relationLoss(lastAttention(exact.logits), lastAttention(teacher.logits), inputs.mask) : null;
+  const terms = [
+    paper,
+    ...(logits && logit ? [scale(logit, logits.weight)] : []),
+    ...(relation ? [scale(relation, relationWeight)] : []),
+  ];
+  return { loss: terms.reduce(add), task, feature, logit, relation, student, teacher };
 }
 
 function studentParts(

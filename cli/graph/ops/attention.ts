@@ -56,13 +56,11 @@ const attentionOperation: Operation<AttentionAttributes> = {
   },
   expand([query, key, value, mask], { batch, tokens, heads, queries, keyHeads, scale: factor }) {
     const shared = (x: Node): Node => {
-      const stacked = split(x, batch, tokens, keyHeads);
+      const stacked = splitHeads(x, batch, tokens, keyHeads);
       return keyHeads === heads ? stacked : broadcastTo(stacked, [batch, heads, tokens, x.shape[1] / keyHeads]);
     };
-    const scores = matmul(scale(split(query, batch, queries, heads), factor), shared(key), { transB: true }); // (B, H, Q, T)
-    const padded = mask
-      ? add(scores, reshape(scale(subtract(mask, scalar(1)), PADDING_SCORE), [batch, 1, 1, tokens]))
-      : scores;
+    const scores = matmul(scale(splitHeads(query, batch, queries, heads), factor), shared(key), { transB: true }); // (B, H, Q, T)
+    const padded = mask ? add(scores, paddingScores(mask)) : scores;
     return joined(matmul(softmax(padded), shared(value)));
   },
   gradient(mixed, dy) {
@@ -73,8 +71,14 @@ const attentionOperation: Operation<AttentionAttributes> = {
   },
 };
 
+/** (B, 1, 1, T) to add to scores (B, H, Q, T): nothing for tokens, so much less for padding that its e^x is 0. */
+export function paddingScores(mask: Node): Node {
+  const [batch, tokens] = mask.shape;
+  return reshape(scale(subtract(mask, scalar(1)), PADDING_SCORE), [batch, 1, 1, tokens]);
+}
+
 /** (B·rows, parts·d) → (B, parts, rows, d) */
-function split(x: Node, batch: number, rows: number, parts: number): Node {
+export function splitHeads(x: Node, batch: number, rows: number, parts: number): Node {
   return transpose(reshape(x, [batch, rows, parts, x.shape[1] / parts]), [0, 2, 1, 3]);
 }
 
@@ -127,7 +131,7 @@ function backward(mixed: Node<AttentionAttributes>, dy: Node): Backward {
 function makeBackward(mixed: Node<AttentionAttributes>, dy: Node): Backward {
   const { batch, tokens, heads, queries, keyHeads, scale: factor } = mixed.attributes;
   const { query, key, value, probabilities, output } = insideOf(mixed);
-  const dO = split(dy, batch, queries, heads); // (B, H, Q, e)
+  const dO = splitHeads(dy, batch, queries, heads); // (B, H, Q, e)
   const toValue = matmul(swapLast(probabilities), dO); // (B, H, T, e)
   const toScores = multiply(
     probabilities,
