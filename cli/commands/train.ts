@@ -21,6 +21,7 @@ import {
   type SplitFlags,
   share,
 } from '../args.ts';
+import { WEIGHTS, type Weights } from '../compress/quantize.ts';
 import { storedTensors } from '../compress/stored-tensors.ts';
 import { type ClassCount, labelCounts } from '../data/class-report.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -72,8 +73,8 @@ import {
 } from './training.ts';
 
 /**
- * What `slim train` has beside the flags of every training. `decayStart`, `decayEnd` and `qat` are shares of all steps; `alpha` is the task
- * loss's weight; `loraAlpha` / `rank` is the scaling s, which is 1 where it is absent.
+ * What `slim train` has beside the flags of every training. `decayStart`, `decayEnd` and `qat` are shares of all steps;
+ * `alpha` is the task loss's weight; `loraAlpha` / `rank` is the scaling s, which is 1 where it is absent.
  */
 export interface TrainFlags extends TrainingFlags, LabelsFlags {
   readonly rank: number;
@@ -90,6 +91,8 @@ export interface TrainFlags extends TrainingFlags, LabelsFlags {
   readonly decayEnd: number;
   /** None where it is absent. */
   readonly qat?: number;
+  /** int8 where it is absent. */
+  readonly qatWeights?: Weights;
   readonly alpha: number;
   readonly logitLoss: number;
   readonly temperature: number;
@@ -202,6 +205,11 @@ as they would ship.`,
         .default(undefined, 'off'),
     )
     .addOption(
+      new Option('--qat-weights <type>', 'what slim quantize will be asked to store weights in: its --weights')
+        .choices(WEIGHTS)
+        .default(undefined, 'int8'),
+    )
+    .addOption(
       new Option('--alpha <x>', "weight of the task loss; the rest is the feature loss's")
         .argParser(number(0, 1))
         .default(0.2),
@@ -252,6 +260,8 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       `--decay-start ${given.decayStart} is after --decay-end ${given.decayEnd}`,
       'Both are shares of the steps: λ falls from the first to the second.',
     );
+  if (given.qatWeights !== undefined && !given.qat)
+    throw usageError(`--qat-weights ${given.qatWeights} without --qat`, 'Say for what share of the steps: --qat 0.2.');
   if (given.qat !== undefined && given.decayEnd + given.qat > 1 + 1e-9)
     throw usageError(
       `--qat ${given.qat} begins before --decay-end ${given.decayEnd}`,
@@ -338,6 +348,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
         decayStart: Math.round(flags.decayStart * options.totalSteps),
         decaySteps,
         quantizedFrom: quantizedFrom(flags, options.totalSteps, decaySteps),
+        weights: flags.qatWeights ?? 'int8',
         alpha: flags.alpha,
         logits: flags.logitLoss > 0 ? { weight: flags.logitLoss, temperature: flags.temperature } : null,
         freeze: flags.freeze,

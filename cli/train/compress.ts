@@ -1,5 +1,6 @@
 /** Compression by PC-LoRA (arXiv 2406.09117): adapters beside every block linear, and the weights fade out. */
 import type { Random } from '../../runtime/random.ts';
+import type { Weights } from '../compress/quantize.ts';
 import type { Samples } from '../data/samples.ts';
 import type { DeviceTensor } from '../engines/engine.ts';
 import { input } from '../graph/ops/leaf.ts';
@@ -34,6 +35,8 @@ export interface PcLoraOptions {
   readonly decaySteps: number;
   /** The optimizer step from which on the adapters train as they will run in int8; not before q, null: never. */
   readonly quantizedFrom: number | null;
+  /** What their weights will be stored in. */
+  readonly weights: Weights;
   /** Weight of the task loss against the feature loss. */
   readonly alpha: number;
   readonly logits: LogitTerm | null;
@@ -92,6 +95,7 @@ export async function compress(
     adapters,
     alpha: pclora.alpha,
     logits,
+    weights: pclora.weights,
   });
   const trained = sliceTensors(input('parameters', [layout.size]), layout);
   const forward = compileForward(

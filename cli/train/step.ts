@@ -4,6 +4,7 @@
  * two: for each part, and for the update.
  */
 import { fakeQuantized } from '../compress/fake-quantized.ts';
+import type { Weights } from '../compress/quantize.ts';
 import { gradients } from '../graph/grad.ts';
 import { type Graph, type Node, topological } from '../graph/graph.ts';
 import { add, scale } from '../graph/ops/binary.ts';
@@ -37,8 +38,8 @@ export const DONATED: Readonly<Record<string, string>> = Object.fromEntries(STAT
 export const LABELS = 'labels';
 
 /**
- * `fading` while λ > 0; `adapters` at λ = 0, where the student's dense path is gone; `quantized` where what is left computes as it
- * will in int8, see `fakeQuantized`.
+ * `fading` while λ > 0; `adapters` at λ = 0, where the student's dense path is gone; `quantized` where what is left
+ * computes as it will in int8, see `fakeQuantized`.
  */
 export type Phase = 'fading' | 'adapters' | 'quantized';
 
@@ -64,6 +65,8 @@ export interface CompressOptions extends StepOptions {
   readonly alpha: number;
   /** What the logit loss weighs beside them, and its temperature; none unless given. */
   readonly logits?: LogitTerm | null;
+  /** What the `quantized` phase has weights in; int8 unless given. */
+  readonly weights?: Weights;
 }
 
 /** A term of the loss beyond the paper's: see `logitLoss`. */
@@ -159,7 +162,7 @@ export function compressLosses(
   phase: Phase,
   trained: ReadonlyMap<string, Node>,
 ) {
-  const { model, batch, adapters, alpha, logits } = options;
+  const { model, batch, adapters, alpha, logits, weights } = options;
   const dense = tensorsOf(model.layers);
   const specs = [...dense, ...adapterTensors(model.layers, adapters.ranks)];
   const inputs = trainingInputs(options);
@@ -168,7 +171,7 @@ export function compressLosses(
       ? fadingParts(specs, adapters, input('lambda', []), trained)
       : adaptersOnlyParts(specs, adapters.scaling, trained);
   const exact = model.forward(inputs, batch, parts);
-  const student = phase === 'quantized' ? quantizedForward(exact) : exact;
+  const student = phase === 'quantized' ? quantizedForward(exact, weights) : exact;
   // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head), and
   // drops nothing.
   const teacher = model.forward(withoutDropout(model, inputs), batch, denseParts(dense));
@@ -180,9 +183,9 @@ export function compressLosses(
   return { loss, task, feature, logit, student, teacher };
 }
 
-function quantizedForward({ logits, blocks }: Forward): Forward {
+function quantizedForward({ logits, blocks }: Forward, weights?: Weights): Forward {
   const named = Object.fromEntries(blocks.map((block, i) => [`block ${i}`, block]));
-  const { outputs } = fakeQuantized({ outputs: { logits, ...named } });
+  const { outputs } = fakeQuantized({ outputs: { logits, ...named } }, weights);
   return { logits: outputs.logits, blocks: Object.keys(named).map((name) => outputs[name]) };
 }
 
