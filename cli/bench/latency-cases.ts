@@ -1,4 +1,5 @@
 /** What `slim bench latency` runs: Slim's engine and its peers, dense and low-rank. */
+import type { Weights } from '../compress/quantize.ts';
 import { nativeRuntime, type OnnxRuntime, webRuntime } from '../engines/onnx/session.ts';
 import type { Model } from '../models/model.ts';
 import type { BringingIo } from '../setup/packages.ts';
@@ -7,7 +8,13 @@ import { openSlim } from './slim-engine.ts';
 import { denseVariant, lowRankVariant } from './variant.ts';
 
 /** The cases that run on Slim's engine: the packed artifact, by precision and by what was packed. */
-export const SLIM_CASES = ['slim-int8-lowrank', 'slim-f32-lowrank', 'slim-int8-dense', 'slim-f32-dense'] as const;
+export const SLIM_CASES = [
+  'slim-int8-lowrank',
+  'slim-int4-lowrank',
+  'slim-f32-lowrank',
+  'slim-int8-dense',
+  'slim-f32-dense',
+] as const;
 /** The cases that run the same graph on onnxruntime, native (onnxruntime-node) or in WebAssembly (onnxruntime-web). */
 export const PEERS = [
   'native-f32-dense',
@@ -52,20 +59,21 @@ export async function latencyCases(
   const runtimes = { native: once(() => nativeRuntime(io)), web: once(async () => webRuntime(threads)) };
   const cases: LatencyCase[] = [];
   for (const name of names) {
-    const [family, dtype, kind] = name.split('-') as [
+    const [family, stored, kind] = name.split('-') as [
       keyof typeof runtimes | 'slim',
-      'f32' | 'int8',
+      'f32' | Weights,
       keyof typeof variants,
     ];
-    const about = { name, dtype, rank: kind === 'dense' ? null : rank };
+    const about = { name, dtype: stored, rank: kind === 'dense' ? null : rank };
     if (family === 'slim') {
       cases.push({
         ...about,
         engine: 'slim',
-        open: () => openSlim({ ...planVariants[kind](), inputs: variants[kind]().inputs }, dtype),
+        open: () => openSlim({ ...planVariants[kind](), inputs: variants[kind]().inputs }, stored),
       });
       continue;
     }
+    const dtype = stored as 'f32' | 'int8'; // no peer has int4
     const runtime: OnnxRuntime | null = await runtimes[family]();
     if (runtime)
       cases.push({

@@ -3,6 +3,7 @@
  * ratios don't.
  */
 import type { OperationTime } from '../../runtime/engine/profile.ts';
+import type { Weights } from '../compress/quantize.ts';
 import { type Summary, summarize } from './summary.ts';
 
 /** One way to run a model. */
@@ -11,7 +12,7 @@ export interface LatencyCase {
   /** What computes, such as `onnxruntime-node 1.30.0`. */
   readonly engine: string;
   /** Of the weights. */
-  readonly dtype: 'f32' | 'int8';
+  readonly dtype: 'f32' | Weights;
   /** Of the adapters; null for the dense model. */
   readonly rank: number | null;
   open(): Promise<Subject>;

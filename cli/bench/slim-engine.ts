@@ -4,14 +4,14 @@ import { createEngine } from '../../runtime/engine/engine.ts';
 import { profileArtifact } from '../../runtime/engine/profile.ts';
 import { absorb } from '../compress/absorb.ts';
 import { type Description, pack } from '../compress/pack.ts';
-import { quantizeTensors } from '../compress/quantize.ts';
+import { quantizeTensors, type Weights } from '../compress/quantize.ts';
 import { storedTensors } from '../compress/stored-tensors.ts';
 import { builtKernels } from '../io/assets.ts';
 import type { Subject } from './latency.ts';
 import type { Variant } from './variant.ts';
 
 /** Packs a model in memory and loads what came out, as a server would. */
-export async function openSlim(variant: Variant, dtype: 'f32' | 'int8'): Promise<Subject> {
+export async function openSlim(variant: Variant, dtype: 'f32' | Weights): Promise<Subject> {
   const { inputs } = variant;
   const bytes = await packVariant(variant, dtype);
   const [artifact, kernels] = [await readArtifact(bytes), await builtKernels()];
@@ -31,12 +31,12 @@ export async function openSlim(variant: Variant, dtype: 'f32' | 'int8'): Promise
 /** The artifact of a model with random weights; of an engine's inputs alone, unless the preprocessing is given. */
 export function packVariant(
   { logits, tensors, ...about }: Variant,
-  dtype: 'f32' | 'int8',
+  dtype: 'f32' | Weights,
   preprocessing: object = {},
 ): Promise<Uint8Array> {
   const { logits: deployed, derive } = absorb(logits);
   const stored = derive(storedTensors(logits, tensors));
-  return pack(deployed, dtype === 'int8' ? quantizeTensors(stored, deployed) : stored, {
+  return pack(deployed, dtype === 'f32' ? stored : quantizeTensors(stored, deployed, dtype), {
     ...description(about),
     preprocessing: { ...preprocessing },
   });

@@ -51,7 +51,7 @@ models for numbers the correlation of both. Their scores are told, too, where th
     const flags = await resolveFlags<AgreementFlags>(command);
     const path = required(flags.model, '--model');
     const trained = await loadTrainedModel(path);
-    if (trained.precision === 'int8')
+    if (trained.precision !== 'f32')
       throw new UserError(
         `${path} is quantized already: there is no f32 model to compare with`,
         'Give the run that it was quantized from.',

@@ -158,7 +158,7 @@ async function runDemo({ out, seed }: DemoFlags, io: Io): Promise<DemoResult> {
     io,
   );
   io.stderr.write('3/5 int8\n');
-  await runQuantize(runs.student, { ...common, out: runs.int8 }, io);
+  await runQuantize(runs.student, { ...common, weights: 'int8', out: runs.int8 }, io);
   io.stderr.write('4/5 pack\n');
   const file = join(out, 'demo.slim');
   const packed = {

@@ -223,7 +223,7 @@ export async function evaluateOn(
   let samples: PreparedSamples | null = null;
   try {
     const artifact =
-      'manifest' in model ? model : model.precision === 'int8' ? await readArtifact(await packTrained(model)) : null;
+      'manifest' in model ? model : model.precision === 'f32' ? null : await readArtifact(await packTrained(model));
     samples = await prepareSamples(
       data,
       part,

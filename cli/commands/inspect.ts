@@ -40,8 +40,8 @@ interface Report {
 }
 
 async function inspectArtifact(path: string): Promise<Report> {
-  const { manifest, fileBytes, data } = await openArtifact(path);
-  const memoryBytes = memoryLayout(data.length, manifest.plan).bytes;
+  const { manifest, fileBytes, data, entries } = await openArtifact(path);
+  const memoryBytes = memoryLayout(data.length, manifest.plan, entries).bytes;
   const { plan, ...told } = manifest;
   const compression = manifest.compression
     ? `${manifest.compression.method}, rank ${manifest.compression.rank}`

@@ -18,7 +18,7 @@ export interface PackFlags extends BaseFlags {
 export interface PackResult {
   readonly file: string;
   readonly bytes: number;
-  readonly precision: 'f32' | 'int8';
+  readonly precision: 'f32' | 'int8' | 'int4';
 }
 
 /** `slim pack`, which `runPack` is. */

@@ -1,5 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Metric, PROBLEMS } from '../../runtime/artifact/problem-type.ts';
+import { INT4_GROUP } from '../../runtime/artifact/steps.ts';
 import {
   addBaseOption,
   addDataOptions,
@@ -11,6 +12,8 @@ import {
   required,
   resolveFlags,
 } from '../args.ts';
+import { WEIGHTS, type Weights } from '../compress/quantize.ts';
+import { precisionOf } from '../compress/stored-tensors.ts';
 import { UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { denseCost } from '../pclora/cost.ts';
@@ -27,6 +30,7 @@ import { recordedRun } from './training.ts';
 export interface QuantizeFlags extends Omit<EvaluateFlags, 'engine' | 'device' | 'threads'> {
   readonly out?: string;
   readonly overwrite: boolean;
+  readonly weights: Weights;
 }
 
 /** The run's folder, and the bytes of all its tensors before and after. */
@@ -42,11 +46,24 @@ type MaybeScore = { readonly [M in Metric]?: number | null };
 export function quantizeCommand(io: Io): Command {
   const command = createCommand(
     'quantize',
-    'int8 weights, a scale for each output channel',
-    `Quantizes the weights of every linear layer to int8. No calibration data is needed: activations are quantized while
-the model runs. With --data the result is evaluated and its accuracy recorded.`,
-    ['slim quantize runs/small --out runs/int8', 'slim quantize runs/small --data pets/ --out runs/int8'],
-  ).argument('<run>', 'a run of slim train or slim finetune, or a Hugging Face folder');
+    'int8 weights, a scale for each output channel, or int4',
+    `Quantizes the weights of every linear layer to int8, or to int4 in groups of 32. No calibration data is needed:
+activations are quantized while the model runs. With --data the result is evaluated and its accuracy recorded.`,
+    [
+      'slim quantize runs/small --out runs/int8',
+      'slim quantize runs/small --data pets/ --out runs/int8',
+      'slim quantize runs/small --weights int4 --data pets/ --out runs/int4',
+    ],
+  )
+    .argument('<run>', 'a run of slim train or slim finetune, or a Hugging Face folder')
+    .addOption(
+      new Option(
+        '--weights <type>',
+        'what weights are stored in: int4 halves the file, runs as fast, and rounds more coarsely',
+      )
+        .choices(WEIGHTS)
+        .default('int8'),
+    );
   addLabelsOption(addDataOptions(command, { inherited: true }));
   addResultOptions(addRunOptions(addBaseOption(command)));
   return command.action(async (path: string) => {
@@ -71,8 +88,13 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
   await expectApart(out, path);
   await expectRoom(out, flags.overwrite);
   const trained = await loadTrainedModel(path, { base: flags.base });
-  if (trained.precision === 'int8') throw new UserError(`${path} is quantized already`);
-  const quantized = quantize(trained);
+  if (trained.precision !== 'f32') throw new UserError(`${path} is quantized already`);
+  const quantized = quantize(trained, flags.weights);
+  if (precisionOf(quantized.stored) !== flags.weights)
+    throw new UserError(
+      `--weights ${flags.weights}: no weight of ${path} has rows of ${INT4_GROUP} values or more, and shorter ones stay int8`,
+      'Leave out --weights.',
+    );
   const data = flags.data === undefined ? null : await openJudgingData(flags.data, trained, flags, io);
   const evaluation =
     data &&
@@ -99,7 +121,7 @@ export async function runQuantize(path: string, flags: QuantizeFlags, io: Io): P
         weightBytes: { before: storedBytes(trained), after: storedBytes(quantized) },
         [metric]: evaluation?.[metric] ?? null,
       },
-      accuracy: [...(trained.record?.accuracy ?? []), ...(evaluation ? [{ stage: 'int8', ...evaluation }] : [])],
+      accuracy: [...(trained.record?.accuracy ?? []), ...(evaluation ? [{ stage: flags.weights, ...evaluation }] : [])],
       steps: steps.done,
     };
   });

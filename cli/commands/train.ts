@@ -21,6 +21,7 @@ import {
   type SplitFlags,
   share,
 } from '../args.ts';
+import { WEIGHTS, type Weights } from '../compress/quantize.ts';
 import { storedTensors } from '../compress/stored-tensors.ts';
 import { type ClassCount, labelCounts } from '../data/class-report.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -97,6 +98,8 @@ export interface TrainFlags extends TrainingFlags, LabelsFlags, Recipe {
   readonly unlabelled?: string;
   readonly cacheTeacher?: string;
   readonly qat?: number;
+  /** int8 where it is absent. */
+  readonly qatWeights?: Weights;
   readonly rewarm?: number;
 }
 
@@ -236,6 +239,11 @@ as they would ship.`,
       )
         .argParser(number(0, 1))
         .default(undefined, 'off'),
+    )
+    .addOption(
+      new Option('--qat-weights <type>', 'what slim quantize will be asked to store weights in: its --weights')
+        .choices(WEIGHTS)
+        .default(undefined, 'int8'),
     )
     .addOption(
       new Option('--alpha <x>', "weight of the task loss; the rest is the feature loss's")
@@ -396,6 +404,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
           order: flags.decayOrder,
         },
         quantizedFrom: quantizedFrom(flags, options.totalSteps, decaySteps),
+        weights: flags.qatWeights ?? 'int8',
         alpha: flags.alpha,
         logits: flags.logitLoss > 0 ? { weight: flags.logitLoss, temperature: flags.temperature } : null,
         relationWeight: flags.relationLoss,
@@ -488,7 +497,9 @@ function givenOf(given: GivenTrainFlags): Partial<Recipe> {
   return Object.fromEntries(names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
 }
 
-function expectQatFits({ qat }: GivenTrainFlags, method: Method, { decayEnd }: Recipe): void {
+function expectQatFits({ qat, qatWeights }: GivenTrainFlags, method: Method, { decayEnd }: Recipe): void {
+  if (qatWeights !== undefined && !qat)
+    throw usageError(`--qat-weights ${qatWeights} without --qat`, 'Say for what share of the steps: --qat 0.2.');
   if (qat === undefined) return;
   if (method === 'lora')
     throw usageError('--qat with --method lora, whose model is quantized from dense weights', 'Leave out one of them.');

@@ -3,14 +3,14 @@
 import { readArtifact, writeArtifact } from '../../runtime/artifact/artifact.ts';
 import { FORMAT_VERSION, type Manifest } from '../../runtime/artifact/manifest.ts';
 import type { Tensor } from '../../runtime/artifact/safetensors.ts';
-import { scaleName } from '../../runtime/artifact/steps.ts';
+import { factorName, isQuantized, scaleName } from '../../runtime/artifact/steps.ts';
 import { type Node, topological } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 import { packWeight } from './packed-weights.ts';
 import { planOf } from './plan.ts';
 import { linearWeights } from './quantize.ts';
 import { selectEarly } from './select-early.ts';
-import { f32Tensor, f32Values, type StoredTensors, tensorNamed } from './stored-tensors.ts';
+import { f32Tensor, f32Values, precisionOf, type StoredTensors, tensorNamed } from './stored-tensors.ts';
 
 /** What the manifest tells beside what packing works out itself. */
 export type Description = Omit<Manifest, 'formatVersion' | 'precision' | 'plan' | 'digest'>;
@@ -32,7 +32,7 @@ export async function pack(
   const bytes = await writeArtifact(new Map([...packWeights(graph, used), ...attachments]), {
     ...description,
     formatVersion: FORMAT_VERSION,
-    precision: [...used.values()].some(({ dtype }) => dtype === 'I8') ? 'int8' : 'f32',
+    precision: precisionOf(used),
     plan: planOf(graph, used),
   });
   await readArtifact(bytes);
@@ -46,7 +46,8 @@ function usedTensors(logits: Node, tensors: StoredTensors): Map<string, Tensor> 
     if (name === null || !tensors.has(name)) continue;
     const tensor = tensorNamed(tensors, name);
     used.set(name, tensor);
-    if (tensor.dtype === 'I8') used.set(scaleName(name), tensorNamed(tensors, scaleName(name)));
+    if (isQuantized(tensor.dtype)) used.set(scaleName(name), tensorNamed(tensors, scaleName(name)));
+    if (tensor.dtype === 'U8') used.set(factorName(name), tensorNamed(tensors, factorName(name)));
   }
   return used;
 }
@@ -57,7 +58,7 @@ function foldScaling(logits: Node, tensors: StoredTensors): Map<string, Tensor> 
   for (const { operation, inputs, attributes } of topological([logits])) {
     if (operation.name !== 'lowRankLinear' || attributes.scaling === 1) continue;
     const loraB = inputName(inputs[2]) as string;
-    const name = tensorNamed(tensors, loraB).dtype === 'I8' ? scaleName(loraB) : loraB;
+    const name = isQuantized(tensorNamed(tensors, loraB).dtype) ? scaleName(loraB) : loraB;
     const { shape } = tensorNamed(tensors, name);
     folded.set(
       name,
@@ -72,5 +73,7 @@ function foldScaling(logits: Node, tensors: StoredTensors): Map<string, Tensor> 
 
 function packWeights(logits: Node, tensors: StoredTensors): Map<string, Tensor> {
   const weights = linearWeights(logits);
-  return new Map([...tensors].map(([name, tensor]) => [name, weights.has(name) ? packWeight(tensor) : tensor]));
+  // Int4 ones are laid out when they are unpacked.
+  const isPacked = (name: string, { dtype }: Tensor): boolean => weights.has(name) && dtype !== 'U8';
+  return new Map([...tensors].map(([name, tensor]) => [name, isPacked(name, tensor) ? packWeight(tensor) : tensor]));
 }

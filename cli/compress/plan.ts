@@ -1,15 +1,15 @@
 /**
  * The graph of a model, for a batch of one, becomes a plan: each value a buffer in the arena, each node a kernel call,
  * together with what can run in the same call while its rows are in the cache (activation, residual, quantizing for the
- * next layer). Whether a linear layer runs in int8 or f32 is told by its weight's dtype.
+ * next layer). Whether a linear layer runs in int8 or f32 is told by its weight's dtype; int4 weights run in int8.
  */
 
 import type { Activation, Plan, PlanInput, Rows, Step } from '../../runtime/artifact/plan.ts';
-import { fieldsOf, isActivation, quantizedRowBytes, type StepOp } from '../../runtime/artifact/steps.ts';
+import { fieldsOf, isActivation, isQuantized, quantizedRowBytes, type StepOp } from '../../runtime/artifact/steps.ts';
 import { elementCount, type Node, sameShape, topological } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 import { layOut, type Slot } from './arena.ts';
-import { type StoredTensors, tensorNamed } from './stored-tensors.ts';
+import { precisionOf, type StoredTensors, tensorNamed } from './stored-tensors.ts';
 
 /** A step whose buffers have no place yet. */
 type Draft = Step<StepOp, Slot>;
@@ -379,11 +379,11 @@ class Planner {
   }
 
   get #isInt8(): boolean {
-    return [...this.#tensors.values()].some(({ dtype }) => dtype === 'I8');
+    return precisionOf(this.#tensors) !== 'f32';
   }
 
   #hasInt8(node: Node, i: number): boolean {
-    return tensorNamed(this.#tensors, this.#tensorName(node, i)).dtype === 'I8';
+    return isQuantized(tensorNamed(this.#tensors, this.#tensorName(node, i)).dtype);
   }
 
   #emit(step: Draft): void {

@@ -1,54 +1,89 @@
 /**
  * Int8 weights: symmetric, with a scale for each output channel, w ≈ scale · q and q in -127..127; rows of embedding
- * tables likewise. Activations are quantized when the model runs (runtime/kernels), so no calibration data is needed.
+ * tables likewise. Int4 ones: ./int4. Activations are quantized when the model runs (runtime/kernels), so no
+ * calibration data is needed.
  */
 
 import type { Tensor } from '../../runtime/artifact/safetensors.ts';
-import { scaleName } from '../../runtime/artifact/steps.ts';
+import { factorName, isQuantized, scaleName } from '../../runtime/artifact/steps.ts';
 import { type Node, topological } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
-import { f32Tensor, f32Values, i8Tensor, i8Values, type StoredTensors, tensorNamed } from './stored-tensors.ts';
+import { quantizeInt4, takesInt4, unpackInt4 } from './int4.ts';
+import {
+  f32Tensor,
+  f32Values,
+  i8Tensor,
+  i8Values,
+  type StoredTensors,
+  tensorNamed,
+  u8Tensor,
+} from './stored-tensors.ts';
+
+/** What weights may be stored in, f32 beside; what --weights takes. */
+export const WEIGHTS = ['int8', 'int4'] as const;
+/** One of them. */
+export type Weights = (typeof WEIGHTS)[number];
 
 /**
  * Quantizes the weights of all linear layers that the graph of `logits` uses, A and B of the low-rank ones included,
- * and its embedding tables; everything else stays f32. Each quantized weight (out, in) becomes I8 with F32 scales (out)
- * beside it.
+ * and its embedding tables; everything else stays f32. Each quantized weight (out, in) becomes I8, or the U8 of int4
+ * with its groups' factors in I8; its F32 scales (out) stand beside it.
  * @throws RangeError naming a weight that is not finite.
  */
-export function quantizeTensors(tensors: StoredTensors, logits: Node): Map<string, Tensor> {
-  const weights = new Set([...linearWeights(logits), ...tables(logits)]);
-  const result = new Map<string, Tensor>();
-  for (const [name, tensor] of tensors) {
-    if (!weights.has(name)) {
-      result.set(name, tensor);
-      continue;
-    }
-    const { quantized, scales } = quantizeWeight(f32Values(tensor), tensor.shape[0], name);
-    result.set(name, i8Tensor(quantized, tensor.shape));
-    result.set(scaleName(name), f32Tensor(scales, [scales.length]));
-  }
-  return result;
+export function quantizeTensors(tensors: StoredTensors, logits: Node, weights: Weights = 'int8'): Map<string, Tensor> {
+  const names = new Set([...linearWeights(logits), ...tables(logits)]);
+  return new Map(
+    [...tensors].flatMap(([name, tensor]) =>
+      names.has(name) ? quantizedTensors(name, tensor, weights) : [[name, tensor] as const],
+    ),
+  );
 }
 
-/** Back to f32, for engines that know no int8: what `quantizeTensors` left of the values. */
-export function dequantizeTensors(tensors: StoredTensors): Map<string, Tensor> {
-  const result = new Map<string, Tensor>();
-  for (const [name, tensor] of tensors) {
-    if (tensor.dtype === 'I8') {
-      const scales = f32Values(tensorNamed(tensors, scaleName(name)));
-      const columns = tensor.shape[1];
-      result.set(
+/** A weight as it is stored, and what belongs to it, by their names. */
+function quantizedTensors(name: string, tensor: Tensor, weights: Weights): (readonly [string, Tensor])[] {
+  const { shape } = tensor;
+  const [rows, columns] = shape;
+  const values = f32Values(tensor);
+  if (weights === 'int4' && takesInt4(columns)) {
+    const { packed, factors, scales } = quantizeInt4(values, rows, columns, name);
+    return [
+      [name, u8Tensor(packed, [rows, packed.length / rows])],
+      [factorName(name), i8Tensor(factors, [rows, factors.length / rows])],
+      [scaleName(name), f32Tensor(scales, [rows])],
+    ];
+  }
+  const { quantized, scales } = quantizeWeight(values, rows, name);
+  return [
+    [name, i8Tensor(quantized, shape)],
+    [scaleName(name), f32Tensor(scales, [rows])],
+  ];
+}
+
+/**
+ * Back to f32, for engines that know no int8: what `quantizeTensors` left of the values. `logits` is the graph that it
+ * was given, which tells the shapes.
+ */
+export function dequantizeTensors(tensors: StoredTensors, logits: Node): Map<string, Tensor> {
+  const shapes = new Map(topological([logits]).map((node) => [inputName(node), node.shape]));
+  const restored = [...tensors].flatMap(([name, tensor]): [string, Tensor][] => {
+    const shape = shapes.get(name);
+    if (shape === undefined) return [];
+    if (!isQuantized(tensor.dtype)) return [[name, tensor]];
+    const [rows, columns] = shape;
+    const factors = tensor.dtype === 'U8' ? i8Values(tensorNamed(tensors, factorName(name))) : null;
+    const values = factors ? unpackInt4({ packed: tensor.data, factors }, rows, columns) : i8Values(tensor);
+    const scales = f32Values(tensorNamed(tensors, scaleName(name)));
+    return [
+      [
         name,
         f32Tensor(
-          Float32Array.from(i8Values(tensor), (q, i) => q * scales[Math.floor(i / columns)]),
-          tensor.shape,
+          Float32Array.from(values, (q, i) => q * scales[Math.floor(i / columns)]),
+          shape,
         ),
-      );
-    } else if (!isScale(name, tensors)) {
-      result.set(name, tensor);
-    }
-  }
-  return result;
+      ],
+    ];
+  });
+  return new Map(restored);
 }
 
 /** Quantizes the rows of a weight (outputs, inputs) to -most..most. A row of zeros has scale 0. */
@@ -94,9 +129,4 @@ function namesOf(logits: Node, operands: Readonly<Record<string, readonly number
     (operands[operation.name] ?? []).map((i) => inputs[i]),
   );
   return new Set(nodes.map(inputName).filter((name) => name !== null));
-}
-
-function isScale(name: string, tensors: StoredTensors): boolean {
-  const suffix = scaleName('');
-  return name.endsWith(suffix) && tensors.get(name.slice(0, -suffix.length))?.dtype === 'I8';
 }

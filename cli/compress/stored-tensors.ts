@@ -39,6 +39,18 @@ export function i8Tensor(values: Int8Array, shape: readonly number[]): Tensor {
   return { dtype: 'I8', shape, data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
 }
 
+/** Bytes as a stored tensor, which is a view of the array and not a copy. */
+export function u8Tensor(data: Uint8Array, shape: readonly number[]): Tensor {
+  return { dtype: 'U8', shape, data };
+}
+
+/** In what the weights among these tensors are stored. */
+export function precisionOf(tensors: StoredTensors): 'int4' | 'int8' | 'f32' {
+  const dtypes = new Set([...tensors.values()].map(({ dtype }) => dtype));
+  if (dtypes.has('U8')) return 'int4';
+  return dtypes.has('I8') ? 'int8' : 'f32';
+}
+
 /** The values of an F32 tensor, in place where its alignment allows. */
 export function f32Values({ dtype, data }: Tensor): Float32Array {
   if (dtype !== 'F32') throw new TypeError(`expected an F32 tensor, got ${dtype}`);

@@ -1,5 +1,6 @@
 /** Compression by PC-LoRA (arXiv 2406.09117): adapters beside every block linear, and the weights fade out. */
 import { type Random, random } from '../../runtime/random.ts';
+import type { Weights } from '../compress/quantize.ts';
 import type { Samples } from '../data/samples.ts';
 import { type DeviceTensor, type Engine, floats, type HostTensor, type Inputs } from '../engines/engine.ts';
 import { input, scalar } from '../graph/ops/leaf.ts';
@@ -50,6 +51,8 @@ export interface PcLoraOptions {
   readonly decay: Decay;
   /** The optimizer step from which on the adapters train as they will run in int8; not before λ is 0, null: never. */
   readonly quantizedFrom: number | null;
+  /** What their weights will be stored in. */
+  readonly weights: Weights;
   /** Weight of the task loss against the feature loss. */
   readonly alpha: number;
   readonly logits: LogitTerm | null;
@@ -117,6 +120,7 @@ export async function compress(
     alpha: pclora.alpha,
     logits,
     relationWeight: pclora.relationWeight,
+    weights: pclora.weights,
     lambdaByBlock: hasLambdaByBlock(pclora),
     unlabelled: pclora.unlabelled,
     taught: pclora.teacherCache !== null,

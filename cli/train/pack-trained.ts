@@ -5,7 +5,7 @@ import type { ImagePreprocess } from '../../runtime/preprocess/spec.ts';
 import { TOKENIZER_TENSOR } from '../../runtime/text/artifact-tokenizer.ts';
 import type { TextPreprocess } from '../../runtime/text/spec.ts';
 import { type Description, pack } from '../compress/pack.ts';
-import { quantizeTensors } from '../compress/quantize.ts';
+import { quantizeTensors, type Weights } from '../compress/quantize.ts';
 import type { StoredTensors } from '../compress/stored-tensors.ts';
 import { denseCost } from '../pclora/cost.ts';
 import type { Preprocessing } from '../pretrained/preprocessing.ts';
@@ -18,10 +18,10 @@ export function packTrained(trained: TrainedModel): Promise<Uint8Array<ArrayBuff
   return pack(logits, tensors, describe(trained), attachments(trained));
 }
 
-/** The same model in int8. */
-export function quantize(trained: TrainedModel): TrainedModel {
+/** The same model in int8, its weights in int8 or int4. */
+export function quantize(trained: TrainedModel, weights: Weights = 'int8'): TrainedModel {
   const { logits, tensors } = deployable(trained);
-  return { ...trained, precision: 'int8', stored: quantizeTensors(tensors, logits) };
+  return { ...trained, precision: weights, stored: quantizeTensors(tensors, logits, weights) };
 }
 
 /** The manifest's description, from what the run recorded. */

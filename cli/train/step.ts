@@ -4,6 +4,7 @@
  * two: for each part, and for the update.
  */
 import { fakeQuantized } from '../compress/fake-quantized.ts';
+import type { Weights } from '../compress/quantize.ts';
 import { gradients } from '../graph/grad.ts';
 import { type Graph, type Node, topological } from '../graph/graph.ts';
 import { add, multiply, scale } from '../graph/ops/binary.ts';
@@ -81,6 +82,8 @@ export interface CompressOptions extends StepOptions {
   readonly logits?: LogitTerm | null;
   /** What the relation loss weighs beside them, see `relationLoss`; none unless given. */
   readonly relationWeight?: number;
+  /** What the `quantized` phase has weights in; int8 unless given. */
+  readonly weights?: Weights;
   /** Whether each block has a λ of its own, of which the last is the word table's, too; one is for all unless so. */
   readonly lambdaByBlock?: boolean;
   /** Whether what the teacher says comes with the batch, see `givenTeacher`; it is computed unless so. */
@@ -185,12 +188,22 @@ export function compressLosses(
   phase: Phase,
   trained: ReadonlyMap<string, Node>,
 ) {
-  const { model, batch, adapters, alpha, logits, relationWeight = 0, taught = false, unlabelled = false } = options;
+  const {
+    model,
+    batch,
+    adapters,
+    alpha,
+    logits,
+    relationWeight = 0,
+    weights,
+    taught = false,
+    unlabelled = false,
+  } = options;
   const dense = tensorsOf(model.layers);
   const specs = [...dense, ...adapterTensors(model.layers, adapters.ranks)];
   const inputs = trainingInputs(options);
   const exact = model.forward(inputs, batch, studentParts(options, phase, specs, trained));
-  const student = phase === 'quantized' ? quantizedForward(exact) : exact;
+  const student = phase === 'quantized' ? quantizedForward(exact, weights) : exact;
   // The teacher reads the checkpoint's tensors, also where the student trains its own copy (layer norms, head), and
   // drops nothing.
   const computed = model.forward(withoutDropout(model, inputs), batch, denseParts(dense));
@@ -226,9 +239,9 @@ function studentParts(
   return parts(specs, adapters, lambdaOf, trained);
 }
 
-function quantizedForward({ logits, blocks }: Forward): Forward {
+function quantizedForward({ logits, blocks }: Forward, weights?: Weights): Forward {
   const named = Object.fromEntries(blocks.map((block, i) => [`block ${i}`, block]));
-  const { outputs } = fakeQuantized({ outputs: { logits, ...named } });
+  const { outputs } = fakeQuantized({ outputs: { logits, ...named } }, weights);
   return { logits: outputs.logits, blocks: Object.keys(named).map((name) => outputs[name]) };
 }
 

@@ -5,9 +5,9 @@ import { basename, join, resolve } from 'node:path';
 import { ArtifactError } from '../../runtime/artifact/errors.ts';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { readSafetensors, writeSafetensors } from '../../runtime/artifact/safetensors.ts';
-import { scaleName } from '../../runtime/artifact/steps.ts';
+import { factorName, INT4_GROUP, int4Shape, scaleName } from '../../runtime/artifact/steps.ts';
 import { absorb } from '../compress/absorb.ts';
-import { f32Tensor, f32Values, type StoredTensors } from '../compress/stored-tensors.ts';
+import { f32Tensor, f32Values, precisionOf, type StoredTensors } from '../compress/stored-tensors.ts';
 import { inputsOf } from '../graph/cost.ts';
 import { type Node, sameShape } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
@@ -32,7 +32,7 @@ export interface TrainedModel {
   readonly preprocessing: Preprocessing;
   /** How the adapters were made; null for a dense model. */
   readonly compression: Compression | null;
-  readonly precision: 'f32' | 'int8';
+  readonly precision: 'f32' | 'int8' | 'int4';
   readonly stored: StoredTensors;
   /** run.json; null for a checkpoint from elsewhere. */
   readonly record: RunRecord | null;
@@ -60,7 +60,7 @@ export async function loadTrainedModel(folder: string, options: BaseOptions = {}
   const model = architecture.create(config);
   const stored = await readStored(path);
   checkStored(path, stored, storedSpecs(model, record));
-  const precision = [...stored.values()].some(({ dtype }) => dtype === 'I8') ? 'int8' : 'f32';
+  const precision = precisionOf(stored);
   return {
     architecture,
     config,
@@ -170,8 +170,8 @@ export function deployable(trained: Pick<TrainedModel, 'model' | 'compression' |
   readonly tensors: StoredTensors;
 } {
   const { logits, derive } = absorb(logitsOf(trained));
-  // Int8 tensors are those of the absorbed graph already.
-  return { logits, tensors: trained.precision === 'int8' ? trained.stored : derive(trained.stored) };
+  // Quantized tensors are those of the absorbed graph already.
+  return { logits, tensors: trained.precision === 'f32' ? derive(trained.stored) : trained.stored };
 }
 
 /** Float values by name, for the training engines. */
@@ -193,18 +193,25 @@ function checkStored(path: string, stored: StoredTensors, specs: ReturnType<type
   for (const { name, shape } of specs) {
     const tensor = stored.get(name);
     if (!tensor) throw new UserError(`tensor ${name} is missing in ${path}`);
-    if (!sameShape(tensor.shape, shape))
+    if (tensor.dtype !== 'F32' && tensor.dtype !== 'I8' && tensor.dtype !== 'U8')
+      throw new UserError(`tensor ${name} in ${path}: expected F32, I8 or U8, got ${tensor.dtype}`);
+    const [rows, columns] = shape;
+    const expected = tensor.dtype === 'U8' ? int4Shape(rows, columns) : shape;
+    if (!sameShape(tensor.shape, expected))
       throw new UserError(
-        `tensor ${name} in ${path}: expected shape (${shape.join(', ')}), got (${tensor.shape.join(', ')})`,
+        `tensor ${name} in ${path}: expected shape (${expected.join(', ')}), got (${tensor.shape.join(', ')})`,
       );
-    if (tensor.dtype !== 'F32' && tensor.dtype !== 'I8')
-      throw new UserError(`tensor ${name} in ${path}: expected F32 or I8, got ${tensor.dtype}`);
     if (tensor.dtype === 'F32') {
       expectFinite(f32Values(tensor), name, path);
       continue;
     }
     const scale = stored.get(scaleName(name));
-    if (scale?.dtype !== 'F32' || !sameShape(scale.shape, [shape[0]]))
-      throw new UserError(`tensor ${name} in ${path}: expected F32 scales (${shape[0]}) in ${scaleName(name)}`);
+    if (scale?.dtype !== 'F32' || !sameShape(scale.shape, [rows]))
+      throw new UserError(`tensor ${name} in ${path}: expected F32 scales (${rows}) in ${scaleName(name)}`);
+    if (tensor.dtype === 'I8') continue;
+    const factors = stored.get(factorName(name));
+    const groups = Math.ceil(columns / INT4_GROUP);
+    if (factors?.dtype !== 'I8' || !sameShape(factors.shape, [rows, groups]))
+      throw new UserError(`tensor ${name} in ${path}: expected I8 factors (${rows}, ${groups}) in ${factorName(name)}`);
   }
 }

@@ -9,7 +9,7 @@ import { type Manifest, readManifest, writtenManifest } from './manifest.ts';
 import { DEFAULT_LIMITS, type Limits } from './plan.ts';
 import { checkPlan } from './plan-check.ts';
 import { parseSafetensorsHeader, type Tensor, type TensorEntry, writeSafetensors } from './safetensors.ts';
-import { scaleName } from './steps.ts';
+import { factorName, isQuantized, MAX_INT4_FACTOR, scaleName } from './steps.ts';
 
 const MANIFEST_KEY = 'slim';
 
@@ -73,19 +73,25 @@ function checkInterface({ task, plan: { inputs, output, tokens }, labels }: Mani
     throw new ArtifactError('plan', `plan: expected output, tokens and inputs ${wanted}, got ${got.slice(0, 99)}`);
 }
 
-/** Every scale of an int8 tensor is a finite number of at least 0. */
+/**
+ * Every scale of an int8 or int4 tensor is a finite number of at least 0, and every factor of an int4 one's groups
+ * makes an int8 of any four bits. Tensors that no step reads may be of any kind.
+ */
 function checkScales(entries: ReadonlyMap<string, TensorEntry>, data: Uint8Array): void {
+  const check = (name: string, dtype: 'F32' | 'I8', expected: string, holds: (value: number) => boolean): void => {
+    const entry = entries.get(name);
+    if (entry?.dtype !== dtype) return;
+    const bytes = data.slice(entry.begin, entry.end).buffer;
+    const values: ArrayLike<number> = dtype === 'F32' ? new Float32Array(bytes) : new Int8Array(bytes);
+    for (let i = 0; i < values.length; i++)
+      if (!holds(values[i]))
+        throw new ArtifactError('value', `${shown(name)}[${i}]: expected ${expected}, got ${values[i]}`);
+  };
   for (const [name, { dtype }] of entries) {
-    const scales = dtype === 'I8' ? entries.get(scaleName(name)) : undefined;
-    // A tensor that no step reads may be of any kind.
-    if (scales?.dtype !== 'F32') continue;
-    const values = new Float32Array(data.slice(scales.begin, scales.end).buffer);
-    const bad = values.findIndex((scale) => !(scale >= 0 && scale < Infinity));
-    if (bad >= 0)
-      throw new ArtifactError(
-        'value',
-        `${shown(scaleName(name))}[${bad}]: expected a finite scale of at least 0, got ${values[bad]}`,
-      );
+    if (!isQuantized(dtype)) continue;
+    check(scaleName(name), 'F32', 'a finite scale of at least 0', (scale) => scale >= 0 && scale < Infinity);
+    if (dtype === 'U8')
+      check(factorName(name), 'I8', `a factor of ±${MAX_INT4_FACTOR} at most`, (f) => Math.abs(f) <= MAX_INT4_FACTOR);
   }
 }
 

@@ -80,7 +80,7 @@ const fields = {
   /** How it was compressed; null for a dense model. */
   compression: nullable(compression),
   /** How the weights of linear layers are stored. */
-  precision: oneOf('int8', 'f32'),
+  precision: oneOf('int4', 'int8', 'f32'),
   /** Read by runtime/preprocess, which lies above this layer. */
   preprocessing: object,
   costs,

@@ -1,9 +1,12 @@
 import { ArtifactError, shown } from './errors.ts';
 import type { Limits, Plan, Step } from './plan.ts';
 import { memoryLayout, operandsOf, sizesOf } from './plan-memory.ts';
-import { elementCount, type TensorEntry } from './safetensors.ts';
+import { DTYPE_BYTES, elementCount, type TensorEntry } from './safetensors.ts';
 import {
   ALIGNMENT,
+  factorName,
+  INT4_GROUP,
+  int4Shape,
   MAX_INT8_INPUTS,
   packedShape,
   STEPS,
@@ -31,7 +34,7 @@ export function checkPlan(plan: Plan, entries: Entries, weightBytes: number, lim
     (sum, step, i) => sum + checkStep(`plan.steps[${i}] (${step.op})`, step, plan, entries),
     0,
   );
-  checkLimit('memory', 'bytes', memoryLayout(weightBytes, plan).bytes, limits.memoryBytes);
+  checkLimit('memory', 'bytes', memoryLayout(weightBytes, plan, entries).bytes, limits.memoryBytes);
   checkLimit('work', 'operations for an answer', work, limits.operations);
 }
 
@@ -97,7 +100,7 @@ function isWeight(role: TensorRole): boolean {
   return role === 'packed' || role === 'int8';
 }
 
-/** A tensor in its role; int8 ones with the scales that belong to them. Returns its bytes. */
+/** A tensor in its role, with the scales and factors that belong to it. Returns the bytes that the kernel reads. */
 function checkTensor(
   where: string,
   name: string,
@@ -105,19 +108,30 @@ function checkTensor(
   shape: readonly number[],
   entries: Entries,
 ): number {
-  const entry = entries.get(name);
-  if (entry === undefined) throw new ArtifactError('name', `${where}: no tensor is named ${shown(name)}`);
-  const dtype = role === 'int8' || (role === 'table' && entry.dtype === 'I8') ? 'I8' : 'F32';
   const [outputs, inputs] = shape;
   if (role === 'int8' && inputs > MAX_INT8_INPUTS)
     throw new ArtifactError('plan', `${where}: expected at most ${MAX_INT8_INPUTS} inputs, got ${inputs}`);
-  const expected = `${dtype} [${isWeight(role) ? packedShape(dtype, outputs, inputs) : shape}]`;
-  const got = `${entry.dtype} [${entry.shape}]`;
+  const dtype = dtypeIn(role, entries.get(name)?.dtype);
+  const read = isWeight(role) ? packedShape(dtype === 'F32' ? 'F32' : 'I8', outputs, inputs) : shape;
+  checkEntry(where, name, dtype, dtype === 'U8' ? int4Shape(outputs, inputs) : read, entries);
+  if (dtype !== 'F32') checkTensor(where, scaleName(name), 'plain', [outputs], entries);
+  if (dtype === 'U8') checkEntry(where, factorName(name), 'I8', [outputs, Math.ceil(inputs / INT4_GROUP)], entries);
+  return DTYPE_BYTES[dtype] * elementCount(read);
+}
+
+/** The dtype that a tensor must have in its role: the one that it has where there are several. */
+function dtypeIn(role: TensorRole, given: TensorEntry['dtype'] | undefined): 'F32' | 'I8' | 'U8' {
+  if (role === 'int8') return given === 'U8' ? 'U8' : 'I8';
+  return role === 'table' && (given === 'I8' || given === 'U8') ? given : 'F32';
+}
+
+function checkEntry(where: string, name: string, dtype: string, shape: readonly number[], entries: Entries): void {
+  const entry = entries.get(name);
+  if (entry === undefined) throw new ArtifactError('name', `${where}: no tensor is named ${shown(name)}`);
+  const [expected, got] = [`${dtype} [${shape}]`, `${entry.dtype} [${entry.shape}]`];
   if (got !== expected)
     throw new ArtifactError(
       entry.dtype === dtype ? 'shape' : 'dtype',
       `${where}: expected ${shown(name)} as ${expected}, got ${got}`,
     );
-  if (dtype === 'I8') checkTensor(where, scaleName(name), 'plain', [outputs], entries);
-  return entry.end - entry.begin;
 }

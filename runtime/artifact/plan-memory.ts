@@ -1,7 +1,7 @@
 /** What a step works on, and what memory a plan needs beside its weights and its arena. */
 import type { Plan, Step } from './plan.ts';
-import { elementCount } from './safetensors.ts';
-import { alignUp, type Field, fieldsOf, PANEL, quantizedRowBytes, type Sizes } from './steps.ts';
+import { elementCount, type TensorEntry } from './safetensors.ts';
+import { alignUp, type Field, fieldsOf, PANEL, packedShape, quantizedRowBytes, type Sizes } from './steps.ts';
 
 /** The kernels' constants lie below this address. 0 is never an operand: to a kernel it means that there is none. */
 const KERNEL_BYTES = 1024;
@@ -51,6 +51,8 @@ export function sizesOf({ op: _, ...values }: Step, tokens: number | null): Size
 /** Where all lies in memory. */
 export interface MemoryLayout {
   readonly weights: number;
+  /** The int8 tensors that int4 ones become. */
+  readonly unpacked: number;
   readonly columns: number;
   readonly arena: number;
   readonly scratch: number;
@@ -58,20 +60,40 @@ export interface MemoryLayout {
 }
 
 /**
- * Addresses and sizes in bytes of what an engine holds. `weightBytes` are those of all tensors; steps take turns with
- * the scratch.
+ * Addresses and sizes in bytes of what an engine holds. `weightBytes` are those of all tensors, `entries` theirs; steps
+ * take turns with the scratch.
  */
-export function memoryLayout(weightBytes: number, { steps, arenaBytes, tokens }: Plan): MemoryLayout {
+export function memoryLayout(
+  weightBytes: number,
+  { steps, arenaBytes, tokens }: Plan,
+  entries: ReadonlyMap<string, Pick<TensorEntry, 'dtype'>>,
+): MemoryLayout {
   const weights = KERNEL_BYTES;
-  const columns = weights + alignUp(weightBytes);
-  let arena = columns;
-  let scratchBytes = 0;
-  for (const { field, shape, bytes } of steps.flatMap((step) => operandsOf(step, tokens))) {
-    if (field.kind === 'scratch') scratchBytes = Math.max(scratchBytes, bytes);
-    else if (field.kind === 'tensor' && field.role === 'int8') arena += columnBytes(shape[0]);
+  const unpacked = weights + alignUp(weightBytes);
+  const bytes = { unpacked: 0, columns: 0, scratch: 0 };
+  for (const operand of steps.flatMap((step) => operandsOf(step, tokens))) {
+    const { field, shape, value } = operand;
+    if (field.kind === 'scratch') bytes.scratch = Math.max(bytes.scratch, operand.bytes);
+    if (field.kind !== 'tensor') continue;
+    if (isInt4(operand, entries.get(value as string))) bytes.unpacked += unpackedBytes(operand);
+    if (field.role === 'int8') bytes.columns += columnBytes(shape[0]);
   }
+  const columns = unpacked + bytes.unpacked;
+  const arena = columns + bytes.columns;
   const scratch = arena + alignUp(arenaBytes);
-  return { weights, columns, arena, scratch, bytes: scratch + scratchBytes };
+  return { weights, unpacked, columns, arena, scratch, bytes: scratch + bytes.scratch };
+}
+
+/** Whether an operand is an int4 tensor in an int8 one's place. */
+export function isInt4({ field }: Pick<Operand, 'field'>, entry: Pick<TensorEntry, 'dtype'> | undefined): boolean {
+  return field.kind === 'tensor' && (field.role === 'int8' || field.role === 'table') && entry?.dtype === 'U8';
+}
+
+/** Bytes of the int8 tensor that an int4 operand becomes. */
+export function unpackedBytes({ field, shape }: Pick<Operand, 'field' | 'shape'>): number {
+  const [rows, columns] = shape;
+  const isPacked = field.kind === 'tensor' && field.role === 'int8';
+  return alignUp(elementCount(isPacked ? packedShape('I8', rows, columns) : shape));
 }
 
 /**

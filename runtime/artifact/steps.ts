@@ -4,7 +4,8 @@
  *
  * Buffers lie in the arena and are f32, but for `quantized` ones: rows of bytes in 0..127, each with a scale and a zero
  * point, x ≈ scale · (byte - zero). Int8 tensors have their scales, one for each output or row, in the tensor
- * `NAME.scale`.
+ * `NAME.scale`; so have int4 ones (U8), and `NAME.groups` beside them. An int4 tensor may stand wherever an int8 one
+ * may: it becomes one when an engine is made.
  */
 
 /** A step's sizes by field; rows that follow the sequence at their most. */
@@ -116,6 +117,33 @@ export function quantizedRowBytes(columns: number): number {
 /** The tensor that holds the scales of an int8 one. */
 export function scaleName(tensor: string): string {
   return `${tensor}.scale`;
+}
+
+/** Values of a row of an int4 tensor that have a factor in common. */
+export const INT4_GROUP = 32;
+
+/** The largest factor of such a group, either sign: -8..7 times it is an int8. */
+export const MAX_INT4_FACTOR = 15;
+
+/**
+ * The shape of an int4 tensor (rows, columns): two values a byte, whole groups. Byte j of a group of 32 holds its value
+ * j in the low bits and value 16 + j in the high ones, -8..7 each.
+ */
+export function int4Shape(rows: number, columns: number): readonly [rows: number, bytes: number] {
+  return [rows, (INT4_GROUP / 2) * Math.ceil(columns / INT4_GROUP)];
+}
+
+/**
+ * The tensor that holds the factors of an int4 one's groups (rows, groups), int8: a value is the row's scale times its
+ * group's factor times its four bits.
+ */
+export function factorName(tensor: string): string {
+  return `${tensor}.groups`;
+}
+
+/** Whether a tensor of that type is int8 or int4, where a step may have either. */
+export function isQuantized(dtype: string): boolean {
+  return dtype === 'I8' || dtype === 'U8';
 }
 
 /** Keeps 127 · 128 · inputs, twice, inside an int32. */

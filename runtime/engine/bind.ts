@@ -1,6 +1,13 @@
 import type { Artifact } from '../artifact/artifact.ts';
-import { columnBytes, type MemoryLayout, type Operand, operandsOf } from '../artifact/plan-memory.ts';
-import { ACTIVATIONS, scaleName } from '../artifact/steps.ts';
+import {
+  columnBytes,
+  isInt4,
+  type MemoryLayout,
+  type Operand,
+  operandsOf,
+  unpackedBytes,
+} from '../artifact/plan-memory.ts';
+import { ACTIVATIONS, factorName, scaleName } from '../artifact/steps.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 
 /** A kernel call on a sequence of that many tokens. */
@@ -8,7 +15,7 @@ export type Call = (tokens: number) => void;
 
 /**
  * The plan's kernel calls with their operands settled, so that running it computes no address and allocates nothing.
- * Prepares the columns of int8 weights. An address of 0 stands for what is not there.
+ * Unpacks int4 tensors and prepares the columns of int8 weights. An address of 0 stands for what is not there.
  */
 export function bindSteps(
   { manifest: { plan }, entries }: Artifact,
@@ -18,19 +25,35 @@ export function bindSteps(
   const addressOf = (tensor: unknown): number =>
     tensor === null ? 0 : layout.weights + entries.get(tensor as string)!.begin;
   const scalesOf = (tensor: unknown): number =>
-    entries.get(tensor as string)!.dtype === 'I8' ? addressOf(scaleName(tensor as string)) : 0;
+    entries.get(tensor as string)!.dtype === 'F32' ? 0 : addressOf(scaleName(tensor as string));
+  let nextUnpacked = layout.unpacked;
   let nextColumns = layout.columns;
 
+  /** Where a tensor's int8 or f32 values lie; an int4 one's are made there. */
+  function valuesOf(operand: Operand): number {
+    const name = operand.value as string;
+    const at = addressOf(name);
+    if (!isInt4(operand, entries.get(name))) return at;
+    const out = nextUnpacked;
+    nextUnpacked += unpackedBytes(operand);
+    const [rows, columns] = operand.shape;
+    const unpack = operand.field.kind === 'tensor' && operand.field.role === 'int8' ? 'unpackWeight' : 'unpackTable';
+    kernels[unpack](at, addressOf(factorName(name)), out, rows, columns);
+    return out;
+  }
+
   /** A step's bias is added to what has as many columns as its outputs. */
-  function prepareColumns(weight: unknown, [outputs, inputs]: readonly number[], bias: unknown): number {
+  function prepareColumns(weight: number, { value, shape }: Operand, bias: unknown): number {
+    const [outputs, inputs] = shape;
     const columns = nextColumns;
     nextColumns += columnBytes(outputs);
-    kernels.prepareColumns(addressOf(weight), scalesOf(weight), addressOf(bias), columns, inputs, outputs);
+    kernels.prepareColumns(weight, scalesOf(value), addressOf(bias), columns, inputs, outputs);
     return columns;
   }
 
   /** What the kernel takes for an operand: nothing, one argument, or a tensor with what belongs to it. */
-  function argumentsOf({ field, value, shape }: Operand, bias: unknown): readonly unknown[] {
+  function argumentsOf(operand: Operand, bias: unknown): readonly unknown[] {
+    const { field, value } = operand;
     switch (field.kind) {
       case 'scratch':
         return [layout.scratch];
@@ -40,9 +63,11 @@ export function bindSteps(
         return [(ACTIVATIONS as readonly unknown[]).indexOf(value)];
       case 'tensor':
         if (field.role === 'bias') return [];
-        if (field.role === 'int8')
-          return [addressOf(value), prepareColumns(value, shape, field.shape[0] === 'outputs' ? bias : null)];
-        return field.role === 'table' ? [addressOf(value), scalesOf(value)] : [addressOf(value)];
+        if (field.role === 'int8') {
+          const weight = valuesOf(operand);
+          return [weight, prepareColumns(weight, operand, field.shape[0] === 'outputs' ? bias : null)];
+        }
+        return field.role === 'table' ? [valuesOf(operand), scalesOf(value)] : [addressOf(value)];
       default:
         return [value];
     }

@@ -51,7 +51,7 @@ export function createEngine(artifact: Artifact, kernelsModule: WebAssembly.Modu
 /** `createEngine` with any implementation of the kernels, such as the scalar reference. */
 export function createEngineWith(artifact: Artifact, kernelsOn: (memory: WebAssembly.Memory) => Kernels): Engine {
   const { plan } = artifact.manifest;
-  const layout = memoryLayout(artifact.data.length, plan);
+  const layout = memoryLayout(artifact.data.length, plan, artifact.entries);
   const memory = allocate(layout.bytes);
   new Uint8Array(memory.buffer).set(artifact.data, layout.weights);
   const calls = bindSteps(artifact, layout, kernelsOn(memory));

@@ -28,8 +28,11 @@ export function lambdaMemory(memoryMb: number): HostMemory {
 const PIXEL_BYTES = 16;
 
 /** Bytes that a host has left beside an artifact and its engine; below 0 where they don't fit. */
-export function bytesLeft({ fileBytes, data, manifest }: Artifact, { totalBytes, ownBytes }: HostMemory): number {
-  return totalBytes - ownBytes - fileBytes - memoryLayout(data.length, manifest.plan).bytes;
+export function bytesLeft(
+  { fileBytes, data, manifest, entries }: Artifact,
+  { totalBytes, ownBytes }: HostMemory,
+): number {
+  return totalBytes - ownBytes - fileBytes - memoryLayout(data.length, manifest.plan, entries).bytes;
 }
 
 /** The pixels of the largest picture that can be decoded in what is left. */

@@ -56,7 +56,7 @@ export interface ModelInfo extends Size {
   readonly architecture: string;
   readonly labels: readonly string[];
   readonly problemType: ProblemType;
-  readonly precision: 'int8' | 'f32';
+  readonly precision: 'int4' | 'int8' | 'f32';
   /** The largest rank of a layer; null for a model that was not compressed. */
   readonly rank: number | null;
   /** What it was compressed from. */

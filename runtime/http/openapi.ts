@@ -229,7 +229,7 @@ const schemas = {
       architecture: text,
       labels: list(text),
       problemType: { enum: PROBLEM_TYPES },
-      precision: { enum: ['int8', 'f32'] },
+      precision: { enum: ['int4', 'int8', 'f32'] },
       rank: { type: ['integer', 'null'] },
       parameters: count,
       macs: count,

@@ -19,6 +19,10 @@ export interface Kernels {
     outputs: number,
     activation: number,
   ): void;
+  /** Makes packed int8 weights of int4 ones (outputs, inputs) and their groups' factors, once for each. */
+  unpackWeight(values: number, factors: number, out: number, outputs: number, inputs: number): void;
+  /** Makes an int8 table of an int4 one (rows, columns) and its groups' factors. */
+  unpackTable(values: number, factors: number, out: number, rows: number, columns: number): void;
   /** Lays out scales, sums of weights and biases for the kernels below, once for each int8 weight. `bias` may be 0. */
   prepareColumns(weight: number, scales: number, bias: number, columns: number, inputs: number, outputs: number): void;
   /** `residual`, `out`, `quantized` may be 0. */

@@ -6,7 +6,16 @@
 
 import type { Activation } from '../artifact/plan.ts';
 import { columnBytes } from '../artifact/plan-memory.ts';
-import { ACTIVATIONS, alignUp, GROUP, PANEL, packedShape, quantizedRowBytes } from '../artifact/steps.ts';
+import {
+  ACTIVATIONS,
+  alignUp,
+  GROUP,
+  INT4_GROUP,
+  int4Shape,
+  PANEL,
+  packedShape,
+  quantizedRowBytes,
+} from '../artifact/steps.ts';
 import type { Kernels } from './kernels.ts';
 
 const f32 = Math.fround;
@@ -130,6 +139,21 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
         }
       }
       finish(y, residual, out, 0, rows, outputs, activation);
+    },
+
+    unpackWeight(values, factors, out, outputs, inputs) {
+      const [panels, groups] = packedShape('I8', outputs, inputs);
+      signedBytes.fill(0, out, out + panels * groups * PANEL * GROUP);
+      for (let o = 0; o < outputs; o++)
+        for (let i = 0; i < groups * GROUP; i++)
+          signedBytes[out + ((Math.floor(o / PANEL) * groups + (i >> 2)) * PANEL + (o % PANEL)) * GROUP + (i & 3)] =
+            int4Value(values, factors, o, i, inputs);
+    },
+
+    unpackTable(values, factors, out, rows, columns) {
+      for (let r = 0; r < rows; r++)
+        for (let i = 0; i < columns; i++)
+          signedBytes[out + r * columns + i] = int4Value(values, factors, r, i, columns);
     },
 
     prepareColumns(weight, scales, bias, columns, inputs, outputs) {
@@ -321,6 +345,16 @@ export function referenceKernels(memory: WebAssembly.Memory): Kernels {
       floats.set(rowAt(b, 0, second).slice(), out / 4 + first);
     },
   };
+
+  /** Four bits times the factor of their group. */
+  function int4Value(values: number, factors: number, row: number, column: number, columns: number): number {
+    const [, rowBytes] = int4Shape(row, columns);
+    const [group, place] = [Math.floor(column / INT4_GROUP), column % INT4_GROUP];
+    const half = INT4_GROUP / 2;
+    const byte = signedBytes[values + row * rowBytes + group * half + (place % half)];
+    const bits = place < half ? (byte << 28) >> 28 : byte >> 4;
+    return bits * signedBytes[factors + (row * rowBytes) / half + group];
+  }
 
   /** Element `at` of a table: f32, or int8 with the scale of its row. */
   function tableValue(table: number, scales: number, at: number, row: number): number {

@@ -310,6 +310,24 @@ describe('slim quantize and slim pack', () => {
     expect(result).toEqual({ version: 1, file: work.path('again.slim'), bytes: bytes.length, precision: 'int8' });
   });
 
+  it('stores weights in int4, and evaluates, packs and serves what was recorded of them', async () => {
+    const out = work.path('int4');
+    const made = await slimJson(['quantize', paths.small, '--weights', 'int4', ...data, '--out', out]);
+    const { accuracy, configuration } = readRecord(out) as unknown as {
+      accuracy: readonly object[];
+      configuration: { quantize: object };
+    };
+    expect(accuracy.at(-1)).toEqual({ stage: 'int4', accuracy: made.accuracy, samples: 36 });
+    expect(configuration.quantize).toMatchObject({ weights: 'int4' });
+    const file = work.path('int4.slim');
+    expect(await slimJson(['pack', out, '--out', file])).toMatchObject({ precision: 'int4' });
+    expect(await slimJson(['evaluate', file, ...data])).toEqual(await slimJson(['evaluate', out, ...data]));
+    expect(await slimJson(['inspect', file])).toMatchObject({ kind: 'artifact', precision: 'int4' });
+    const { predictions } = await slimJson(['predict', file, `${paths.data}/val/light/0.png`]);
+    expect(predictions).toHaveLength(3);
+    expect(await slim(['quantize', out, '--out', work.path('again4')])).toMatchObject({ code: 1 });
+  });
+
   it('refuses to quantize twice, and to write over a file without --overwrite', async () => {
     expect(await slim(['quantize', paths.int8, '--out', work.path('twice')])).toMatchObject({
       code: 1,

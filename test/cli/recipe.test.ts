@@ -92,6 +92,19 @@ it('trains through int8 at the end', async () => {
   expect(readRecord(out)).toMatchObject({ configuration: { qat: 0.3 } });
 });
 
+it('trains through int4 at the end', async () => {
+  const recipe = ['train', ...flags, '--decay-end', '0', '--qat', '0.5', '--init', 'svd'];
+  const seen: unknown[] = [];
+  for (const weights of ['int8', 'int4']) {
+    const out = work.path(weights);
+    await slimJson([...recipe, '--qat-weights', weights, '--out', out]);
+    seen.push(readMetrics(out).find(({ step }) => step === 5)!.loss);
+  }
+  expect(seen[0]).not.toBe(seen[1]);
+  const { code, stderr } = await slim(['train', ...flags, '--qat-weights', 'int4', '--out', 'x']);
+  expect([code, stderr]).toEqual([2, expect.stringContaining('--qat-weights int4 without --qat')]);
+});
+
 it('refuses rounding that begins while λ falls', async () => {
   const { code, stderr } = await slim(['train', ...flags, '--decay-end', '0.8', '--qat', '0.3', '--out', 'x']);
   expect([code, stderr]).toEqual([2, expect.stringContaining('--qat 0.3 begins before --decay-end 0.8')]);

@@ -4,7 +4,7 @@ import { absorb, absorbInGraph } from '../../cli/compress/absorb.ts';
 import { fakeQuantized } from '../../cli/compress/fake-quantized.ts';
 import { type Description, pack } from '../../cli/compress/pack.ts';
 import { packWeight } from '../../cli/compress/packed-weights.ts';
-import { quantizeTensors, quantizeWeight } from '../../cli/compress/quantize.ts';
+import { quantizeTensors, quantizeWeight, WEIGHTS } from '../../cli/compress/quantize.ts';
 import { i8Tensor, storedTensors } from '../../cli/compress/stored-tensors.ts';
 import { evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
@@ -194,11 +194,11 @@ describe.each(MODELS)('%s', (_, { logits, values }, of) => {
 
   // Not every time to the digit: where attention, which artifacts have in 16 bits, tips one value over, all behind it
   // follow. Where nothing tips over, what is left is rounding to f32.
-  it('answers as its int8 artifact does', async () => {
+  it.each(WEIGHTS)('answers as its artifact with weights in %s does', async (stored) => {
     const { logits: deployed, derive } = absorb(logits);
-    const tensors = quantizeTensors(derive(storedTensors(logits, values)), deployed);
+    const tensors = quantizeTensors(derive(storedTensors(logits, values)), deployed, stored);
     const engine = createEngineWith(await readArtifact(await pack(deployed, tensors, of)), referenceKernels);
-    const graph = { outputs: { exact: logits, simulated: fakeQuantized(given).outputs.logits } };
+    const graph = { outputs: { exact: logits, simulated: fakeQuantized(given, stored).outputs.logits } };
     const nearness: number[] = [];
     for (let seed = 1; seed <= 6; seed++) {
       const sample = Object.entries(sampleOf(of, seed)).map(([name, { data }]) => [name, data]);

@@ -38,7 +38,7 @@ it('comes back within half a step', () => {
   const { logits, values } = smallVit('dense');
   const tensors = storedTensors(logits, values);
   const quantized = quantizeTensors(tensors, logits);
-  const back = dequantizeTensors(quantized);
+  const back = dequantizeTensors(quantized, logits);
   expect([...back.keys()].sort()).toEqual([...tensors.keys()].sort());
   for (const [name, tensor] of tensors) {
     const restored = f32Values(tensorNamed(back, name));

@@ -5,8 +5,9 @@
 import { describe, expect, it } from 'vitest';
 import { absorb } from '../../cli/compress/absorb.ts';
 import { pack } from '../../cli/compress/pack.ts';
-import { quantizeTensors } from '../../cli/compress/quantize.ts';
-import { storedTensors } from '../../cli/compress/stored-tensors.ts';
+import { quantizeTensors, type Weights } from '../../cli/compress/quantize.ts';
+import { type StoredTensors, storedTensors } from '../../cli/compress/stored-tensors.ts';
+import type { Node } from '../../cli/graph/graph.ts';
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
 import { createEngineWith, type Inputs } from '../../runtime/engine/engine.ts';
 import { referenceKernels } from '../../runtime/kernels/reference.ts';
@@ -28,10 +29,14 @@ interface ContractCase {
   readonly inputs: readonly Inputs[];
 }
 
-async function smallVitCase(kind: 'dense' | 'low-rank', precision: 'f32' | 'int8'): Promise<ContractCase> {
+function storedIn(precision: 'f32' | Weights, stored: StoredTensors, logits: Node): StoredTensors {
+  return precision === 'f32' ? stored : quantizeTensors(stored, logits, precision);
+}
+
+async function smallVitCase(kind: 'dense' | 'low-rank', precision: 'f32' | Weights): Promise<ContractCase> {
   const { logits, values, pixels } = smallVit(kind);
   const stored = storedTensors(logits, values);
-  const artifact = await pack(logits, precision === 'int8' ? quantizeTensors(stored, logits) : stored, description);
+  const artifact = await pack(logits, storedIn(precision, stored, logits), description);
   return {
     name: `${kind} ViT in ${precision}`,
     artifact,
@@ -41,15 +46,11 @@ async function smallVitCase(kind: 'dense' | 'low-rank', precision: 'f32' | 'int8
   };
 }
 
-async function smallBertCase(precision: 'f32' | 'int8'): Promise<ContractCase> {
+async function smallBertCase(precision: 'f32' | Weights): Promise<ContractCase> {
   const { logits, values } = smallBert();
   const { logits: absorbed, derive } = absorb(logits);
   const stored = derive(storedTensors(logits, values));
-  const artifact = await pack(
-    absorbed,
-    precision === 'int8' ? quantizeTensors(stored, absorbed) : stored,
-    textDescription,
-  );
+  const artifact = await pack(absorbed, storedIn(precision, stored, absorbed), textDescription);
   return {
     name: `absorbed BERT in ${precision}`,
     artifact,
@@ -59,10 +60,12 @@ async function smallBertCase(precision: 'f32' | 'int8'): Promise<ContractCase> {
 
 const cases = await Promise.all([
   smallVitCase('low-rank', 'int8'),
+  smallVitCase('low-rank', 'int4'),
   smallVitCase('low-rank', 'f32'),
   smallVitCase('dense', 'int8'),
   smallVitCase('dense', 'f32'),
   smallBertCase('int8'),
+  smallBertCase('int4'),
   smallBertCase('f32'),
 ]);
 const hostCases: HostCase[] = cases.map(({ name, artifact, inputs }) => ({

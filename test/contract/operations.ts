@@ -18,7 +18,7 @@ import { broadcastTo } from '../../cli/graph/ops/broadcast.ts';
 import { concat } from '../../cli/graph/ops/concat.ts';
 import { crossEntropy, oneHot } from '../../cli/graph/ops/cross-entropy.ts';
 import { embedding, lowRankEmbedding, positionEmbedding } from '../../cli/graph/ops/embedding.ts';
-import { fakeQuantizeRows, fakeQuantizeWeight } from '../../cli/graph/ops/fake-quantize.ts';
+import { fakeQuantizeInt4, fakeQuantizeRows, fakeQuantizeWeight } from '../../cli/graph/ops/fake-quantize.ts';
 import { gather, scatterAdd } from '../../cli/graph/ops/gather.ts';
 import { gelu } from '../../cli/graph/ops/gelu.ts';
 import { gemm } from '../../cli/graph/ops/gemm.ts';
@@ -478,20 +478,38 @@ function int8(row: readonly number[], value: number): number {
   return step === 0 ? 0 : Math.round(value / step) * step;
 }
 
+/** Of groups of 32 the value of largest size is nearly -8 steps, each a whole multiple of the row's largest / 120. */
+function int4(row: readonly number[], value: number, column: number): number {
+  const group = row.slice(column - (column % 32), column - (column % 32) + 32);
+  const sizeOf = (values: readonly number[]): number => Math.max(...values.map(Math.abs));
+  const scale = sizeOf(row) / 120;
+  if (scale === 0) return 0;
+  const factor = Math.min(15, Math.max(1, Math.round(sizeOf(group) / (8 * scale))));
+  const step = (Math.max(...group) >= -Math.min(...group) ? -1 : 1) * factor * scale;
+  return Math.min(7, Math.max(-8, Math.round(value / step))) * step;
+}
+
 const quantized: Case[] = (
   [
     ['fakeQuantizeRows', fakeQuantizeRows, sevenBits],
     ['fakeQuantizeWeight', fakeQuantizeWeight, int8],
+    ['fakeQuantizeInt4', fakeQuantizeInt4, int4],
   ] as const
 ).flatMap(([operation, build, value]) =>
-  [{ shape: [3, 5] }, { shape: [1, 1] }, { shape: [17, 33] }, { shape: [2, 9], from: 1, to: 2 }].map(
+  [
+    { shape: [3, 5] },
+    { shape: [1, 1] },
+    { shape: [17, 33] },
+    { shape: [2, 96] },
+    { shape: [2, 9], from: 1, to: 2 },
+  ].map(
     (drawn): Case => ({
       operation,
       what: `${shown(drawn.shape)}${'from' in drawn ? ' above 0' : ''}`,
       inputs: [drawn],
       shape: drawn.shape,
       build,
-      entry: ([i, j], x) => value(rowOf(x, [i]), at(x, i, j)),
+      entry: ([i, j], x) => value(rowOf(x, [i]), at(x, i, j), j),
       differentiated: (index, x) => at(x, ...index),
     }),
   ),

@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { absorb } from '../../cli/compress/absorb.ts';
 import { type Description, pack } from '../../cli/compress/pack.ts';
-import { quantizeTensors } from '../../cli/compress/quantize.ts';
+import { quantizeTensors, WEIGHTS } from '../../cli/compress/quantize.ts';
 import { storedTensors } from '../../cli/compress/stored-tensors.ts';
 import type { Node } from '../../cli/graph/graph.ts';
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
@@ -129,7 +129,7 @@ describe.each(BUILDS)('%s: every call agrees with the scalar kernels', (build) =
     const module = await kernelsModule(build);
     const { logits: absorbed, derive } = absorb(logits);
     const stored = derive(storedTensors(logits, values));
-    for (const tensors of [stored, quantizeTensors(stored, absorbed)]) {
+    for (const tensors of [stored, ...WEIGHTS.map((weights) => quantizeTensors(stored, absorbed, weights))]) {
       const tally: Tally = { calls: new Map(), quantized: 0, differing: 0 };
       const artifact = await readArtifact(await pack(absorbed, tensors, about));
       const engine = createEngineWith(artifact, (memory) => comparedKernels(module, memory, tally));

@@ -4,9 +4,11 @@
  * 2013; Jacob et al. 2018). What is rounded is always within its range, for the range is its own.
  */
 import { type Attributes, apply, expectShapes, type Node, type Operation } from '../graph.ts';
-import { add, divide, maximum, minimum, multiply, subtract } from './binary.ts';
+import { add, divide, maximum, minimum, multiply, scale, subtract } from './binary.ts';
 import { scalar } from './leaf.ts';
 import { largest, least } from './reduce.ts';
+import { reshape } from './reshape.ts';
+import { pad, slice } from './slice.ts';
 import { floor, negate } from './unary.ts';
 
 /** Ranges are taken to be no smaller, so that a row of zeros is divided by a number; runtime/kernels has the same. */
@@ -27,8 +29,8 @@ function straightThrough(name: string, expand: (x: Node) => Node): (x: Node) => 
 }
 
 /**
- * Rows of x (rows, columns) as a quantized layer reads them (`quantizeRows` of runtime/kernels): 7 bits, 0..127, from the
- * row's least value to its largest, 0 always among them.
+ * Rows of x (rows, columns) as a quantized layer reads them (`quantizeRows` of runtime/kernels): 7 bits, 0..127, from
+ * the row's least value to its largest, 0 always among them.
  */
 export const fakeQuantizeRows = straightThrough('fakeQuantizeRows', (x) => {
   const low = minimum(least(x, [1]), scalar(0)); // (rows, 1)
@@ -49,6 +51,31 @@ export const fakeQuantizeWeight = straightThrough('fakeQuantizeWeight', (weight)
   const step = divide(maximum(most, scalar(TINY)), scalar(127));
   return multiply(rounded(divide(weight, step)), step);
 });
+
+/**
+ * Columns of a group of int4, and how large a value is in a row's steps at the most: cli/compress/int4.ts has the same.
+ */
+const [GROUP, LARGEST] = [32, 120];
+
+/** The same in int4, in groups of 32 with whole factors (cli/compress/int4.ts). */
+export const fakeQuantizeInt4 = straightThrough('fakeQuantizeInt4', (weight) => {
+  const [rows, columns] = weight.shape;
+  const groups = Math.ceil(columns / GROUP);
+  const whole = pad(weight, 1, 0, groups * GROUP - columns);
+  const x = reshape(whole, [rows, groups, GROUP]);
+  const [low, high] = [minimum(least(x, [2]), scalar(0)), maximum(largest(x, [2]), scalar(0))]; // (rows, groups, 1)
+  const most = maximum(high, negate(low));
+  const step = divide(maximum(largest(most, [1]), scalar(TINY)), scalar(LARGEST)); // (rows, 1, 1)
+  const size = within(rounded(divide(most, scale(step, 8))), 1, LARGEST / 8);
+  const isNegative = subtract(scalar(1), within(add(floor(add(high, low)), scalar(1)), 0, 1));
+  const ofGroup = multiply(step, multiply(size, subtract(scale(isNegative, 2), scalar(1))));
+  const restored = multiply(within(rounded(divide(x, ofGroup)), -8, 7), ofGroup);
+  return slice(reshape(restored, whole.shape), 1, 0, columns);
+});
+
+function within(x: Node, low: number, high: number): Node {
+  return minimum(maximum(x, scalar(low)), scalar(high));
+}
 
 /** To the nearest integer, halves up: kernels round halves to even, for which WebGPU has no operator. */
 function rounded(x: Node): Node {

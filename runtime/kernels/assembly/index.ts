@@ -3,6 +3,7 @@
 export { patchify } from './patchify';
 export { linear } from './linear';
 export { quantizeRows } from './quantize';
+export { unpackWeight, unpackTable } from './int4';
 export { prepareColumns } from './tile';
 export { linearInt8, lowRankInt8 } from './linear-int8';
 export { tokens, prefixTokens, embedding } from './tokens';

@@ -9,8 +9,10 @@ import { f32Tensor, storedTensors } from '../../../cli/compress/stored-tensors.t
 import { readArtifact, writeArtifact } from '../../../runtime/artifact/artifact.ts';
 import { ArtifactError, type ArtifactErrorCode } from '../../../runtime/artifact/errors.ts';
 import type { Manifest } from '../../../runtime/artifact/manifest.ts';
-import { readSafetensors, writeSafetensors } from '../../../runtime/artifact/safetensors.ts';
-import { scaleName } from '../../../runtime/artifact/steps.ts';
+import { DEFAULT_LIMITS } from '../../../runtime/artifact/plan.ts';
+import { memoryLayout } from '../../../runtime/artifact/plan-memory.ts';
+import { readSafetensors, type Tensor, writeSafetensors } from '../../../runtime/artifact/safetensors.ts';
+import { factorName, scaleName } from '../../../runtime/artifact/steps.ts';
 import { smallBert, textDescription } from '../../compress/small-bert.ts';
 import { description, smallVit } from '../../compress/small-vit.ts';
 
@@ -360,6 +362,81 @@ it.each([NaN, Infinity, -1])('refuses a weight scale of %d', async (scale) => {
   const error = await errorOf(await writeArtifact(bad, manifest satisfies Omit<Manifest, 'digest'>));
   expect(error.code).toBe('value');
   expect(error.message).toMatch(/"patch\.weight\.scale"\[0\]: expected a finite scale/);
+});
+
+describe('an int4 artifact is refused', async () => {
+  const int4 = await pack(logits, quantizeTensors(storedTensors(logits, values), logits, 'int4'), description);
+  const { digest: _, ...manifest } = (await readArtifact(int4)).manifest;
+  const whole = readSafetensors(int4).tensors;
+  const name = 'patch.weight';
+  const factors = factorName(name);
+  const withFactor = (factor: number): Tensor => ({ ...whole.get(factors)!, data: new Uint8Array(72).fill(factor) });
+
+  const cases: [
+    what: string,
+    change: (tensors: Map<string, Tensor>) => unknown,
+    code: ArtifactErrorCode,
+    message: RegExp,
+  ][] = [
+    ['without its factors', (t) => t.delete(factors), 'name', /no tensor is named "patch\.weight\.groups"/],
+    ['without its scales', (t) => t.delete(scaleName(name)), 'name', /no tensor is named "patch\.weight\.scale"/],
+    [
+      'with factors of other groups',
+      (t) => t.set(factors, { dtype: 'I8', shape: [72, 1], data: new Uint8Array(72) }),
+      'shape',
+      /"patch\.weight\.groups" as I8 \[36,2\], got I8 \[72,1\]/,
+    ],
+    [
+      'with factors of another type',
+      (t) => t.set(factors, { ...t.get(factors)!, dtype: 'U8' }),
+      'dtype',
+      /as I8 \[36,2\], got U8 \[36,2\]/,
+    ],
+    [
+      'with weights of another shape',
+      (t) => t.set(name, { ...t.get(name)!, shape: [32, 36] }),
+      'shape',
+      /"patch\.weight" as U8 \[36,32\], got U8 \[32,36\]/,
+    ],
+    [
+      'with weights of another type',
+      (t) => t.set(name, { ...t.get(name)!, dtype: 'BOOL' }),
+      'dtype',
+      /"patch\.weight" as I8 \[5,12,8,4\], got BOOL \[36,32\]/,
+    ],
+    [
+      'with a factor of 16',
+      (t) => t.set(factors, withFactor(16)),
+      'value',
+      /groups"\[0\]: expected a factor of ±15 at most, got 16/,
+    ],
+    [
+      'with a factor of -128',
+      (t) => t.set(factors, withFactor(128)),
+      'value',
+      /expected a factor of ±15 at most, got -128/,
+    ],
+  ];
+
+  it.each(cases)('%s', async (_what, change, code, message) => {
+    const changed = new Map(whole);
+    change(changed);
+    const error = await errorOf(await writeArtifact(changed, manifest));
+    expect(error.message).toMatch(message);
+    expect(error.code).toBe(code);
+  });
+
+  it('that would take more memory than it may, unpacked', async () => {
+    const { plan } = manifest;
+    const { data, entries } = await readArtifact(int4);
+    const { bytes } = memoryLayout(data.length, plan, entries);
+    await readArtifact(int4, { ...DEFAULT_LIMITS, memoryBytes: bytes });
+    await expect(readArtifact(int4, { ...DEFAULT_LIMITS, memoryBytes: bytes - 1 })).rejects.toThrow(
+      `the model needs ${bytes} bytes, the limit is ${bytes - 1}`,
+    );
+    const ofInt8 = memoryLayout(data.length, plan, new Map()).bytes;
+    expect(bytes).toBeGreaterThan(ofInt8 + 36 * 48);
+  });
 });
 
 it('notices any flipped byte of the tensors', async () => {

@@ -38,6 +38,11 @@ const text = smallBert();
 const SUBJECTS = {
   int8: await pack(logits, quantizeTensors(stored, logits), description),
   f32: await pack(logits, stored, description),
+  int4: await pack(
+    text.logits,
+    quantizeTensors(storedTensors(text.logits, text.values), text.logits, 'int4'),
+    textDescription,
+  ),
   text: await pack(text.logits, quantizeTensors(storedTensors(text.logits, text.values), text.logits), textDescription),
 };
 
@@ -50,13 +55,13 @@ interface Outcome {
 const outcomes = new Map<string, Outcome[]>();
 const totalWeight = ATTACKS.reduce((sum, { weight }) => sum + weight, 0);
 
-describe.each(['int8', 'f32', 'text'] as const)('an %s artifact spoiled by', (subject) => {
+describe.each(['int8', 'int4', 'f32', 'text'] as const)('an %s artifact spoiled by', (subject) => {
   it.each(ATTACKS)('$name', async ({ name, weight, spoil }) => {
     const seen: Outcome[] = [];
     const property = fc.asyncProperty(spoil(SUBJECTS[subject]), async (spoiled) => {
       seen.push(await outcomeOf(await spoiled));
     });
-    await fc.assert(property, { seed: SEED, numRuns: Math.ceil((RUNS / 3) * (weight / totalWeight)) });
+    await fc.assert(property, { seed: SEED, numRuns: Math.ceil((RUNS / 4) * (weight / totalWeight)) });
     outcomes.set(`${name} (${subject})`, seen);
   });
 });
@@ -99,7 +104,13 @@ async function refusedOrAnswered(bytes: Uint8Array): Promise<string> {
  * write stays.
  */
 function answerAmid(artifact: Artifact, filler: number): Float32Array {
-  const { weights, columns, arena, scratch, bytes: end } = memoryLayout(artifact.data.length, artifact.manifest.plan);
+  const {
+    weights,
+    unpacked,
+    arena,
+    scratch,
+    bytes: end,
+  } = memoryLayout(artifact.data.length, artifact.manifest.plan, artifact.entries);
   const weightsEnd = weights + artifact.data.length;
   let memory = new Uint8Array();
   let constants = new Uint8Array();
@@ -113,7 +124,7 @@ function answerAmid(artifact: Artifact, filler: number): Float32Array {
   const answer = engine.infer(Object.fromEntries(engine.inputs.map((input) => [input.name, valuesFor(input)])));
   expect(Buffer.compare(memory.subarray(0, weights), constants)).toBe(0);
   expect(Buffer.compare(memory.subarray(weights, weightsEnd), artifact.data)).toBe(0);
-  for (const outside of [memory.subarray(weightsEnd, columns), memory.subarray(end)]) {
+  for (const outside of [memory.subarray(weightsEnd, unpacked), memory.subarray(end)]) {
     expect(Buffer.compare(outside, new Uint8Array(outside.length).fill(filler))).toBe(0);
   }
   return answer;

@@ -19,7 +19,7 @@ describe('an engine', () => {
   it('tells its input and its memory', () => {
     const engine = createEngine(artifact, module);
     expect(engine.inputs).toEqual([{ name: 'pixels', dtype: 'F32', shape: [1, 3, 12, 20], vocabulary: null }]);
-    const { bytes } = memoryLayout(artifact.data.length, artifact.manifest.plan);
+    const { bytes } = memoryLayout(artifact.data.length, artifact.manifest.plan, artifact.entries);
     expect(engine.memoryBytes).toBe(65_536 * Math.ceil(bytes / 65_536));
   });
 

@@ -120,7 +120,7 @@ export class Side {
   scratch<Op extends StepOp>(op: Op, sizes: Partial<Step<Op>>): number {
     const step = { op, ...sizes } as unknown as Step;
     const plan: Plan = { arenaBytes: 0, tokens: null, inputs: [], output: { offset: 0, shape: [] }, steps: [step] };
-    const { scratch, bytes } = memoryLayout(0, plan);
+    const { scratch, bytes } = memoryLayout(0, plan, new Map());
     return this.#allocateWritable(bytes - scratch);
   }
 
