@@ -3,7 +3,7 @@
  * tables likewise. Activations are quantized when the model runs (runtime/kernels), so no calibration data is needed.
  */
 
-import type { Tensor } from '../../runtime/artifact/safetensors.ts';
+import type { Tensor, TensorType } from '../../runtime/artifact/safetensors.ts';
 import { scaleName } from '../../runtime/artifact/steps.ts';
 import { type Node, topological } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
@@ -16,7 +16,7 @@ import { f32Tensor, f32Values, i8Tensor, i8Values, type StoredTensors, tensorNam
  * @throws RangeError naming a weight that is not finite.
  */
 export function quantizeTensors(tensors: StoredTensors, logits: Node): Map<string, Tensor> {
-  const weights = new Set([...linearWeights(logits), ...tables(logits)]);
+  const weights = quantizedNames(logits);
   const result = new Map<string, Tensor>();
   for (const [name, tensor] of tensors) {
     if (!weights.has(name)) {
@@ -28,6 +28,25 @@ export function quantizeTensors(tensors: StoredTensors, logits: Node): Map<strin
     result.set(scaleName(name), f32Tensor(scales, [scales.length]));
   }
   return result;
+}
+
+/** The types of what `quantizeTensors` makes of f32 tensors of these shapes. */
+export function quantizedTypes(shapes: ReadonlyMap<string, readonly number[]>, logits: Node): Map<string, TensorType> {
+  const weights = quantizedNames(logits);
+  return new Map(
+    [...shapes].flatMap(([name, shape]): [string, TensorType][] =>
+      weights.has(name)
+        ? [
+            [name, { dtype: 'I8', shape }],
+            [scaleName(name), { dtype: 'F32', shape: [shape[0]] }],
+          ]
+        : [[name, { dtype: 'F32', shape }]],
+    ),
+  );
+}
+
+function quantizedNames(logits: Node): ReadonlySet<string> {
+  return new Set([...linearWeights(logits), ...tables(logits)]);
 }
 
 /** Back to f32, for engines that know no int8: what `quantizeTensors` left of the values. */
