@@ -7,6 +7,7 @@ import { type Layer, type TensorSpec, tensorsOf } from '../models/layers.ts';
 import { type AdapterOptions, adaptersOnlyParts, adapterTensors, initialName, isResidual } from '../pclora/linear.ts';
 import { lambdaAt, type Schedule } from '../pclora/schedule.ts';
 import { startAdapters } from '../pclora/start.ts';
+import type { Moment } from '../pclora/svd.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { normalizationOf } from './batch-inputs.ts';
@@ -36,6 +37,8 @@ export interface PcLoraOptions {
   readonly alpha: number;
   readonly logits: LogitTerm | null;
   readonly freeze: readonly Freezable[];
+  /** What the teacher's layers see, where that is known already. */
+  readonly moments?: ReadonlyMap<string, Moment>;
 }
 
 /** The tensors beside the adapters that train: layer norms, and pooler and head. */
@@ -69,7 +72,8 @@ export async function compress(
   const weights = uploadTensors(engine, dense, teacher.tensors);
   const moments =
     adapters.init === 'activation'
-      ? await collectMoments(engine, teacher, adapters.ranks, weights, context.samples, options.seed)
+      ? (pclora.moments ??
+        (await collectMoments(engine, teacher, adapters.ranks, weights, context.samples, options.seed)))
       : undefined;
   const start = await startAdapters(engine, model.layers, teacher.tensors, adapters, source, moments);
   const frozen = {
