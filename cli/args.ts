@@ -50,6 +50,17 @@ export function share(text: string): number {
   return value;
 }
 
+const BYTE_UNITS = { '': 1, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
+
+/** A number of bytes, as `4MB`, `800kB`, `1.5MiB` or `300000`. */
+export function byteSize(text: string): number {
+  const [, digits, unit = ''] = /^(\d*\.?\d+)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
+  const factor = (BYTE_UNITS as Readonly<Record<string, number>>)[unit.toLowerCase()];
+  const bytes = Math.floor(Number(digits) * factor);
+  if (!(bytes > 0)) throw new InvalidArgumentError('Expected a size, such as 4MB or 800kB.');
+  return bytes;
+}
+
 /** A text that is not empty. */
 function someText(text: string): string {
   if (text === '') throw new InvalidArgumentError('Expected a text that is not empty.');

@@ -144,6 +144,7 @@ async function runDemo({ out, seed }: DemoFlags, io: Io): Promise<DemoResult> {
       batchSize: 64,
       learningRate: 2e-3,
       rank: 8,
+      rankAllocation: 'uniform',
       forceRank: false,
       pruneVocabulary: false,
       init: 'svd',

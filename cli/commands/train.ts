@@ -11,12 +11,14 @@ import {
   addResultOptions,
   addRunOptions,
   addTrainingOptions,
+  byteSize,
   createCommand,
   integer,
   type LabelsFlags,
   layerRank,
   number,
   openData,
+  required,
   resolveFlags,
   type SplitFlags,
   share,
@@ -38,18 +40,20 @@ import { blockLinears, tensorsOf, WORD_EMBEDDING } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { isBertPreset, isVitPreset } from '../models/presets.ts';
 import { taskOf } from '../models/task.ts';
+import { RANK_ALLOCATIONS, type Ranks } from '../pclora/allocation.ts';
 import { adaptersCost, denseCost, wordEmbeddingCost } from '../pclora/cost.ts';
 import { denseParts, INITS } from '../pclora/linear.ts';
 import { METHODS, type Method } from '../pclora/method.ts';
-import { resolveRanks } from '../pclora/rank.ts';
 import { RECIPES, type Recipe, type RecipeName, resolveRecipe } from '../pclora/recipe.ts';
 import { DECAY_ORDERS, SCHEDULES } from '../pclora/schedule.ts';
-import { ranksWithin, type Target } from '../pclora/target.ts';
+import type { Moment } from '../pclora/svd.ts';
+import type { Budget } from '../pclora/target.ts';
 import { type Checkpoint, loadDescription, saveCheckpoint, saveDescription } from '../pretrained/checkpoint.ts';
 import { findOutputs, matchOutputs } from '../pretrained/class-match.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
 import { madeUp } from '../pretrained/labels.ts';
 import { labelledBy, readLabels } from '../pretrained/labels-file.ts';
+import { measureWorths } from '../train/allocate.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
 import { compileForward, evaluateForward } from '../train/evaluate.ts';
 import type { LoopOptions } from '../train/loop.ts';
@@ -62,6 +66,8 @@ import { expectDense, expectPreprocessing, loadDenseModel, logitsOf, saveStored 
 import { uploadTensors } from '../train/trained-tensors.ts';
 import { openUnlabelled } from '../train/unlabelled.ts';
 import { dominantNote, grouped, labelsOf, percent, printResult, samplesOf, skippedNote } from './result.ts';
+import { budgetOf, hasTarget, type RankFlags, ranksOf, rankText } from './train-ranks.ts';
+import { sizeBudget } from './train-size.ts';
 import {
   batchNotices,
   DEFAULT_AUGMENT,
@@ -83,15 +89,9 @@ import {
  * What `slim train` has beside the flags of every training. `loraAlpha` / `rank` is the scaling s, which is 1 where it
  * is absent; `qat` is a share of all steps, `rewarm` of the peak learning rate, none where they are absent.
  */
-export interface TrainFlags extends TrainingFlags, LabelsFlags, Recipe {
+export interface TrainFlags extends TrainingFlags, LabelsFlags, RankFlags, Recipe {
   readonly method: Method;
   readonly recipe: RecipeName;
-  readonly rank: number;
-  readonly layerRank?: Readonly<Record<string, number>>;
-  readonly targetParameters?: number;
-  readonly targetMacs?: number;
-  readonly forceRank: boolean;
-  readonly embeddingRank?: number;
   readonly pruneVocabulary: boolean;
   readonly loraAlpha?: number;
   readonly freeze: readonly Freezable[];
@@ -164,6 +164,23 @@ as they would ship.`,
       new Option('--target-macs <share>', 'the same of their multiply-accumulates')
         .argParser(share)
         .conflicts(['rank', 'layerRank']),
+    )
+    .addOption(
+      new Option(
+        '--target-size <size>',
+        'the same of the whole: how large the file is at most that slim pack makes of the quantized run, such as 4MB',
+      )
+        .argParser(byteSize)
+        .conflicts(['rank', 'layerRank', 'targetParameters', 'targetMacs']),
+    )
+    .addOption(
+      new Option(
+        '--rank-allocation <how>',
+        "how these parameters are spread: one rank for all layers (uniform), or to the directions that carry most of a layer's " +
+          'outputs on training samples (energy)',
+      )
+        .choices(RANK_ALLOCATIONS)
+        .default('uniform'),
     )
     .option('--force-rank', 'allow ranks that make a layer larger than it was')
     .addOption(
@@ -333,14 +350,19 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
   const loaded = await loadTeacher(places.model, folder, data, flags, io);
   const teacher = flags.pruneVocabulary ? await pruneTeacher(loaded, data, io) : loaded;
   const { model } = teacher;
-  const ranks = ranksOf(model, flags);
+  // What is wrong with these flags is told before anything takes time.
+  const budget = await budgetOf(model, flags, (bytes, others) => withinBytes(teacher, bytes, others, data, flags, io));
+  const uniform = ranksOf(model, flags, budget, null);
   const unlabelled = await openUnlabelledData(data, flags, io);
   return withTrainingSamples({ data, unlabelled }, teacher.preprocessing, flags, io, async (samples) => {
     const { train, labelled, test } = samples;
     const options = trainOptions(flags, samples);
     for (const notice of batchNotices(flags, options)) createProgress(io.stderr, 'step').line(`note: ${notice}`);
+    const engine = await createEngine(flags, io);
+    const progress = createProgress(io.stderr, 'step');
+    const { ranks, moments } = await spreadRanks(engine, teacher, uniform, budget, train, flags, io);
     const largest = Math.max(...blockLinears(model.layers).map(({ name }) => ranks.get(name)!));
-    const rank = targetOf(flags) === null ? flags.rank : largest;
+    const rank = hasTarget(flags) ? largest : flags.rank;
     const { method } = flags;
     const isMerged = method === 'lora';
     const stage = method === 'pclora' ? 'pc-lora' : method;
@@ -352,7 +374,6 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       schedule: flags.schedule,
       init: flags.init,
     };
-    const engine = await createEngine(flags, io);
     const configuration = {
       ...resolvedConfiguration(flags, teacher.preprocessing, engine),
       ...(await recordedData(data, places.model)),
@@ -366,7 +387,6 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       options.totalSteps,
     );
     const decaySteps = Math.round(flags.decayEnd * options.totalSteps);
-    const progress = createProgress(io.stderr, 'step');
     if (decaySteps >= options.totalSteps) {
       progress.line(
         `note: λ reaches 0 only after the last of ${counted(options.totalSteps, 'step')}, so the adapters never train alone: ` +
@@ -375,14 +395,14 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     }
     for (const notice of embeddingNotices(model, ranks)) progress.line(`note: ${notice}`);
     progress.line(
-      `compressing ${places.model} at rank ${rank} on ${data.name} (${samplesOf(data)}, ${labelsOf(data)}), ` +
+      `compressing ${places.model} at ${rankText(model, ranks)} on ${data.name} (${samplesOf(data)}, ${labelsOf(data)}), ` +
         `${counted(options.totalSteps, 'step')}, on ${engine.description}`,
     );
 
     const record = {
       kind,
       problemType: teacher.config.problemType,
-      source: (await readRunRecord(places.model))?.source ?? places.model,
+      source: await sourceOf(places.model),
       configuration,
       trainingData: train.digest,
       compression: isMerged ? null : compression,
@@ -411,6 +431,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
         freeze: flags.freeze,
         unlabelled: unlabelled !== null,
         teacherCache: teacherCacheOptions(flags, io),
+        moments,
       };
       const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };
       const { evaluation, steps, dataShare, tensors } = await compress(
@@ -524,21 +545,60 @@ function quantizedFrom({ qat = 0 }: TrainFlags, totalSteps: number, decaySteps: 
   return qat === 0 ? null : Math.max(decaySteps, totalSteps - Math.round(qat * totalSteps));
 }
 
-function targetOf({ targetParameters, targetMacs }: TrainFlags): Target | null {
-  if (targetParameters !== undefined) return { of: 'parameters', share: targetParameters };
-  return targetMacs === undefined ? null : { of: 'macs', share: targetMacs };
+/** A budget of bytes, from what is known of the run before it begins. */
+async function withinBytes(
+  teacher: Checkpoint,
+  bytes: number,
+  others: Ranks,
+  data: Dataset,
+  flags: TrainFlags,
+  io: Io,
+): Promise<Budget> {
+  const model = required(flags.model, '--model');
+  // Which engine it will be is not known yet; no name of one is longer.
+  const engine = { name: 'onnx', precision: 'tf32' } as const;
+  const recorded = {
+    source: await sourceOf(model),
+    configuration: {
+      ...resolvedConfiguration(flags, teacher.preprocessing, engine),
+      ...(await recordedData(data, model)),
+    },
+    compression: {
+      method: 'pc-lora' as const,
+      scaling: flags.loraAlpha === undefined ? 1 : 1 / 3,
+      schedule: flags.schedule,
+      init: flags.init,
+    },
+    samples: data.test.size,
+  };
+  const canPrune = data.kind === 'text' && !flags.pruneVocabulary;
+  return sizeBudget(teacher, recorded, bytes, others, canPrune ? () => pruneTeacher(teacher, data, io) : null);
 }
 
-/** As the flags say for each layer, or as many as a target leaves room for. */
-function ranksOf(model: Model, flags: TrainFlags): ReadonlyMap<string, number> {
-  const { embeddingRank, forceRank: force, layerRank: perLayer } = flags;
-  const target = targetOf(flags);
-  if (target === null) return resolveRanks(model.layers, { rank: flags.rank, perLayer, force, embeddingRank });
-  const blocks = new Set(blockLinears(model.layers).map(({ name }) => name));
-  const others = [...resolveRanks(model.layers, { rank: 1, force, embeddingRank })].filter(
-    ([name]) => !blocks.has(name),
-  );
-  return ranksWithin(model, target, new Map(others));
+/**
+ * The ranks as `--rank-allocation` spreads them, and what the teacher's layers saw where that was looked at. A run that
+ * goes on keeps those that it began with.
+ */
+async function spreadRanks(
+  engine: Engine,
+  teacher: Checkpoint,
+  uniform: Ranks,
+  budget: Budget | null,
+  samples: Samples,
+  flags: TrainFlags,
+  { stderr, signal }: Io,
+): Promise<{ readonly ranks: Ranks; readonly moments?: ReadonlyMap<string, Moment> }> {
+  if (flags.rankAllocation === 'uniform') return { ranks: uniform };
+  const begun = flags.resume && flags.out !== undefined ? (await readRunRecord(flags.out))?.compression : null;
+  if (begun) return { ranks: new Map(Object.entries(begun.ranks)) };
+  const progress = createProgress(stderr, 'rank');
+  const { worths, moments } = await measureWorths(engine, teacher, uniform, samples, flags.seed, { progress, signal });
+  return { ranks: ranksOf(teacher.model, flags, budget, worths), moments };
+}
+
+/** What a model began with, by its name. */
+async function sourceOf(model: string): Promise<string> {
+  return (await readRunRecord(model))?.source ?? model;
 }
 
 function teacherKey<M extends Metric>(metric: M): `teacher${Capitalize<M>}` {

@@ -1,16 +1,23 @@
 /** The last stage: a model's graph, its tensors and what is known of it become the bytes of one `.slim` file. */
 
-import { readArtifact, writeArtifact } from '../../runtime/artifact/artifact.ts';
+import { artifactBytes, readArtifact, writeArtifact } from '../../runtime/artifact/artifact.ts';
 import { FORMAT_VERSION, type Manifest } from '../../runtime/artifact/manifest.ts';
-import type { Tensor } from '../../runtime/artifact/safetensors.ts';
+import type { Tensor, TensorType } from '../../runtime/artifact/safetensors.ts';
 import { factorName, isQuantized, scaleName } from '../../runtime/artifact/steps.ts';
 import { type Node, topological } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
-import { packWeight } from './packed-weights.ts';
+import { packedType, packWeight } from './packed-weights.ts';
 import { planOf } from './plan.ts';
 import { linearWeights } from './quantize.ts';
 import { selectEarly } from './select-early.ts';
-import { f32Tensor, f32Values, precisionOf, type StoredTensors, tensorNamed } from './stored-tensors.ts';
+import {
+  f32Tensor,
+  f32Values,
+  precisionOf,
+  type StoredTensors,
+  type StoredTypes,
+  tensorNamed,
+} from './stored-tensors.ts';
 
 /** What the manifest tells beside what packing works out itself. */
 export type Description = Omit<Manifest, 'formatVersion' | 'precision' | 'plan' | 'digest'>;
@@ -29,18 +36,39 @@ export async function pack(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const graph = selectEarly(logits);
   const used = foldScaling(graph, usedTensors(graph, tensors));
-  const bytes = await writeArtifact(new Map([...packWeights(graph, used), ...attachments]), {
-    ...description,
-    formatVersion: FORMAT_VERSION,
-    precision: precisionOf(used),
-    plan: planOf(graph, used),
-  });
+  const bytes = await writeArtifact(
+    new Map([...packWeights(graph, used), ...attachments]),
+    manifestOf(graph, used, description),
+  );
   await readArtifact(bytes);
   return bytes;
 }
 
-function usedTensors(logits: Node, tensors: StoredTensors): Map<string, Tensor> {
-  const used = new Map<string, Tensor>();
+/** How many bytes `pack` would give for tensors of these types, which are not needed for it. */
+export function packedBytes(
+  logits: Node,
+  tensors: StoredTypes,
+  description: Description,
+  attachments: StoredTypes = new Map(),
+): number {
+  const graph = selectEarly(logits);
+  const used = usedTensors(graph, tensors);
+  const weights = linearWeights(graph);
+  const packed = [...used].map(([name, type]) => [name, weights.has(name) ? packedType(type) : type] as const);
+  return artifactBytes(new Map([...packed, ...attachments]), manifestOf(graph, used, description));
+}
+
+function manifestOf(graph: Node, used: StoredTypes, description: Description): Omit<Manifest, 'digest'> {
+  return {
+    ...description,
+    formatVersion: FORMAT_VERSION,
+    precision: precisionOf(used),
+    plan: planOf(graph, used),
+  };
+}
+
+function usedTensors<T extends TensorType>(logits: Node, tensors: ReadonlyMap<string, T>): Map<string, T> {
+  const used = new Map<string, T>();
   for (const node of topological([logits])) {
     const name = inputName(node);
     if (name === null || !tensors.has(name)) continue;

@@ -1,6 +1,6 @@
 /** Weights as the kernels read them: what `packedShape` says, so that loading an artifact is one copy. */
 
-import type { Tensor } from '../../runtime/artifact/safetensors.ts';
+import type { Tensor, TensorType } from '../../runtime/artifact/safetensors.ts';
 import { GROUP, PANEL, packedShape } from '../../runtime/artifact/steps.ts';
 import { elementCount } from '../graph/graph.ts';
 import { f32Tensor, f32Values, i8Tensor, i8Values } from './stored-tensors.ts';
@@ -24,6 +24,11 @@ export function packWeight(tensor: Tensor): Tensor {
     (o, i) => ((Math.floor(o / PANEL) * groups + Math.floor(i / GROUP)) * PANEL + (o % PANEL)) * GROUP + (i % GROUP),
   );
   return i8Tensor(packed, shape);
+}
+
+/** What `packWeight` makes of a weight of this type. */
+export function packedType({ dtype, shape: [outputs, inputs] }: TensorType): TensorType {
+  return { dtype, shape: packedShape(dtype === 'F32' ? 'F32' : 'I8', outputs, inputs) };
 }
 
 function scatter(

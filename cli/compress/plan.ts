@@ -9,7 +9,7 @@ import { fieldsOf, isActivation, isQuantized, quantizedRowBytes, type StepOp } f
 import { elementCount, type Node, sameShape, topological } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 import { layOut, type Slot } from './arena.ts';
-import { precisionOf, type StoredTensors, tensorNamed } from './stored-tensors.ts';
+import { precisionOf, type StoredTypes, tensorNamed } from './stored-tensors.ts';
 
 /** A step whose buffers have no place yet. */
 type Draft = Step<StepOp, Slot>;
@@ -19,7 +19,7 @@ type Draft = Step<StepOp, Slot>;
  * that follow a text's length do so in the plan.
  * @throws Error naming an operation that the runtime has no kernel for.
  */
-export function planOf(logits: Node, tensors: StoredTensors): Plan {
+export function planOf(logits: Node, tensors: StoredTypes): Plan {
   const order = topological([logits]);
   const inputs = order.filter((node) => inputName(node) !== null && !tensors.has(inputName(node) as string));
   if (inputs.length === 0) throw new Error('the graph has no input beside its tensors');
@@ -42,7 +42,7 @@ interface Fused {
 }
 
 class Planner {
-  readonly #tensors: StoredTensors;
+  readonly #tensors: StoredTypes;
   readonly #steps: Draft[] = [];
   readonly #values = new Map<Node, Value>();
   readonly #consumers = new Map<Node, Node[]>();
@@ -52,7 +52,7 @@ class Planner {
   readonly #inside = new Set<Node>();
   readonly #logits: Node;
 
-  constructor(tensors: StoredTensors, order: readonly Node[], logits: Node) {
+  constructor(tensors: StoredTypes, order: readonly Node[], logits: Node) {
     this.#tensors = tensors;
     this.#logits = logits;
     for (const node of order)

@@ -4,7 +4,7 @@
  * calibration data is needed.
  */
 
-import type { Tensor } from '../../runtime/artifact/safetensors.ts';
+import type { Tensor, TensorType } from '../../runtime/artifact/safetensors.ts';
 import { factorName, isQuantized, scaleName } from '../../runtime/artifact/steps.ts';
 import { type Node, topological } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
@@ -31,7 +31,7 @@ export type Weights = (typeof WEIGHTS)[number];
  * @throws RangeError naming a weight that is not finite.
  */
 export function quantizeTensors(tensors: StoredTensors, logits: Node, weights: Weights = 'int8'): Map<string, Tensor> {
-  const names = new Set([...linearWeights(logits), ...tables(logits)]);
+  const names = quantizedNames(logits);
   return new Map(
     [...tensors].flatMap(([name, tensor]) =>
       names.has(name) ? quantizedTensors(name, tensor, weights) : [[name, tensor] as const],
@@ -57,6 +57,25 @@ function quantizedTensors(name: string, tensor: Tensor, weights: Weights): (read
     [name, i8Tensor(quantized, shape)],
     [scaleName(name), f32Tensor(scales, [rows])],
   ];
+}
+
+/** The types of what `quantizeTensors` makes of f32 tensors of these shapes. */
+export function quantizedTypes(shapes: ReadonlyMap<string, readonly number[]>, logits: Node): Map<string, TensorType> {
+  const weights = quantizedNames(logits);
+  return new Map(
+    [...shapes].flatMap(([name, shape]): [string, TensorType][] =>
+      weights.has(name)
+        ? [
+            [name, { dtype: 'I8', shape }],
+            [scaleName(name), { dtype: 'F32', shape: [shape[0]] }],
+          ]
+        : [[name, { dtype: 'F32', shape }]],
+    ),
+  );
+}
+
+function quantizedNames(logits: Node): ReadonlySet<string> {
+  return new Set([...linearWeights(logits), ...tables(logits)]);
 }
 
 /**

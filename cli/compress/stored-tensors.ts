@@ -2,12 +2,15 @@
  * Tensors as they are stored: the bytes of a safetensors file, which quantizing and packing turn into those of another.
  */
 
-import type { Tensor } from '../../runtime/artifact/safetensors.ts';
+import type { Tensor, TensorType } from '../../runtime/artifact/safetensors.ts';
 import { elementCount, type Node, topological } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 
 /** By name, in the order in which they are to be stored. */
 export type StoredTensors = ReadonlyMap<string, Tensor>;
+
+/** What is known of stored tensors without their values. */
+export type StoredTypes = ReadonlyMap<string, TensorType>;
 
 /**
  * The tensors that the graph of `logits` uses, with the shapes that it gives them, out of float values by name.
@@ -45,7 +48,7 @@ export function u8Tensor(data: Uint8Array, shape: readonly number[]): Tensor {
 }
 
 /** In what the weights among these tensors are stored. */
-export function precisionOf(tensors: StoredTensors): 'int4' | 'int8' | 'f32' {
+export function precisionOf(tensors: StoredTypes): 'int4' | 'int8' | 'f32' {
   const dtypes = new Set([...tensors.values()].map(({ dtype }) => dtype));
   if (dtypes.has('U8')) return 'int4';
   return dtypes.has('I8') ? 'int8' : 'f32';
@@ -68,7 +71,7 @@ export function i8Values({ dtype, data }: Tensor): Int8Array {
  * The tensor of that name.
  * @throws Error where there is no tensor of that name: a mistake of the caller's, since names come from the layer table
  */
-export function tensorNamed(tensors: StoredTensors, name: string): Tensor {
+export function tensorNamed<T>(tensors: ReadonlyMap<string, T>, name: string): T {
   const tensor = tensors.get(name);
   if (tensor === undefined) throw new Error(`no tensor ${name}`);
   return tensor;

@@ -30,9 +30,14 @@ export function adaptersCost(model: Model, ranks: ReadonlyMap<string, number>): 
   const left = tensorsLeft(model.layers, ranks);
   const parts = adaptersOnlyParts(left, 1);
   return {
-    blocks: { parameters: parameterCount(tensorsLeft(inBlocks(model.layers), ranks)), macs: blockMacs(model, parts) },
+    blocks: { parameters: blockParameters(model, ranks), macs: blockMacs(model, parts) },
     whole: { parameters: parameterCount(left), macs: totalMacs(model, parts) },
   };
+}
+
+/** The blocks' parameters of `adaptersCost`, which are counted without a graph. */
+export function blockParameters({ layers }: Pick<Model, 'layers'>, ranks: ReadonlyMap<string, number>): number {
+  return parameterCount(tensorsLeft(inBlocks(layers), ranks));
 }
 
 /** The word table's part of the whole, dense and at λ = 0; null where the model has none. */

@@ -19,6 +19,12 @@ export function breakEvenRank({ inFeatures, outFeatures }: LinearSize): number {
   return (inFeatures * outFeatures) / (inFeatures + outFeatures);
 }
 
+/** The largest rank that makes a layer smaller than it was, which is 1 where none does; with `force` the full one. */
+export function mostRank(layer: Layer, force = false): number {
+  const size = linearSize(layer);
+  return force ? fullRank(size) : Math.max(1, Math.ceil(breakEvenRank(size)) - 1);
+}
+
 /** Rank by layer name. Usage errors name the layer, its rank and the limit. */
 export function resolveRanks(
   layers: readonly Layer[],
@@ -46,17 +52,26 @@ export function resolveRanks(
     ranks.set(table.name, embeddingRank);
   }
   for (const layer of linears) {
-    const chosen = perLayer[layer.name] ?? perLayer[kindOf(layer)] ?? rank;
+    const chosen = namedRank(layer, perLayer) ?? rank;
     checkRank(layer, chosen, force, 'a smaller --rank, set this layer with --layer-rank NAME=R');
     ranks.set(layer.name, chosen);
   }
   return ranks;
 }
 
+/** The rank that a layer is given by its full name or by its name in every block; undefined where it is by neither. */
+export function namedRank(layer: Layer, perLayer: Readonly<Record<string, number>>): number | undefined {
+  return perLayer[layer.name] ?? perLayer[kindOf(layer)];
+}
+
+function fullRank({ inFeatures, outFeatures }: LinearSize): number {
+  return Math.min(inFeatures, outFeatures);
+}
+
 function checkRank(layer: Layer, rank: number, force: boolean, remedy: string): void {
   const size = linearSize(layer);
   const { inFeatures, outFeatures } = size;
-  const full = Math.min(inFeatures, outFeatures);
+  const full = fullRank(size);
   if (!Number.isInteger(rank) || rank < 1 || rank > full) {
     throw usageError(
       `rank ${rank} for layer ${layer.name} (${inFeatures}×${outFeatures}): expected a whole number from 1 to ${full}`,

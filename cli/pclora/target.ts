@@ -1,9 +1,10 @@
 /** Ranks that make a model as small as it is asked to be. */
-import { usageError } from '../io/errors.ts';
-import { blockLinears, type Layer, linearSize } from '../models/layers.ts';
+import { type UserError, usageError } from '../io/errors.ts';
+import { blockLinears } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
-import { adaptersCost, denseCost } from './cost.ts';
-import { breakEvenRank } from './rank.ts';
+import { grown, growth, type Ranks, type Worths } from './allocation.ts';
+import { adaptersCost, blockParameters, denseCost } from './cost.ts';
+import { mostRank } from './rank.ts';
 
 /** What is to be left of the blocks, which the paper counts: a share of their parameters, or of their MACs. */
 export interface Target {
@@ -12,39 +13,65 @@ export interface Target {
   readonly share: number;
 }
 
+/** What ranks may cost. */
+export interface Budget {
+  fits(ranks: Ranks): boolean;
+  /** What to say where `least`, the smallest ranks, are too much. */
+  refusal(least: Ranks): UserError;
+}
+
+/** How a budget is spent. */
+export interface Spending {
+  /** Ranks that are settled: of a word table, or of layers that the flags name. */
+  readonly settled?: Ranks;
+  /** What the other layers' directions are worth; all get one rank, as far as it goes, unless given. */
+  readonly worths?: Worths | null;
+  /** Allows ranks that make a layer larger than it was. */
+  readonly force?: boolean;
+  /** A rank that a layer may have in any case. */
+  readonly rank?: number;
+}
+
+/** A share of the blocks' parameters or MACs. */
+export function shareBudget(model: Model, { of, share }: Target): Budget {
+  const dense = denseCost(model).blocks[of];
+  const left = (ranks: Ranks): number =>
+    (of === 'parameters' ? blockParameters(model, ranks) : adaptersCost(model, ranks).blocks.macs) / dense;
+  return {
+    fits: (ranks) => left(ranks) <= share,
+    refusal: (least) =>
+      usageError(
+        `${(100 * share).toPrecision(3)} % of the blocks' ${of} can't be reached: ` +
+          `rank 1 leaves ${(100 * left(least)).toFixed(2)} %`,
+        'Ask for more.',
+      ),
+  };
+}
+
+/** As many parameters as these ranks leave. */
+export function parameterBudget(model: Model, ranks: Ranks): Budget {
+  const most = blockParameters(model, ranks);
+  return {
+    fits: (one) => blockParameters(model, one) <= most,
+    refusal(least) {
+      throw new Error(`ranks ${[...least.values()]} cost more than ${[...ranks.values()]}`);
+    },
+  };
+}
+
 /**
- * The largest ranks with which the blocks stay within a target: one rank for all layers, and one more for as many as
- * there is room for, from the last layer on. A layer that would grow stays below its break-even rank. `others` are ranks
- * of layers outside the blocks, as of a word table. Usage error where rank 1 is too much.
+ * The largest ranks that stay within a budget. A layer that would grow stays below its break-even rank. Usage error where
+ * rank 1 is too much.
  */
 export function ranksWithin(
-  model: Model,
-  { of, share }: Target,
-  others: ReadonlyMap<string, number> = new Map(),
+  { layers }: Pick<Model, 'layers'>,
+  budget: Budget,
+  { settled = new Map(), worths = null, force = false, rank = 1 }: Spending = {},
 ): Map<string, number> {
-  const linears = blockLinears(model.layers);
-  const most = (layer: Layer): number => Math.max(1, Math.ceil(breakEvenRank(linearSize(layer))) - 1);
-  const uniform = (rank: number): Map<string, number> =>
-    new Map([...others, ...linears.map((layer) => [layer.name, Math.min(rank, most(layer))] as const)]);
-  const dense = denseCost(model).blocks[of];
-  const fits = (ranks: ReadonlyMap<string, number>): boolean => adaptersCost(model, ranks).blocks[of] <= share * dense;
-  if (!fits(uniform(1)))
-    throw usageError(
-      `${(100 * share).toPrecision(3)} % of the blocks' ${of} can't be reached: ` +
-        `rank 1 leaves ${((100 * adaptersCost(model, uniform(1)).blocks[of]) / dense).toFixed(2)} %`,
-      'Ask for more.',
-    );
-  let [fitting, tooLarge] = [1, 1 + Math.max(...linears.map(most))];
-  while (tooLarge - fitting > 1) {
-    const middle = Math.floor((fitting + tooLarge) / 2);
-    if (fits(uniform(middle))) fitting = middle;
-    else tooLarge = middle;
-  }
-  const ranks = uniform(fitting);
-  for (const layer of linears.reverse()) {
-    if (fitting >= most(layer)) continue;
-    ranks.set(layer.name, fitting + 1);
-    if (!fits(ranks)) ranks.set(layer.name, fitting);
-  }
-  return ranks;
+  const growing = blockLinears(layers)
+    .filter(({ name }) => !settled.has(name))
+    .map((layer) => ({ layer, most: Math.max(rank, mostRank(layer, force)) }));
+  const least = new Map([...settled, ...growing.map(({ layer }) => [layer.name, 1] as const)]);
+  if (!budget.fits(least)) throw budget.refusal(least);
+  return grown(least, growth(growing, worths), budget.fits);
 }

@@ -17,6 +17,7 @@ import { merged } from '../pclora/merge.ts';
 import type { Method } from '../pclora/method.ts';
 import { type Decay, lambdaAt, lambdasAt } from '../pclora/schedule.ts';
 import { startAdapters } from '../pclora/start.ts';
+import type { Moment } from '../pclora/svd.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { normalizationOf } from './batch-inputs.ts';
@@ -63,6 +64,8 @@ export interface PcLoraOptions {
   readonly unlabelled: boolean;
   /** Where to keep what the teacher says; computed in every step where it is null. */
   readonly teacherCache: TeacherCacheOptions | null;
+  /** What the teacher's layers see, where that is known already. */
+  readonly moments?: ReadonlyMap<string, Moment>;
 }
 
 /** The tensors beside the adapters that train: layer norms, and pooler and head. */
@@ -96,7 +99,8 @@ export async function compress(
   const weights = uploadTensors(engine, dense, teacher.tensors);
   const moments =
     adapters.init === 'activation'
-      ? await collectMoments(engine, teacher, adapters.ranks, weights, context.samples, options.seed)
+      ? (pclora.moments ??
+        (await collectMoments(engine, teacher, adapters.ranks, weights, context.samples, options.seed)))
       : undefined;
   const start = await startAdapters(engine, model.layers, teacher.tensors, adapters, source, moments);
   const frozen = {

@@ -145,11 +145,20 @@ function storedSpecs(
   { kind, compression }: RunRecord,
 ): readonly { readonly name: string; readonly shape: readonly number[] }[] {
   if (kind !== 'quantize') return weightSpecs(model, compression);
+  return deployedShapes({ model, compression }).specs;
+}
+
+/** The graph that gets deployed, and the names and shapes of the tensors that it takes. */
+export function deployedShapes({ model, compression }: Pick<TrainedModel, 'model' | 'compression'>): {
+  readonly logits: Node;
+  readonly specs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+} {
   const given = model.batchInputs(1);
   const { logits } = absorb(logitsOf({ model, compression }));
-  return inputsOf({ outputs: { logits } })
+  const specs = inputsOf({ outputs: { logits } })
     .map((node) => ({ name: inputName(node) as string, shape: node.shape }))
     .filter(({ name }) => !(name in given));
+  return { logits, specs };
 }
 
 /** Where a forward pass of this model takes its tensors from. */

@@ -8,7 +8,14 @@ import { canonicalJson, parseJsonObject } from './json.ts';
 import { type Manifest, readManifest, writtenManifest } from './manifest.ts';
 import { DEFAULT_LIMITS, type Limits } from './plan.ts';
 import { checkPlan } from './plan-check.ts';
-import { parseSafetensorsHeader, type Tensor, type TensorEntry, writeSafetensors } from './safetensors.ts';
+import {
+  parseSafetensorsHeader,
+  safetensorsBytes,
+  type Tensor,
+  type TensorEntry,
+  type TensorType,
+  writeSafetensors,
+} from './safetensors.ts';
 import { factorName, isQuantized, MAX_INT4_FACTOR, scaleName } from './steps.ts';
 
 const MANIFEST_KEY = 'slim';
@@ -54,7 +61,18 @@ export async function writeArtifact(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bare = writeSafetensors(tensors);
   const digest = await digestOf(bare.subarray(parseSafetensorsHeader(bare).dataOffset));
-  return writeSafetensors(tensors, new Map([[MANIFEST_KEY, canonicalJson(writtenManifest({ ...manifest, digest }))]]));
+  return writeSafetensors(tensors, metadataOf({ ...manifest, digest }));
+}
+
+/** How many bytes `writeArtifact` would write of tensors of these types. */
+export function artifactBytes(tensors: ReadonlyMap<string, TensorType>, manifest: Omit<Manifest, 'digest'>): number {
+  // All digests are as long.
+  const digest = `sha256:${'0'.repeat(64)}`;
+  return safetensorsBytes(tensors, metadataOf({ ...manifest, digest }));
+}
+
+function metadataOf(manifest: Manifest): ReadonlyMap<string, string> {
+  return new Map([[MANIFEST_KEY, canonicalJson(writtenManifest(manifest))]]);
 }
 
 /** The plan's inputs and output must be what the task and the labels promise. */

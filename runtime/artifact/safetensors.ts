@@ -31,10 +31,14 @@ export const DTYPE_BYTES = {
 /** The format's names of element types; little-endian, BOOL a byte each. */
 export type Dtype = keyof typeof DTYPE_BYTES;
 
-/** A tensor with its bytes, as many as dtype and shape say. */
-export interface Tensor {
+/** What is known of a tensor before its bytes. */
+export interface TensorType {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
+}
+
+/** A tensor with its bytes, as many as dtype and shape say. */
+export interface Tensor extends TensorType {
   /** Little-endian elements, row by row. A view of the file when it was read from one, at any alignment. */
   readonly data: Uint8Array;
 }
@@ -122,6 +126,29 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Uint8Array<ArrayBuffer> {
+  for (const [name, { dtype, shape, data }] of tensors) checkBytes(name, dtype, shape, data.length);
+  const { head, names, dataBytes } = layOut(tensors, metadata);
+  return concatenate(
+    head,
+    names.map((name) => (tensors.get(name) as Tensor).data),
+    dataBytes,
+  );
+}
+
+/** How many bytes `writeSafetensors` would write of tensors of these types. */
+export function safetensorsBytes(
+  tensors: ReadonlyMap<string, TensorType>,
+  metadata: ReadonlyMap<string, string> = new Map(),
+): number {
+  const { head, dataBytes } = layOut(tensors, metadata);
+  return head.length + dataBytes;
+}
+
+/** The header, and the order of the tensors' bytes after it. */
+function layOut(
+  tensors: ReadonlyMap<string, TensorType>,
+  metadata: ReadonlyMap<string, string>,
+): { readonly head: Uint8Array; readonly names: readonly string[]; readonly dataBytes: number } {
   const ordered = [...tensors].sort(
     ([nameA, a], [nameB, b]) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || (nameA < nameB ? -1 : 1),
   );
@@ -129,18 +156,13 @@ export function writeSafetensors(
   if (metadata.size > 0)
     header.push([METADATA, Object.fromEntries([...metadata].sort(([a], [b]) => (a < b ? -1 : 1)))]);
   let end = 0;
-  for (const [name, { dtype, shape, data }] of ordered) {
+  for (const [name, { dtype, shape }] of ordered) {
     if (name === METADATA)
       throw new ArtifactError('name', `a tensor can't be named ${METADATA}: the format reserves it`);
-    checkBytes(name, dtype, shape, data.length);
-    header.push([name, { dtype, shape, data_offsets: [end, (end += data.length)] }]);
+    header.push([name, { dtype, shape, data_offsets: [end, (end += DTYPE_BYTES[dtype] * elementCount(shape))] }]);
   }
   const json = `{${header.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
-  return concatenate(
-    encodeHeader(json),
-    ordered.map(([, tensor]) => tensor.data),
-    end,
-  );
+  return { head: encodeHeader(json), names: ordered.map(([name]) => name), dataBytes: end };
 }
 
 /** The number of elements that a shape holds, e.g. 1 for `[]`. */

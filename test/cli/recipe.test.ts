@@ -1,4 +1,6 @@
 /** What `slim train` has beyond the paper, in whole runs: how λ falls, where adapters start, what the loss is made of. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   type MetricsLine,
@@ -70,6 +72,44 @@ it('takes the ranks that a target leaves room for', async () => {
       why,
     );
   expect((await slim(['train', ...without, '--target-macs', '50', '--out', 'x'])).stderr).toContain('such as 5%');
+});
+
+it('spreads the parameters of a rank by energy, and goes on with the ranks that it began with', async () => {
+  const energy = [...flags, '--evaluate-every', '5', '--rank-allocation', 'energy', '--init', 'activation'];
+  const [whole, broken] = [work.path('energy'), work.path('broken')];
+  await slimJson(['train', ...energy, '--out', whole]);
+  const recordOf = (run: string) =>
+    readRecord(run) as unknown as {
+      compression: { ranks: Record<string, number>; scaling: number };
+      costs: { model: { blocks: { parameters: number } } };
+    };
+  const { compression, costs } = recordOf(whole);
+  const ranks = Object.values(compression.ranks);
+  expect(Math.max(...ranks)).toBeGreaterThan(Math.min(...ranks));
+  expect(compression.scaling).toBe(1);
+  // Blocks of the tiny model at rank 4: A and B, C, and the norms.
+  const even = 2 * (4 * (4 * 32 + 2 * 48) + (4 * 16 + 32 + 16) + 2 * 32);
+  expect(costs.model.blocks.parameters).toBeLessThanOrEqual(even);
+  expect(costs.model.blocks.parameters).toBeGreaterThan(0.98 * even);
+
+  const interrupt = new AbortController();
+  const { code } = await slim(['train', ...energy, '--out', broken], {
+    signal: interrupt.signal,
+    onStderr: (text) => text.includes('step 5/10') && interrupt.abort(),
+  });
+  expect([code, recordOf(broken).compression]).toEqual([130, compression]);
+  const { stderr } = await slim(['train', ...energy, '--out', broken, '--resume']);
+  expect(stderr).not.toContain('layers measured');
+  expect(readFileSync(join(broken, 'weights.safetensors'))).toEqual(readFileSync(join(whole, 'weights.safetensors')));
+
+  // Layers that are named keep their rank, and the others share what they leave.
+  const named = work.path('named');
+  await slimJson(['train', ...energy, '--layer-rank', 'up=6', '--out', named]);
+  const { compression: withNamed } = recordOf(named);
+  expect(Object.entries(withNamed.ranks).filter(([name]) => name.endsWith('up'))).toEqual([
+    ['block.0.up', 6],
+    ['block.1.up', 6],
+  ]);
 });
 
 it('refuses a fall of λ that ends before it begins', async () => {

@@ -1,0 +1,48 @@
+/** What ranks are spread by (`--rank-allocation`): a look at training samples before the adapters start. */
+import { setImmediate } from 'node:timers/promises';
+import type { Samples } from '../data/samples.ts';
+import type { Engine } from '../engines/engine.ts';
+import { throwIfInterrupted } from '../io/io.ts';
+import type { Progress } from '../io/progress.ts';
+import { blockLinears, tensorsOf } from '../models/layers.ts';
+import type { Ranks, Worths } from '../pclora/allocation.ts';
+import type { Moment } from '../pclora/svd.ts';
+import { energies } from '../pclora/worth.ts';
+import type { Checkpoint } from '../pretrained/checkpoint.ts';
+import { collectMoments } from './calibrate.ts';
+import { tensorNamed, uploadTensors } from './trained-tensors.ts';
+
+/** What was found out of a teacher. */
+export interface Measured {
+  readonly worths: Worths;
+  /** Of every adapted layer, as `--init activation` starts from them. */
+  readonly moments: ReadonlyMap<string, Moment>;
+}
+
+/**
+ * What the directions of a teacher's block layers are worth on training samples.
+ * @param ranks name the layers that get adapters; how large they are does not matter
+ */
+export async function measureWorths(
+  engine: Engine,
+  teacher: Checkpoint,
+  ranks: Ranks,
+  samples: Samples,
+  seed: number,
+  { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
+): Promise<Measured> {
+  const { model, tensors } = teacher;
+  const weights = uploadTensors(engine, tensorsOf(model.layers), tensors);
+  const moments = await collectMoments(engine, teacher, ranks, weights, samples, seed);
+  for (const tensor of Object.values(weights)) tensor.dispose();
+  const linears = blockLinears(model.layers);
+  const worths = new Map<string, Float64Array>();
+  for (const layer of linears) {
+    await setImmediate(); // so that Ctrl-C is heard
+    throwIfInterrupted(signal);
+    worths.set(layer.name, energies(layer, tensorNamed(tensors, layer.tensors[0].name), moments.get(layer.name)!));
+    progress.update(worths.size, linears.length, 'layers measured for their ranks');
+  }
+  progress.end();
+  return { worths, moments };
+}

@@ -1,0 +1,120 @@
+/** Spectra of layers against Jacobi's rotations in float64, and eigenvalues against those that are known in closed form. */
+import { describe, expect, it } from 'vitest';
+import { linearLayer } from '../../cli/models/layers.ts';
+import { symmetricEigen, symmetricEigenvalues } from '../../cli/pclora/symmetric-eigen.ts';
+import { energies, productSpectrum } from '../../cli/pclora/worth.ts';
+import { random } from '../../runtime/random.ts';
+import { expectClose } from '../support/compare.ts';
+
+/** Left times right, (rows, inner) and (inner, columns). */
+function product(left: ArrayLike<number>, right: ArrayLike<number>, rows: number, inner: number): Float64Array {
+  const columns = right.length / inner;
+  return Float64Array.from({ length: rows * columns }, (_, at) => {
+    const [i, j] = [Math.floor(at / columns), at % columns];
+    let sum = 0;
+    for (let k = 0; k < inner; k++) sum += left[i * inner + k] * right[k * columns + j];
+    return sum;
+  });
+}
+
+function transposed(x: ArrayLike<number>, columns: number): Float64Array {
+  const rows = x.length / columns;
+  return Float64Array.from({ length: x.length }, (_, at) => x[(at % rows) * columns + Math.floor(at / rows)]);
+}
+
+/** Random rows of which each column is e^(-fall·i) large. */
+function rowsOf(rows: number, columns: number, fall: number, seed: number): Float32Array {
+  const source = random(seed);
+  return Float32Array.from({ length: rows * columns }, (_, at) => source.normal() * Math.exp(-fall * (at % columns)));
+}
+
+const gram = (rows: ArrayLike<number>, columns: number): Float32Array =>
+  Float32Array.from(product(transposed(rows, columns), rows, columns, rows.length / columns));
+
+describe('eigenvalues', () => {
+  it.each([1, 2, 3, 8, 50])('of the second difference of %d values are 2 - 2·cos(kπ / (n + 1))', (n) => {
+    const matrix = Float64Array.from({ length: n * n }, (_, at) => {
+      const apart = Math.abs(Math.floor(at / n) - (at % n));
+      return apart === 0 ? 2 : apart === 1 ? -1 : 0;
+    });
+    const expected = Array.from({ length: n }, (_, k) => 2 - 2 * Math.cos(((n - k) * Math.PI) / (n + 1)));
+    expectClose(symmetricEigenvalues(matrix, n), expected, 1e-14, 'eigenvalues');
+  });
+
+  it('of no, equal and negative values', () => {
+    expect([...symmetricEigenvalues(new Float64Array(16), 4)]).toEqual([0, 0, 0, 0]);
+    expect([...symmetricEigenvalues(Float64Array.of(3, 0, 0, 0, 3, 0, 0, 0, -5), 3)]).toEqual([3, 3, -5]);
+  });
+
+  it.each([
+    [40, 0],
+    [40, 0.5],
+    [17, 2],
+  ])('of %d random ones that fall by e^-%d are those that rotations find', (n, fall) => {
+    const matrix = Float64Array.from(gram(rowsOf(n + 3, n, fall, n), n));
+    expectClose(symmetricEigenvalues(matrix, n), symmetricEigen(matrix, n).values, 1e-12, 'eigenvalues');
+  });
+
+  it('are refused where the matrix is none', () => {
+    expect(() => symmetricEigenvalues(new Float64Array(9).fill(NaN), 3)).toThrow(/finite/);
+  });
+});
+
+describe("a layer's energies", () => {
+  const shares = (spectrum: Float64Array, count: number): Float64Array => {
+    const all = spectrum.reduce((sum, value) => sum + value, 0);
+    return spectrum.map((value) => value / all).subarray(0, count);
+  };
+
+  it.each([
+    ['wider outputs', 12, 20, 200],
+    ['as wide outputs', 16, 16, 200],
+    ['fewer rows than inputs', 12, 20, 7],
+  ])('are the shares of W·XᵀX·Wᵀ of %s', (_, inFeatures, outFeatures, seen) => {
+    const layer = linearLayer('block.0.up', inFeatures, outFeatures, 'linear', 0);
+    const weight = rowsOf(outFeatures, inFeatures, 0, 5);
+    const values = gram(rowsOf(seen, inFeatures, 0.4, 6), inFeatures);
+    const outputs = product(
+      product(weight, values, outFeatures, inFeatures),
+      transposed(weight, inFeatures),
+      outFeatures,
+      inFeatures,
+    );
+    const expected = shares(symmetricEigen(outputs, outFeatures).values, inFeatures);
+    // Floors of pivots are told from nothing, not from what matters.
+    expectClose(energies(layer, weight, { of: 'inputs', values }), expected, 3e-5, 'energies');
+  });
+
+  it('are those of YᵀY where the outputs are narrower', () => {
+    const layer = linearLayer('block.0.down', 20, 12, 'linear', 0);
+    const values = gram(rowsOf(100, 12, 0.5, 7), 12);
+    const expected = shares(symmetricEigen(Float64Array.from(values), 12).values, 12);
+    expectClose(energies(layer, rowsOf(12, 20, 0, 8), { of: 'outputs', values }), expected, 1e-12, 'energies');
+  });
+
+  it('are nothing where nothing goes through', () => {
+    const layer = linearLayer('block.0.up', 3, 4, 'linear', 0);
+    const values = new Float32Array(9);
+    expect([...energies(layer, new Float32Array(12).fill(1), { of: 'inputs', values })]).toEqual([0, 0, 0]);
+  });
+
+  it('lie in the direction that alone is seen', () => {
+    const layer = linearLayer('block.0.query', 3, 3, 'linear', 0);
+    const weight = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9);
+    const [first, ...others] = energies(layer, weight, {
+      of: 'inputs',
+      values: Float32Array.of(4, 0, 0, 0, 0, 0, 0, 0, 0),
+    });
+    expect(first).toBeCloseTo(1, 12);
+    for (const other of others) expect(other).toBeCloseTo(0, 12);
+  });
+});
+
+it('the spectrum of a product is that of S·P', () => {
+  const n = 10;
+  const [s, p] = [gram(rowsOf(30, n, 0.3, 1), n), gram(rowsOf(30, n, 0.2, 2), n)];
+  const { values, vectors } = symmetricEigen(Float64Array.from(s), n);
+  const root = Float64Array.from({ length: n * n }, (_, at) => vectors[at] * Math.sqrt(Math.max(values[at % n], 0)));
+  const similar = product(product(transposed(root, n), p, n, n), root, n, n);
+  expectClose(productSpectrum(s, p, n), symmetricEigen(similar, n).values, 1e-5, 'spectrum');
+});
