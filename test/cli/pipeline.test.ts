@@ -1,9 +1,9 @@
 /** The whole way through the command line, in one process: every stage's number is held to the next one's. */
-import { existsSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lambdaAt } from '../../cli/pclora/schedule.ts';
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
-import { readSafetensors } from '../../runtime/artifact/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../runtime/artifact/safetensors.ts';
 import {
   readMetrics,
   readRecord,
@@ -326,6 +326,21 @@ describe('slim quantize and slim pack', () => {
     const { predictions } = await slimJson(['predict', file, `${paths.data}/val/light/0.png`]);
     expect(predictions).toHaveLength(3);
     expect(await slim(['quantize', out, '--out', work.path('again4')])).toMatchObject({ code: 1 });
+  });
+
+  it('names what is missing of int4 weights', async () => {
+    const damaged = work.path('damaged4');
+    cpSync(work.path('int4'), damaged, { recursive: true });
+    const path = `${damaged}/weights.safetensors`;
+    const tensors = new Map(readSafetensors(readFileSync(path)).tensors);
+    const factors = [...tensors.keys()].find((name) => name.endsWith('.groups'))!;
+    const [rows, groups] = tensors.get(factors)!.shape;
+    tensors.delete(factors);
+    writeFileSync(path, writeSafetensors(tensors));
+    expect(await slim(['pack', damaged, '--out', work.path('damaged4.slim')])).toMatchObject({
+      code: 1,
+      stderr: `error: tensor ${factors.slice(0, -'.groups'.length)} in ${path}: expected I8 factors (${rows}, ${groups}) in ${factors}\n`,
+    });
   });
 
   it('refuses to quantize twice, and to write over a file without --overwrite', async () => {
