@@ -115,6 +115,10 @@ itWith([base, data], 'models of several labels and of numbers', async () => {
       '5',
       '--learning-rate',
       '1e-3',
+      '--init',
+      'activation',
+      '--decay-end',
+      '0.5',
       '--out',
       at('small'),
     );
