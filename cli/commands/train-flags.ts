@@ -1,0 +1,263 @@
+/** What `slim train` is asked for beside what every training is, and what follows from it. */
+import { type Command, Option } from 'commander';
+import { byteSize, integer, type LabelsFlags, layerRank, number, type SplitFlags, share } from '../args.ts';
+import { WEIGHTS, type Weights } from '../compress/quantize.ts';
+import { usageError } from '../io/errors.ts';
+import { RANK_ALLOCATIONS, type Ranks } from '../pclora/allocation.ts';
+import { INITS } from '../pclora/linear.ts';
+import { METHODS, type Method } from '../pclora/method.ts';
+import { RECIPES, type Recipe, type RecipeName, resolveRecipe } from '../pclora/recipe.ts';
+import { DECAY_ORDERS, SCHEDULES } from '../pclora/schedule.ts';
+import { FREEZABLE, type Freezable, type PcLoraOptions } from '../train/compress.ts';
+import type { LoopOptions } from '../train/loop.ts';
+import type { RankFlags } from './train-ranks.ts';
+import { loopOptions, type TrainingFlags, type TrainingSamples } from './training.ts';
+
+/**
+ * What `slim train` has beside the flags of every training. `loraAlpha` / `rank` is the scaling s, which is 1 where it
+ * is absent; `qat` is a share of all steps, `rewarm` of the peak learning rate, none where they are absent.
+ */
+export interface TrainFlags extends TrainingFlags, LabelsFlags, RankFlags, Recipe {
+  readonly method: Method;
+  readonly recipe: RecipeName;
+  readonly pruneVocabulary: boolean;
+  readonly loraAlpha?: number;
+  readonly freeze: readonly Freezable[];
+  readonly unlabelled?: string;
+  readonly cacheTeacher?: string;
+  readonly qat?: number;
+  /** int8 where it is absent. */
+  readonly qatWeights?: Weights;
+  readonly rewarm?: number;
+}
+
+/** Of how the data is split, what is not given is the teacher's; of the rest, the recipe's. */
+export type GivenTrainFlags = Omit<TrainFlags, keyof SplitFlags | keyof Recipe | 'method' | 'recipe'> &
+  Partial<SplitFlags & Recipe & Pick<TrainFlags, 'method' | 'recipe'>>;
+
+/** Adds the flags of `TrainFlags` that no other training has. Returns the command it was given. */
+export function addCompressionOptions(command: Command): Command {
+  command
+    .option(
+      '--model <name>',
+      'the teacher: a run of slim finetune, or a Hugging Face folder or name on the hub that knows the labels',
+    )
+    .addOption(new Option('--rank <r>', 'rank of the adapters').argParser(integer(1)).default(32))
+    .addOption(
+      new Option(
+        '--layer-rank <name=r>',
+        'another rank for one kind of layer (up=16) or one layer (block.0.up=16); repeatable',
+      ).argParser(layerRank),
+    )
+    .addOption(
+      new Option(
+        '--target-parameters <share>',
+        "instead of --rank: what is to be left of the blocks' parameters, such as 5%",
+      )
+        .argParser(share)
+        .conflicts(['rank', 'layerRank', 'targetMacs']),
+    )
+    .addOption(
+      new Option('--target-macs <share>', 'the same of their multiply-accumulates')
+        .argParser(share)
+        .conflicts(['rank', 'layerRank']),
+    )
+    .addOption(
+      new Option(
+        '--target-size <size>',
+        'the same of the whole: how large the file is at most that slim pack makes of the quantized run, such as 4MB',
+      )
+        .argParser(byteSize)
+        .conflicts(['rank', 'layerRank', 'targetParameters', 'targetMacs']),
+    )
+    .addOption(
+      new Option(
+        '--rank-allocation <how>',
+        "how these parameters are spread: one rank for all layers (uniform), or to the directions that carry most of a layer's " +
+          'outputs on training samples (energy)',
+      )
+        .choices(RANK_ALLOCATIONS)
+        .default('uniform'),
+    )
+    .option('--force-rank', 'allow ranks that make a layer larger than it was')
+    .addOption(
+      new Option('--embedding-rank <k>', 'of texts: factorize the word embeddings too, faded in by the same λ')
+        .argParser(integer(1))
+        .default(undefined, 'off'),
+    )
+    .option(
+      '--prune-vocabulary',
+      'of texts: keep the tokens that the training texts use, special ones and single characters',
+    )
+    .addOption(
+      new Option('--lora-alpha <x>', 'scaling = alpha / rank')
+        .argParser(number(0, Infinity, { above: true }))
+        .default(undefined, 'the rank, so 1'),
+    )
+    .addOption(
+      new Option(
+        '--method <name>',
+        'PC-LoRA, or what it is compared with: adapters alone from the first step, started from the weights (svd) or at ' +
+          "random (scratch); blocks of the teacher's that give way at random (theseus); LoRA merged, of full size (lora)",
+      )
+        .choices(METHODS)
+        .default('pclora'),
+    )
+    .addOption(
+      new Option('--recipe <name>', "what the flags below are unless given: Slim's, or the paper's")
+        .choices(Object.keys(RECIPES))
+        .default('default'),
+    )
+    .addOption(
+      new Option(
+        '--init <how>',
+        'start of A, B, C: from the weights (svd), from the weights and what the teacher makes of training samples ' +
+          '(activation), both with residual decay, or Kaiming and zeros (paper)',
+      )
+        .choices(INITS)
+        .default(undefined, RECIPES.default.init),
+    )
+    .addOption(
+      new Option('--schedule <name>', 'how λ falls')
+        .choices(Object.keys(SCHEDULES))
+        .default(undefined, RECIPES.default.schedule),
+    )
+    .addOption(
+      new Option('--decay-start <x>', 'share of the steps after which λ begins to fall')
+        .argParser(number(0, 1))
+        .default(undefined, `${RECIPES.default.decayStart}`),
+    )
+    .addOption(
+      new Option('--decay-end <x>', 'share of the steps after which λ is 0; 0: from the start')
+        .argParser(number(0, 1))
+        .default(undefined, `${RECIPES.default.decayEnd}`),
+    )
+    .addOption(
+      new Option('--decay-order <name>', 'which blocks fade first: the first ones, the last ones, or none')
+        .choices(DECAY_ORDERS)
+        .default(undefined, RECIPES.default.decayOrder),
+    )
+    .addOption(
+      new Option(
+        '--rewarm <x>',
+        'once λ is 0, the learning rate warms up again to this share of its peak and falls anew',
+      )
+        .argParser(number(0, 1))
+        .default(undefined, 'off'),
+    )
+    .addOption(
+      new Option(
+        '--qat <x>',
+        'beyond the paper: share of the steps, the last ones, that train through the rounding of int8, ' +
+          'as slim quantize makes it and the runtime computes',
+      )
+        .argParser(number(0, 1))
+        .default(undefined, 'off'),
+    )
+    .addOption(
+      new Option('--qat-weights <type>', 'what slim quantize will be asked to store weights in: its --weights')
+        .choices(WEIGHTS)
+        .default(undefined, 'int8'),
+    )
+    .addOption(
+      new Option('--alpha <x>', "weight of the task loss; the rest is the feature loss's")
+        .argParser(number(0, 1))
+        .default(undefined, `${RECIPES.default.alpha}`),
+    )
+    .addOption(
+      new Option(
+        '--logit-loss <x>',
+        "beyond the paper: weight of a third term, the divergence from the teacher's logits",
+      )
+        .argParser(number(0))
+        .default(undefined, `${RECIPES.default.logitLoss}`),
+    )
+    .addOption(
+      new Option('--temperature <x>', 'of the logits in that term')
+        .argParser(number(0, Infinity, { above: true }))
+        .default(undefined, `${RECIPES.default.temperature}`),
+    )
+    .addOption(
+      new Option(
+        '--relation-loss <x>',
+        "beyond the paper: weight of a term for how tokens relate in the last block's queries, keys and values",
+      )
+        .argParser(number(0))
+        .default(undefined, `${RECIPES.default.relationLoss}`),
+    )
+    .addOption(new Option('--freeze <parts...>', 'train the adapters without these').choices(FREEZABLE).default([]));
+  command.option(
+    '--unlabelled <path>',
+    'samples without labels, beyond the paper: they take part in the terms that compare with the teacher. A table, a ' +
+      'folder or a pattern, as slim predict reads them. An epoch is a pass over all samples',
+  );
+  command.option(
+    '--cache-teacher <dir>',
+    'compute once what the teacher says of the training samples and keep it in a file here, which later runs find, ' +
+      'too: steps are faster, most of all once λ is 0. Of pictures with --augment none',
+  );
+  return command;
+}
+
+/** The settings that flags and recipe leave. Usage errors for those that do not go together. */
+export function settingsOf(given: GivenTrainFlags): Recipe & Pick<TrainFlags, 'method' | 'recipe'> {
+  const { method = 'pclora', recipe = 'default' } = given;
+  const settings = resolveRecipe(recipe, method, givenOf(given));
+  expectQatFits(given, method, settings);
+  return { ...settings, method, recipe };
+}
+
+/** What of a recipe was given. */
+function givenOf(given: GivenTrainFlags): Partial<Recipe> {
+  const names = Object.keys(RECIPES.default) as (keyof Recipe)[];
+  return Object.fromEntries(names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+}
+
+function expectQatFits({ qat, qatWeights }: GivenTrainFlags, method: Method, { decayEnd }: Recipe): void {
+  if (qatWeights !== undefined && !qat)
+    throw usageError(`--qat-weights ${qatWeights} without --qat`, 'Say for what share of the steps: --qat 0.2.');
+  if (qat === undefined) return;
+  if (method === 'lora')
+    throw usageError('--qat with --method lora, whose model is quantized from dense weights', 'Leave out one of them.');
+  if (decayEnd + qat > 1 + 1e-9)
+    throw usageError(
+      `--qat ${qat} begins before --decay-end ${decayEnd}`,
+      'Both are shares of the steps, which have to fit one after the other: lower either.',
+    );
+}
+
+/** How long and how fast to train; with --rewarm the learning rate begins anew where λ has reached 0. */
+export function trainOptions(flags: TrainFlags, samples: TrainingSamples): LoopOptions {
+  const options = loopOptions(flags, samples);
+  const { rewarm = 0, decayEnd } = flags;
+  const step = Math.round(decayEnd * options.totalSteps);
+  const restarts = rewarm > 0 && step > 0 && step < options.totalSteps;
+  return { ...options, learningRateRestart: restarts ? { step, share: rewarm } : null };
+}
+
+/** Rounding may put it a step before λ is 0. */
+function quantizedFrom({ qat = 0 }: TrainFlags, totalSteps: number, decaySteps: number): number | null {
+  return qat === 0 ? null : Math.max(decaySteps, totalSteps - Math.round(qat * totalSteps));
+}
+
+/** What of compression the flags decide. */
+export function compressOptions(
+  flags: TrainFlags,
+  ranks: Ranks,
+  scaling: number,
+  totalSteps: number,
+): Omit<PcLoraOptions, 'unlabelled' | 'teacherCache' | 'moments'> {
+  const { method, init, schedule, decayStart, decayEnd, decayOrder, alpha, logitLoss, temperature, freeze } = flags;
+  const end = Math.round(decayEnd * totalSteps);
+  return {
+    method,
+    adapters: { init, ranks, scaling },
+    decay: { schedule, start: Math.round(decayStart * totalSteps), end, order: decayOrder },
+    quantizedFrom: quantizedFrom(flags, totalSteps, end),
+    weights: flags.qatWeights ?? 'int8',
+    alpha,
+    logits: logitLoss > 0 ? { weight: logitLoss, temperature } : null,
+    relationWeight: flags.relationLoss,
+    freeze,
+  };
+}
