@@ -6,8 +6,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Batch, Samples } from '../data/samples.ts';
 import { type DeviceTensor, type Engine, floats, type HostTensor, type Inputs } from '../engines/engine.ts';
-import { expectFree, gigabytes } from '../io/disk.ts';
-import { kindOf, makeFolderOf } from '../io/files.ts';
+import { gigabytes } from '../io/disk.ts';
+import { kindOf } from '../io/files.ts';
 import { throwIfInterrupted } from '../io/io.ts';
 import { tensorsOf } from '../models/layers.ts';
 import { denseParts } from '../pclora/linear.ts';
@@ -62,11 +62,7 @@ export async function teacherCache(
   const key = keyOf(engine, teacher, survey.digest);
   const path = join(options.folder, `${key.toString('hex').slice(0, 32)}.teacher`);
   const isThere = (await kindOf(path)) !== 'absent';
-  if (!isThere) {
-    await makeFolderOf(path);
-    await expectFree(options.folder, layout.end, 'what the teacher says of the samples', '--cache-teacher');
-    await writeRecords(path, key, layout, recordsOf(engine, teacher, weights, samples, layout, options));
-  }
+  if (!isThere) await writeRecords(path, key, layout, recordsOf(engine, teacher, weights, samples, layout, options));
   const records = await openRecords(path, key, layout);
   return {
     samples: {

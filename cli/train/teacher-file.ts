@@ -6,11 +6,13 @@
  *              little-endian, T without padding
  *   checksums  CRC-32 of each record, then of them all
  */
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { readAt, writeAt } from '../io/disk.ts';
+import { expectFree, readAt, writeAt } from '../io/disk.ts';
 import { messageOf, UserError } from '../io/errors.ts';
-import { writeAtomic } from '../io/files.ts';
+import { errorCode, writeError } from '../io/files.ts';
+import { removeLeftovers, removeTemporary, temporaryName } from '../io/temporary.ts';
 
 /** Another layout of the file: another number here. */
 export const VERSION = 1;
@@ -51,14 +53,38 @@ export interface TeacherRecord {
   readonly values: Float32Array;
 }
 
-/** Writes a file of all records, which come in any order: whole, or not at all. */
+/**
+ * Writes a file of all records, which come in any order: whole or not there, whoever else writes it. UserError where it
+ * can't be written; errors of the records' own stay what they are.
+ */
 export async function writeRecords(
   path: string,
+  key: Buffer,
+  layout: Layout,
+  records: AsyncIterable<TeacherRecord>,
+): Promise<void> {
+  const [folder, temporary] = [dirname(path), temporaryName(basename(path))];
+  try {
+    await mkdir(folder, { recursive: true });
+    await removeLeftovers(folder);
+    await expectFree(folder, layout.end, 'what the teacher says of the samples', '--cache-teacher');
+    await fill(join(folder, temporary), key, layout, records);
+    await rename(join(folder, temporary), path);
+  } catch (error) {
+    throw errorCode(error) === '' || error instanceof UserError ? error : writeError(path, error);
+  } finally {
+    await removeTemporary(folder, temporary);
+  }
+}
+
+async function fill(
+  temporary: string,
   key: Buffer,
   { lengths: { length: count }, offsets }: Layout,
   records: AsyncIterable<TeacherRecord>,
 ): Promise<void> {
-  await writeAtomic(path, async (file) => {
+  const file = await open(temporary, 'wx');
+  try {
     const checksums = Buffer.alloc(4 * (count + 1));
     await writeAt(file, key, 0);
     for await (const { row, values } of records) {
@@ -68,7 +94,11 @@ export async function writeRecords(
     }
     checksums.writeUInt32LE(crc32(checksums.subarray(0, 4 * count)), 4 * count);
     await writeAt(file, checksums, offsets[count]);
-  });
+    // Without a flush the name could outlive a power cut that the content does not.
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 /** A file whose records can be read. */

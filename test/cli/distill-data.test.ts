@@ -1,5 +1,5 @@
 /** What distillation takes beside labelled samples, in whole runs: samples without labels, and a teacher that is kept. */
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -127,6 +127,24 @@ describe('--cache-teacher', () => {
     await slim([...ofTexts, '--steps', '2', '--cache-teacher', kept, '--out', work.path('other')]);
     expect(files()).toHaveLength(3);
     expect(files().every((file) => file.endsWith('.teacher'))).toBe(true);
+  });
+
+  it('leaves nothing half-written where it is interrupted, and clears away what a killed run left', async () => {
+    const leftover = join(kept, `${'0'.repeat(32)}.teacher.00000000-1-00000000.tmp`);
+    writeFileSync(leftover, 'half');
+    utimesSync(leftover, new Date(0), new Date(0));
+    const before = files().filter((file) => file !== leftover);
+    const controller = new AbortController();
+    const command = [...ofTexts, '--max-tokens', '20', '--steps', '2', '--cache-teacher', kept];
+    const { code } = await slim([...command, '--out', work.path('stopped')], {
+      signal: controller.signal,
+      // Training samples are looked at after the teacher was judged.
+      onStderr: (text) => text.includes('teacher: ') && controller.abort(),
+    });
+    expect(code).toBe(130);
+    expect(files().filter((file) => file !== leftover)).toEqual(before);
+    await slimJson([...command, '--out', work.path('stopped'), '--overwrite']);
+    expect(files()).toHaveLength(before.length + 1);
   });
 
   it('refuses a file that is damaged, and says where', async () => {

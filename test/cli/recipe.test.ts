@@ -51,6 +51,29 @@ it('starts from activations, lets λ fall late, adds the logits and stops the le
   expect(readRecord(out)).toMatchObject({ compression: { init: 'activation', schedule: 'linear' } });
 });
 
+it('warms the learning rate up again once λ is 0, in straight lines, and compares how tokens relate', async () => {
+  const out = work.path('rewarmed');
+  const recipe = [
+    '--decay-end',
+    '0.4',
+    '--rewarm',
+    '0.5',
+    '--learning-rate-schedule',
+    'linear',
+    '--relation-loss',
+    '2',
+  ];
+  await slimJson(['train', ...flags, ...recipe, '--out', out]);
+  const steps = readMetrics(out).filter(({ loss }) => loss !== undefined);
+  // λ is 0 from step 4 on; 2 steps of warm-up both times.
+  const rates = [0.005, 0.01, 0.01, 0.005, 0.0025, 0.005, 0.005, 0.00375, 0.0025, 0.00125];
+  steps.forEach(({ learningRate }, i) => expect(learningRate, `step ${i}`).toBeCloseTo(rates[i], 10));
+  for (const { loss, task = 0, feature = 0, relation = 0 } of steps)
+    expect(loss).toBeCloseTo(0.2 * task + 0.8 * feature + 2 * relation, 5);
+  expect(steps[0].relation).toBeCloseTo(0, 5);
+  expect(steps.at(-1)!.relation).toBeGreaterThan(1e-6);
+});
+
 it('takes the ranks that a target leaves room for', async () => {
   const out = work.path('small');
   const without = flags.slice(0, flags.indexOf('--rank'));

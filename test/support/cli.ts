@@ -242,6 +242,7 @@ export interface MetricsLine {
   readonly task?: number;
   readonly feature?: number;
   readonly logit?: number;
+  readonly relation?: number;
   readonly gradientNorm?: number;
   readonly msPerStep?: number;
   readonly dataMs?: number;

@@ -7,13 +7,13 @@ import { expectFree } from '../../io/disk.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
 import { errorCode } from '../../io/files.ts';
 import { throwIfInterrupted } from '../../io/io.ts';
+import { removeLeftovers, removeTemporary, temporaryName } from '../../io/temporary.ts';
 import { mapAtOnce } from '../at-once.ts';
 import { AHEAD_PER_WORKER, inOrder } from '../in-order.ts';
 import { startPool } from '../picture-pool.ts';
 import { unreadablePicture } from '../picture-source.ts';
 import { ENTRY_BYTES, type Entry, encodeTail, FOOTER_BYTES, MAGIC, pixelBytes } from './layout.ts';
 import type { SourceFacts } from './sources.ts';
-import { removeLeftovers, removeTemporary, temporaryName } from './temporary.ts';
 
 /** What a cache is made of. */
 export interface CacheContent {

@@ -1,15 +1,15 @@
-/** Files that a cache is written into before it is whole: named apart, and cleared away after a process was killed. */
+/** Files that a cache, of pictures or of a teacher's outputs, is written into before it is whole: named apart, and cleared away after a process was killed. */
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { isAlive } from '../../io/alive.ts';
-import { messageOf, UserError } from '../../io/errors.ts';
-import { errorCode } from '../../io/files.ts';
+import { isAlive } from './alive.ts';
+import { messageOf, UserError } from './errors.ts';
+import { errorCode } from './files.ts';
 
 /** A file that is written to is changed much more often: one that was left alone so long has no writer any more. */
 const STALE_MS = 3_600_000;
-const NAME = /^[0-9a-f]{32}\.pictures\.([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp$/;
+const NAME = /^[0-9a-f]{32}\.(?:pictures|teacher)\.([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp$/;
 
 /** Names of files that this process writes to. */
 const own = new Set<string>();
