@@ -53,6 +53,7 @@ import { labelledBy, readLabels } from '../pretrained/labels-file.ts';
 import { measureWorths } from '../train/allocate.ts';
 import { compress, FREEZABLE, type Freezable } from '../train/compress.ts';
 import { compileForward, evaluateForward } from '../train/evaluate.ts';
+import type { LoopOptions } from '../train/loop.ts';
 import { expectProblemType, preparationOf } from '../train/preparation.ts';
 import { pruneCheckpoint } from '../train/prune-checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
@@ -166,8 +167,8 @@ as they would ship.`,
     .addOption(
       new Option(
         '--rank-allocation <how>',
-        "how these parameters are spread: one rank for all layers (uniform), or to the directions that carry most of a layer's " +
-          'outputs on training samples (energy)',
+        "how these parameters are spread: one rank for all layers (uniform), to the directions that carry most of a layer's " +
+          'outputs on training samples (energy), or to those whose errors cost most at the outputs of all blocks (gradient)',
       )
         .choices(RANK_ALLOCATIONS)
         .default('uniform'),
@@ -286,7 +287,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     for (const notice of batchNotices(flags, options)) createProgress(io.stderr, 'step').line(`note: ${notice}`);
     const engine = await createEngine(flags, io);
     const progress = createProgress(io.stderr, 'step');
-    const { ranks, moments } = await spreadRanks(engine, teacher, uniform, budget, train, flags, io);
+    const { ranks, moments } = await spreadRanks(engine, teacher, { uniform, budget }, train, options, flags, io);
     const largest = Math.max(...blockLinears(model.layers).map(({ name }) => ranks.get(name)!));
     const rank = hasTarget(flags) ? largest : flags.rank;
     const compression: Compression = {
@@ -415,9 +416,9 @@ async function withinBytes(
 async function spreadRanks(
   engine: Engine,
   teacher: Checkpoint,
-  uniform: Ranks,
-  budget: Budget | null,
+  { uniform, budget }: { readonly uniform: Ranks; readonly budget: Budget | null },
   samples: Samples,
+  { batchSize, accumulate }: Pick<LoopOptions, 'batchSize' | 'accumulate'>,
   flags: TrainFlags,
   { stderr, signal }: Io,
 ): Promise<{ readonly ranks: Ranks; readonly moments?: ReadonlyMap<string, Moment> }> {
@@ -425,7 +426,9 @@ async function spreadRanks(
   const begun = flags.resume && flags.out !== undefined ? (await readRunRecord(flags.out))?.compression : null;
   if (begun) return { ranks: new Map(Object.entries(begun.ranks)) };
   const progress = createProgress(stderr, 'rank');
-  const { worths, moments } = await measureWorths(engine, teacher, uniform, samples, flags.seed, { progress, signal });
+  const { rankAllocation: allocation, seed } = flags;
+  const how = { allocation, seed, batch: batchSize / accumulate };
+  const { worths, moments } = await measureWorths(engine, teacher, uniform, samples, how, { progress, signal });
   return { ranks: ranksOf(teacher.model, flags, budget, worths), moments };
 }
 
