@@ -73,8 +73,8 @@ export function addCompressionOptions(command: Command): Command {
     .addOption(
       new Option(
         '--rank-allocation <how>',
-        "how these parameters are spread: one rank for all layers (uniform), or to the directions that carry most of a layer's " +
-          'outputs on training samples (energy)',
+        "how these parameters are spread: one rank for all layers (uniform), to the directions that carry most of a layer's " +
+          'outputs on training samples (energy), or to those whose errors cost most at the outputs of all blocks (gradient)',
       )
         .choices(RANK_ALLOCATIONS)
         .default('uniform'),

@@ -39,6 +39,7 @@ import { resolveModelFolder } from '../pretrained/hub.ts';
 import { labelledBy, readLabels } from '../pretrained/labels-file.ts';
 import { measureWorths } from '../train/allocate.ts';
 import { compress } from '../train/compress.ts';
+import type { LoopOptions } from '../train/loop.ts';
 import { readRunRecord } from '../train/run-directory.ts';
 import { scoreValue, told } from '../train/score.ts';
 import { expectDense, logitsOf, saveStored } from '../train/trained-model.ts';
@@ -162,7 +163,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     for (const notice of batchNotices(flags, options)) createProgress(io.stderr, 'step').line(`note: ${notice}`);
     const engine = await createEngine(flags, io);
     const progress = createProgress(io.stderr, 'step');
-    const { ranks, moments } = await spreadRanks(engine, teacher, uniform, budget, train, flags, io);
+    const { ranks, moments } = await spreadRanks(engine, teacher, { uniform, budget }, train, options, flags, io);
     const largest = Math.max(...blockLinears(model.layers).map(({ name }) => ranks.get(name)!));
     const rank = hasTarget(flags) ? largest : flags.rank;
     const { method } = flags;
@@ -292,9 +293,9 @@ async function withinBytes(
 async function spreadRanks(
   engine: Engine,
   teacher: Checkpoint,
-  uniform: Ranks,
-  budget: Budget | null,
+  { uniform, budget }: { readonly uniform: Ranks; readonly budget: Budget | null },
   samples: Samples,
+  { batchSize, accumulate }: Pick<LoopOptions, 'batchSize' | 'accumulate'>,
   flags: TrainFlags,
   { stderr, signal }: Io,
 ): Promise<{ readonly ranks: Ranks; readonly moments?: ReadonlyMap<string, Moment> }> {
@@ -302,7 +303,9 @@ async function spreadRanks(
   const begun = flags.resume && flags.out !== undefined ? (await readRunRecord(flags.out))?.compression : null;
   if (begun) return { ranks: new Map(Object.entries(begun.ranks)) };
   const progress = createProgress(stderr, 'rank');
-  const { worths, moments } = await measureWorths(engine, teacher, uniform, samples, flags.seed, { progress, signal });
+  const { rankAllocation: allocation, seed } = flags;
+  const how = { allocation, seed, batch: batchSize / accumulate };
+  const { worths, moments } = await measureWorths(engine, teacher, uniform, samples, how, { progress, signal });
   return { ranks: ranksOf(teacher.model, flags, budget, worths), moments };
 }
 

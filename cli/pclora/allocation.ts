@@ -4,7 +4,7 @@
 import { type Layer, linearSize } from '../models/layers.ts';
 
 /** What --rank-allocation takes, see `growth`. */
-export const RANK_ALLOCATIONS = ['uniform', 'energy'] as const;
+export const RANK_ALLOCATIONS = ['uniform', 'energy', 'gradient'] as const;
 /** One of them. */
 export type RankAllocation = (typeof RANK_ALLOCATIONS)[number];
 

@@ -26,6 +26,20 @@ export function energies(layer: Layer, weight: Float32Array, { of, values }: Mom
 }
 
 /**
+ * What errors in a layer's directions cost: the eigenvalues of the Gauss-Newton matrix of the block outputs' squared error
+ * with respect to W, taken together with W, under K-FAC's assumption that a layer's inputs and what flows back to its
+ * outputs are independent (Martens, Grosse 2015, section 3): an error E in W costs tr(E·XᵀX·Eᵀ·ΔᵀΔ), so that of W·L,
+ * weighted by R with R·Rᵀ = ΔᵀΔ, each singular direction costs its squared singular value where it is left out. Comparable
+ * between layers, for all are costs of one loss. In falling order, up to one factor for all layers.
+ * @param backwards of `collectBackwards`
+ */
+export function costsOfErrors(layer: Layer, { values }: Moment, backwards: Float32Array): Float64Array {
+  const { inFeatures, outFeatures } = linearSize(layer);
+  const spectrum = productSpectrum(values, backwards, Math.min(inFeatures, outFeatures));
+  return spectrum.map((value) => Math.max(value, 0));
+}
+
+/**
  * The eigenvalues of S·P for symmetric, positive semidefinite S and P (n, n), in falling order: those of Lᵀ·P·L with
  * L·Lᵀ = S.
  */

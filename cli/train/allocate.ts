@@ -5,11 +5,11 @@ import type { Engine } from '../engines/engine.ts';
 import { throwIfInterrupted } from '../io/io.ts';
 import type { Progress } from '../io/progress.ts';
 import { blockLinears, tensorsOf } from '../models/layers.ts';
-import type { Ranks, Worths } from '../pclora/allocation.ts';
+import type { RankAllocation, Ranks, Worths } from '../pclora/allocation.ts';
 import type { Moment } from '../pclora/svd.ts';
-import { energies } from '../pclora/worth.ts';
+import { costsOfErrors, energies } from '../pclora/worth.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
-import { collectMoments } from './calibrate.ts';
+import { collectBackwards, collectMoments } from './calibrate.ts';
 import { tensorNamed, uploadTensors } from './trained-tensors.ts';
 
 /** What was found out of a teacher. */
@@ -22,25 +22,34 @@ export interface Measured {
 /**
  * What the directions of a teacher's block layers are worth on training samples.
  * @param ranks name the layers that get adapters; how large they are does not matter
+ * @param batch how many samples' activations memory has room for, where gradients are looked at
  */
 export async function measureWorths(
   engine: Engine,
   teacher: Checkpoint,
   ranks: Ranks,
   samples: Samples,
-  seed: number,
+  { allocation, seed, batch }: { readonly allocation: RankAllocation; readonly seed: number; readonly batch: number },
   { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
 ): Promise<Measured> {
   const { model, tensors } = teacher;
   const weights = uploadTensors(engine, tensorsOf(model.layers), tensors);
   const moments = await collectMoments(engine, teacher, ranks, weights, samples, seed);
+  const backwards =
+    allocation === 'gradient' ? await collectBackwards(engine, teacher, weights, samples, seed, batch) : null;
   for (const tensor of Object.values(weights)) tensor.dispose();
   const linears = blockLinears(model.layers);
   const worths = new Map<string, Float64Array>();
   for (const layer of linears) {
     await setImmediate(); // so that Ctrl-C is heard
     throwIfInterrupted(signal);
-    worths.set(layer.name, energies(layer, tensorNamed(tensors, layer.tensors[0].name), moments.get(layer.name)!));
+    const moment = moments.get(layer.name)!;
+    worths.set(
+      layer.name,
+      backwards
+        ? costsOfErrors(layer, moment, backwards.get(layer.name)!)
+        : energies(layer, tensorNamed(tensors, layer.tensors[0].name), moment),
+    );
     progress.update(worths.size, linears.length, 'layers measured for their ranks');
   }
   progress.end();

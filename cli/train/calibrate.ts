@@ -1,12 +1,21 @@
-/** What a teacher's layers see and say on training samples, for adapters that start from it (`--init activation`). */
+/**
+ * What a teacher's layers see and say on training samples, for adapters that start from it (`--init activation`) and for
+ * ranks where they are needed (`--rank-allocation`).
+ */
+import type { Random } from '../../runtime/random.ts';
+import { random } from '../../runtime/random.ts';
 import type { Samples } from '../data/samples.ts';
 import type { DeviceTensor, Engine, Inputs, Program } from '../engines/engine.ts';
 import { floats } from '../engines/engine.ts';
-import { elementCount, type Node } from '../graph/graph.ts';
-import { multiply } from '../graph/ops/binary.ts';
+import { inputsOf } from '../graph/cost.ts';
+import { gradients } from '../graph/grad.ts';
+import { elementCount, type Node, type Shape } from '../graph/graph.ts';
+import { add, multiply } from '../graph/ops/binary.ts';
 import { gemm } from '../graph/ops/gemm.ts';
-import { input } from '../graph/ops/leaf.ts';
+import { input, inputName } from '../graph/ops/leaf.ts';
+import { sumOfAll } from '../graph/ops/reduce.ts';
 import { reshape } from '../graph/ops/reshape.ts';
+import { slice } from '../graph/ops/slice.ts';
 import { adaptedLayers, type Layer, linearSize, tensorsOf } from '../models/layers.ts';
 import { denseParts } from '../pclora/linear.ts';
 import type { Moment } from '../pclora/svd.ts';
@@ -38,11 +47,75 @@ export async function collectMoments(
   samples: Samples,
   seed: number,
 ): Promise<ReadonlyMap<string, Moment>> {
-  const batch = evaluationBatch(engine);
-  const byLayer = new Map<string, Collected>();
+  const { layers, sums } = await summed(engine, teacher, weights, samples, {
+    seed,
+    batch: evaluationBatch(engine),
+    graph: (batch, tokens) => momentsGraph(teacher, ranks, batch, tokens),
+  });
+  return new Map([...layers].map(([layer, { of, name }]) => [layer, { of, values: sums.get(name)! }]));
+}
+
+/**
+ * The second moments of what flows back to the blocks' layers, by their names, from the distillation of block outputs
+ * (`featureLoss`): of δW, the gradients at a layer's inputs through that layer, where the inputs are no wider than the
+ * outputs, else of δ, the gradients at its outputs.
+ *
+ * At the teacher itself the loss and its gradient are zero; what errors cost there is told by its second derivatives. Of a
+ * mean of squares these are JᵀJ, with J the Jacobian of the block outputs (Gauss-Newton), and JᵀJ is the mean of
+ * (Jᵀz)(Jᵀz)ᵀ over random signs z (Hutchinson 1990): one backward pass, from signs instead of a loss's gradient.
+ * @param batch how many samples' activations memory has room for
+ */
+export async function collectBackwards(
+  engine: Engine,
+  teacher: Checkpoint,
+  weights: Inputs,
+  samples: Samples,
+  seed: number,
+  batch: number,
+): Promise<ReadonlyMap<string, Float32Array>> {
+  const { layers, sums } = await summed(engine, teacher, weights, samples, {
+    seed,
+    batch,
+    graph: (size, tokens) => backwardsGraph(teacher, size, tokens),
+    signs: random(seed, 3),
+  });
+  return new Map([...layers].map(([layer, { name }]) => [layer, sums.get(name)!]));
+}
+
+/** What is summed, and over which batches. */
+interface Summing {
+  readonly seed: number;
+  readonly batch: number;
+  /** Adds a batch's part to what comes in under the outputs' names. */
+  graph(batch: number, tokens: number | null): Summed;
+  /** Where the input `SIGNS` comes from, for graphs that have it. */
+  readonly signs?: Random;
+}
+
+interface Summed {
+  readonly outputs: Readonly<Record<string, Node>>;
+  readonly layers: ReadonlyMap<string, Collected>;
+}
+
+/** Random signs, for each block's outputs. */
+const SIGNS = 'signs';
+
+/** Goes over `BATCHES` · `EVALUATION_BATCH` training samples. */
+async function summed(
+  engine: Engine,
+  teacher: Checkpoint,
+  weights: Inputs,
+  samples: Samples,
+  { seed, batch, graph, signs }: Summing,
+): Promise<{ readonly layers: Summed['layers']; readonly sums: ReadonlyMap<string, Float32Array> }> {
+  const batches = Math.ceil((BATCHES * evaluationBatch(engine)) / batch);
+  const layers = new Map<string, Collected>();
+  const signShapes = new Map<number | null, Shape>();
   const programs = createPrograms((tokens) => {
-    const { outputs, layers } = momentsGraph(teacher, ranks, batch, tokens);
-    for (const [name, collected] of layers) byLayer.set(name, collected);
+    const { outputs, layers: found } = graph(batch, tokens);
+    for (const [name, collected] of found) layers.set(name, collected);
+    const signed = inputsOf({ outputs }).find((node) => inputName(node) === SIGNS);
+    if (signed) signShapes.set(tokens, signed.shape);
     const donated = Object.fromEntries(Object.keys(outputs).map((name) => [name, name]));
     return engine.compile({ outputs }, { donated, takesTurns: tokens !== null, batched: batchedInputs(teacher.model) });
   });
@@ -52,12 +125,14 @@ export async function collectMoments(
     // A last batch that is filled up would count some samples twice.
     if (seen > 0 && size < batch) break;
     const program: Program = await programs.at(tokens);
-    sums ??= zeros(engine, byLayer);
+    sums ??= zeros(engine, layers);
     const uploaded = uploadBatch(engine, inputs);
+    const shape = signShapes.get(tokens);
+    if (shape && signs) uploaded[SIGNS] = engine.upload(floats(drawnSigns(elementCount(shape), signs), shape));
     const next = await program.run({ ...weights, ...sums, ...uploaded });
     for (const tensor of [...Object.values(sums), ...Object.values(uploaded)]) tensor.dispose();
     sums = next;
-    if (++seen === BATCHES) break;
+    if (++seen === batches) break;
   }
   const values = new Map<string, Float32Array>();
   for (const [name, tensor] of Object.entries(sums ?? {})) {
@@ -65,7 +140,11 @@ export async function collectMoments(
     tensor.dispose();
   }
   await programs.dispose();
-  return new Map([...byLayer].map(([layer, { of, name }]) => [layer, { of, values: values.get(name)! }]));
+  return { layers, sums: values };
+}
+
+function drawnSigns(count: number, source: Random): Float32Array {
+  return Float32Array.from({ length: count }, () => (source.uniform() < 0.5 ? -1 : 1));
 }
 
 function zeros(engine: Engine, layers: ReadonlyMap<string, Collected>): Record<string, DeviceTensor> {
@@ -84,7 +163,7 @@ function momentsGraph(
   ranks: ReadonlyMap<string, number>,
   batch: number,
   tokens: number | null,
-): { readonly outputs: Readonly<Record<string, Node>>; readonly layers: ReadonlyMap<string, Collected> } {
+): Summed {
   const inputs = batchInputs(model, batch, normalizationOf(preprocessing), {
     padded: true,
     tokens: tokens ?? undefined,
@@ -117,6 +196,49 @@ function momentsGraph(
       return rows;
     },
   });
+  return { outputs, layers };
+}
+
+/**
+ * One backward pass from random signs at the blocks' outputs. All blocks take theirs from the same rows, each a sample's
+ * length further on, so that no two blocks of a sample have the same.
+ */
+function backwardsGraph({ model, preprocessing }: Checkpoint, batch: number, tokens: number | null): Summed {
+  const inputs = batchInputs(model, batch, normalizationOf(preprocessing), {
+    padded: true,
+    tokens: tokens ?? undefined,
+  });
+  const dense = denseParts(tensorsOf(model.layers));
+  const said: [Layer, Node][] = [];
+  const { blocks } = model.forward(inputs, batch, {
+    ...dense,
+    linear(layer, x) {
+      const y = dense.linear(layer, x);
+      said.push([layer, y]);
+      return y;
+    },
+  });
+  const [rows, width] = blocks[0].shape;
+  const length = rows / batch;
+  const signs = input(SIGNS, [rows + (blocks.length - 1) * length, width]);
+  const told = blocks.map((block, i) =>
+    sumOfAll(multiply(counted(block, inputs.mask), slice(signs, 0, i * length, rows))),
+  );
+  const flowing = gradients(
+    told.reduce((a, b) => add(a, b)),
+    said.map(([, y]) => y),
+  );
+  const layers = new Map<string, Collected>();
+  const outputs: Record<string, Node> = {};
+  for (const [i, [layer]] of said.entries()) {
+    const { inFeatures, outFeatures } = linearSize(layer);
+    const atInputs = inFeatures <= outFeatures;
+    const flow = atInputs ? gemm(flowing[i], dense.tensor(`${layer.name}.weight`), null) : flowing[i];
+    const name = `backwards.${layer.name}`;
+    const side = flow.shape[1];
+    layers.set(layer.name, { of: atInputs ? 'inputs' : 'outputs', name, width: side });
+    outputs[name] = gemm(flow, flow, input(name, [side, side]), { transA: true });
+  }
   return { outputs, layers };
 }
 

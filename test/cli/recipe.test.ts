@@ -135,6 +135,26 @@ it('spreads the parameters of a rank by energy, and goes on with the ranks that 
   ]);
 });
 
+it('spreads the parameters of a target by what errors cost', async () => {
+  const out = work.path('gradient');
+  const without = flags.slice(0, flags.indexOf('--rank'));
+  const { stderr } = await slim([
+    ...['train', ...without, '--target-parameters', '40%', '--rank-allocation', 'gradient', '--accumulate', '2'],
+    ...['--out', out],
+  ]);
+  const { costs, compression } = readRecord(out) as unknown as {
+    costs: Record<'teacher' | 'model', { blocks: { parameters: number } }>;
+    compression: { ranks: Record<string, number> };
+  };
+  const left = costs.model.blocks.parameters / costs.teacher.blocks.parameters;
+  expect(left).toBeLessThanOrEqual(0.4);
+  expect(left).toBeGreaterThan(0.38);
+  const ranks = Object.values(compression.ranks);
+  const [least, most] = [Math.min(...ranks), Math.max(...ranks)];
+  expect(most).toBeGreaterThan(least);
+  expect(stderr).toContain(`at ranks ${least} to ${most} on`);
+});
+
 it('refuses a fall of λ that ends before it begins', async () => {
   const { code, stderr } = await slim(['train', ...flags, '--decay-start', '0.5', '--decay-end', '0.4', '--out', 'x']);
   expect([code, stderr]).toEqual([2, expect.stringContaining('--decay-start 0.5 is after --decay-end 0.4')]);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { linearLayer } from '../../cli/models/layers.ts';
 import { symmetricEigen, symmetricEigenvalues } from '../../cli/pclora/symmetric-eigen.ts';
-import { energies, productSpectrum } from '../../cli/pclora/worth.ts';
+import { costsOfErrors, energies, productSpectrum } from '../../cli/pclora/worth.ts';
 import { random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
 
@@ -108,6 +108,32 @@ describe("a layer's energies", () => {
     expect(first).toBeCloseTo(1, 12);
     for (const other of others) expect(other).toBeCloseTo(0, 12);
   });
+});
+
+it.each([
+  ['as wide', 8, 8],
+  ['with wider outputs', 6, 9],
+  ['with wider inputs', 9, 6],
+])('what errors cost in a layer %s are the squared singular values of R·W·L', (_, inFeatures, outFeatures) => {
+  const layer = linearLayer('block.0.up', inFeatures, outFeatures, 'linear', 0);
+  const weight = rowsOf(outFeatures, inFeatures, 0.1, 3);
+  const [inputs, delta] = [rowsOf(60, inFeatures, 0.2, 4), rowsOf(60, outFeatures, 0.2, 5)];
+  const outputs = product(inputs, transposed(weight, inFeatures), 60, inFeatures);
+  // ΔᵀΔ·W·XᵀX·Wᵀ, made symmetric by the root of ΔᵀΔ.
+  const { values, vectors } = symmetricEigen(Float64Array.from(gram(delta, outFeatures)), outFeatures);
+  const root = Float64Array.from(
+    { length: outFeatures ** 2 },
+    (_, at) => vectors[at] * Math.sqrt(Math.max(values[at % outFeatures], 0)),
+  );
+  const weighted = product(outputs, root, 60, outFeatures);
+  const expected = symmetricEigen(Float64Array.from(gram(weighted, outFeatures)), outFeatures).values;
+  const n = Math.min(inFeatures, outFeatures);
+  const moment =
+    inFeatures <= outFeatures
+      ? { of: 'inputs' as const, values: gram(inputs, inFeatures) }
+      : { of: 'outputs' as const, values: gram(outputs, outFeatures) };
+  const flow = inFeatures <= outFeatures ? product(delta, weight, 60, outFeatures) : delta;
+  expectClose(costsOfErrors(layer, moment, gram(flow, n)), expected.subarray(0, n), 1e-4, 'costs');
 });
 
 it('the spectrum of a product is that of S·P', () => {

@@ -2,12 +2,15 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Batch, Samples } from '../../cli/data/samples.ts';
 import { type Engine, evaluate, floats, type HostTensor } from '../../cli/engines/engine.ts';
-import type { Node } from '../../cli/graph/graph.ts';
+import { elementCount, type Node } from '../../cli/graph/graph.ts';
+import { add } from '../../cli/graph/ops/binary.ts';
 import { gemm } from '../../cli/graph/ops/gemm.ts';
-import { linearSize, tensorsOf } from '../../cli/models/layers.ts';
+import { input } from '../../cli/graph/ops/leaf.ts';
+import { blockLinears, linearSize, tensorsOf } from '../../cli/models/layers.ts';
+import { layerNamed } from '../../cli/models/model.ts';
 import { denseParts } from '../../cli/pclora/linear.ts';
 import type { Checkpoint } from '../../cli/pretrained/checkpoint.ts';
-import { collectMoments } from '../../cli/train/calibrate.ts';
+import { collectBackwards, collectMoments } from '../../cli/train/calibrate.ts';
 import { evaluationBatch } from '../../cli/train/evaluate.ts';
 import { uploadTensors } from '../../cli/train/trained-tensors.ts';
 import { random } from '../../runtime/random.ts';
@@ -77,6 +80,97 @@ async function rowsOf({ inputs, tokens, size }: Batch): Promise<Record<string, n
     ]),
   );
 }
+
+/** φ = Σ signs · block outputs as a function of what is added to a layer's outputs, for finite differences. */
+async function signedOutputs(
+  { inputs, size, tokens }: Batch,
+  signs: Float32Array,
+  name: string,
+): Promise<{ readonly count: number; at(nudge: Float32Array): Promise<number> }> {
+  const specs = tensorsOf(tinyBert.layers);
+  const dense = denseParts(specs);
+  let shape: readonly number[] = [];
+  const { blocks } = tinyBert.forward(tinyBert.batchInputs(size, { padded: true, tokens: tokens! }), size, {
+    ...dense,
+    linear(layer, x) {
+      const y = dense.linear(layer, x);
+      if (layer.name !== name) return y;
+      shape = y.shape;
+      return add(y, input('nudge', shape));
+    },
+  });
+  const program = await engine.compile({
+    outputs: Object.fromEntries(blocks.map((block, i) => [`block${i}`, block])),
+  });
+  const given = {
+    ...uploadTensors(engine, specs, denseTensors),
+    ...Object.fromEntries(Object.entries(inputs).map(([input, tensor]) => [input, engine.upload(tensor)])),
+  };
+  return {
+    count: elementCount(shape),
+    async at(nudge) {
+      const got = await program.run({ ...given, nudge: engine.upload(floats(nudge, shape)) });
+      let sum = 0;
+      for (const [i, block] of blocks.entries()) {
+        const [rows, width] = block.shape;
+        const values = await got[`block${i}`].read();
+        for (let at = 0; at < rows * width; at++)
+          sum += inputs.mask.data[Math.floor(at / width)] * signs[i * tokens! * width + at] * values[at];
+      }
+      return sum;
+    },
+  };
+}
+
+it('sums what flows back to each layer from random signs at the outputs of all blocks', async () => {
+  const [batch] = batches(2);
+  const samples: Samples = {
+    size: batch.size,
+    count: () => 1,
+    async *batches() {
+      yield batch;
+    },
+  };
+  const teacher = { model: tinyBert, preprocessing: { kind: 'text' }, tensors: denseTensors } as unknown as Checkpoint;
+  const weights = uploadTensors(engine, tensorsOf(tinyBert.layers), denseTensors);
+  const seed = 4;
+  const backwards = await collectBackwards(engine, teacher, weights, samples, seed, batch.size);
+  const width = tinyBertConfig.hiddenSize;
+  const source = random(seed, 3);
+  const rows = batch.size * batch.tokens!;
+  const count = (rows + batch.tokens!) * width;
+  const signs = Float32Array.from({ length: count }, () => (source.uniform() < 0.5 ? -1 : 1));
+  expect([...backwards.keys()].sort()).toEqual(
+    blockLinears(tinyBert.layers)
+      .map(({ name }) => name)
+      .sort(),
+  );
+  for (const name of ['block.0.query', 'block.0.up', 'block.1.down']) {
+    const { inFeatures, outFeatures } = linearSize(layerNamed(tinyBert.layers, name));
+    const { count: outputs, at } = await signedOutputs(batch, signs, name);
+    const delta = new Float64Array(outputs);
+    for (let i = 0; i < outputs; i++) {
+      const [more, less] = [new Float32Array(outputs), new Float32Array(outputs)];
+      [more[i], less[i]] = [0.01, -0.01];
+      delta[i] = ((await at(more)) - (await at(less))) / 0.02;
+    }
+    const weight = denseTensors.get(`${name}.weight`)!;
+    const n = Math.min(inFeatures, outFeatures);
+    const flow = Float64Array.from({ length: rows * n }, (_, at) => {
+      const [row, column] = [Math.floor(at / n), at % n];
+      if (inFeatures > outFeatures) return delta[at];
+      let sum = 0;
+      for (let k = 0; k < outFeatures; k++) sum += delta[row * outFeatures + k] * weight[k * inFeatures + column];
+      return sum;
+    });
+    const expected = Float64Array.from({ length: n * n }, (_, at) => {
+      let sum = 0;
+      for (let row = 0; row < rows; row++) sum += flow[row * n + Math.floor(at / n)] * flow[row * n + (at % n)];
+      return sum;
+    });
+    expectClose(backwards.get(name)!, expected, 2e-2, name);
+  }
+});
 
 it('sums what goes through each layer, or comes out of it where that is narrower, over tokens alone', async () => {
   const all = batches(evaluationBatch(engine));
