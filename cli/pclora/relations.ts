@@ -1,6 +1,7 @@
 /** Self-attention relations, which a student may be compared by beside its features (MiniLMv2, Wang et al. 2020). */
 import { type Node, topological } from '../graph/graph.ts';
-import { type AttentionAttributes, paddingScores, splitHeads } from '../graph/ops/attention.ts';
+import { paddingScores, splitHeads } from '../graph/heads.ts';
+import type { AttentionAttributes } from '../graph/ops/attention.ts';
 import { add, divide, multiply, scale, subtract } from '../graph/ops/binary.ts';
 import { matmul } from '../graph/ops/matmul.ts';
 import { sum, sumOfAll } from '../graph/ops/reduce.ts';

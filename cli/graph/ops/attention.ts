@@ -1,7 +1,7 @@
 import { type Attributes, apply, expansionOf, expectShapes, type Node, type Operation, sameShape } from '../graph.ts';
+import { paddingScores, splitHeads } from '../heads.ts';
 import { add, multiply, scale, subtract } from './binary.ts';
 import { broadcastTo } from './broadcast.ts';
-import { scalar } from './leaf.ts';
 import { matmul } from './matmul.ts';
 import { sum, sumTo } from './reduce.ts';
 import { reshape } from './reshape.ts';
@@ -24,9 +24,6 @@ export interface AttentionSizes {
 
 /** The same with nothing left out. */
 export type AttentionAttributes = Attributes & Required<AttentionSizes>;
-
-/** Added to the scores of padding: e^(-1e9) is 0, and -1e9 plus a score is still a number. */
-const PADDING_SCORE = 1e9;
 
 const attentionOperation: Operation<AttentionAttributes> = {
   name: 'attention',
@@ -70,17 +67,6 @@ const attentionOperation: Operation<AttentionAttributes> = {
     return [query, key, value, null];
   },
 };
-
-/** (B, 1, 1, T) to add to scores (B, H, Q, T): nothing for tokens, so much less for padding that its e^x is 0. */
-export function paddingScores(mask: Node): Node {
-  const [batch, tokens] = mask.shape;
-  return reshape(scale(subtract(mask, scalar(1)), PADDING_SCORE), [batch, 1, 1, tokens]);
-}
-
-/** (B·rows, parts·d) → (B, parts, rows, d) */
-export function splitHeads(x: Node, batch: number, rows: number, parts: number): Node {
-  return transpose(reshape(x, [batch, rows, parts, x.shape[1] / parts]), [0, 2, 1, 3]);
-}
 
 /** (B, parts, rows, d) → (B·rows, parts·d) */
 function joined(x: Node): Node {
