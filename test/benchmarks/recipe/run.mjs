@@ -8,11 +8,12 @@
  * by each recipe with each seed, or those whose task or recipe is among the NAMEs. Rows that are there already are not
  * made again, so it may be stopped and go on. `shared/...` is a path beside the project, or where SLIM_SHARED points.
  *
- * Settings are chosen by `dev`, what training itself judges by; `test` is told once. `wallSeconds` is the whole
+ * Settings are chosen by `dev`, what training itself judges by; `test` is told once. A task's `devFromTrain` says how many
+ * of CIFAR-10's training pictures, the last ones, are its dev part. `wallSeconds` is the whole
  * command's, on a machine whose `load` is told, too.
  */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +23,7 @@ const shared = process.env.SLIM_SHARED ?? join(project, '..', 'shared');
 const [planPath, rowsPath, ...only] = process.argv.slice(2);
 if (rowsPath === undefined) throw new Error('usage: run.mjs PLAN.json ROWS.jsonl [NAME ...]');
 
-/** @type {{tasks: Record<string, {model: string, data: string, test: string, flags: string[]}>,
+/** @type {{tasks: Record<string, {model: string, data: string, test: string, devFromTrain?: number, flags: string[]}>,
  *   recipes: Record<string, string[]>, seeds: number[]}} */
 const plan = JSON.parse(readFileSync(planPath, 'utf8'));
 const known = existsSync(rowsPath)
@@ -43,16 +44,32 @@ const slim = (...args) =>
   );
 const git = (...args) => execFileSync('git', ['-C', project, ...args], { encoding: 'utf8' }).trim();
 
+/** A CIFAR-10 record: its label and 32 × 32 pixels. */
+const RECORD_BYTES = 3073;
+
+/** A folder with CIFAR-10's training pictures alone, of which the last `count` judge. */
+function withDevPart(folder, count) {
+  const made = mkdtempSync(join(tmpdir(), 'slim-dev-'));
+  const train = readFileSync(join(folder, 'train.bin'));
+  const cut = train.length - count * RECORD_BYTES;
+  writeFileSync(join(made, 'train.bin'), train.subarray(0, cut));
+  writeFileSync(join(made, 'test.bin'), train.subarray(cut));
+  copyFileSync(join(folder, 'batches.meta.txt'), join(made, 'batches.meta.txt'));
+  return made;
+}
+
 for (const seed of plan.seeds)
-  for (const [task, { model, data, test, flags }] of Object.entries(plan.tasks))
+  for (const [task, { model, data, test, devFromTrain, flags }] of Object.entries(plan.tasks))
     for (const [recipe, own] of Object.entries(plan.recipes)) {
       if (only.length > 0 && !only.includes(task) && !only.includes(recipe)) continue;
       if (isKnown(task, recipe, seed)) continue;
+      const dev = devFromTrain === undefined ? null : withDevPart(located(data), devFromTrain);
       const run = join(mkdtempSync(join(tmpdir(), 'slim-recipe-')), 'run');
       const command = ['train', '--model', model, '--data', data, ...flags, ...own, '--seed', `${seed}`];
+      const placed = command.map((word) => (dev !== null && word === data ? dev : located(word)));
       const [load] = loadavg();
       const began = performance.now();
-      const { accuracy: dev, teacherAccuracy, steps } = slim(...command.map(located), '--out', run);
+      const { accuracy, teacherAccuracy, steps } = slim(...placed, '--out', run);
       const wallSeconds = Math.round((performance.now() - began) / 1000);
       const told = slim('evaluate', run, '--data', located(test));
       const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8')
@@ -63,7 +80,8 @@ for (const seed of plan.seeds)
         task,
         recipe,
         seed,
-        dev,
+        dev: accuracy,
+        devFromTrain,
         test: told.accuracy,
         teacherDev: teacherAccuracy,
         steps,
@@ -79,6 +97,6 @@ for (const seed of plan.seeds)
         machine: `${cpus().length} × ${cpus()[0].model}`,
       };
       appendFileSync(rowsPath, `${JSON.stringify(row)}\n`);
-      rmSync(join(run, '..'), { recursive: true });
-      console.log(`${task} ${recipe} seed ${seed}: dev ${dev}, test ${told.accuracy}, ${wallSeconds} s`);
+      for (const folder of [join(run, '..'), dev]) if (folder !== null) rmSync(folder, { recursive: true });
+      console.log(`${task} ${recipe} seed ${seed}: dev ${accuracy}, test ${told.accuracy}, ${wallSeconds} s`);
     }
