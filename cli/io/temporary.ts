@@ -1,4 +1,7 @@
-/** Files that a cache, of pictures or of a teacher's outputs, is written into before it is whole: named apart, and cleared away after a process was killed. */
+/**
+ * Files that a cache, of pictures or of a teacher's outputs, is written into before it is whole: named apart, and cleared
+ * away after a process was killed.
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
