@@ -226,11 +226,16 @@ function expectQatFits({ qat, qatWeights }: GivenTrainFlags, method: Method, { d
     );
 }
 
+/** q: the step at which λ is 0. */
+export function decaySteps({ decayEnd }: TrainFlags, totalSteps: number): number {
+  return Math.round(decayEnd * totalSteps);
+}
+
 /** How long and how fast to train; with --rewarm the learning rate begins anew where λ has reached 0. */
 export function trainOptions(flags: TrainFlags, samples: TrainingSamples): LoopOptions {
   const options = loopOptions(flags, samples);
-  const { rewarm = 0, decayEnd } = flags;
-  const step = Math.round(decayEnd * options.totalSteps);
+  const { rewarm = 0 } = flags;
+  const step = decaySteps(flags, options.totalSteps);
   const restarts = rewarm > 0 && step > 0 && step < options.totalSteps;
   return { ...options, learningRateRestart: restarts ? { step, share: rewarm } : null };
 }
@@ -247,8 +252,8 @@ export function compressOptions(
   scaling: number,
   totalSteps: number,
 ): Omit<PcLoraOptions, 'unlabelled' | 'teacherCache' | 'moments'> {
-  const { method, init, schedule, decayStart, decayEnd, decayOrder, alpha, logitLoss, temperature, freeze } = flags;
-  const end = Math.round(decayEnd * totalSteps);
+  const { method, init, schedule, decayStart, decayOrder, alpha, logitLoss, temperature, freeze } = flags;
+  const end = decaySteps(flags, totalSteps);
   return {
     method,
     adapters: { init, ranks, scaling },

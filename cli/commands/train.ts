@@ -48,6 +48,7 @@ import { expectCacheable, openUnlabelledData, teacherCacheOptions } from './trai
 import {
   addCompressionOptions,
   compressOptions,
+  decaySteps,
   type GivenTrainFlags,
   settingsOf,
   type TrainFlags,
@@ -166,22 +167,19 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     const { ranks, moments } = await spreadRanks(engine, teacher, { uniform, budget }, train, options, flags, io);
     const largest = Math.max(...blockLinears(model.layers).map(({ name }) => ranks.get(name)!));
     const rank = hasTarget(flags) ? largest : flags.rank;
-    const { method } = flags;
-    const isMerged = method === 'lora';
+    const { method, schedule, init } = flags;
     const stage = method === 'pclora' ? 'pc-lora' : method;
-    const compression: Compression = {
-      method: stage === 'lora' ? 'pc-lora' : stage,
-      rank: largest,
-      ranks: Object.fromEntries(ranks),
-      scaling: (flags.loraAlpha ?? rank) / rank,
-      schedule: flags.schedule,
-      init: flags.init,
-    };
+    const scaling = (flags.loraAlpha ?? rank) / rank;
+    // LoRA leaves a dense model.
+    const compression: Compression | null =
+      stage === 'lora'
+        ? null
+        : { method: stage, rank: largest, ranks: Object.fromEntries(ranks), scaling, schedule, init };
     const configuration = {
       ...resolvedConfiguration(flags, teacher.preprocessing, engine),
       ...(await recordedData(data, places.model)),
     };
-    const kind = isMerged ? 'finetune' : 'compress';
+    const kind = compression === null ? 'finetune' : 'compress';
     const run = await startRun(
       kind,
       places.out,
@@ -189,8 +187,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       { configuration, trainingData: train.digest },
       options.totalSteps,
     );
-    const decaySteps = Math.round(flags.decayEnd * options.totalSteps);
-    if (decaySteps >= options.totalSteps) {
+    if (decaySteps(flags, options.totalSteps) >= options.totalSteps) {
       progress.line(
         `note: λ reaches 0 only after the last of ${counted(options.totalSteps, 'step')}, so the adapters never train alone: ` +
           'take more steps, or a smaller --decay-end',
@@ -208,8 +205,11 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       source: await sourceOf(places.model),
       configuration,
       trainingData: train.digest,
-      compression: isMerged ? null : compression,
-      costs: { teacher: denseCost(loaded.model), model: isMerged ? denseCost(model) : adaptersCost(model, ranks) },
+      compression,
+      costs: {
+        teacher: denseCost(loaded.model),
+        model: compression === null ? denseCost(model) : adaptersCost(model, ranks),
+      },
     } as const;
     return recordedRun(run, record, options.totalSteps, async (onCheckpoint) => {
       const unpruned = teacher === loaded ? null : await evaluateUnpruned(engine, loaded, data, io);
@@ -218,7 +218,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       const before = await evaluateDense(engine, teacher, test, io);
       progress.line(`teacher: ${told(before)} on ${counted(before.samples, 'sample')}`);
       const pclora = {
-        ...compressOptions(flags, ranks, compression.scaling, options.totalSteps),
+        ...compressOptions(flags, ranks, scaling, options.totalSteps),
         unlabelled: unlabelled !== null,
         teacherCache: teacherCacheOptions(flags, io),
         moments,
@@ -232,9 +232,12 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
         context,
         random(flags.seed, 2),
       );
-      if (isMerged) await saveCheckpoint(run.folder, teacher, tensors);
-      else await saveDescription(run.folder, teacher);
-      if (!isMerged) await saveStored(run.path('weights'), storedTensors(logitsOf({ model, compression }), tensors));
+      if (compression === null) {
+        await saveCheckpoint(run.folder, teacher, tensors);
+      } else {
+        await saveDescription(run.folder, teacher);
+        await saveStored(run.path('weights'), storedTensors(logitsOf({ model, compression }), tensors));
+      }
       return {
         result: {
           run: run.folder,

@@ -93,7 +93,7 @@ export function textSamples(
           rows,
           tokens,
           sample(i) {
-            const end = i * tokens + lengthOf(mask, i, tokens);
+            const end = i * tokens + textLength(mask, i, tokens);
             return {
               ids: ids.subarray(i * tokens, end),
               ...(withTypes ? { types: types.subarray(i * tokens, end) } : {}),
@@ -105,8 +105,8 @@ export function textSamples(
   };
 }
 
-/** Padding comes last, so the tokens are as many as the mask's ones. */
-function lengthOf(mask: Float32Array, row: number, tokens: number): number {
+/** How many tokens a row of a mask (B, `tokens`) counts: padding comes last. */
+export function textLength(mask: Float32Array, row: number, tokens: number): number {
   let length = tokens;
   while (length > 0 && mask[row * tokens + length - 1] === 0) length--;
   return length;

@@ -22,43 +22,32 @@ export interface Recipe {
   readonly relationLoss: number;
 }
 
+/** PC-LoRA, section 3: A Kaiming, B zero; what it leaves open (α, q) as others have it. */
+const PAPER: Recipe = {
+  init: 'paper',
+  schedule: 'sine',
+  decayStart: 0,
+  decayEnd: 0.8,
+  decayOrder: 'together',
+  alpha: 0.2,
+  logitLoss: 0,
+  temperature: 4,
+  relationLoss: 0,
+};
+
 /** What --recipe takes. */
-export const RECIPES = {
-  default: {
-    init: 'svd',
-    schedule: 'sine',
-    decayStart: 0,
-    decayEnd: 0.8,
-    decayOrder: 'together',
-    alpha: 0.2,
-    logitLoss: 0,
-    temperature: 4,
-    relationLoss: 0,
-  },
-  /** PC-LoRA, section 3: A Kaiming, B zero; what it leaves open (α, q) as others have it. */
-  paper: {
-    init: 'paper',
-    schedule: 'sine',
-    decayStart: 0,
-    decayEnd: 0.8,
-    decayOrder: 'together',
-    alpha: 0.2,
-    logitLoss: 0,
-    temperature: 4,
-    relationLoss: 0,
-  },
-} as const satisfies Record<string, Recipe>;
+export const RECIPES = { default: { ...PAPER, init: 'svd' }, paper: PAPER } as const satisfies Record<string, Recipe>;
 
 /** One of them. */
 export type RecipeName = keyof typeof RECIPES;
 
-const OF_FADING = ['schedule', 'decayStart', 'decayEnd', 'decayOrder'] as const;
-const FLAGS = {
+/** What of a recipe is for methods that fade. */
+const FADING_FLAGS = {
   schedule: '--schedule',
   decayStart: '--decay-start',
   decayEnd: '--decay-end',
   decayOrder: '--decay-order',
-};
+} as const;
 
 /** The recipe with what was given instead of its own. Usage errors for what does not go with the method, or itself. */
 export function resolveRecipe(name: RecipeName, method: Method, given: Partial<Recipe>): Recipe {
@@ -78,10 +67,10 @@ export function resolveRecipe(name: RecipeName, method: Method, given: Partial<R
       );
     return { ...RECIPES[name], ...given, init };
   }
-  const named = OF_FADING.find((flag) => given[flag] !== undefined);
+  const named = Object.entries(FADING_FLAGS).find(([name]) => given[name as keyof typeof FADING_FLAGS] !== undefined);
   if (named !== undefined)
     throw usageError(
-      `${FLAGS[named]} with --method ${method}: ${method === 'lora' ? 'λ stays 1' : 'there is no λ'}`,
+      `${named[1]} with --method ${method}: ${method === 'lora' ? 'λ stays 1' : 'there is no λ'}`,
       'It is for --method pclora and theseus.',
     );
   // Without fading, adapters are alone from the first step; LoRA's weights are there to the last.

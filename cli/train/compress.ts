@@ -92,6 +92,7 @@ export async function compress(
   const { engine } = context;
   const { model } = teacher;
   const { method, adapters, decay, logits } = pclora;
+  const blocks = blockCount(model.layers);
   const dense = tensorsOf(model.layers);
   const adapterSpecs = adapterTensors(model.layers, adapters.ranks);
   const layout = flatLayout([...adapterSpecs, ...keptTraining(model.layers, pclora.freeze)]);
@@ -143,8 +144,8 @@ export async function compress(
       lambdaAt: (step) => (method === 'lora' ? 1 : lambdaAt(decay.schedule, step, decay.end, decay.start)),
       programAt: (step, tokens) => programs.at(phaseAt(step, pclora), tokens),
       givenAt: (step, { isLabelled }) => ({
-        [LAMBDA]: lambdaTensor(step, pclora, blockCount(model.layers), options.seed),
-        [LABELLED]: floats(Float32Array.of(Number(isLabelled)), []),
+        [LAMBDA]: lambdaTensor(step, pclora, blocks, options.seed),
+        ...(pclora.unlabelled && { [LABELLED]: floats(Float32Array.of(Number(isLabelled)), []) }),
       }),
       dropouts: model.dropouts,
       losses,

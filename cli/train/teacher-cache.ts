@@ -4,7 +4,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { join } from 'node:path';
-import type { Batch, Samples } from '../data/samples.ts';
+import { type Batch, type Samples, textLength } from '../data/samples.ts';
 import { type DeviceTensor, type Engine, floats, type HostTensor, type Inputs } from '../engines/engine.ts';
 import { gigabytes } from '../io/disk.ts';
 import { kindOf } from '../io/files.ts';
@@ -93,7 +93,8 @@ async function surveySamples(
   for await (const batch of samples.batches({ batchSize: evaluationBatch(engine), seed: 0 })) {
     throwIfInterrupted(signal);
     batch.rows.forEach((row, i) => {
-      lengths[row] = tokensOf(batch, i) ?? model.tokens;
+      const { inputs, tokens } = batch;
+      lengths[row] = tokens === null ? model.tokens : textLength(inputs.mask.data as Float32Array, i, tokens);
     });
     hash.update(Int32Array.from(batch.rows));
     addInputs(hash, batch);
@@ -104,14 +105,6 @@ async function surveySamples(
 function addInputs(hash: Hash, { inputs }: Batch): void {
   for (const [name, { data, shape }] of Object.entries(inputs))
     hash.update(`${name} ${shape.join()}\n`).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-}
-
-/** The tokens of a batch's row; null of a picture. */
-function tokensOf({ inputs: { mask }, tokens }: Batch, row: number): number | null {
-  if (tokens === null) return null;
-  let length = tokens;
-  while (length > 0 && mask.data[row * tokens + length - 1] === 0) length--;
-  return length;
 }
 
 function keyOf({ precision }: Engine, { model, tensors, preprocessing }: Checkpoint, samples: string): Buffer {
