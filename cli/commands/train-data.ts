@@ -10,10 +10,15 @@ import type { TrainFlags } from './train-flags.ts';
 import { DEFAULT_AUGMENT } from './training.ts';
 
 /** Usage error where the teacher would say something else of a sample in every epoch. */
-export function expectCacheable({ kind }: Dataset, { cacheTeacher, augment, relationLoss }: TrainFlags): void {
+export function expectCacheable(
+  { kind }: Dataset,
+  { cacheTeacher, augment, relationLoss, mixtures = 0 }: TrainFlags,
+): void {
   if (cacheTeacher === '') throw usageError('--cache-teacher is empty: expected a folder');
   if (cacheTeacher !== undefined && relationLoss > 0)
     throw usageError('--cache-teacher with --relation-loss, whose relations are not kept', 'Leave out one of them.');
+  if (cacheTeacher !== undefined && mixtures > 0)
+    throw usageError('--cache-teacher with --mixtures, which are made anew in every epoch', 'Leave out one of them.');
   if (cacheTeacher === undefined || kind === 'text' || (augment ?? DEFAULT_AUGMENT) === 'none') return;
   throw usageError(
     `--cache-teacher with --augment ${augment ?? `${DEFAULT_AUGMENT} (the default)`}: the pictures change from epoch to epoch`,

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { byteSize, integer, type LabelsFlags, layerRank, number, type SplitFlags, share } from '../args.ts';
 import { WEIGHTS, type Weights } from '../compress/quantize.ts';
+import type { Samples } from '../data/samples.ts';
 import { usageError } from '../io/errors.ts';
 import { RANK_ALLOCATIONS, type Ranks } from '../pclora/allocation.ts';
 import { INITS } from '../pclora/linear.ts';
@@ -11,7 +12,7 @@ import { DECAY_ORDERS, SCHEDULES } from '../pclora/schedule.ts';
 import { FREEZABLE, type Freezable, type PcLoraOptions } from '../train/compress.ts';
 import type { LoopOptions } from '../train/loop.ts';
 import type { RankFlags } from './train-ranks.ts';
-import { loopOptions, type TrainingFlags, type TrainingSamples } from './training.ts';
+import { loopOptions, type TrainingFlags } from './training.ts';
 
 /**
  * What `slim train` has beside the flags of every training. `loraAlpha` / `rank` is the scaling s, which is 1 where it
@@ -24,6 +25,8 @@ export interface TrainFlags extends TrainingFlags, LabelsFlags, RankFlags, Recip
   readonly loraAlpha?: number;
   readonly freeze: readonly Freezable[];
   readonly unlabelled?: string;
+  /** So many mixtures for each sample; none where it is absent. */
+  readonly mixtures?: number;
   readonly cacheTeacher?: string;
   readonly qat?: number;
   /** int8 where it is absent. */
@@ -191,6 +194,15 @@ export function addCompressionOptions(command: Command): Command {
     'samples without labels, beyond the paper: they take part in the terms that compare with the teacher. A table, a ' +
       'folder or a pattern, as slim predict reads them. An epoch is a pass over all samples',
   );
+  command.addOption(
+    new Option(
+      '--mixtures <n>',
+      'so many samples without labels for each one, beyond the paper: two of a batch as one, pictures blended, of texts ' +
+        'the beginning of one and the end of the other. An epoch is a pass over all samples',
+    )
+      .argParser(number(0, 1000))
+      .default(undefined, '0'),
+  );
   command.option(
     '--cache-teacher <dir>',
     'compute once what the teacher says of the training samples and keep it in a file here, which later runs find, ' +
@@ -232,7 +244,10 @@ export function decaySteps({ decayEnd }: TrainFlags, totalSteps: number): number
 }
 
 /** How long and how fast to train; with --rewarm the learning rate begins anew where λ has reached 0. */
-export function trainOptions(flags: TrainFlags, samples: TrainingSamples): LoopOptions {
+export function trainOptions(
+  flags: TrainFlags,
+  samples: { readonly train: Samples; readonly labelled: Samples },
+): LoopOptions {
   const options = loopOptions(flags, samples);
   const { rewarm = 0 } = flags;
   const step = decaySteps(flags, options.totalSteps);
@@ -251,7 +266,7 @@ export function compressOptions(
   ranks: Ranks,
   scaling: number,
   totalSteps: number,
-): Omit<PcLoraOptions, 'unlabelled' | 'teacherCache' | 'moments'> {
+): Omit<PcLoraOptions, 'unlabelled' | 'teacherCache' | 'moments' | 'calibration'> {
   const { method, init, schedule, decayStart, decayOrder, alpha, logitLoss, temperature, freeze } = flags;
   const end = decaySteps(flags, totalSteps);
   return {

@@ -19,6 +19,7 @@ import {
 import { storedTensors } from '../compress/stored-tensors.ts';
 import { type ClassCount, labelCounts } from '../data/class-report.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { withMixtures } from '../data/mixtures.ts';
 import type { Samples } from '../data/samples.ts';
 import { createEngine } from '../engines/create.ts';
 import type { Engine } from '../engines/engine.ts';
@@ -160,7 +161,9 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
   const unlabelled = await openUnlabelledData(data, flags, io);
   return withTrainingSamples({ data, unlabelled }, teacher.preprocessing, flags, io, async (samples) => {
     const { train, labelled, test } = samples;
-    const options = trainOptions(flags, samples);
+    const { mixtures = 0 } = flags;
+    const mixed = withMixtures(train, mixtures);
+    const options = trainOptions(flags, { train: mixed, labelled });
     for (const notice of batchNotices(flags, options)) createProgress(io.stderr, 'step').line(`note: ${notice}`);
     const engine = await createEngine(flags, io);
     const progress = createProgress(io.stderr, 'step');
@@ -219,11 +222,12 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       progress.line(`teacher: ${told(before)} on ${counted(before.samples, 'sample')}`);
       const pclora = {
         ...compressOptions(flags, ranks, scaling, options.totalSteps),
-        unlabelled: unlabelled !== null,
+        unlabelled: unlabelled !== null || mixtures > 0,
         teacherCache: teacherCacheOptions(flags, io),
+        calibration: train,
         moments,
       };
-      const context = { engine, run, samples: train, progress, signal: io.signal, onCheckpoint };
+      const context = { engine, run, samples: mixed, progress, signal: io.signal, onCheckpoint };
       const { evaluation, steps, dataShare, tensors } = await compress(
         teacher,
         test,

@@ -19,6 +19,7 @@ import type { TrainedOn } from '../data/contents.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { withUnlabelled } from '../data/mixed-samples.ts';
 import { type PreparedSamples, prepareSamples } from '../data/prepare.ts';
+import type { Samples } from '../data/samples.ts';
 import type { EngineChoice } from '../engines/create.ts';
 import type { Engine } from '../engines/engine.ts';
 import { Interrupted, usageError } from '../io/errors.ts';
@@ -189,7 +190,10 @@ export function resolvedConfiguration(
 const MAX_EVALUATIONS = 10;
 
 /** Flags and the size of the data become steps. */
-export function loopOptions(given: TrainingFlags, { train, labelled }: TrainingSamples): LoopOptions {
+export function loopOptions(
+  given: TrainingFlags,
+  { train, labelled }: { readonly train: Samples; readonly labelled: Samples },
+): LoopOptions {
   const flags = { ...given, batchSize: batchWithin(given, labelled.size) };
   const perEpoch = train.count({ batchSize: flags.batchSize, dropLast: true });
   const totalSteps = flags.steps ?? Math.max(1, Math.round(flags.epochs * perEpoch));

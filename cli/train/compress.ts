@@ -64,7 +64,9 @@ export interface PcLoraOptions {
   readonly unlabelled: boolean;
   /** Where to keep what the teacher says; computed in every step where it is null. */
   readonly teacherCache: TeacherCacheOptions | null;
-  /** What the teacher's layers see, where that is known already. */
+  /** Samples that `--init activation` looks at. */
+  readonly calibration: Samples;
+  /** What the teacher's layers see of them, where that is known already. */
   readonly moments?: ReadonlyMap<string, Moment>;
 }
 
@@ -101,7 +103,7 @@ export async function compress(
   const moments =
     adapters.init === 'activation'
       ? (pclora.moments ??
-        (await collectMoments(engine, teacher, adapters.ranks, weights, context.samples, options.seed)))
+        (await collectMoments(engine, teacher, adapters.ranks, weights, pclora.calibration, options.seed)))
       : undefined;
   const start = await startAdapters(engine, model.layers, teacher.tensors, adapters, source, moments);
   const frozen = {
