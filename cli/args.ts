@@ -394,13 +394,22 @@ export function addRunOptions(command: Command): Command {
     .option('--overwrite', 'replace the run that is there');
 }
 
+/** A flag's default, or how what depends on more is told. */
+function defaultOf(value: number | { readonly told: string }): [number | undefined, string?] {
+  return typeof value === 'number' ? [value] : [undefined, value.told];
+}
+
 /**
  * Adds the flags of a training loop and `--resume`, with the command's own defaults for three of them. Returns the
  * command it was given.
  */
 export function addTrainingOptions(
   command: Command,
-  defaults: { readonly epochs: number; readonly learningRate: number; readonly batchSize: number },
+  defaults: {
+    readonly epochs: number;
+    readonly learningRate: number | { readonly told: string };
+    readonly batchSize: number;
+  },
 ): Command {
   return command
     .optionsGroup('Training:')
@@ -425,7 +434,7 @@ export function addTrainingOptions(
     .addOption(
       new Option('--learning-rate <x>', 'peak learning rate, which falls over all steps')
         .argParser(number(0, 10, { above: true }))
-        .default(defaults.learningRate),
+        .default(...defaultOf(defaults.learningRate)),
     )
     .addOption(
       new Option('--learning-rate-schedule <name>', 'how it falls').choices(LEARNING_RATE_SHAPES).default('cosine'),

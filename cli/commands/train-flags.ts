@@ -7,7 +7,14 @@ import { usageError } from '../io/errors.ts';
 import { RANK_ALLOCATIONS, type Ranks } from '../pclora/allocation.ts';
 import { INITS } from '../pclora/linear.ts';
 import { METHODS, type Method } from '../pclora/method.ts';
-import { RECIPES, type Recipe, type RecipeName, resolveRecipe } from '../pclora/recipe.ts';
+import {
+  learningRateOf,
+  type Modality,
+  RECIPES,
+  type Recipe,
+  type RecipeName,
+  resolveRecipe,
+} from '../pclora/recipe.ts';
 import { DECAY_ORDERS, SCHEDULES } from '../pclora/schedule.ts';
 import { FREEZABLE, type Freezable, type PcLoraOptions } from '../train/compress.ts';
 import type { LoopOptions } from '../train/loop.ts';
@@ -34,9 +41,11 @@ export interface TrainFlags extends TrainingFlags, LabelsFlags, RankFlags, Recip
   readonly rewarm?: number;
 }
 
-/** Of how the data is split, what is not given is the teacher's; of the rest, the recipe's. */
-export type GivenTrainFlags = Omit<TrainFlags, keyof SplitFlags | keyof Recipe | 'method' | 'recipe'> &
-  Partial<SplitFlags & Recipe & Pick<TrainFlags, 'method' | 'recipe'>>;
+/** Of how the data is split, what is not given is the teacher's; of the rest, the recipe's, or the model's. */
+export type GivenTrainFlags = Omit<TrainFlags, keyof SplitFlags | keyof Recipe | Settled> &
+  Partial<SplitFlags & Recipe & Pick<TrainFlags, Settled>>;
+
+type Settled = 'method' | 'recipe' | 'learningRate';
 
 /** Adds the flags of `TrainFlags` that no other training has. Returns the command it was given. */
 export function addCompressionOptions(command: Command): Command {
@@ -118,27 +127,27 @@ export function addCompressionOptions(command: Command): Command {
           '(activation), both with residual decay, or Kaiming and zeros (paper)',
       )
         .choices(INITS)
-        .default(undefined, RECIPES.default.init),
+        .default(undefined, told('init')),
     )
     .addOption(
       new Option('--schedule <name>', 'how λ falls')
         .choices(Object.keys(SCHEDULES))
-        .default(undefined, RECIPES.default.schedule),
+        .default(undefined, told('schedule')),
     )
     .addOption(
       new Option('--decay-start <x>', 'share of the steps after which λ begins to fall')
         .argParser(number(0, 1))
-        .default(undefined, `${RECIPES.default.decayStart}`),
+        .default(undefined, told('decayStart')),
     )
     .addOption(
       new Option('--decay-end <x>', 'share of the steps after which λ is 0; 0: from the start')
         .argParser(number(0, 1))
-        .default(undefined, `${RECIPES.default.decayEnd}`),
+        .default(undefined, told('decayEnd')),
     )
     .addOption(
       new Option('--decay-order <name>', 'which blocks fade first: the first ones, the last ones, or none')
         .choices(DECAY_ORDERS)
-        .default(undefined, RECIPES.default.decayOrder),
+        .default(undefined, told('decayOrder')),
     )
     .addOption(
       new Option(
@@ -165,7 +174,7 @@ export function addCompressionOptions(command: Command): Command {
     .addOption(
       new Option('--alpha <x>', "weight of the task loss; the rest is the feature loss's")
         .argParser(number(0, 1))
-        .default(undefined, `${RECIPES.default.alpha}`),
+        .default(undefined, told('alpha')),
     )
     .addOption(
       new Option(
@@ -173,12 +182,12 @@ export function addCompressionOptions(command: Command): Command {
         "beyond the paper: weight of a third term, the divergence from the teacher's logits",
       )
         .argParser(number(0))
-        .default(undefined, `${RECIPES.default.logitLoss}`),
+        .default(undefined, told('logitLoss')),
     )
     .addOption(
       new Option('--temperature <x>', 'of the logits in that term')
         .argParser(number(0, Infinity, { above: true }))
-        .default(undefined, `${RECIPES.default.temperature}`),
+        .default(undefined, told('temperature')),
     )
     .addOption(
       new Option(
@@ -186,7 +195,7 @@ export function addCompressionOptions(command: Command): Command {
         "beyond the paper: weight of a term for how tokens relate in the last block's queries, keys and values",
       )
         .argParser(number(0))
-        .default(undefined, `${RECIPES.default.relationLoss}`),
+        .default(undefined, told('relationLoss')),
     )
     .addOption(new Option('--freeze <parts...>', 'train the adapters without these').choices(FREEZABLE).default([]));
   command.option(
@@ -211,17 +220,30 @@ export function addCompressionOptions(command: Command): Command {
   return command;
 }
 
-/** The settings that flags and recipe leave. Usage errors for those that do not go together. */
-export function settingsOf(given: GivenTrainFlags): Recipe & Pick<TrainFlags, 'method' | 'recipe'> {
-  const { method = 'pclora', recipe = 'default' } = given;
-  const settings = resolveRecipe(recipe, method, givenOf(given));
+/** What the default recipe has of a setting, as the help tells it. */
+function told(name: keyof Recipe): string {
+  const { image, text } = RECIPES.default;
+  return image[name] === text[name] ? `${image[name]}` : `${image[name]} of pictures, ${text[name]} of texts`;
+}
+
+/**
+ * The settings that flags, recipe and the model's modality and width leave. Usage errors for those that do not go
+ * together.
+ */
+export function settingsOf(
+  given: GivenTrainFlags,
+  modality: Modality,
+  width: number,
+): Recipe & Pick<TrainFlags, 'method' | 'recipe' | 'learningRate'> {
+  const { method = 'pclora', recipe = 'default', learningRate = learningRateOf(width) } = given;
+  const settings = resolveRecipe(recipe, modality, method, givenOf(given));
   expectQatFits(given, method, settings);
-  return { ...settings, method, recipe };
+  return { ...settings, method, recipe, learningRate };
 }
 
 /** What of a recipe was given. */
 function givenOf(given: GivenTrainFlags): Partial<Recipe> {
-  const names = Object.keys(RECIPES.default) as (keyof Recipe)[];
+  const names = Object.keys(RECIPES.default.image) as (keyof Recipe)[];
   return Object.fromEntries(names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
 }
 

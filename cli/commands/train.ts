@@ -107,7 +107,11 @@ as they would ship.`,
   );
   addCompressionOptions(command);
   addModelOptions(command);
-  addTrainingOptions(command, { epochs: 10, learningRate: 2e-3, batchSize: 64 });
+  addTrainingOptions(command, {
+    epochs: 10,
+    learningRate: { told: "0.4 / the model's width, at most 0.004" },
+    batchSize: 64,
+  });
   addLabelsOption(addCacheOption(addDataOptions(command, { inherited: true })));
   for (const add of [addRunOptions, addEngineOptions, addResultOptions]) add(command);
   return command.action(async () => {
@@ -133,18 +137,18 @@ as they would ship.`,
 /** `slim train` */
 export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainResult> {
   expectEvenBatch(given);
-  const settings = settingsOf(given);
   const places = await expectPlaces(given);
-  const flags: TrainFlags = { ...(await inheritData(given, places.model, io)), ...settings };
   if (isVitPreset(places.model) || isBertPreset(places.model))
     throw usageError(
       `--model ${places.model} is a preset: it has no trained weights to compress`,
       `Train it first: slim finetune --model ${places.model} ...`,
     );
-  const folder = await resolveModelFolder(places.model, { offline: flags.offline });
+  const { base, offline } = given;
+  const folder = await resolveModelFolder(places.model, { offline });
   await expectDense(folder);
-  const { base, offline } = flags;
   const { config, preprocessing } = await loadDescription(folder, { base, offline });
+  const settings = settingsOf(given, preprocessing.kind, config.hiddenSize);
+  const flags: TrainFlags = { ...(await inheritData(given, places.model, io)), ...settings };
   const said = await readLabels(flags.labels);
   const opened = await openData(places.data, { ...flags, task: flags.task ?? taskOf(config.problemType) }, io, {
     takes: async () => preprocessing.kind,

@@ -56,7 +56,8 @@ describe('help', () => {
   it('tells defaults and choices', async () => {
     const help = (await slim(['train', '--help'])).stdout.replace(/\s+/g, ' ');
     expect(help).toContain('--rank <r> rank of the adapters (default: 32)');
-    expect(help).toContain('(linear, sine, one-minus-cosine, cubic; default: sine)');
+    expect(help).toContain('(linear, sine, one-minus-cosine, cubic; default: linear)');
+    expect(help).toContain('0: from the start (default: 0.3 of pictures, 0.6 of texts)');
     expect(help).toContain('steps of linear warm-up (default: a tenth, at most 100)');
     expect(help).toContain('--overwrite replace the run that is there Engine:');
   });

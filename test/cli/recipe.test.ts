@@ -29,13 +29,12 @@ it('starts from activations, lets λ fall late, adds the logits and stops the le
   const out = work.path('run');
   const recipe = [
     ...['--init', 'activation', '--schedule', 'linear', '--decay-start', '0.2', '--decay-end', '0.6'],
-    ...['--logit-loss', '0.5', '--temperature', '2', '--learning-rate-floor', '0.25'],
+    ...['--alpha', '0.2', '--logit-loss', '0.5', '--temperature', '2', '--learning-rate-floor', '0.25'],
   ];
   await slimJson(['train', ...flags, ...recipe, '--out', out]);
   const steps = readMetrics(out).filter(({ loss }) => loss !== undefined);
   const at = (name: keyof MetricsLine): number[] => steps.map((step) => step[name] as number);
   expect(at('lambda')).toEqual([1, 1, 1, 0.75, 0.5, 0.25, 0, 0, 0, 0]);
-  // The default α is 0.2.
   const [task, feature, logit] = [at('task'), at('feature'), at('logit')];
   for (const [i, loss] of at('loss').entries())
     expect(loss, `step ${i}`).toBeCloseTo(0.2 * task[i] + 0.8 * feature[i] + 0.5 * logit[i], 5);
@@ -62,6 +61,7 @@ it('warms the learning rate up again once λ is 0, in straight lines, and compar
     'linear',
     '--relation-loss',
     '2',
+    ...['--alpha', '0.2', '--logit-loss', '0'],
   ];
   await slimJson(['train', ...flags, ...recipe, '--out', out]);
   const steps = readMetrics(out).filter(({ loss }) => loss !== undefined);
