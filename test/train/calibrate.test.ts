@@ -134,7 +134,7 @@ it('sums what flows back to each layer from random signs at the outputs of all b
   const teacher = { model: tinyBert, preprocessing: { kind: 'text' }, tensors: denseTensors } as unknown as Checkpoint;
   const weights = uploadTensors(engine, tensorsOf(tinyBert.layers), denseTensors);
   const seed = 4;
-  const backwards = await collectBackwards(engine, teacher, weights, samples, seed, batch.size);
+  const backwards = await collectBackwards(engine, teacher, new Map(), weights, samples, seed, batch.size);
   const width = tinyBertConfig.hiddenSize;
   const source = random(seed, 3);
   const rows = batch.size * batch.tokens!;
