@@ -69,7 +69,8 @@ function quantizeLinears(graph: Graph, tensors: Variant['tensors']): Graph {
     };
   };
   return rewrite(graph, ({ operation: { name }, attributes }, [x, ...others]) => {
-    if (name === 'linear') return quantizedLinear(x, others[1], weight(others[0]));
+    if (name === 'linear')
+      return quantizedLinear(x, others[1], weight(others[0], attributes.scaling as number | undefined));
     if (name === 'lowRankLinear') {
       const [loraA, loraB, loraC] = others;
       return quantizedLinear(

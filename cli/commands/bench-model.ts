@@ -16,6 +16,7 @@ export interface ModelFlags {
   readonly layerRank?: Readonly<Record<string, number>>;
   readonly embeddingRank?: number;
   readonly forceRank: boolean;
+  readonly fuseQkv: boolean;
   readonly tokens: number;
   readonly json: boolean;
 }
@@ -34,6 +35,7 @@ export function addModelOptions(command: Command): Command {
         .argParser(integer(1))
         .default(undefined, 'not compressed'),
     )
+    .option('--fuse-qkv', 'query, key and value of a block share A')
     .option('--force-rank', 'allow ranks that make a layer larger than it was')
     .addOption(
       new Option('--tokens <n>', 'length of a text, for presets of text models')
@@ -60,7 +62,7 @@ export async function modelOf({ model, classes, tokens }: ModelFlags): Promise<M
 /** The rank of every adapted layer. */
 export function ranksOf(
   model: Model,
-  { rank, layerRank: perLayer, embeddingRank, forceRank: force }: ModelFlags,
+  { rank, layerRank: perLayer, embeddingRank, forceRank: force, fuseQkv }: ModelFlags,
 ): Map<string, number> {
-  return resolveRanks(model.layers, { rank, perLayer, embeddingRank, force });
+  return resolveRanks(model.layers, { rank, perLayer, embeddingRank, force, fuseQkv });
 }

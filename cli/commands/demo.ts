@@ -146,6 +146,7 @@ async function runDemo({ out, seed }: DemoFlags, io: Io): Promise<DemoResult> {
       rank: 8,
       rankAllocation: 'uniform',
       forceRank: false,
+      fuseQkv: false,
       pruneVocabulary: false,
       init: 'svd',
       schedule: 'sine',

@@ -91,6 +91,10 @@ export function addCompressionOptions(command: Command): Command {
         .choices(RANK_ALLOCATIONS)
         .default('uniform'),
     )
+    .option(
+      '--fuse-qkv',
+      "query, key and value of a block share A, as the paper's counts have it: two thirds of these A's go away",
+    )
     .option('--force-rank', 'allow ranks that make a layer larger than it was')
     .addOption(
       new Option('--embedding-rank <k>', 'of texts: factorize the word embeddings too, faded in by the same λ')

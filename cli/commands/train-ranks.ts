@@ -1,5 +1,5 @@
 /** From the flags of `slim train` to a rank for every layer. */
-import { blockLinears } from '../models/layers.ts';
+import { blockLinears, isFused, rankedLinears, rankedOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import type { RankAllocation, Ranks, Worths } from '../pclora/allocation.ts';
 import { namedRank, resolveRanks } from '../pclora/rank.ts';
@@ -16,6 +16,7 @@ export interface RankFlags {
   readonly rankAllocation: RankAllocation;
   readonly forceRank: boolean;
   readonly embeddingRank?: number;
+  readonly fuseQkv: boolean;
 }
 
 /**
@@ -24,17 +25,18 @@ export interface RankFlags {
  * @param budget of `budgetOf`
  */
 export function ranksOf(model: Model, flags: RankFlags, budget: Budget | null, worths: Worths | null): Ranks {
-  const { forceRank: force, layerRank: perLayer = {}, rank } = flags;
+  const { forceRank: force, fuseQkv, layerRank: perLayer = {}, rank } = flags;
   const given = givenRanks(model, flags);
   if (budget === null && worths === null) return given;
   // The budget is for the blocks' layers that the flags do not name.
   const settled = new Map(given);
-  for (const layer of blockLinears(model.layers))
-    if (namedRank(layer, perLayer) === undefined) settled.delete(layer.name);
+  for (const { layer, parts } of rankedOf(blockLinears(model.layers), fuseQkv))
+    if ([layer, ...parts].every((one) => namedRank(one, perLayer) === undefined)) settled.delete(layer.name);
   return ranksWithin(model, budget ?? parameterBudget(model, given), {
     settled,
     worths,
     force,
+    fuseQkv,
     ...(budget === null && { rank }),
   });
 }
@@ -49,7 +51,7 @@ export async function budgetOf(
   if (targetParameters !== undefined) return shareBudget(model, { of: 'parameters', share: targetParameters });
   if (targetMacs !== undefined) return shareBudget(model, { of: 'macs', share: targetMacs });
   if (targetSize === undefined) return null;
-  const blocks = new Set(blockLinears(model.layers).map(({ name }) => name));
+  const blocks = new Set(rankedLinears(model.layers, flags.fuseQkv).map(({ name }) => name));
   return sized(targetSize, new Map([...givenRanks(model, flags)].filter(([name]) => !blocks.has(name))));
 }
 
@@ -59,13 +61,18 @@ export function hasTarget({ targetParameters, targetMacs, targetSize }: RankFlag
 }
 
 function givenRanks(model: Model, flags: RankFlags): Ranks {
-  const { embeddingRank, forceRank: force, layerRank: perLayer, rank } = flags;
-  return resolveRanks(model.layers, { rank: hasTarget(flags) ? 1 : rank, perLayer, force, embeddingRank });
+  const { embeddingRank, forceRank: force, fuseQkv, layerRank: perLayer, rank } = flags;
+  return resolveRanks(model.layers, { rank: hasTarget(flags) ? 1 : rank, perLayer, force, embeddingRank, fuseQkv });
+}
+
+/** Those of the blocks. */
+export function blockRanks(model: Model, ranks: Ranks): number[] {
+  return rankedLinears(model.layers, isFused(ranks)).map(({ name }) => ranks.get(name)!);
 }
 
 /** `rank 16` · `ranks 3 to 41` */
 export function rankText(model: Model, ranks: Ranks): string {
-  const all = blockLinears(model.layers).map(({ name }) => ranks.get(name)!);
+  const all = blockRanks(model, ranks);
   const [least, most] = [Math.min(...all), Math.max(...all)];
   return least === most ? `rank ${least}` : `ranks ${least} to ${most}`;
 }

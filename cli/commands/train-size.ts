@@ -2,7 +2,7 @@
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { PROBLEMS } from '../../runtime/artifact/problem-type.ts';
 import { usageError } from '../io/errors.ts';
-import { blockLinears, wordEmbedding } from '../models/layers.ts';
+import { isFused, rankedLinears, wordEmbedding } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import type { Ranks } from '../pclora/allocation.ts';
 import { denseCost } from '../pclora/cost.ts';
@@ -52,9 +52,8 @@ export function artifactSize(
     costs: { teacher: dense, model: dense },
     configuration: { ...configuration, quantize },
   };
-  const linears = blockLinears(model.layers);
   return (ranks) => {
-    const rank = Math.max(...linears.map(({ name }) => ranks.get(name)!));
+    const rank = Math.max(...rankedLinears(model.layers, isFused(ranks)).map(({ name }) => ranks.get(name)!));
     const chosen = { ...compression, rank, ranks: Object.fromEntries(ranks) };
     return quantizedBytes(
       { architecture, config, model, preprocessing, compression: chosen, record, source },
@@ -67,6 +66,7 @@ export function artifactSize(
  * At most so many bytes of the int8 artifact. Usage error where rank 1 takes more: it says how much that is, and what
  * would make it less.
  * @param others the ranks of layers outside the blocks
+ * @param fuseQkv whether query, key and value of a block share A
  * @param pruned the teacher with the words alone that the training texts use; null where that does not apply
  */
 export async function sizeBudget(
@@ -74,15 +74,16 @@ export async function sizeBudget(
   recorded: Recorded,
   bytes: number,
   others: Ranks,
+  fuseQkv: boolean,
   pruned: (() => Promise<Checkpoint>) | null,
 ): Promise<Budget> {
   const sizeOf = artifactSize(teacher, recorded);
-  const least = leastRanks(teacher.model, others);
+  const least = leastRanks(teacher.model, others, fuseQkv);
   const smallest = sizeOf(least);
   if (smallest > bytes)
     throw usageError(
       `--target-size ${formatBytes(bytes)} can't be reached: at rank 1 the int8 artifact takes ${formatBytes(smallest)}`,
-      await waysOut(teacher, recorded, bytes, others, pruned),
+      await waysOut(teacher, recorded, bytes, others, fuseQkv, pruned),
     );
   return {
     fits: (ranks) => sizeOf(ranks) <= bytes,
@@ -92,8 +93,8 @@ export async function sizeBudget(
   };
 }
 
-function leastRanks({ layers }: Pick<Model, 'layers'>, others: Ranks): Ranks {
-  return new Map([...blockLinears(layers).map(({ name }) => [name, 1] as const), ...others]);
+function leastRanks({ layers }: Pick<Model, 'layers'>, others: Ranks, fuseQkv: boolean): Ranks {
+  return new Map([...rankedLinears(layers, fuseQkv).map(({ name }) => [name, 1] as const), ...others]);
 }
 
 /** Ranks of word tables that are worth trying, of which the largest that fits is named. */
@@ -105,12 +106,13 @@ async function waysOut(
   recorded: Recorded,
   bytes: number,
   others: Ranks,
+  fuseQkv: boolean,
   pruned: (() => Promise<Checkpoint>) | null,
 ): Promise<string> {
   const smallestOf = (one: Checkpoint, rank: number | null): number => {
     const table = wordEmbedding(one.model.layers);
     const words: Ranks = rank === null || !table ? others : new Map([...others, [table.name, rank]]);
-    return artifactSize(one, recorded)(leastRanks(one.model, words));
+    return artifactSize(one, recorded)(leastRanks(one.model, words, fuseQkv));
   };
   const factorized = (one: Checkpoint): { readonly flag: string; readonly bytes: number } | null => {
     const table = wordEmbedding(one.model.layers);

@@ -27,7 +27,7 @@ import { usageError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import { counted } from '../io/words.ts';
-import { blockLinears, WORD_EMBEDDING } from '../models/layers.ts';
+import { WORD_EMBEDDING } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { isBertPreset, isVitPreset } from '../models/presets.ts';
 import { taskOf } from '../models/task.ts';
@@ -55,7 +55,7 @@ import {
   type TrainFlags,
   trainOptions,
 } from './train-flags.ts';
-import { budgetOf, hasTarget, ranksOf, rankText } from './train-ranks.ts';
+import { blockRanks, budgetOf, hasTarget, ranksOf, rankText } from './train-ranks.ts';
 import { sizeBudget } from './train-size.ts';
 import { evaluateDense, evaluateUnpruned, loadTeacher, pruneTeacher } from './train-teacher.ts';
 import {
@@ -172,7 +172,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     const engine = await createEngine(flags, io);
     const progress = createProgress(io.stderr, 'step');
     const { ranks, moments } = await spreadRanks(engine, teacher, { uniform, budget }, train, options, flags, io);
-    const largest = Math.max(...blockLinears(model.layers).map(({ name }) => ranks.get(name)!));
+    const largest = Math.max(...blockRanks(model, ranks));
     const rank = hasTarget(flags) ? largest : flags.rank;
     const { method, schedule, init } = flags;
     const stage = method === 'pclora' ? 'pc-lora' : method;
@@ -294,7 +294,8 @@ async function withinBytes(
     samples: data.test.size,
   };
   const canPrune = data.kind === 'text' && !flags.pruneVocabulary;
-  return sizeBudget(teacher, recorded, bytes, others, canPrune ? () => pruneTeacher(teacher, data, io) : null);
+  const prune = canPrune ? () => pruneTeacher(teacher, data, io) : null;
+  return sizeBudget(teacher, recorded, bytes, others, flags.fuseQkv, prune);
 }
 
 /**

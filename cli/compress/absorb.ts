@@ -9,6 +9,8 @@
  * wherever r is below the width of a head (the absorption of Multi-head Latent Attention, DeepSeek-V2, arXiv
  * 2405.04434, section 2.1.2).
  *
+ * Where queries, keys and values share A, a_q = a_k = a_v: the keys are the values, and what the queries are made of.
+ *
  * A word table of two factors: s·B[ids]·A looks up rows of B, and what follows is a linear layer whose weight is s·Aᵀ.
  *
  * What a packed graph reads is made of values, once, and adds up in f64 (`absorb`). What trains as it will be packed is
@@ -23,7 +25,7 @@ import { scale } from '../graph/ops/binary.ts';
 import { embedding, type LowRankEmbeddingAttributes } from '../graph/ops/embedding.ts';
 import { gemm } from '../graph/ops/gemm.ts';
 import { input, inputName } from '../graph/ops/leaf.ts';
-import { type LowRankAttributes, linear, lowRankLinear } from '../graph/ops/linear.ts';
+import { type LinearAttributes, type LowRankAttributes, linear, lowRankLinear } from '../graph/ops/linear.ts';
 import { matmul } from '../graph/ops/matmul.ts';
 import { reshape } from '../graph/ops/reshape.ts';
 import { transpose } from '../graph/ops/transpose.ts';
@@ -82,10 +84,34 @@ function rewriteSites(
 /** One attention and the low-rank layers around it. */
 interface Site {
   readonly attention: Node<AttentionAttributes>;
-  readonly query: Node<LowRankAttributes>;
-  readonly key: Node<LowRankAttributes>;
-  readonly value: Node<LowRankAttributes>;
-  readonly output: Node<LowRankAttributes>;
+  readonly query: LowRank;
+  readonly key: LowRank;
+  readonly value: LowRank;
+  readonly output: LowRank;
+}
+
+/** A low-rank layer, by what it is made of. */
+interface LowRank {
+  readonly layer: string;
+  readonly scaling: number;
+  readonly loraA: Node;
+  readonly loraB: Node;
+  readonly loraC: Node;
+  /** A·x that it shares with others; null where A is its own. */
+  readonly down: Node | null;
+}
+
+/** Null of other nodes. */
+function lowRankOf(node: Node | undefined): LowRank | null {
+  if (node?.operation.name === 'lowRankLinear') {
+    const [, loraA, loraB, loraC] = node.inputs;
+    return { ...(node.attributes as LowRankAttributes), loraA, loraB, loraC, down: null };
+  }
+  if (node?.operation.name !== 'linear' || node.inputs.length !== 3) return null;
+  const [down, loraB, loraC] = node.inputs;
+  if (down.operation.name !== 'linear' || down.inputs.length !== 2) return null;
+  const { layer, scaling = 1 } = node.attributes as LinearAttributes;
+  return { layer, scaling, loraA: down.inputs[1], loraB, loraC, down };
 }
 
 /** By the node that each replaces: the layer that follows the attention. */
@@ -95,27 +121,22 @@ function sitesIn(order: readonly Node[]): Map<Node, Site> {
   const sites = new Map<Node, Site>();
   for (const node of order) {
     if (node.operation.name !== 'attention') continue;
-    const [output, ...others] = consumers.get(node) ?? [];
-    const [query, key, value] = node.inputs as Node<LowRankAttributes>[];
-    const layers = [query, key, value, output];
-    const alone = others.length === 0 && [query, key, value].every((x) => consumers.get(x)?.length === 1);
-    if (!alone || !layers.every((layer) => layer?.operation.name === 'lowRankLinear') || output.inputs[0] !== node)
-      continue;
-    const site = {
-      attention: node as Node<AttentionAttributes>,
-      query,
-      key,
-      value,
-      output: output as Node<LowRankAttributes>,
-    };
-    if (paysOff(site)) sites.set(output, site);
+    const [after, ...others] = consumers.get(node) ?? [];
+    const sources = node.inputs.slice(0, 3);
+    const alone = others.length === 0 && sources.every((x) => consumers.get(x)?.length === 1);
+    const [query, key, value] = sources.map(lowRankOf);
+    const output = lowRankOf(after);
+    if (!alone || !query || !key || !value || !output || output.down || after.inputs[0] !== node) continue;
+    if (query.down !== key.down || key.down !== value.down) continue;
+    const site = { attention: node as Node<AttentionAttributes>, query, key, value, output };
+    if (paysOff(site)) sites.set(after, site);
   }
   return sites;
 }
 
 function paysOff({ attention: { attributes }, key, value }: Site): boolean {
   const { heads, keyHeads } = attributes;
-  return keyHeads === heads && rankOf(key) < key.shape[1] / heads && rankOf(value) < value.shape[1] / heads;
+  return keyHeads === heads && [key, value].every((layer) => rankOf(layer) < layer.loraB.shape[0] / heads);
 }
 
 /** What an absorbed attention and the layer after it read beside A of queries, keys and values, and B of the output. */
@@ -136,47 +157,50 @@ function absorbed(
   { queryB, queryC, outputA, outputC }: Products,
 ): Node {
   const [q, k, v, mask = null] = mixed.inputs;
-  const [queries, outputs] = [query, output].map((node) => node.attributes.layer);
-  const shared = attention(
-    lowRankLinear(q.inputs[0], q.inputs[1], queryB, queryC, 1, queries),
-    linear(k.inputs[0], k.inputs[1], null, key.attributes.layer),
-    linear(v.inputs[0], v.inputs[1], null, value.attributes.layer),
-    mask,
-    { ...attributes, keyHeads: 1 },
-  );
-  return lowRankLinear(shared, outputA, output.inputs[2], outputC, output.attributes.scaling, outputs);
+  const options = { ...attributes, keyHeads: 1 };
+  const down = q.inputs[0];
+  const shared = query.down
+    ? attention(linear(down, queryB, queryC, query.layer), down, down, mask, options)
+    : attention(
+        lowRankLinear(q.inputs[0], q.inputs[1], queryB, queryC, 1, query.layer),
+        linear(k.inputs[0], k.inputs[1], null, key.layer),
+        linear(v.inputs[0], v.inputs[1], null, value.layer),
+        mask,
+        options,
+      );
+  return lowRankLinear(shared, outputA, output.loraB, outputC, output.scaling, output.layer);
 }
 
 /** Products that are given: `products` makes them. */
 function namedProducts({ query, key, value, output, attention: { attributes } }: Site): Products {
-  const [queries, outputs] = [query, output].map((node) => node.attributes.layer);
+  const [queries, outputs] = [query.layer, output.layer];
   const [forKeys, forValues] = [key, value].map((layer) => attributes.heads * rankOf(layer));
   return {
     queryB: input(absorbedName(queries, 'loraB'), [forKeys, rankOf(query)]),
     queryC: input(absorbedName(queries, 'loraC'), [forKeys]),
     outputA: input(absorbedName(outputs, 'loraA'), [rankOf(output), forValues]),
-    outputC: input(absorbedName(outputs, 'loraC'), output.inputs[3].shape),
+    outputC: input(absorbedName(outputs, 'loraC'), output.loraC.shape),
   };
 }
 
 /** `products`, of nodes: a product for each head, stacked. */
 function computedProducts({ query, key, value, output, attention: { attributes } }: Site): Products {
   const { heads } = attributes;
-  const [keyB, valueB] = [key, value].map((layer) => scale(layer.inputs[2], layer.attributes.scaling));
-  const queryB = scale(query.inputs[2], query.attributes.scaling);
+  const [keyB, valueB] = [key, value].map((layer) => scale(layer.loraB, layer.scaling));
+  const queryB = scale(query.loraB, query.scaling);
   const byHead = (x: Node): Node => reshape(x, [heads, x.shape[0] / heads, x.shape[1] ?? 1]); // (H, d, r)
   const ofKeys = transpose(byHead(keyB), [0, 2, 1]); // (H, r, d)
   const width = heads * rankOf(key);
-  const [outputA, outputB, outputC] = output.inputs.slice(1);
+  const { loraA: outputA, loraB: outputB, loraC: outputC } = output;
   const ro = rankOf(output);
   const byInput = transpose(reshape(outputA, [ro, heads, outputA.shape[1] / heads]), [1, 0, 2]); // (H, r, d)
   const absorbedA = transpose(matmul(byInput, byHead(valueB)), [1, 0, 2]); // (r, H, r)
-  const valueC = value.inputs[3];
+  const valueC = value.loraC;
   const inner = gemm(reshape(valueC, [1, valueC.shape[0]]), outputA, null, { transB: true }); // (1, r)
-  const bias = gemm(inner, outputB, outputC, { transB: true, alpha: output.attributes.scaling }); // (1, out)
+  const bias = gemm(inner, outputB, outputC, { transB: true, alpha: output.scaling }); // (1, out)
   return {
     queryB: reshape(matmul(ofKeys, byHead(queryB)), [width, rankOf(query)]),
-    queryC: reshape(matmul(ofKeys, byHead(query.inputs[3])), [width]),
+    queryC: reshape(matmul(ofKeys, byHead(query.loraC)), [width]),
     outputA: reshape(absorbedA, [ro, heads * rankOf(value)]),
     outputC: reshape(bias, outputC.shape),
   };
@@ -234,10 +258,9 @@ function products(
 ): [string, Tensor][] {
   const matrixOf = (node: Node): Matrix =>
     matrix(f32Values(tensorNamed(tensors, inputName(node) as string)), node.shape);
-  const [, queryB, queryC] = query.inputs.slice(1).map(matrixOf);
-  const [, keyB] = key.inputs.slice(1).map(matrixOf);
-  const [, valueB, valueC] = value.inputs.slice(1).map(matrixOf);
-  const [outputA, outputB, outputC] = output.inputs.slice(1).map(matrixOf);
+  const [queryB, queryC, keyB] = [query.loraB, query.loraC, key.loraB].map(matrixOf);
+  const [valueB, valueC] = [value.loraB, value.loraC].map(matrixOf);
+  const [outputA, outputB, outputC] = [output.loraA, output.loraB, output.loraC].map(matrixOf);
   const [rk, rv, ro] = [key, value, output].map(rankOf);
   const perHead = keyB.rows / heads;
 
@@ -247,14 +270,12 @@ function products(
   for (let h = 0; h < heads; h++) {
     for (let i = h * perHead; i < (h + 1) * perHead; i++) {
       for (let k = 0; k < rk; k++) {
-        const factor = key.attributes.scaling * keyB.at(i, k);
-        for (let q = 0; q < queryB.columns; q++)
-          loraB.add(h * rk + k, q, factor * query.attributes.scaling * queryB.at(i, q));
+        const factor = key.scaling * keyB.at(i, k);
+        for (let q = 0; q < queryB.columns; q++) loraB.add(h * rk + k, q, factor * query.scaling * queryB.at(i, q));
         loraC.add(h * rk + k, 0, factor * queryC.at(i, 0));
       }
       for (let o = 0; o < ro; o++) {
-        for (let v = 0; v < rv; v++)
-          loraA.add(o, h * rv + v, value.attributes.scaling * outputA.at(o, i) * valueB.at(i, v));
+        for (let v = 0; v < rv; v++) loraA.add(o, h * rv + v, value.scaling * outputA.at(o, i) * valueB.at(i, v));
       }
     }
   }
@@ -262,9 +283,9 @@ function products(
   const inner = Array.from({ length: ro }, (_, o) => sumOf(valueC.rows, (i) => outputA.at(o, i) * valueC.at(i, 0)));
   const bias = zeros(outputC.rows, 1);
   for (let d = 0; d < outputC.rows; d++)
-    bias.add(d, 0, outputC.at(d, 0) + output.attributes.scaling * sumOf(ro, (o) => outputB.at(d, o) * inner[o]));
+    bias.add(d, 0, outputC.at(d, 0) + output.scaling * sumOf(ro, (o) => outputB.at(d, o) * inner[o]));
 
-  const [queries, outputs] = [query, output].map((node) => node.attributes.layer);
+  const [queries, outputs] = [query.layer, output.layer];
   return [
     [absorbedName(queries, 'loraB'), loraB.tensor([heads * rk, queryB.columns])],
     [absorbedName(queries, 'loraC'), loraC.tensor([heads * rk])],
@@ -273,8 +294,8 @@ function products(
   ];
 }
 
-function rankOf(layer: Node): number {
-  return layer.inputs[1].shape[0];
+function rankOf({ loraA }: LowRank): number {
+  return loraA.shape[0];
 }
 
 /** Sums in f64, stored as f32. A vector is a column. */

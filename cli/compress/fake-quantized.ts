@@ -7,7 +7,7 @@
 import { apply, type Graph, type Node } from '../graph/graph.ts';
 import { fakeQuantizeInt4, fakeQuantizeRows, fakeQuantizeWeight } from '../graph/ops/fake-quantize.ts';
 import { gemm } from '../graph/ops/gemm.ts';
-import type { LowRankAttributes } from '../graph/ops/linear.ts';
+import type { LinearAttributes, LowRankAttributes } from '../graph/ops/linear.ts';
 import { rewrite } from '../graph/rewrite.ts';
 import { absorbInGraph } from './absorb.ts';
 import { takesInt4 } from './int4.ts';
@@ -21,7 +21,7 @@ export function fakeQuantized(graph: Graph, weights: Weights = 'int8'): Graph {
   const rounded = (weight: Node): Node =>
     weights === 'int4' && takesInt4(weight.shape[1]) ? fakeQuantizeInt4(weight) : fakeQuantizeWeight(weight);
   const known = new Map<Node, Node>();
-  // Query, key and value read the same rows: the runtime quantizes them once.
+  // Query, key and value read the same rows, of x or of an A·x that they share: the runtime quantizes them once.
   const rows = (x: Node): Node => {
     const made = known.get(x) ?? fakeQuantizeRows(x);
     known.set(x, made);
@@ -31,7 +31,8 @@ export function fakeQuantized(graph: Graph, weights: Weights = 'int8'): Graph {
     switch (node.operation.name) {
       case 'linear': {
         const [x, weight, bias = null] = inputs;
-        return gemm(rows(x), rounded(weight), bias, { transB: true });
+        const { scaling: alpha = 1 } = node.attributes as LinearAttributes;
+        return gemm(rows(x), rounded(weight), bias, { transB: true, alpha });
       }
       case 'lowRankLinear': {
         const [x, loraA, loraB, loraC] = inputs;

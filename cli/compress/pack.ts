@@ -6,6 +6,7 @@ import type { Tensor, TensorType } from '../../runtime/artifact/safetensors.ts';
 import { factorName, isQuantized, scaleName } from '../../runtime/artifact/steps.ts';
 import { type Node, topological } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
+import type { LinearAttributes } from '../graph/ops/linear.ts';
 import { packedType, packWeight } from './packed-weights.ts';
 import { planOf } from './plan.ts';
 import { linearWeights } from './quantize.ts';
@@ -80,18 +81,20 @@ function usedTensors<T extends TensorType>(logits: Node, tensors: ReadonlyMap<st
   return used;
 }
 
-/** y = s·B(A x) + C runs as (s·B)(A x) + C: the factor goes into B, or into its scales. */
+/** y = s·B(A x) + C runs as (s·B)(A x) + C: the factor goes into B, or into its scales; so it does where A is shared. */
 function foldScaling(logits: Node, tensors: StoredTensors): Map<string, Tensor> {
   const folded = new Map(tensors);
   for (const { operation, inputs, attributes } of topological([logits])) {
-    if (operation.name !== 'lowRankLinear' || attributes.scaling === 1) continue;
-    const loraB = inputName(inputs[2]) as string;
+    const { scaling = 1 } = attributes as Pick<LinearAttributes, 'scaling'>;
+    const scaled = { lowRankLinear: inputs[2], linear: inputs[1] }[operation.name];
+    if (scaled === undefined || scaling === 1) continue;
+    const loraB = inputName(scaled) as string;
     const name = isQuantized(tensorNamed(tensors, loraB).dtype) ? scaleName(loraB) : loraB;
     const { shape } = tensorNamed(tensors, name);
     folded.set(
       name,
       f32Tensor(
-        f32Values(tensorNamed(tensors, name)).map((value) => value * (attributes.scaling as number)),
+        f32Values(tensorNamed(tensors, name)).map((value) => value * scaling),
         shape,
       ),
     );

@@ -98,6 +98,58 @@ export function blockLinears(layers: readonly Layer[]): Layer[] {
   return layers.filter((layer) => layer.kind === 'linear' && layer.block !== null);
 }
 
+/** The last part of the names of a block's layers that may share A (`--fuse-qkv`). */
+const SHARING = ['query', 'key', 'value'] as const;
+
+/** `block.3.up` → `up`: a layer's name in every block. */
+export function kindOf({ name }: Pick<Layer, 'name'>): string {
+  return name.slice(name.lastIndexOf('.') + 1);
+}
+
+/** The layer that a block's query, key and value are together: `block.3.key` → `block.3.qkv`. Null of other layers. */
+export function fusedName({ name, block }: Layer): string | null {
+  return block !== null && SHARING.some((kind) => name === `block.${block}.${kind}`) ? `block.${block}.qkv` : null;
+}
+
+/** Whether ranks by layer name are for query, key and value of a block together. */
+export function isFused(ranks: { keys(): Iterable<string> }): boolean {
+  return [...ranks.keys()].some((name) => /^block\.\d+\.qkv$/.test(name));
+}
+
+/**
+ * What has one A, and so one rank: a layer; or query, key and value of a block, which as `layer` are one, with their
+ * weights and biases stacked by rows: W (3·D, D).
+ */
+export interface Ranked {
+  readonly layer: Layer;
+  /** The layer itself, or the three. */
+  readonly parts: readonly Layer[];
+}
+
+/** What has ranks of its own among these layers. */
+export function rankedOf(layers: readonly Layer[], fuseQkv: boolean): Ranked[] {
+  const ranked = new Map<string, Layer[]>();
+  for (const layer of layers) {
+    const name = (fuseQkv ? fusedName(layer) : null) ?? layer.name;
+    ranked.set(name, [...(ranked.get(name) ?? []), layer]);
+  }
+  return [...ranked].map(([name, parts]) => ({
+    layer: name === parts[0].name ? parts[0] : stacked(name, parts),
+    parts,
+  }));
+}
+
+/** Every linear layer of every block that has a rank of its own. */
+export function rankedLinears(layers: readonly Layer[], fuseQkv: boolean): Layer[] {
+  return rankedOf(blockLinears(layers), fuseQkv).map(({ layer }) => layer);
+}
+
+function stacked(name: string, parts: readonly Layer[]): Layer {
+  const { inFeatures } = linearSize(parts[0]);
+  const outFeatures = parts.reduce((sum, part) => sum + linearSize(part).outFeatures, 0);
+  return linearLayer(name, inFeatures, outFeatures, 'linear', parts[0].block);
+}
+
 /** The layers that get adapters: the blocks' linears, and what else the ranks name, which may be the word table. */
 export function adaptedLayers(layers: readonly Layer[], ranks: ReadonlyMap<string, number>): Layer[] {
   const linears = new Set(blockLinears(layers));

@@ -14,7 +14,7 @@ export type Ranks = ReadonlyMap<string, number>;
 /** By layer name: what each of a layer's directions is worth, most first; comparable between layers. */
 export type Worths = ReadonlyMap<string, Float64Array>;
 
-/** A layer whose rank is to be found: at least 1, and no more than `most`. */
+/** A layer whose rank is to be found (query, key and value are one where they share A): at least 1, and no more than `most`. */
 export interface Growing {
   readonly layer: Layer;
   readonly most: number;

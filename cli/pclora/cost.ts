@@ -3,6 +3,7 @@ import type { Cost } from '../../runtime/artifact/manifest.ts';
 import { macsOf } from '../graph/cost.ts';
 import {
   blockLinears,
+  isFused,
   type Layer,
   linearSize,
   parameterCount,
@@ -59,10 +60,11 @@ export function wordEmbeddingCost(
 
 /**
  * The blocks' parameters if query, key and value were one layer (width → 3·width) with one adapter: how the paper's
- * headline is counted (94.36 % for ViT-B at r = 32). We train three adapters; this is for comparing with the paper
- * alone.
+ * headline is counted (94.36 % for ViT-B at r = 32). `--fuse-qkv` trains that; where three adapters are trained, this is
+ * for comparing with the paper alone.
  */
 export function fusedQkvBlockParameters(model: Model, ranks: ReadonlyMap<string, number>): number {
+  if (isFused(ranks)) return blockParameters(model, ranks);
   const shared = blockLinears(model.layers).filter(({ name }) => name.endsWith('.key') || name.endsWith('.value'));
   // One A (r, in) serves all three, so key's and value's fall away.
   const saved = shared.reduce((sum, layer) => sum + rankOf(ranks, layer) * linearSize(layer).inFeatures, 0);

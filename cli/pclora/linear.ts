@@ -7,6 +7,9 @@
  * approximation A₀, B₀ of W and at b, and λ scales what they don't hold: λ·(W - s·B₀A₀)x. Both equal the teacher at
  * step 0.
  *
+ * Query, key and value of a block may share A, which is how the paper counts parameters: `block.0.qkv.loraA`, with B and
+ * C of their own. The ranks say so: they then name `block.0.qkv`, instead of the three.
+ *
  * Beyond the paper, a text model's word table E (V, D) fades the same way: its rows are λ·E[ids] + s·B[ids]·A, with
  * A (r, D), B (V, r) and no C, and s·B[ids]·A is left.
  */
@@ -15,8 +18,8 @@ import { add, multiply, subtract } from '../graph/ops/binary.ts';
 import { embedding, lowRankEmbedding } from '../graph/ops/embedding.ts';
 import { gemm } from '../graph/ops/gemm.ts';
 import { input, scalar } from '../graph/ops/leaf.ts';
-import { linear, lowRankLinear, updatedLinear } from '../graph/ops/linear.ts';
-import { adaptedLayers, type Layer, linearSize, type TensorSpec, tensorsOf } from '../models/layers.ts';
+import { linear, lowRankLinear, updatedLinear, upLinear } from '../graph/ops/linear.ts';
+import { adaptedLayers, fusedName, type Layer, linearSize, type TensorSpec, tensorsOf } from '../models/layers.ts';
 import type { Parts } from '../models/model.ts';
 
 /** How A, B and C may start where λ falls from 1, see `startAdapters`; what --init takes. */
@@ -29,20 +32,27 @@ export function isResidual({ init }: Pick<AdapterOptions, 'init'>): boolean {
   return init === 'svd' || init === 'activation';
 }
 
-/** How adapters are made: the rank r of each adapted layer by its name, and the scaling s. */
+/** How adapters are made: the rank r of each adapted layer by its name (see `rankOf`), and the scaling s. */
 export interface AdapterOptions {
   readonly init: Init;
   readonly ranks: ReadonlyMap<string, number>;
   readonly scaling: number;
 }
 
-/** The adapters' tensors: loraA (r, in), loraB (out, r), loraC (out) for each adapted layer; a table has no C. */
+/**
+ * The adapters' tensors: loraA (r, in), loraB (out, r), loraC (out) for each adapted layer; a table has no C. A that is
+ * shared stands once, before the first B.
+ */
 export function adapterTensors(layers: readonly Layer[], ranks: ReadonlyMap<string, number>): TensorSpec[] {
+  const shared = new Set<string>();
   return adaptedLayers(layers, ranks).flatMap((layer): TensorSpec[] => {
     const { inFeatures, outFeatures } = linearSize(layer);
     const rank = rankOf(ranks, layer);
+    const nameOfA = loraAName(ranks, layer);
+    const isThere = shared.has(nameOfA);
+    shared.add(nameOfA);
     const factors: TensorSpec[] = [
-      { name: `${layer.name}.loraA`, shape: [rank, inFeatures], start: 'normal' },
+      ...(isThere ? [] : [{ name: nameOfA, shape: [rank, inFeatures], start: 'normal' as const }]),
       { name: `${layer.name}.loraB`, shape: [outFeatures, rank], start: 'zeros' },
     ];
     return layer.kind === 'embedding'
@@ -57,11 +67,20 @@ export function tensorsLeft(layers: readonly Layer[], ranks: ReadonlyMap<string,
   return [...tensorsOf(layers.filter((layer) => !adapted.has(layer))), ...adapterTensors(layers, ranks)];
 }
 
-/** r of an adapted layer. @throws Error where the table has none: a mistake of the caller's */
+/**
+ * r of an adapted layer: its own, or that of query, key and value together. @throws Error where the table has none: a
+ * mistake of the caller's
+ */
 export function rankOf(ranks: ReadonlyMap<string, number>, layer: Layer): number {
-  const rank = ranks.get(layer.name);
+  const rank = ranks.get(layer.name) ?? ranks.get(fusedName(layer) ?? '');
   if (rank === undefined) throw new Error(`no rank for layer ${layer.name}`);
   return rank;
+}
+
+/** The name of an adapted layer's A, which may be one that it shares. */
+export function loraAName(ranks: ReadonlyMap<string, number>, layer: Layer): string {
+  const owner = ranks.has(layer.name) ? layer.name : (fusedName(layer) ?? layer.name);
+  return `${owner}.loraA`;
 }
 
 /** The frozen start of an adapter under residual decay. */
@@ -76,11 +95,21 @@ interface Lookup {
   tensor(name: string): Node;
   /** loraA and loraB of a word table; null where it has none. */
   factorsOf(layer: Layer): readonly [loraA: Node, loraB: Node] | null;
+  /** The names of a linear layer's loraA, loraB and loraC. */
+  adapterNames(layer: Layer): readonly [string, string, string];
+  /** Whether a layer's A is others', too. */
+  isShared(layer: Layer): boolean;
 }
 
 function tensorLookup(specs: readonly TensorSpec[], trained: ReadonlyMap<string, Node>): Lookup {
   const nodes = new Map<string, Node>(specs.map((spec) => [spec.name, trained.get(spec.name) ?? byName(spec)]));
+  const isShared = (layer: Layer): boolean => !nodes.has(`${layer.name}.loraA`) && fusedName(layer) !== null;
   return {
+    isShared,
+    adapterNames(layer) {
+      const owner = isShared(layer) ? fusedName(layer) : layer.name;
+      return [`${owner}.loraA`, `${layer.name}.loraB`, `${layer.name}.loraC`];
+    },
     tensor(name) {
       const node = nodes.get(name);
       if (!node) throw new Error(`no tensor ${name} in the layer table`);
@@ -109,10 +138,19 @@ export function adaptersOnlyParts(
   scaling: number,
   trained: ReadonlyMap<string, Node> = new Map(),
 ): Parts {
-  const { tensor, factorsOf } = tensorLookup(specs, trained);
+  const lookup = tensorLookup(specs, trained);
+  const { tensor, factorsOf } = lookup;
+  // A·x by x: what a block's query, key and value read, nothing else that shares A does.
+  const downs = new WeakMap<Node, Node>();
   return {
     tensor,
-    linear: (layer, x) => lowRankLinear(x, ...adapterOf(tensor, layer), scaling, layer.name),
+    linear(layer, x) {
+      const [loraA, loraB, loraC] = adapterOf(lookup, layer);
+      if (!lookup.isShared(layer)) return lowRankLinear(x, loraA, loraB, loraC, scaling, layer.name);
+      const down = downs.get(x) ?? linear(x, loraA, null, fusedName(layer)!); // (B·T, r)
+      downs.set(x, down);
+      return upLinear(down, loraB, loraC, scaling, layer.name);
+    },
     embedding(layer, ids) {
       const factors = factorsOf(layer);
       return factors ? lowRankEmbedding(ids, ...factors, scaling, layer.name) : embedding(tensor(layer.name), ids);
@@ -131,15 +169,18 @@ export function fadingParts(
   trained: ReadonlyMap<string, Node>,
 ): Parts {
   const { scaling } = options;
-  const { tensor, factorsOf } = tensorLookup(specs, trained);
-  const startOf = (layer: Layer, nodes: readonly Node[]): Node[] =>
-    nodes.map((node, i) => input(initialName(`${layer.name}.${SUFFIXES[i]}`), node.shape));
+  const lookup = tensorLookup(specs, trained);
+  const { tensor, factorsOf, adapterNames } = lookup;
+  const startOf = (layer: Layer, nodes: readonly Node[]): Node[] => {
+    const names = adapterNames(layer);
+    return nodes.map((node, i) => input(initialName(names[i]), node.shape));
+  };
   return {
     tensor,
     // λ·(W x + b) + s·B(A x) + C = (λW + s·BA)x + λb + C: one product over the rows, and a weight made anew each step.
     // Pays off with many rows: cli/README.md has the measurements.
     linear(layer, x) {
-      const [loraA, loraB, loraC] = adapterOf(tensor, layer);
+      const [loraA, loraB, loraC] = adapterOf(lookup, layer);
       const [weight, bias] = ['weight', 'bias'].map((part) => tensor(`${layer.name}.${part}`));
       const lambda = lambdaOf(layer);
       const faded = (frozenWeight: Node, frozenBias: Node): Node =>
@@ -183,11 +224,12 @@ export function exchangedParts(
   trained: ReadonlyMap<string, Node>,
 ): Parts {
   const alone = adaptersOnlyParts(specs, scaling, trained);
-  const { tensor } = tensorLookup(specs, trained);
+  const lookup = tensorLookup(specs, trained);
+  const { tensor } = lookup;
   return {
     ...alone,
     linear(layer, x) {
-      const [loraA, loraB, loraC] = adapterOf(tensor, layer);
+      const [loraA, loraB, loraC] = adapterOf(lookup, layer);
       const [weight, bias] = ['weight', 'bias'].map((part) => tensor(`${layer.name}.${part}`));
       const lambda = lambdaOf(layer);
       const own = subtract(scalar(1), lambda);
@@ -204,9 +246,7 @@ export function exchangedParts(
   };
 }
 
-const SUFFIXES = ['loraA', 'loraB', 'loraC'] as const;
-
-function adapterOf(tensor: (name: string) => Node, layer: Layer): [Node, Node, Node] {
-  const [loraA, loraB, loraC] = SUFFIXES.map((suffix) => tensor(`${layer.name}.${suffix}`));
+function adapterOf({ tensor, adapterNames }: Lookup, layer: Layer): [Node, Node, Node] {
+  const [loraA, loraB, loraC] = adapterNames(layer).map(tensor);
   return [loraA, loraB, loraC];
 }

@@ -1,7 +1,7 @@
 /** Adapters in the weights that they stand beside, for a model of full size. */
 import { adaptedLayers, type Layer, linearSize, tensorsOf } from '../models/layers.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
-import { type AdapterOptions, rankOf } from './linear.ts';
+import { type AdapterOptions, loraAName, rankOf } from './linear.ts';
 
 /**
  * The dense tensors of a table with its adapters in them: W + s·B·A and b + C (LoRA, Hu et al. 2021, section 4.1), and of a
@@ -16,7 +16,8 @@ export function merged(
   for (const layer of adaptedLayers(layers, ranks)) {
     const [weight, bias] = layer.tensors;
     const { inFeatures, outFeatures } = linearSize(layer);
-    const [loraA, loraB, loraC] = ['loraA', 'loraB', 'loraC'].map((part) => tensors.get(`${layer.name}.${part}`));
+    const loraA = tensors.get(loraAName(ranks, layer));
+    const [loraB, loraC] = ['loraB', 'loraC'].map((part) => tensors.get(`${layer.name}.${part}`));
     const sum = dense.get(weight.name)!.slice();
     addProduct(sum, loraB!, loraA!, scaling, { outFeatures, inFeatures, rank: rankOf(ranks, layer) });
     dense.set(weight.name, sum);

@@ -1,6 +1,16 @@
 /** The rank of every adapted layer, resolved once into one table. */
 import { usageError } from '../io/errors.ts';
-import { blockLinears, type Layer, type LinearSize, linearSize, wordEmbedding } from '../models/layers.ts';
+import {
+  blockLinears,
+  isFused,
+  kindOf,
+  type Layer,
+  type LinearSize,
+  linearSize,
+  type Ranked,
+  rankedOf,
+  wordEmbedding,
+} from '../models/layers.ts';
 
 /** What the flags say of ranks. */
 export interface RankOptions {
@@ -12,6 +22,11 @@ export interface RankOptions {
   readonly embeddingRank?: number;
   /** Allows a rank that makes a layer larger than it was. */
   readonly force?: boolean;
+  /**
+   * Whether query, key and value of a block share A, and so have one rank; `perLayer` may then name them together (`qkv`,
+   * `block.3.qkv`), and says it by that, too.
+   */
+  readonly fuseQkv?: boolean;
 }
 
 /** The rank from which an adapter A (r, in), B (out, r) has no fewer parameters than W: in·out / (in + out). */
@@ -28,9 +43,10 @@ export function mostRank(layer: Layer, force = false): number {
 /** Rank by layer name. Usage errors name the layer, its rank and the limit. */
 export function resolveRanks(
   layers: readonly Layer[],
-  { rank, perLayer = {}, embeddingRank, force = false }: RankOptions,
+  { rank, perLayer = {}, embeddingRank, force = false, fuseQkv = false }: RankOptions,
 ): Map<string, number> {
-  const linears = blockLinears(layers);
+  const ranked = rankedOf(blockLinears(layers), fuseQkv || isFused(new Map(Object.entries(perLayer))));
+  const linears = [...new Set(ranked.flatMap(({ layer, parts }) => [layer, ...parts]))];
   const kinds = new Set(linears.map(kindOf));
   for (const name of Object.keys(perLayer)) {
     if (!kinds.has(name) && !linears.some((layer) => layer.name === name)) {
@@ -51,8 +67,8 @@ export function resolveRanks(
     checkRank(table, embeddingRank, force, 'a smaller --embedding-rank');
     ranks.set(table.name, embeddingRank);
   }
-  for (const layer of linears) {
-    const chosen = namedRank(layer, perLayer) ?? rank;
+  for (const { layer, parts } of ranked) {
+    const chosen = chosenRank({ layer, parts }, rank, perLayer);
     checkRank(layer, chosen, force, 'a smaller --rank, set this layer with --layer-rank NAME=R');
     ranks.set(layer.name, chosen);
   }
@@ -62,6 +78,18 @@ export function resolveRanks(
 /** The rank that a layer is given by its full name or by its name in every block; undefined where it is by neither. */
 export function namedRank(layer: Layer, perLayer: Readonly<Record<string, number>>): number | undefined {
   return perLayer[layer.name] ?? perLayer[kindOf(layer)];
+}
+
+/** One rank, also of layers that have to agree on it. */
+function chosenRank({ layer, parts }: Ranked, rank: number, perLayer: Readonly<Record<string, number>>): number {
+  const together = namedRank(layer, perLayer) ?? rank;
+  const ranks = parts.map((part) => namedRank(part, perLayer) ?? together);
+  if (new Set(ranks).size === 1) return ranks[0];
+  throw usageError(
+    `--layer-rank gives ${parts.map(({ name }, i) => `${name} rank ${ranks[i]}`).join(', ')}: ` +
+      'with --fuse-qkv they share A, and so one rank',
+    `Set it with --layer-rank ${kindOf(layer)}=R, or leave out --fuse-qkv.`,
+  );
 }
 
 function fullRank({ inFeatures, outFeatures }: LinearSize): number {
@@ -84,9 +112,4 @@ function checkRank(layer: Layer, rank: number, force: boolean, remedy: string): 
       `Choose ${remedy}, or insist with --force-rank.`,
     );
   }
-}
-
-/** `block.3.up` → `up` */
-function kindOf(layer: Layer): string {
-  return layer.name.slice(layer.name.lastIndexOf('.') + 1);
 }

@@ -1,9 +1,9 @@
 /** How adapters start. */
 import type { Random } from '../../runtime/random.ts';
 import type { Engine } from '../engines/engine.ts';
-import { adaptedLayers, type Layer, linearSize } from '../models/layers.ts';
+import { adaptedLayers, isFused, type Layer, linearSize, rankedOf } from '../models/layers.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
-import { type AdapterOptions, rankOf } from './linear.ts';
+import { type AdapterOptions, loraAName, rankOf } from './linear.ts';
 import { createTruncator, type Moment } from './svd.ts';
 
 /**
@@ -13,6 +13,7 @@ import { createTruncator, type Moment } from './svd.ts';
  * `random`: A the same, B Kaiming-uniform too, with bound 1/√r, and C is b: adapters that know nothing of W.
  * `svd`: A and B hold the best rank-r approximation of W, or of the table; C holds b.
  * `activation`: A and B hold the rank-r approximation of W whose outputs are best where the moments come from; C holds b.
+ * Query, key and value that share A start together, as one layer: their weights stand stacked by rows, and so do B and C.
  * @param moments of the layers by their names, for `activation`
  */
 export async function startAdapters(
@@ -25,31 +26,58 @@ export async function startAdapters(
 ): Promise<Tensors> {
   const adapters: Tensors = new Map();
   const truncator = createTruncator(engine, source);
-  for (const layer of adaptedLayers(layers, ranks)) {
+  for (const { layer, parts } of rankedOf(adaptedLayers(layers, ranks), isFused(ranks))) {
     const { inFeatures, outFeatures } = linearSize(layer);
-    const [weight, bias] = layer.tensors.map(({ name }) => tensors.get(name)!);
+    const weight = stackedTensors(parts, 0, tensors)!;
+    const bias = stackedTensors(parts, 1, tensors);
     const rank = rankOf(ranks, layer);
+    let loraA: Values;
+    let loraB: Values;
+    let loraC: Values | null;
     if (init === 'paper' || init === 'random') {
       const isTable = layer.kind === 'embedding';
       const knowsNothing = init === 'random';
-      adapters.set(`${layer.name}.loraA`, uniform(rank * inFeatures, isTable ? rank : inFeatures, source));
-      adapters.set(
-        `${layer.name}.loraB`,
-        knowsNothing ? uniform(outFeatures * rank, rank, source) : new Float32Array(outFeatures * rank),
-      );
-      if (bias) adapters.set(`${layer.name}.loraC`, knowsNothing ? bias.slice() : new Float32Array(outFeatures));
+      loraA = uniform(rank * inFeatures, isTable ? rank : inFeatures, source);
+      loraB = knowsNothing ? uniform(outFeatures * rank, rank, source) : new Float32Array(outFeatures * rank);
+      loraC = bias && (knowsNothing ? bias : new Float32Array(outFeatures));
     } else {
-      const moment = init === 'activation' ? momentOf(moments, layer) : null;
-      const { loraA, loraB } = moment
+      const moment = init === 'activation' ? momentOf(moments, parts[0]) : null;
+      ({ loraA, loraB } = moment
         ? await truncator.project(weight, outFeatures, inFeatures, rank, scaling, moment)
-        : await truncator.truncate(weight, outFeatures, inFeatures, rank, scaling);
-      adapters.set(`${layer.name}.loraA`, loraA);
-      adapters.set(`${layer.name}.loraB`, loraB);
-      if (bias) adapters.set(`${layer.name}.loraC`, bias.slice());
+        : await truncator.truncate(weight, outFeatures, inFeatures, rank, scaling));
+      loraC = bias;
+    }
+    adapters.set(loraAName(ranks, parts[0]), loraA);
+    let row = 0;
+    for (const part of parts) {
+      const end = row + linearSize(part).outFeatures;
+      adapters.set(`${part.name}.loraB`, loraB.slice(row * rank, end * rank));
+      if (loraC) adapters.set(`${part.name}.loraC`, loraC.slice(row, end));
+      row = end;
     }
   }
   await truncator.dispose();
   return adapters;
+}
+
+type Values = Float32Array<ArrayBuffer>;
+
+/** The weights (`index` 0) or biases (1) of layers, one under another; null where they have none. */
+function stackedTensors(parts: readonly Layer[], index: number, tensors: Tensors): Values | null {
+  const found = parts.map((part) => tensors.get(part.tensors[index]?.name));
+  return found[0] === undefined ? null : stacked(found as Values[]);
+}
+
+/** Rows of matrices of one width, one matrix under another. */
+export function stacked(matrices: readonly Float32Array<ArrayBuffer>[]): Float32Array<ArrayBuffer> {
+  if (matrices.length === 1) return matrices[0];
+  const all = new Float32Array(matrices.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const matrix of matrices) {
+    all.set(matrix, at);
+    at += matrix.length;
+  }
+  return all;
 }
 
 /** Kaiming-uniform values for a factor that takes `fanIn` numbers: of variance 1 / (3·fanIn), as LoRA's A has. */

@@ -1,6 +1,6 @@
 /** Ranks that make a model as small as it is asked to be. */
 import { type UserError, usageError } from '../io/errors.ts';
-import { blockLinears } from '../models/layers.ts';
+import { rankedLinears } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { grown, growth, type Ranks, type Worths } from './allocation.ts';
 import { adaptersCost, blockParameters, denseCost } from './cost.ts';
@@ -30,6 +30,8 @@ export interface Spending {
   readonly force?: boolean;
   /** A rank that a layer may have in any case. */
   readonly rank?: number;
+  /** Whether query, key and value of a block share A, and so have one rank. */
+  readonly fuseQkv?: boolean;
 }
 
 /** A share of the blocks' parameters or MACs. */
@@ -66,9 +68,9 @@ export function parameterBudget(model: Model, ranks: Ranks): Budget {
 export function ranksWithin(
   { layers }: Pick<Model, 'layers'>,
   budget: Budget,
-  { settled = new Map(), worths = null, force = false, rank = 1 }: Spending = {},
+  { settled = new Map(), worths = null, force = false, rank = 1, fuseQkv = false }: Spending = {},
 ): Map<string, number> {
-  const growing = blockLinears(layers)
+  const growing = rankedLinears(layers, fuseQkv)
     .filter(({ name }) => !settled.has(name))
     .map((layer) => ({ layer, most: Math.max(rank, mostRank(layer, force)) }));
   const least = new Map([...settled, ...growing.map(({ layer }) => [layer.name, 1] as const)]);

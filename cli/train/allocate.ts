@@ -4,8 +4,9 @@ import type { Samples } from '../data/samples.ts';
 import type { Engine } from '../engines/engine.ts';
 import { throwIfInterrupted } from '../io/io.ts';
 import type { Progress } from '../io/progress.ts';
-import { blockLinears, tensorsOf } from '../models/layers.ts';
+import { blockLinears, isFused, rankedOf, tensorsOf } from '../models/layers.ts';
 import type { RankAllocation, Ranks, Worths } from '../pclora/allocation.ts';
+import { stacked } from '../pclora/start.ts';
 import type { Moment } from '../pclora/svd.ts';
 import { costsOfErrors, energies } from '../pclora/worth.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
@@ -36,19 +37,19 @@ export async function measureWorths(
   const weights = uploadTensors(engine, tensorsOf(model.layers), tensors);
   const moments = await collectMoments(engine, teacher, ranks, weights, samples, seed);
   const backwards =
-    allocation === 'gradient' ? await collectBackwards(engine, teacher, weights, samples, seed, batch) : null;
+    allocation === 'gradient' ? await collectBackwards(engine, teacher, ranks, weights, samples, seed, batch) : null;
   for (const tensor of Object.values(weights)) tensor.dispose();
-  const linears = blockLinears(model.layers);
+  const linears = rankedOf(blockLinears(model.layers), isFused(ranks));
   const worths = new Map<string, Float64Array>();
-  for (const layer of linears) {
+  for (const { layer, parts } of linears) {
     await setImmediate(); // so that Ctrl-C is heard
     throwIfInterrupted(signal);
-    const moment = moments.get(layer.name)!;
+    const moment = moments.get(parts[0].name)!;
     worths.set(
       layer.name,
       backwards
         ? costsOfErrors(layer, moment, backwards.get(layer.name)!)
-        : energies(layer, tensorNamed(tensors, layer.tensors[0].name), moment),
+        : energies(layer, stacked(parts.map((part) => tensorNamed(tensors, part.tensors[0].name))), moment),
     );
     progress.update(worths.size, linears.length, 'layers measured for their ranks');
   }

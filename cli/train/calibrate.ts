@@ -16,7 +16,7 @@ import { input, inputName } from '../graph/ops/leaf.ts';
 import { sumOfAll } from '../graph/ops/reduce.ts';
 import { reshape } from '../graph/ops/reshape.ts';
 import { slice } from '../graph/ops/slice.ts';
-import { adaptedLayers, type Layer, linearSize, tensorsOf } from '../models/layers.ts';
+import { adaptedLayers, blockLinears, isFused, type Layer, linearSize, rankedOf, tensorsOf } from '../models/layers.ts';
 import { denseParts } from '../pclora/linear.ts';
 import type { Moment } from '../pclora/svd.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
@@ -63,11 +63,14 @@ export async function collectMoments(
  * At the teacher itself the loss and its gradient are zero; what errors cost there is told by its second derivatives. Of a
  * mean of squares these are JᵀJ, with J the Jacobian of the block outputs (Gauss-Newton), and JᵀJ is the mean of
  * (Jᵀz)(Jᵀz)ᵀ over random signs z (Hutchinson 1990): one backward pass, from signs instead of a loss's gradient.
+ * Query, key and value that share A are one layer, under its name.
+ * @param ranks tell whether they do
  * @param batch how many samples' activations memory has room for
  */
 export async function collectBackwards(
   engine: Engine,
   teacher: Checkpoint,
+  ranks: ReadonlyMap<string, number>,
   weights: Inputs,
   samples: Samples,
   seed: number,
@@ -76,7 +79,7 @@ export async function collectBackwards(
   const { layers, sums } = await summed(engine, teacher, weights, samples, {
     seed,
     batch,
-    graph: (size, tokens) => backwardsGraph(teacher, size, tokens),
+    graph: (size, tokens) => backwardsGraph(teacher, isFused(ranks), size, tokens),
     signs: random(seed, 3),
   });
   return new Map([...layers].map(([layer, { name }]) => [layer, sums.get(name)!]));
@@ -203,18 +206,23 @@ function momentsGraph(
  * One backward pass from random signs at the blocks' outputs. All blocks take theirs from the same rows, each a sample's
  * length further on, so that no two blocks of a sample have the same.
  */
-function backwardsGraph({ model, preprocessing }: Checkpoint, batch: number, tokens: number | null): Summed {
+function backwardsGraph(
+  { model, preprocessing }: Checkpoint,
+  fuseQkv: boolean,
+  batch: number,
+  tokens: number | null,
+): Summed {
   const inputs = batchInputs(model, batch, normalizationOf(preprocessing), {
     padded: true,
     tokens: tokens ?? undefined,
   });
   const dense = denseParts(tensorsOf(model.layers));
-  const said: [Layer, Node][] = [];
+  const said = new Map<string, Node>();
   const { blocks } = model.forward(inputs, batch, {
     ...dense,
     linear(layer, x) {
       const y = dense.linear(layer, x);
-      said.push([layer, y]);
+      said.set(layer.name, y);
       return y;
     },
   });
@@ -224,16 +232,21 @@ function backwardsGraph({ model, preprocessing }: Checkpoint, batch: number, tok
   const told = blocks.map((block, i) =>
     sumOfAll(multiply(counted(block, inputs.mask), slice(signs, 0, i * length, rows))),
   );
-  const flowing = gradients(
+  const found = gradients(
     told.reduce((a, b) => add(a, b)),
-    said.map(([, y]) => y),
+    [...said.values()],
   );
+  const flowing = new Map([...said.keys()].map((name, i) => [name, found[i]]));
   const layers = new Map<string, Collected>();
   const outputs: Record<string, Node> = {};
-  for (const [i, [layer]] of said.entries()) {
+  for (const { layer, parts } of rankedOf(blockLinears(model.layers), fuseQkv)) {
     const { inFeatures, outFeatures } = linearSize(layer);
     const atInputs = inFeatures <= outFeatures;
-    const flow = atInputs ? gemm(flowing[i], dense.tensor(`${layer.name}.weight`), null) : flowing[i];
+    const flows = parts.map(({ name }) =>
+      atInputs ? gemm(flowing.get(name)!, dense.tensor(`${name}.weight`), null) : flowing.get(name)!,
+    );
+    // δ·W of weights that are stacked by rows is the sum of theirs.
+    const flow = flows.reduce((a, b) => add(a, b));
     const name = `backwards.${layer.name}`;
     const side = flow.shape[1];
     layers.set(layer.name, { of: atInputs ? 'inputs' : 'outputs', name, width: side });

@@ -182,6 +182,7 @@ describe('slim train', () => {
           weightDecay: 0,
           freeze: [],
           forceRank: false,
+          fuseQkv: false,
           skipBad: false,
           validationFraction: 0.2,
           splitSeed: 0,

@@ -33,6 +33,7 @@ const picture = { pixels: floats(pixels, [1, 3, 12, 20]) };
 describe.each([
   ['a low-rank ViT', smallVit('low-rank'), picture],
   ['a low-rank ViT with scaling 0.5', smallVit('low-rank', 0.5), picture],
+  ['a ViT whose queries, keys and values share A', smallVit('low-rank', 0.5, 7, 'vit', { fuseQkv: true }), picture],
   ['a low-rank BERT', smallBert(), text],
   ['a low-rank BERT with a word table of two factors', smallBert(TOKENS, { embeddingRank: 5 }), text],
   [

@@ -1,7 +1,7 @@
 /** A small random ViT, dense or low-rank, whose sizes are no multiples of a SIMD register. */
 import type { Description } from '../../cli/compress/pack.ts';
 import type { Node } from '../../cli/graph/graph.ts';
-import { blockLinears, tensorsOf } from '../../cli/models/layers.ts';
+import { rankedLinears, tensorsOf } from '../../cli/models/layers.ts';
 import { createVit, type VitConfig, type VitVariant } from '../../cli/models/vit.ts';
 import { adaptersOnlyParts, adapterTensors, denseParts } from '../../cli/pclora/linear.ts';
 import { random } from '../../runtime/random.ts';
@@ -36,11 +36,11 @@ export function smallVit(
   scaling = 1,
   rank = 7,
   variant: VitVariant = 'vit',
-  { layers }: Pick<VitConfig, 'layers'> = config,
+  { layers = config.layers, fuseQkv = false }: { readonly layers?: number; readonly fuseQkv?: boolean } = {},
 ): SmallVit {
   // Two class tokens need an even number of patches.
   const model = createVit({ ...config, layers, variant, patchSize: variant === 'vit' ? 4 : 2 });
-  const ranks = new Map(blockLinears(model.layers).map(({ name }) => [name, rank]));
+  const ranks = new Map(rankedLinears(model.layers, fuseQkv).map(({ name }) => [name, rank]));
   const specs = [...tensorsOf(model.layers), ...adapterTensors(model.layers, ranks)];
   const parts = kind === 'dense' ? denseParts(specs) : adaptersOnlyParts(specs, scaling);
   const source = random(1);

@@ -24,7 +24,7 @@ import { gelu } from '../../cli/graph/ops/gelu.ts';
 import { gemm } from '../../cli/graph/ops/gemm.ts';
 import { inverseStd, layerNorm, standardize } from '../../cli/graph/ops/layer-norm.ts';
 import { constant, input, scalar } from '../../cli/graph/ops/leaf.ts';
-import { linear, lowRankLinear, updatedLinear } from '../../cli/graph/ops/linear.ts';
+import { linear, lowRankLinear, updatedLinear, upLinear } from '../../cli/graph/ops/linear.ts';
 import { matmul } from '../../cli/graph/ops/matmul.ts';
 import { meanSquaredError } from '../../cli/graph/ops/mean-squared-error.ts';
 import { cast, normalizePictures } from '../../cli/graph/ops/normalize-pictures.ts';
@@ -623,6 +623,22 @@ const products: Case[] = [
       build: (x, a, b, c) => lowRankLinear(x, a, b, c, scaling, 'layer'),
       entry: ([i, j], x, a, b, c) =>
         scaling * sumOver(r, (k) => at(b, j, k) * sumOver(width, (n) => at(a, k, n) * at(x, i, n))) + at(c, j),
+    }),
+  ),
+  ...(
+    [
+      [1, 3, 1, 5, 1],
+      [3, 17, 5, 3, 0.5],
+      [5, 5, 3, 17, 2],
+    ] as const
+  ).map(
+    ([rows, , r, out, scaling]): Case => ({
+      operation: 'linear',
+      what: `as a second factor: ${rows} rows, ${r} to ${out}, s = ${scaling}`,
+      inputs: [[rows, r], [out, r], [out]].map((shape) => ({ shape })),
+      shape: [rows, out],
+      build: (down, b, c) => upLinear(down, b, c, scaling, 'layer'),
+      entry: ([i, j], down, b, c) => scaling * sumOver(r, (k) => at(b, j, k) * at(down, i, k)) + at(c, j),
     }),
   ),
   ...(

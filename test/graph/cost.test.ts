@@ -63,6 +63,15 @@ describe('ViT-B/16 with 10 classes', () => {
     expect((100 * (1 - fused / denseCost(vitB).whole.parameters)).toFixed(2)).toBe('94.36');
   });
 
+  it('with an A that query, key and value share has that count, and computes A·x once', () => {
+    const fused = resolveRanks(vitB.layers, { rank: 32, fuseQkv: true });
+    const { blocks, whole } = adaptersCost(vitB, fused);
+    expect(blocks.parameters).toBe(4_838_400);
+    expect(fusedQkvBlockParameters(vitB, fused)).toBe(4_838_400);
+    expect(whole.parameters).toBe(adaptersCost(vitB, ranks).whole.parameters - 12 * 2 * 32 * D);
+    expect(blocks.macs).toBe(12 * T * 32 * (4 * D + 2 * D + 2 * (D + F)) + attentionMacs);
+  });
+
   it('counts as a whole what ships: blocks, embeddings, last norm and head', () => {
     const kept = D * D + D + D + T * D + 2 * D + 10 * D + 10;
     expect(adaptersCost(vitB, ranks).whole.parameters).toBe(5_428_224 + kept);

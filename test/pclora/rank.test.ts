@@ -46,6 +46,50 @@ describe('the table of ranks', () => {
   });
 });
 
+describe('query, key and value that share A', () => {
+  const ranked = ['qkv', 'attention', 'up', 'down'];
+
+  it('have one rank, under a name of their own', () => {
+    expect([...resolveRanks(layers, { rank: 32, fuseQkv: true })]).toEqual(
+      [0, 1].flatMap((i) => ranked.map((name) => [`block.${i}.${name}`, 32])),
+    );
+  });
+
+  it.each([
+    ['all three', { query: 8, key: 8, value: 8 }, [8, 8]],
+    ['their common name', { qkv: 8 }, [8, 8]],
+    ['it in one block', { 'block.1.qkv': 8 }, [32, 8]],
+    ['all three in one block', { 'block.1.query': 8, 'block.1.key': 8, 'block.1.value': 8 }, [32, 8]],
+  ])('have the rank that is given to %s', (_, perLayer, expected) => {
+    const ranks = resolveRanks(layers, { rank: 32, fuseQkv: true, perLayer });
+    expect([0, 1].map((i) => ranks.get(`block.${i}.qkv`))).toEqual(expected);
+  });
+
+  it('are read again from the table, without being told', () => {
+    const ranks = resolveRanks(layers, { rank: 32, fuseQkv: true });
+    expect(resolveRanks(layers, { rank: 32, perLayer: Object.fromEntries(ranks) })).toEqual(ranks);
+  });
+
+  it('are refused different ranks, naming all three', () => {
+    const { message, hint } = refusal({ rank: 32, fuseQkv: true, perLayer: { key: 8 } });
+    expect(message).toBe(
+      '--layer-rank gives block.0.query rank 32, block.0.key rank 8, block.0.value rank 32: ' +
+        'with --fuse-qkv they share A, and so one rank',
+    );
+    expect(hint).toContain('--layer-rank qkv=R');
+  });
+
+  it('pay off below 3·768·768 / (4·768), as a layer of 768 to 2304', () => {
+    expect(refusal({ rank: 577, fuseQkv: true, perLayer: { attention: 8, up: 8, down: 8 } }).message).toBe(
+      'rank 577 makes layer block.0.qkv (768×2304) larger than it is: it pays off below 576.0',
+    );
+  });
+
+  it('have no name together where each has an A of its own', () => {
+    expect(refusal({ rank: 32, perLayer: { qvk: 8 } }).message).toContain('there is no such layer');
+  });
+});
+
 describe('a rank pays off', () => {
   it('below in·out / (in + out)', () => {
     expect(breakEvenRank({ inFeatures: 768, outFeatures: 768 })).toBe(384);

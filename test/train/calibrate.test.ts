@@ -134,7 +134,11 @@ it('sums what flows back to each layer from random signs at the outputs of all b
   const teacher = { model: tinyBert, preprocessing: { kind: 'text' }, tensors: denseTensors } as unknown as Checkpoint;
   const weights = uploadTensors(engine, tensorsOf(tinyBert.layers), denseTensors);
   const seed = 4;
-  const backwards = await collectBackwards(engine, teacher, weights, samples, seed, batch.size);
+  const [backwards, fused] = await Promise.all(
+    [new Map<string, number>(), new Map([['block.0.qkv', 3]])].map((ranks) =>
+      collectBackwards(engine, teacher, ranks, weights, samples, seed, batch.size),
+    ),
+  );
   const width = tinyBertConfig.hiddenSize;
   const source = random(seed, 3);
   const rows = batch.size * batch.tokens!;
@@ -145,7 +149,7 @@ it('sums what flows back to each layer from random signs at the outputs of all b
       .map(({ name }) => name)
       .sort(),
   );
-  for (const name of ['block.0.query', 'block.0.up', 'block.1.down']) {
+  const flowThrough = async (name: string): Promise<Float64Array> => {
     const { inFeatures, outFeatures } = linearSize(layerNamed(tinyBert.layers, name));
     const { count: outputs, at } = await signedOutputs(batch, signs, name);
     const delta = new Float64Array(outputs);
@@ -156,20 +160,31 @@ it('sums what flows back to each layer from random signs at the outputs of all b
     }
     const weight = denseTensors.get(`${name}.weight`)!;
     const n = Math.min(inFeatures, outFeatures);
-    const flow = Float64Array.from({ length: rows * n }, (_, at) => {
+    return Float64Array.from({ length: rows * n }, (_, at) => {
       const [row, column] = [Math.floor(at / n), at % n];
       if (inFeatures > outFeatures) return delta[at];
       let sum = 0;
       for (let k = 0; k < outFeatures; k++) sum += delta[row * outFeatures + k] * weight[k * inFeatures + column];
       return sum;
     });
-    const expected = Float64Array.from({ length: n * n }, (_, at) => {
+  };
+  const gram = (flow: Float64Array): Float64Array => {
+    const n = flow.length / rows;
+    return Float64Array.from({ length: n * n }, (_, at) => {
       let sum = 0;
       for (let row = 0; row < rows; row++) sum += flow[row * n + Math.floor(at / n)] * flow[row * n + (at % n)];
       return sum;
     });
-    expectClose(backwards.get(name)!, expected, 2e-2, name);
-  }
+  };
+  for (const name of ['block.0.query', 'block.0.up', 'block.1.down'])
+    expectClose(backwards.get(name)!, gram(await flowThrough(name)), 2e-2, name);
+  // Where A is shared, what flows back through all three to the inputs that they have in common.
+  const [query, key, value] = await Promise.all(
+    ['query', 'key', 'value'].map((kind) => flowThrough(`block.0.${kind}`)),
+  );
+  const together = query.map((flow, i) => flow + key[i] + value[i]);
+  expectClose(fused.get('block.0.qkv')!, gram(together), 2e-2, 'block.0.qkv');
+  expect(fused.has('block.0.key')).toBe(false);
 });
 
 it('sums what goes through each layer, or comes out of it where that is narrower, over tokens alone', async () => {

@@ -13,7 +13,13 @@ interface LayerAttributes extends Attributes {
   readonly layer: string;
 }
 
-const linearOperation: Operation<LayerAttributes> = {
+/** s of s·x·Wᵀ + b, and whose it is. */
+export interface LinearAttributes extends LayerAttributes {
+  /** 1 where it is absent. */
+  readonly scaling?: number;
+}
+
+const linearOperation: Operation<LinearAttributes> = {
   name: 'linear',
   infer(inputs) {
     const [x, weight, bias] = inputs;
@@ -22,12 +28,20 @@ const linearOperation: Operation<LayerAttributes> = {
     expectShapes(fits, 'linear', 'x (rows, in), weight (out, in), bias (out)', inputs);
     return { dtype: 'f32', shape: [x.shape[0], weight.shape[0]] };
   },
-  expand: ([x, weight, bias]) => gemm(x, weight, bias ?? null, { transB: true }),
+  expand: ([x, weight, bias], { scaling = 1 }) => gemm(x, weight, bias ?? null, { transB: true, alpha: scaling }),
 };
 
 /** y = x·Wᵀ + b. x (rows, in), weight (out, in), bias (out) or null → (rows, out). */
 export function linear(x: Node, weight: Node, bias: Node | null, layer: string): Node {
   return apply(linearOperation, bias ? [x, weight, bias] : [x, weight], { layer });
+}
+
+/**
+ * y = s·B·a + C, with a = A x (rows, r) that several layers share: `lowRankLinear` from there on. loraB (out, r),
+ * loraC (out) → (rows, out).
+ */
+export function upLinear(down: Node, loraB: Node, loraC: Node, scaling: number, layer: string): Node {
+  return apply(linearOperation, [down, loraB, loraC], { layer, scaling });
 }
 
 /** s of s·B(A x) + C, and whose it is. */
