@@ -18,6 +18,7 @@ import {
 import { DECAY_ORDERS, SCHEDULES } from '../pclora/schedule.ts';
 import { FREEZABLE, type Freezable, type PcLoraOptions } from '../train/compress.ts';
 import type { LoopOptions } from '../train/loop.ts';
+import { OPTIMIZERS, type OptimizerOptions } from '../train/optimizer.ts';
 import type { RankFlags } from './train-ranks.ts';
 import { loopOptions, type TrainingFlags } from './training.ts';
 
@@ -39,6 +40,8 @@ export interface TrainFlags extends TrainingFlags, LabelsFlags, RankFlags, Recip
   /** int8 where it is absent. */
   readonly qatWeights?: Weights;
   readonly rewarm?: number;
+  /** AdamW where it is absent. */
+  readonly optimizer?: OptimizerOptions['factors'];
 }
 
 /** Of how the data is split, what is not given is the teacher's; of the rest, the recipe's, or the model's. */
@@ -163,6 +166,14 @@ export function addCompressionOptions(command: Command): Command {
     )
     .addOption(
       new Option(
+        '--optimizer <name>',
+        "of the linear layers' factors A and B: all directions of a factor move alike with muon. All else is AdamW's",
+      )
+        .choices(OPTIMIZERS)
+        .default(undefined, 'adamw'),
+    )
+    .addOption(
+      new Option(
         '--qat <x>',
         'beyond the paper: share of the steps, the last ones, that train through the rounding of int8, ' +
           'as slim quantize makes it and the runtime computes',
@@ -278,7 +289,11 @@ export function trainOptions(
   const { rewarm = 0 } = flags;
   const step = decaySteps(flags, options.totalSteps);
   const restarts = rewarm > 0 && step > 0 && step < options.totalSteps;
-  return { ...options, learningRateRestart: restarts ? { step, share: rewarm } : null };
+  return {
+    ...options,
+    learningRateRestart: restarts ? { step, share: rewarm } : null,
+    optimizer: { ...options.optimizer, factors: flags.optimizer },
+  };
 }
 
 /** Rounding may put it a step before λ is 0. */

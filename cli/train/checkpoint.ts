@@ -8,7 +8,7 @@ import { STATE } from './step.ts';
 export interface TrainState {
   /** Optimizer steps done. */
   readonly step: number;
-  /** The trained vector and AdamW's moments, (P) each. */
+  /** The trained vector and its moments, (P) each; Muon's momentum is the first. */
   readonly parameters: Float32Array;
   readonly moment1: Float32Array;
   readonly moment2: Float32Array;

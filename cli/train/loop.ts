@@ -19,7 +19,7 @@ import type { Dropout } from '../models/model.ts';
 import { type Best, loadState, saveState, type TrainState } from './checkpoint.ts';
 import { type LearningRateShape, learningRateAt, type Restart } from './learning-rate.ts';
 import { withinMemory } from './memory.ts';
-import { type AdamwOptions, adamwScalars } from './optimizer.ts';
+import { adamwScalars, type OptimizerOptions } from './optimizer.ts';
 import type { RunDirectory } from './run-directory.ts';
 import { scoreText } from './score.ts';
 import { LABELS, STATE } from './step.ts';
@@ -39,7 +39,7 @@ export interface LoopOptions {
   readonly learningRateSchedule: LearningRateShape;
   readonly learningRateRestart: Restart | null;
   readonly warmupSteps: number;
-  readonly optimizer: AdamwOptions;
+  readonly optimizer: OptimizerOptions;
   readonly seed: number;
   /** Evaluates and saves a checkpoint every so many steps, and after the last. */
   readonly evaluateEvery: number;

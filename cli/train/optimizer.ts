@@ -1,5 +1,5 @@
 /**
- * AdamW (Loshchilov, Hutter 2017) and clipping by global norm, as graph.
+ * AdamW (Loshchilov, Hutter 2017) and clipping by global norm, as graph; and Muon for the factors, where asked for.
  *
  * All trained tensors lie one after another in one vector, and so do their moments: the update is a dozen operations
  * whatever the number of tensors, the state of a run is three arrays, and the layout says which range is whose.
@@ -13,6 +13,8 @@ import { flatten, reshape } from '../graph/ops/reshape.ts';
 import { slice } from '../graph/ops/slice.ts';
 import { sqrt } from '../graph/ops/unary.ts';
 import type { TensorSpec } from '../models/layers.ts';
+import { factorOf } from '../pclora/factors.ts';
+import { muonDirections } from './muon.ts';
 
 /** In the paper's words: β₁, β₂, ε, and the weight decay, which the learning rate scales. */
 export interface AdamwOptions {
@@ -29,6 +31,15 @@ export interface AdamwOptions {
 
 /** PyTorch's, but for the weight decay (0.01 there) and the clipping (the caller's business there). */
 export const ADAMW_DEFAULTS: AdamwOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 };
+
+/** What --optimizer takes. */
+export const OPTIMIZERS = ['adamw', 'muon'] as const;
+
+/** AdamW, and what is different for the factors A and B of linear layers. */
+export interface OptimizerOptions extends AdamwOptions {
+  /** `muon` moves them by Muon, whose momentum is β₁; AdamW unless given. All else is AdamW's. */
+  readonly factors?: (typeof OPTIMIZERS)[number];
+}
 
 /** The trained tensors as one vector. */
 export interface FlatLayout {
@@ -68,10 +79,11 @@ export function adamwScalars(
 }
 
 /** The update of θ, m, v (each (P)) from the gradients, with the gradient's global norm before clipping. */
-export function adamwUpdate(
+export function optimizerUpdate(
+  layout: FlatLayout,
   parameters: Node,
   gradients: readonly Node[],
-  { beta1, beta2, epsilon, weightDecay, clipNorm }: AdamwOptions,
+  { beta1, beta2, epsilon, weightDecay, clipNorm, factors = 'adamw' }: OptimizerOptions,
 ): { readonly parameters: Node; readonly moment1: Node; readonly moment2: Node; readonly gradientNorm: Node } {
   const moment1 = input('moment1', parameters.shape);
   const moment2 = input('moment2', parameters.shape);
@@ -88,8 +100,37 @@ export function adamwUpdate(
   const v = add(scale(moment2, beta2), scale(multiply(clipped, clipped), 1 - beta2));
   // θ ← θ·(1 - lr·wd) - lr/(1 - β₁ᵗ) · m / (√v/√(1 - β₂ᵗ) + ε)
   const denominator = add(divide(sqrt(v), sqrt(correction2)), scalar(epsilon));
-  const update = multiply(divide(m, denominator), divide(learningRate, correction1));
+  const adamw = multiply(divide(m, denominator), divide(learningRate, correction1));
+  const update =
+    factors === 'muon'
+      ? replaced(adamw, layout, muonSteps(layout, add(scale(m, beta1), scale(clipped, 1 - beta1)), learningRate))
+      : adamw;
   const decayed =
     weightDecay === 0 ? parameters : multiply(parameters, subtract(scalar(1), scale(learningRate, weightDecay)));
   return { parameters: subtract(decayed, update), moment1: m, moment2: v, gradientNorm };
+}
+
+/** What the factors move by, along Nesterov's momentum (P). */
+function muonSteps(layout: FlatLayout, momentum: Node, learningRate: Node): ReadonlyMap<string, Node> {
+  const factors = [...sliceTensors(momentum, layout)].filter(([name]) => factorOf(name) !== null);
+  const directions = muonDirections(new Map(factors));
+  return new Map([...directions].map(([name, direction]) => [name, multiply(direction, learningRate)]));
+}
+
+/** The vector with other values for the tensors named. */
+function replaced(flat: Node, { tensors, offsets, size }: FlatLayout, values: ReadonlyMap<string, Node>): Node {
+  const parts: Node[] = [];
+  let done = 0;
+  const keepUntil = (offset: number): void => {
+    if (offset > done) parts.push(slice(flat, 0, done, offset - done));
+  };
+  tensors.forEach(({ name, shape }, i) => {
+    const value = values.get(name);
+    if (!value) return;
+    keepUntil(offsets[i]);
+    parts.push(flatten(value));
+    done = offsets[i] + elementCount(shape);
+  });
+  keepUntil(size);
+  return concat(parts, 0);
 }

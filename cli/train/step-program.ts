@@ -11,7 +11,7 @@ import {
   partOf,
 } from '../engines/engine.ts';
 import { uploadBatch } from './batch-inputs.ts';
-import type { AdamwOptions, FlatLayout } from './optimizer.ts';
+import type { FlatLayout, OptimizerOptions } from './optimizer.ts';
 import { ACCUMULATED, accumulatedSize, DONATED, partStep, type StepGraph, updateStep, wholeStep } from './step.ts';
 
 /** What comes from the host for each step. */
@@ -38,7 +38,7 @@ export interface StepsOptions {
   /** In how many parts a batch is computed, one after another; a divisor of the batch size. */
   readonly accumulate: number;
   readonly layout: FlatLayout;
-  readonly optimizer: AdamwOptions;
+  readonly optimizer: OptimizerOptions;
   /** The losses' names, which are the same in every step. */
   readonly losses: readonly string[];
 }

@@ -30,7 +30,7 @@ import {
 } from '../pclora/linear.ts';
 import { lastAttention, relationLoss } from '../pclora/relations.ts';
 import { batchedInputs, batchInputs } from './batch-inputs.ts';
-import { type AdamwOptions, adamwUpdate, type FlatLayout, sliceTensors } from './optimizer.ts';
+import { type FlatLayout, type OptimizerOptions, optimizerUpdate, sliceTensors } from './optimizer.ts';
 import { givenTeacher, teacherInputs } from './teacher-outputs.ts';
 
 type BatchInputs = Readonly<Record<string, Node>>;
@@ -104,6 +104,7 @@ export interface StepGraph {
   readonly losses: Readonly<Record<string, Node>> & { readonly loss: Node };
   /** The trained vector, (P). */
   readonly parameters: Node;
+  readonly layout: FlatLayout;
   /** d loss / d each trained tensor, in the layout's order. */
   readonly gradients: readonly Node[];
   /** The inputs whose first axis counts samples. */
@@ -117,7 +118,7 @@ export function finetuneGraph(options: StepOptions): StepGraph {
   const inputs = trainingInputs(options);
   const { logits } = model.forward(inputs, batch, denseParts(tensorsOf(model.layers), trained));
   const loss = taskLoss(model, logits);
-  return stepGraph({ loss }, parameters, trained, model);
+  return stepGraph({ loss }, parameters, layout, trained, model);
 }
 
 /**
@@ -128,12 +129,13 @@ export function compressGraph(options: CompressOptions, phase: Phase): StepGraph
   const { loss, task, feature, logit, relation, teacher } = compressLosses(options, phase, trained);
   const others = { ...(logit && { logit }), ...(relation && { relation }) };
   const taught = options.taught ? teacherInputs(teacher.blocks.length) : [];
-  return stepGraph({ loss, task, feature, ...others }, parameters, trained, options.model, taught);
+  return stepGraph({ loss, task, feature, ...others }, parameters, options.layout, trained, options.model, taught);
 }
 
 function stepGraph(
   losses: StepGraph['losses'],
   parameters: Node,
+  layout: FlatLayout,
   trained: ReadonlyMap<string, Node>,
   model: Model,
   taught: readonly string[] = [],
@@ -145,14 +147,15 @@ function stepGraph(
   return {
     losses,
     parameters,
+    layout,
     gradients: [...trained.values()].map((tensor) => made.get(tensor) ?? broadcastTo(scalar(0), tensor.shape)),
     batched: [...batchedInputs(model), LABELS, ...taught],
   };
 }
 
-/** A step in one program: losses, gradients, clipping and AdamW. */
-export function wholeStep({ losses, parameters, gradients }: StepGraph, optimizer: AdamwOptions): Graph {
-  return { outputs: { ...losses, ...adamwUpdate(parameters, gradients, optimizer) } };
+/** A step in one program: losses, gradients, clipping and the optimizer. */
+export function wholeStep({ losses, parameters, layout, gradients }: StepGraph, optimizer: OptimizerOptions): Graph {
+  return { outputs: { ...losses, ...optimizerUpdate(layout, parameters, gradients, optimizer) } };
 }
 
 /** Where the parts of a batch add up: the gradients, then the losses, as one vector. */
@@ -169,14 +172,19 @@ export function partStep({ losses, gradients }: StepGraph, parts: number): Graph
   return { outputs: { [ACCUMULATED]: add(input(ACCUMULATED, own.shape), scale(own, 1 / parts)) } };
 }
 
-/** What is left to do after the parts: clipping and AdamW, and zeros for the next batch. */
-export function updateStep(layout: FlatLayout, optimizer: AdamwOptions, losses: readonly string[]): Graph {
+/** What is left to do after the parts: clipping and the optimizer, and zeros for the next batch. */
+export function updateStep(layout: FlatLayout, optimizer: OptimizerOptions, losses: readonly string[]): Graph {
   const accumulated = input(ACCUMULATED, [accumulatedSize(layout, losses)]);
   const lossAt = (i: number): Node => reshape(slice(accumulated, 0, layout.size + i, 1), []);
   return {
     outputs: {
       ...Object.fromEntries(losses.map((name, i) => [name, lossAt(i)])),
-      ...adamwUpdate(input('parameters', [layout.size]), [slice(accumulated, 0, 0, layout.size)], optimizer),
+      ...optimizerUpdate(
+        layout,
+        input('parameters', [layout.size]),
+        [slice(accumulated, 0, 0, layout.size)],
+        optimizer,
+      ),
       [ACCUMULATED]: broadcastTo(scalar(0), accumulated.shape),
     },
   };

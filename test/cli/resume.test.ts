@@ -131,6 +131,32 @@ it('slim train --accumulate trains in parts to the losses of whole batches, and 
   expect(readRecord(out)).toMatchObject({ status: 'finished', configuration: { accumulate: 4 } });
 });
 
+it("slim train --optimizer muon is resumed with its momentum, and AdamW's run is another", async () => {
+  const muon = [...train, '--optimizer', 'muon'];
+  const unbroken = work.path('muon');
+  await slimJson([...muon, '--out', unbroken]);
+  expect((await interruptedAt('step 8/20', [...muon, '--out', out])).code).toBe(130);
+  expect(await slim([...train, '--resume', '--out', out])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--resume: optimizer was "muon" and is not given now'),
+  });
+  await slimJson([...muon, '--resume', '--out', out]);
+  expect(weights(out).equals(weights(unbroken))).toBe(true);
+  expect(untimed(readMetrics(out))).toEqual(untimed(readMetrics(unbroken)));
+  expect(readRecord(out)).toMatchObject({ status: 'finished', configuration: { optimizer: 'muon' } });
+  const [first, second] = [out, whole].map((run) => readMetrics(run).map(({ loss }) => loss));
+  expect(first[0]).toBe(second[0]);
+  expect(first[5]).not.toBe(second[5]);
+});
+
+it.each([
+  [['--optimizer', 'sgd'], /argument 'sgd' is invalid. Allowed choices are adamw, muon./],
+  [['--optimizer', ''], /Allowed choices are adamw, muon./],
+])('slim train refuses %j', async (given, message) => {
+  const { code, stderr } = await slim([...train, ...given, '--out', out]);
+  expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+});
+
 it('an interrupted slim finetune resumes to the same weights', async () => {
   await slimJson([...finetune, '--out', work.path('whole-teacher')]);
   expect((await interruptedAt('step 8/20', [...finetune, '--out', out])).code).toBe(130);

@@ -43,20 +43,31 @@ function batchOf(step: number): Record<string, HostTensor> {
   };
 }
 
+function fadingGraph(batch: number, tokenMultiple?: number): StepGraph {
+  const options = { model: tinyVit, batch, layout: flatLayout(specs), adapters, alpha: 0.2, tokenMultiple };
+  return compressGraph(options, 'fading');
+}
+
 const TRAININGS = [
   {
     what: 'PC-LoRA',
+    optimizer,
     losses: ['loss', 'task', 'feature'],
     layout: flatLayout(specs),
     tensors: start,
-    graph: (batch: number, tokenMultiple?: number): StepGraph =>
-      compressGraph(
-        { model: tinyVit, batch, layout: flatLayout(specs), adapters, alpha: 0.2, tokenMultiple },
-        'fading',
-      ),
+    graph: fadingGraph,
+  },
+  {
+    what: 'PC-LoRA by Muon',
+    optimizer: { ...optimizer, factors: 'muon' as const },
+    losses: ['loss', 'task', 'feature'],
+    layout: flatLayout(specs),
+    tensors: start,
+    graph: fadingGraph,
   },
   {
     what: 'fine-tuning',
+    optimizer,
     losses: ['loss'],
     layout: flatLayout(dense),
     tensors: denseTensors,
@@ -76,7 +87,7 @@ for (const tested of TEST_ENGINES.filter(({ name }) => name !== 'webgpu'))
 
     /** The losses and gradients' norms of some steps, and the state that they leave. */
     async function train(
-      { losses, layout, tensors, graph }: (typeof TRAININGS)[number],
+      { optimizer, losses, layout, tensors, graph }: (typeof TRAININGS)[number],
       accumulate: number,
       tokenMultiple?: number,
     ) {
