@@ -1,6 +1,6 @@
 /**
  * Muon (Jordan 2024, kellerjordan.github.io/posts/muon): a matrix moves by its momentum made orthogonal, U·Vᵀ for
- * U·S·Vᵀ, so that all directions move alike and the learning rate does not depend on rank and width.
+ * U·S·Vᵀ, so that all directions move alike.
  */
 import type { Node } from '../graph/graph.ts';
 import { add, divide, multiply, scale } from '../graph/ops/binary.ts';
