@@ -633,7 +633,7 @@ const products: Case[] = [
     ] as const
   ).map(
     ([rows, , r, out, scaling]): Case => ({
-      operation: 'linear',
+      operation: 'upLinear',
       what: `as a second factor: ${rows} rows, ${r} to ${out}, s = ${scaling}`,
       inputs: [[rows, r], [out, r], [out]].map((shape) => ({ shape })),
       shape: [rows, out],
