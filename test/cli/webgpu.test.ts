@@ -23,6 +23,8 @@ const train = [
   'train',
   ...['--model', work.path('model'), '--data', work.path('pictures'), '--rank', '4', '--steps', '8'],
   ...['--decay-end', '0.5', '--batch-size', '8', '--evaluate-every', '8', '--learning-rate', '0.005'],
+  // The default loss is 0 at the start, where losses are compared by their ratio.
+  ...['--alpha', '0.2', '--logit-loss', '0'],
 ];
 const onWebgpu = [...train, '--device', 'webgpu'];
 

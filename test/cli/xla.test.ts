@@ -23,6 +23,8 @@ const train = [
   'train',
   ...['--model', work.path('model'), '--data', 'glyphs', '--rank', '4', '--steps', '30', '--decay-end', '0.5'],
   ...['--batch-size', '32', '--evaluate-every', '10', '--learning-rate', '0.005', '--threads', '1'],
+  // The default loss is 0 at the start, where losses are compared by their ratio.
+  ...['--alpha', '0.2', '--logit-loss', '0'],
 ];
 const onXla = [...train, '--engine', 'xla'];
 
