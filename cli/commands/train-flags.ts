@@ -2,7 +2,6 @@
 import { type Command, Option } from 'commander';
 import { byteSize, integer, type LabelsFlags, layerRank, number, type SplitFlags, share } from '../args.ts';
 import { WEIGHTS, type Weights } from '../compress/quantize.ts';
-import type { Samples } from '../data/samples.ts';
 import { usageError } from '../io/errors.ts';
 import { RANK_ALLOCATIONS, type Ranks } from '../pclora/allocation.ts';
 import { INITS } from '../pclora/linear.ts';
@@ -20,7 +19,7 @@ import { FREEZABLE, type Freezable, type PcLoraOptions } from '../train/compress
 import type { LoopOptions } from '../train/loop.ts';
 import { OPTIMIZERS, type OptimizerOptions } from '../train/optimizer.ts';
 import type { RankFlags } from './train-ranks.ts';
-import { loopOptions, type TrainingFlags } from './training.ts';
+import { loopOptions, type StepSamples, type TrainingFlags } from './training.ts';
 
 /**
  * What `slim train` has beside the flags of every training. `loraAlpha` / `rank` is the scaling s, which is 1 where it
@@ -281,10 +280,7 @@ export function decaySteps({ decayEnd }: TrainFlags, totalSteps: number): number
 }
 
 /** How long and how fast to train; with --rewarm the learning rate begins anew where λ has reached 0. */
-export function trainOptions(
-  flags: TrainFlags,
-  samples: { readonly train: Samples; readonly labelled: Samples },
-): LoopOptions {
+export function trainOptions(flags: TrainFlags, samples: StepSamples): LoopOptions {
   const options = loopOptions(flags, samples);
   const { rewarm = 0 } = flags;
   const step = decaySteps(flags, options.totalSteps);

@@ -33,6 +33,7 @@ import { isBertPreset, isVitPreset } from '../models/presets.ts';
 import { taskOf } from '../models/task.ts';
 import type { Ranks } from '../pclora/allocation.ts';
 import { adaptersCost, denseCost, wordEmbeddingCost } from '../pclora/cost.ts';
+import { LEARNING_RATE_TOLD } from '../pclora/recipe.ts';
 import type { Moment } from '../pclora/svd.ts';
 import type { Budget } from '../pclora/target.ts';
 import { type Checkpoint, loadDescription, saveCheckpoint, saveDescription } from '../pretrained/checkpoint.ts';
@@ -109,7 +110,7 @@ as they would ship.`,
   addModelOptions(command);
   addTrainingOptions(command, {
     epochs: 10,
-    learningRate: { told: "0.4 / the model's width, at most 0.004" },
+    learningRate: { told: LEARNING_RATE_TOLD },
     batchSize: 64,
   });
   addLabelsOption(addCacheOption(addDataOptions(command, { inherited: true })));

@@ -97,6 +97,12 @@ export function expectAugment({ kind }: Dataset, { augment }: Pick<TrainingFlags
   if (kind === 'text' && augment !== undefined) throw usageError('--augment is for pictures, and the data holds texts');
 }
 
+/** What steps go over, and those of it that have labels. */
+export interface StepSamples {
+  readonly train: Samples;
+  readonly labelled: Samples;
+}
+
 /** What training and evaluation read: both parts of the data, as the model takes them. */
 export interface TrainingSamples {
   readonly train: PreparedSamples;
@@ -190,10 +196,7 @@ export function resolvedConfiguration(
 const MAX_EVALUATIONS = 10;
 
 /** Flags and the size of the data become steps. */
-export function loopOptions(
-  given: TrainingFlags,
-  { train, labelled }: { readonly train: Samples; readonly labelled: Samples },
-): LoopOptions {
+export function loopOptions(given: TrainingFlags, { train, labelled }: StepSamples): LoopOptions {
   const flags = { ...given, batchSize: batchWithin(given, labelled.size) };
   const perEpoch = train.count({ batchSize: flags.batchSize, dropLast: true });
   const totalSteps = flags.steps ?? Math.max(1, Math.round(flags.epochs * perEpoch));

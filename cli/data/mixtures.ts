@@ -46,16 +46,16 @@ function mix({ inputs, size, tokens }: Batch, source: Random): void {
   else splice(inputs, tokens, partners, source);
 }
 
-/** x_i becomes w·x_i + (1 - w)·x_j with w of [0, 1). */
+/** x_i becomes w·x_i + (1 - w)·x_j with w of [0, 1], in 256ths: whole numbers, as this is done for each pixel. */
 function blend(pixels: Uint8Array, batch: number, partners: Int32Array, source: Random): void {
   const whole = pixels.slice();
   const length = pixels.length / batch;
   for (const [row, partner] of partners.entries()) {
-    const weight = source.uniform();
+    const weight = source.below(257);
     const to = row * length;
     const from = partner * length;
     for (let i = 0; i < length; i++)
-      pixels[to + i] = Math.round(weight * whole[to + i] + (1 - weight) * whole[from + i]);
+      pixels[to + i] = (weight * whole[to + i] + (256 - weight) * whole[from + i] + 128) >> 8;
   }
 }
 

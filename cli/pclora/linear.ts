@@ -79,8 +79,12 @@ export function rankOf(ranks: ReadonlyMap<string, number>, layer: Layer): number
 
 /** The name of an adapted layer's A, which may be one that it shares. */
 export function loraAName(ranks: ReadonlyMap<string, number>, layer: Layer): string {
-  const owner = ranks.has(layer.name) ? layer.name : (fusedName(layer) ?? layer.name);
-  return `${owner}.loraA`;
+  return `${ownerOfA(layer, ranks.has(layer.name))}.loraA`;
+}
+
+/** Whose A a layer has: its own, or that of its block's query, key and value. */
+function ownerOfA(layer: Layer, hasOwn: boolean): string {
+  return hasOwn ? layer.name : (fusedName(layer) ?? layer.name);
 }
 
 /** The frozen start of an adapter under residual decay. */
@@ -103,12 +107,11 @@ interface Lookup {
 
 function tensorLookup(specs: readonly TensorSpec[], trained: ReadonlyMap<string, Node>): Lookup {
   const nodes = new Map<string, Node>(specs.map((spec) => [spec.name, trained.get(spec.name) ?? byName(spec)]));
-  const isShared = (layer: Layer): boolean => !nodes.has(`${layer.name}.loraA`) && fusedName(layer) !== null;
+  const ownerOf = (layer: Layer): string => ownerOfA(layer, nodes.has(`${layer.name}.loraA`));
   return {
-    isShared,
+    isShared: (layer) => ownerOf(layer) !== layer.name,
     adapterNames(layer) {
-      const owner = isShared(layer) ? fusedName(layer) : layer.name;
-      return [`${owner}.loraA`, `${layer.name}.loraB`, `${layer.name}.loraC`];
+      return [`${ownerOf(layer)}.loraA`, `${layer.name}.loraB`, `${layer.name}.loraC`];
     },
     tensor(name) {
       const node = nodes.get(name);

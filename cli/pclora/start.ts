@@ -1,6 +1,7 @@
 /** How adapters start. */
 import type { Random } from '../../runtime/random.ts';
 import type { Engine } from '../engines/engine.ts';
+import { concatenated } from '../io/floats.ts';
 import { adaptedLayers, isFused, type Layer, linearSize, rankedOf } from '../models/layers.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { type AdapterOptions, loraAName, rankOf } from './linear.ts';
@@ -65,19 +66,7 @@ type Values = Float32Array<ArrayBuffer>;
 /** The weights (`index` 0) or biases (1) of layers, one under another; null where they have none. */
 function stackedTensors(parts: readonly Layer[], index: number, tensors: Tensors): Values | null {
   const found = parts.map((part) => tensors.get(part.tensors[index]?.name));
-  return found[0] === undefined ? null : stacked(found as Values[]);
-}
-
-/** Rows of matrices of one width, one matrix under another. */
-export function stacked(matrices: readonly Float32Array<ArrayBuffer>[]): Float32Array<ArrayBuffer> {
-  if (matrices.length === 1) return matrices[0];
-  const all = new Float32Array(matrices.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const matrix of matrices) {
-    all.set(matrix, at);
-    at += matrix.length;
-  }
-  return all;
+  return found[0] === undefined ? null : concatenated(found as Values[]);
 }
 
 /** Kaiming-uniform values for a factor that takes `fanIn` numbers: of variance 1 / (3·fanIn), as LoRA's A has. */

@@ -9,6 +9,7 @@ import { random } from '../../runtime/random.ts';
 import { elementCount, type Shape, sameShape } from '../graph/graph.ts';
 import { UserError } from '../io/errors.ts';
 import { exists, kindOf, readJson, writeJson } from '../io/files.ts';
+import { concatenated } from '../io/floats.ts';
 import { counted } from '../io/words.ts';
 import { type Layer, tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
@@ -327,14 +328,7 @@ function spellings(name: string, { basePrefix, aliases = [] }: Reading<ModelConf
 async function readParts(find: Find, parts: readonly StoredPart[], path: string): Promise<Float32Array<ArrayBuffer>> {
   const pieces: Float32Array<ArrayBuffer>[] = [];
   for (const part of parts) pieces.push(await readPart(find, part, path));
-  if (pieces.length === 1) return pieces[0];
-  const data = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    data.set(piece, at);
-    at += piece.length;
-  }
-  return data;
+  return concatenated(pieces);
 }
 
 async function readPart(find: Find, part: StoredPart, path: string): Promise<Float32Array<ArrayBuffer>> {

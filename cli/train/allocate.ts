@@ -2,11 +2,11 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Samples } from '../data/samples.ts';
 import type { Engine } from '../engines/engine.ts';
+import { concatenated } from '../io/floats.ts';
 import { throwIfInterrupted } from '../io/io.ts';
 import type { Progress } from '../io/progress.ts';
 import { blockLinears, isFused, rankedOf, tensorsOf } from '../models/layers.ts';
 import type { RankAllocation, Ranks, Worths } from '../pclora/allocation.ts';
-import { stacked } from '../pclora/start.ts';
 import type { Moment } from '../pclora/svd.ts';
 import { costsOfErrors, energies } from '../pclora/worth.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
@@ -49,7 +49,7 @@ export async function measureWorths(
       layer.name,
       backwards
         ? costsOfErrors(layer, moment, backwards.get(layer.name)!)
-        : energies(layer, stacked(parts.map((part) => tensorNamed(tensors, part.tensors[0].name))), moment),
+        : energies(layer, concatenated(parts.map((part) => tensorNamed(tensors, part.tensors[0].name))), moment),
     );
     progress.update(worths.size, linears.length, 'layers measured for their ranks');
   }

@@ -1,5 +1,7 @@
-/** The oracle of AdamW as graph: the update written for one number at a time in float64. */
-import type { AdamwOptions } from '../../cli/train/optimizer.ts';
+/** The oracle of AdamW as graph: the update written for one number at a time in float64; and the graph's own step. */
+import { type Engine, evaluate, floats } from '../../cli/engines/engine.ts';
+import type { Graph } from '../../cli/graph/graph.ts';
+import { type AdamwOptions, adamwScalars } from '../../cli/train/optimizer.ts';
 
 /** The trained numbers and their moments. */
 export interface ScalarState {
@@ -31,4 +33,27 @@ export function scalarStep(
     return theta - rate * o.weightDecay * theta - (rate * mHat) / (Math.sqrt(vHat) + o.epsilon);
   });
   return { parameters: next, moment1: m, moment2: v, norm };
+}
+
+/** One step of `optimizerUpdate`, whose gradients are slices of the input `gradient`. */
+export function graphStep(
+  engine: Engine,
+  outputs: Graph['outputs'],
+  { parameters, moment1, moment2 }: ScalarState,
+  gradient: readonly number[],
+  step: number,
+  rate: number,
+  options: AdamwOptions,
+) {
+  const vector = (values: readonly number[]) => floats(Float32Array.from(values), [values.length]);
+  const scalars = Object.entries(adamwScalars(step, rate, options));
+  return evaluate(
+    engine,
+    { outputs: { ...outputs } },
+    {
+      ...{ gradient: vector(gradient), parameters: vector(parameters) },
+      ...{ moment1: vector(moment1), moment2: vector(moment2) },
+      ...Object.fromEntries(scalars.map(([name, value]) => [name, floats(Float32Array.of(value), [])])),
+    },
+  );
 }

@@ -4,15 +4,15 @@
  * matrices. All other tensors are held to AdamW.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Engine, evaluate, floats } from '../../cli/engines/engine.ts';
+import type { Engine } from '../../cli/engines/engine.ts';
 import { elementCount } from '../../cli/graph/graph.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
 import { type TensorSpec, WORD_EMBEDDING } from '../../cli/models/layers.ts';
-import { ADAMW_DEFAULTS, adamwScalars, flatLayout, optimizerUpdate, sliceTensors } from '../../cli/train/optimizer.ts';
+import { ADAMW_DEFAULTS, flatLayout, optimizerUpdate, sliceTensors } from '../../cli/train/optimizer.ts';
 import { type Random, random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOn, TEST_ENGINES } from '../support/engines.ts';
-import { clipFactor, type ScalarState, scalarStep } from '../support/scalar-adamw.ts';
+import { clipFactor, graphStep, type ScalarState, scalarStep } from '../support/scalar-adamw.ts';
 
 const RATE = 0.02;
 const options = { ...ADAMW_DEFAULTS, weightDecay: 0.3, factors: 'muon' as const };
@@ -97,19 +97,8 @@ for (const tested of TEST_ENGINES)
     const outputs = optimizerUpdate(layout, input('parameters', [layout.size]), gradients, options);
 
     async function updated(state: ScalarState, gradient: readonly number[], step: number): Promise<ScalarState> {
-      const vector = (values: readonly number[]) => floats(Float32Array.from(values), [layout.size]);
-      const scalars = Object.entries(adamwScalars(step, RATE, options));
-      const { parameters, moment1, moment2 } = await evaluate(
-        engine,
-        { outputs: { ...outputs } },
-        {
-          gradient: vector(gradient),
-          parameters: vector(state.parameters),
-          moment1: vector(state.moment1),
-          moment2: vector(state.moment2),
-          ...Object.fromEntries(scalars.map(([name, value]) => [name, floats(Float32Array.of(value), [])])),
-        },
-      );
+      const made = await graphStep(engine, outputs, state, gradient, step, RATE, options);
+      const { parameters, moment1, moment2 } = made;
       return { parameters: [...parameters.data], moment1: [...moment1.data], moment2: [...moment2.data] };
     }
 

@@ -1,11 +1,10 @@
 /** AdamW and clipping as graph, against the update written for one number at a time in float64. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Engine, evaluate, floats } from '../../cli/engines/engine.ts';
+import type { Engine } from '../../cli/engines/engine.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
 import {
   ADAMW_DEFAULTS,
   type AdamwOptions,
-  adamwScalars,
   flatLayout,
   optimizerUpdate,
   sliceTensors,
@@ -14,7 +13,7 @@ import { packVector, unpackVector } from '../../cli/train/trained-tensors.ts';
 import { random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
 import { onnxEngine } from '../support/engines.ts';
-import { type ScalarState, scalarStep } from '../support/scalar-adamw.ts';
+import { graphStep, type ScalarState, scalarStep } from '../support/scalar-adamw.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -46,24 +45,9 @@ describe.each(cases)('AdamW with %s', (_, options, size) => {
     const outputs = optimizerUpdate(layout, input('parameters', [layout.size]), gradientNodes, options);
     const zeros = new Array<number>(layout.size).fill(0);
     let state: ScalarState = { parameters: draw(1), moment1: zeros, moment2: zeros };
-    const vector = (values: readonly number[]) => floats(Float32Array.from(values), [layout.size]);
     for (let step = 0; step < 5; step++) {
       const gradient = draw(size);
-      const scalars = Object.entries(adamwScalars(step, RATE, options)).map(([name, value]) => [
-        name,
-        floats(Float32Array.of(value), []),
-      ]);
-      const actual = await evaluate(
-        engine,
-        { outputs: { ...outputs } },
-        {
-          gradient: vector(gradient),
-          parameters: vector(state.parameters),
-          moment1: vector(state.moment1),
-          moment2: vector(state.moment2),
-          ...Object.fromEntries(scalars),
-        },
-      );
+      const actual = await graphStep(engine, outputs, state, gradient, step, RATE, options);
       const expected = scalarStep(state, gradient, step, RATE, options);
       expectClose(actual.gradientNorm.data, [expected.norm], 1e-6, `norm at step ${step}`);
       expectClose(actual.moment1.data, expected.moment1, 2e-6, `first moment at step ${step}`);
@@ -85,24 +69,9 @@ it('moves every parameter by the learning rate in the first step, whatever the g
   const three = flatLayout([{ name: 'c', shape: [3], start: 'normal' }]);
   const unclipped = { ...ADAMW_DEFAULTS, clipNorm: 0 };
   const outputs = optimizerUpdate(three, input('parameters', [3]), [input('gradient', [3])], unclipped);
-  const zero = floats(new Float32Array(3), [3]);
-  const scalars = Object.fromEntries(
-    Object.entries(adamwScalars(0, RATE, ADAMW_DEFAULTS)).map(([name, value]) => [
-      name,
-      floats(Float32Array.of(value), []),
-    ]),
-  );
-  const { parameters } = await evaluate(
-    engine,
-    { outputs: { parameters: outputs.parameters } },
-    {
-      gradient: floats(Float32Array.of(1e-3, -5, 100), [3]),
-      parameters: zero,
-      moment1: zero,
-      moment2: zero,
-      ...scalars,
-    },
-  );
+  const zeros = [0, 0, 0];
+  const state = { parameters: zeros, moment1: zeros, moment2: zeros };
+  const { parameters } = await graphStep(engine, outputs, state, [1e-3, -5, 100], 0, RATE, unclipped);
   expectClose(parameters.data, [-RATE, RATE, -RATE], 1e-4, 'first step');
 });
 
