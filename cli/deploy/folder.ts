@@ -3,10 +3,11 @@
  * only where slim wrote it. `slim-deploy.json` in it tells that, and which of its files are slim's: others
  * (node_modules, .wrangler, notes) stay where they are.
  */
-import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { usageError } from '../io/errors.ts';
-import { exists, kindOf, readJson, writeError, writeFileAtomic } from '../io/files.ts';
+import { kindOf, readJson, writeFileAtomic } from '../io/files.ts';
+import { replaceFolder } from '../io/replace-folder.ts';
 
 /** By name. */
 export type DeployFiles = Readonly<Record<string, string | Uint8Array>>;
@@ -33,27 +34,17 @@ export async function writeDeployFolder(
   const folder = resolve(path);
   const foreign = await expectReplaceable(folder, files, overwrite);
   const record: FolderRecord = { version: RECORD_VERSION, target, files: Object.keys(files).sort() };
-  const written = `${folder}.${process.pid}.tmp`;
-  const replaced = `${folder}.${process.pid}.old.tmp`;
-  try {
-    await mkdir(written, { recursive: true });
-    for (const [name, content] of [
-      ...Object.entries(files),
-      [RECORD, `${JSON.stringify(record, null, 2)}\n`] as const,
-    ]) {
-      await writeFileAtomic(join(written, name), content);
-      await chmod(join(written, name), 0o644);
-    }
-    if (await exists(folder)) await rename(folder, replaced);
-    await rename(written, folder);
-    for (const name of foreign) await rename(join(replaced, name), join(folder, name));
-    await rm(replaced, { recursive: true, force: true });
-  } catch (error) {
-    // What was there goes back; the user must see why the rest failed, also where there is nothing to take back.
-    if (!(await exists(folder))) await rename(replaced, folder).catch(() => undefined);
-    await rm(written, { recursive: true, force: true }).catch(() => undefined);
-    throw writeError(folder, error);
-  }
+  const contents = { ...files, [RECORD]: `${JSON.stringify(record, null, 2)}\n` };
+  await replaceFolder(
+    folder,
+    async (written) => {
+      for (const [name, content] of Object.entries(contents)) {
+        await writeFileAtomic(join(written, name), content);
+        await chmod(join(written, name), 0o644);
+      }
+    },
+    foreign,
+  );
 }
 
 /** What is in the folder that slim did not write. Throws usage errors where the folder has to stay as it is. */
