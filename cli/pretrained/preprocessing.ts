@@ -43,13 +43,21 @@ export function textPreprocessingOf(preprocessing: Preprocessing): TextPreproces
   return preprocessing;
 }
 
+/** Whether a model takes types of tokens that are told apart: one type is no input, in transformers neither. */
+export function takesTypes(preprocessing: Preprocessing): boolean {
+  return preprocessing.kind === 'text' && (preprocessing.limits.types ?? 0) > 1;
+}
+
 /** Writes preprocessor_config.json, or tokenizer.json and tokenizer_config.json, as transformers reads them. */
 export async function savePreprocessing(folder: string, preprocessing: Preprocessing): Promise<void> {
   switch (preprocessing.kind) {
     case 'image':
       return writeJson(join(folder, 'preprocessor_config.json'), imagePreprocessToHuggingFace(preprocessing.image));
     case 'text':
-      return saveTokenizer(folder, preprocessing.tokenizer, preprocessing);
+      return saveTokenizer(folder, preprocessing.tokenizer, {
+        maxTokens: preprocessing.maxTokens,
+        types: takesTypes(preprocessing),
+      });
     default:
       return preprocessing satisfies never;
   }

@@ -96,7 +96,7 @@ function vocabularyOfLines(lines: readonly string[]): ReadonlyMap<string, number
 export async function saveTokenizer(
   folder: string,
   json: unknown,
-  { maxTokens }: { readonly maxTokens: number },
+  { maxTokens, types }: { readonly maxTokens: number; readonly types: boolean },
 ): Promise<void> {
   await writeJson(join(folder, 'tokenizer.json'), json);
   const contents = new Set(addedTokens(json).map(({ content }) => content));
@@ -106,12 +106,11 @@ export async function saveTokenizer(
       return token === undefined ? [] : [[name, token]];
     }),
   );
-  const types = createAnyTokenizer(json).types.pair > 1 ? ['token_type_ids'] : [];
   await writeJson(join(folder, 'tokenizer_config.json'), {
     // Reads tokenizer.json whatever is in it; classes of models make one anew of their vocabulary.
     tokenizer_class: 'PreTrainedTokenizerFast',
     model_max_length: maxTokens,
-    model_input_names: ['input_ids', ...types, 'attention_mask'],
+    model_input_names: ['input_ids', ...(types ? ['token_type_ids'] : []), 'attention_mask'],
     ...specials,
   });
 }

@@ -142,7 +142,7 @@ it("vocab.json and merges.txt give what RoBERTa's tokenizer.json gives", async (
 
 it('what is saved is loaded again', async () => {
   const folder = join(root, 'saved');
-  await saveTokenizer(folder, bertTokenizer(), { maxTokens: 128 });
+  await saveTokenizer(folder, bertTokenizer(), { maxTokens: 128, types: true });
   expect(await loadTokenizerJson(folder)).toEqual(bertTokenizer());
   expect(JSON.parse(readFileSync(join(folder, 'tokenizer_config.json'), 'utf8'))).toEqual({
     tokenizer_class: 'PreTrainedTokenizerFast',
