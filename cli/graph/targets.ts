@@ -15,6 +15,8 @@ export type OnnxAttribute = number | readonly number[] | OnnxFloat | string;
 
 /** Where an operation writes itself as ONNX nodes; values are told by their names. */
 export interface OnnxWriter {
+  /** The version of ONNX's own operator set that is written. */
+  readonly opset: number;
   /**
    * Adds a node with one output and returns the output's name. Operators of another domain carry it:
    * `com.microsoft.MultiHeadAttention`.
@@ -33,8 +35,10 @@ export interface OnnxWriter {
   floats(values: Float32Array, shape: readonly number[]): string;
   /** An initializer of int8. */
   bytes(values: Int8Array, shape: readonly number[]): string;
-  /** An initializer of int64, one axis: shapes, axes, offsets. */
+  /** Integers (int64), one axis: axes, offsets, sizes. */
   integers(values: readonly number[]): string;
+  /** The same as the shape of a Reshape, which may infer one of its sizes. */
+  shape(sizes: readonly number[]): string;
   float(value: number): OnnxFloat;
 }
 

@@ -1,12 +1,12 @@
 /** One graph becomes one ONNX model. */
-import { type DType, describeType, type Graph, type Node, type Shape, topological } from '../../graph/graph.ts';
+import { type DType, type Graph, type Node, type Shape, topological } from '../../graph/graph.ts';
 import { inputName } from '../../graph/ops/leaf.ts';
-import type { OnnxAttribute, OnnxWriter } from '../../graph/targets.ts';
-import { EngineError, type HostTensor } from '../engine.ts';
+import type { HostTensor } from '../engine.ts';
 import { distinctInputs, loweredInputs, lowerNode } from '../lowering.ts';
-import { AttributeType, ElementType, Model } from './schema.ts';
+import { ElementType, Model } from './schema.ts';
+import { ModelWriter } from './writer.ts';
 
-/** LayerNormalization came with 17, ReduceSum's axes as input with 18, Gelu with 20. */
+/** What our engines' operators came with: Gelu. */
 const OPSET = 20;
 const IR_VERSION = 9;
 
@@ -30,47 +30,86 @@ export interface LowerOptions {
 
 /** Writes a graph as an ONNX model. A composite without an ONNX spelling is written as its expansion. */
 export function lowerToOnnx(graph: Graph, { constants = {}, widensBytes = false }: LowerOptions = {}): OnnxModel {
-  const order = topological(Object.values(graph.outputs), loweredInputs('onnx'));
-  const writer = new ModelWriter();
-  const names = new Map<Node, string>();
-  const inputs: Node[] = [];
+  const writer = new ModelWriter(OPSET);
   const isWidened = ({ dtype }: Node): boolean => widensBytes && dtype === 'u8';
   const widened = (value: string, node: Node): string =>
     isWidened(node) ? writer.once(`wide ${value}`, () => [writer.cast(value, 'i32')])[0] : value;
-  for (const node of order) {
-    const name = inputName(node);
-    const constant = name === null ? undefined : constants[name];
-    if (constant) {
-      names.set(node, widened(writer.constant(name as string, node, constant), node));
-    } else if (name !== null) {
-      inputs.push(node);
-      names.set(node, widened(name, node));
-    } else {
-      names.set(
-        node,
-        lowerNode('onnx', node, names, (inputs) => node.operation.onnx!(writer, inputs, node)),
-      );
-    }
-  }
+  const { values, inputs } = writeNodes(writer, graph, constants, (name, node) => widened(name, node));
   const outputs = Object.entries(graph.outputs).map(([name, node]) => {
-    const value = names.get(node)!;
+    const value = values.get(node)!;
     writer.output(isWidened(node) ? writer.cast(value, 'u8') : value, outputName(name));
     return valueInfo(outputName(name), node);
   });
   const distinct = [...distinctInputs('onnx', inputs).values()];
-  const model = {
+  const bytes = encodeModel(writer, {
     irVersion: IR_VERSION,
+    inputs: distinct.map((node) => valueInfo(inputName(node)!, node)),
+    outputs,
+  });
+  return { bytes, inputs: distinct };
+}
+
+/**
+ * Writes the nodes that a graph's outputs need. `constants` are inputs that become initializers; of every input, whether
+ * it is one of these or a name that the model is given, `taken` says what its value is.
+ */
+export function writeNodes(
+  writer: ModelWriter,
+  graph: Graph,
+  constants: Readonly<Record<string, HostTensor>>,
+  taken: (name: string, node: Node) => string,
+): { readonly values: ReadonlyMap<Node, string>; readonly inputs: readonly Node[] } {
+  const values = new Map<Node, string>();
+  const inputs: Node[] = [];
+  for (const node of topological(Object.values(graph.outputs), loweredInputs('onnx'))) {
+    const name = inputName(node);
+    const constant = name === null ? undefined : constants[name];
+    if (constant) {
+      values.set(node, taken(writer.constant(name as string, node, constant), node));
+    } else if (name !== null) {
+      inputs.push(node);
+      values.set(node, taken(name, node));
+    } else {
+      values.set(
+        node,
+        lowerNode('onnx', node, values, (given) => node.operation.onnx!(writer, given, node)),
+      );
+    }
+  }
+  return { values, inputs };
+}
+
+/** What a model tells beside its nodes; inputs and outputs as `valueInfo` makes them. */
+interface ModelFacts {
+  readonly irVersion: number;
+  readonly inputs: readonly object[];
+  readonly outputs: readonly object[];
+  readonly producerVersion?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** The bytes of a ModelProto. */
+export function encodeModel(
+  writer: ModelWriter,
+  { irVersion, inputs, outputs, producerVersion, metadata = {} }: ModelFacts,
+): Uint8Array {
+  return Model.encode({
+    irVersion,
     producerName: 'slim',
-    opsetImport: [{ domain: '', version: OPSET }, ...[...writer.domains].map((domain) => ({ domain, version: 1 }))],
+    producerVersion,
+    opsetImport: [
+      { domain: '', version: writer.opset },
+      ...[...writer.domains].map((domain) => ({ domain, version: 1 })),
+    ],
     graph: {
       name: 'slim',
       node: writer.nodesWritten(),
       initializer: writer.initializers,
-      input: distinct.map((node) => valueInfo(inputName(node)!, node)),
+      input: inputs,
       output: outputs,
     },
-  };
-  return { bytes: Model.encode(model).finish(), inputs: distinct };
+    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+  }).finish();
 }
 
 /** A model that gives `x` back as `y`, whatever its shape: what moves a tensor between two memories. */
@@ -90,128 +129,11 @@ export function outputName(name: string): string {
   return `=${name}`;
 }
 
-function valueInfo(name: string, { dtype, shape }: Node): object {
-  return {
-    name,
-    type: { tensorType: { elemType: ElementType[dtype], shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
-  };
-}
-
-interface WrittenNode {
-  readonly opType: string;
-  readonly domain?: string;
-  readonly input: readonly string[];
-  readonly output: readonly string[];
-  readonly attribute: readonly object[];
-}
-
-class ModelWriter implements OnnxWriter {
-  private readonly written: WrittenNode[] = [];
-  /** Values that are outputs of the graph, and their names as such. */
-  private readonly named = new Map<string, string>();
-  readonly initializers: object[] = [];
-  /** Operator sets beside ONNX's own, all at version 1. */
-  readonly domains = new Set<string>();
-  private readonly shared = new Map<string, readonly string[]>();
-  private count = 0;
-
-  node(operator: string, inputs: readonly string[], attributes: Readonly<Record<string, OnnxAttribute>> = {}): string {
-    return this.nodes(operator, inputs, attributes, 1)[0];
-  }
-
-  cast(value: string, to: DType): string {
-    return this.node('Cast', [value], { to: ElementType[to] });
-  }
-
-  nodes(
-    operator: string,
-    inputs: readonly string[],
-    attributes: Readonly<Record<string, OnnxAttribute>>,
-    outputs: number,
-  ): readonly string[] {
-    const output = Array.from({ length: outputs }, () => this.fresh());
-    const domain = operator.slice(0, Math.max(0, operator.lastIndexOf('.')));
-    if (domain !== '') this.domains.add(domain);
-    const opType = domain === '' ? operator : operator.slice(domain.length + 1);
-    this.written.push({
-      opType,
-      domain,
-      input: inputs,
-      output,
-      attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
-    });
-    return output;
-  }
-
-  /**
-   * Makes a value an output of the graph. An input, or another output, is copied; what a node gave takes the name, for
-   * a copy of what trains costs.
-   */
-  output(value: string, name: string): void {
-    const computed = this.written.some(({ output }) => output.includes(value));
-    if (computed && !this.named.has(value)) this.named.set(value, name);
-    else this.written.push({ opType: 'Identity', input: [value], output: [name], attribute: [] });
-  }
-
-  nodesWritten(): WrittenNode[] {
-    const rename = (value: string): string => this.named.get(value) ?? value;
-    return this.written.map((node) => ({ ...node, input: node.input.map(rename), output: node.output.map(rename) }));
-  }
-
-  once(key: string, make: () => readonly string[]): readonly string[] {
-    const known = this.shared.get(key) ?? make();
-    this.shared.set(key, known);
-    return known;
-  }
-
-  floats(values: Float32Array, shape: Shape): string {
-    const small = values.length === 1 ? `float ${values[0]} (${shape.join()})` : null;
-    const write = (): string =>
-      this.initializer(ElementType.f32, shape, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-    return small ? this.once(small, () => [write()])[0] : write();
-  }
-
-  bytes(values: Int8Array, shape: Shape): string {
-    return this.initializer(ElementType.i8, shape, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-  }
-
-  integers(values: readonly number[]): string {
-    const data = BigInt64Array.from(values, BigInt);
-    return this.once(`int64 ${values.join()}`, () => [
-      this.initializer(ElementType.i64, [values.length], new Uint8Array(data.buffer)),
-    ])[0];
-  }
-
-  /** A named input that never changes, written once however many nodes stand for it. */
-  constant(name: string, node: Node, { dtype, shape, data }: HostTensor): string {
-    if (describeType(node) !== describeType({ dtype, shape }))
-      throw new EngineError(
-        `onnx: constant ${name} is ${describeType({ dtype, shape })}, the graph takes ${describeType(node)}`,
-      );
-    return this.once(`constant ${name}`, () => [
-      this.initializer(ElementType[dtype], shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
-    ])[0];
-  }
-
-  float(value: number): { readonly float: number } {
-    return { float: value };
-  }
-
-  private initializer(dataType: number, shape: Shape, rawData: Uint8Array): string {
-    const name = this.fresh();
-    this.initializers.push({ name, dataType, dims: shape, rawData });
-    return name;
-  }
-
-  /** Values are numbered; the prefix keeps them apart from named inputs and outputs. */
-  private fresh(): string {
-    return `#${this.count++}`;
-  }
-}
-
-function attribute(name: string, value: OnnxAttribute): object {
-  if (typeof value === 'number') return { name, type: AttributeType.int, i: value };
-  if (typeof value === 'string') return { name, type: AttributeType.string, s: new TextEncoder().encode(value) };
-  if ('float' in value) return { name, type: AttributeType.float, f: value.float };
-  return { name, type: AttributeType.ints, ints: value };
+/** The type of an input or output, as a ValueInfoProto. A size that only a run tells is a name. */
+export function valueInfo(
+  name: string,
+  { dtype, shape }: { readonly dtype: keyof typeof ElementType; readonly shape: Shape | readonly (number | string)[] },
+): object {
+  const dim = shape.map((size) => (typeof size === 'number' ? { dimValue: size } : { dimParam: size }));
+  return { name, type: { tensorType: { elemType: ElementType[dtype], shape: { dim } } } };
 }

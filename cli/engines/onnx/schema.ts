@@ -13,10 +13,13 @@ const root = protobuf.Root.fromJSON({
       fields: {
         irVersion: field(1, 'int64'),
         producerName: field(2, 'string'),
+        producerVersion: field(3, 'string'),
         graph: field(7, 'Graph'),
         opsetImport: repeated(8, 'OperatorSet'),
+        metadataProps: repeated(14, 'Property'),
       },
     },
+    Property: { fields: { key: field(1, 'string'), value: field(2, 'string') } },
     OperatorSet: { fields: { domain: field(1, 'string'), version: field(2, 'int64') } },
     Graph: {
       fields: {
@@ -59,7 +62,7 @@ const root = protobuf.Root.fromJSON({
     Type: { fields: { tensorType: field(1, 'TensorType') } },
     TensorType: { fields: { elemType: field(1, 'int32'), shape: field(2, 'Shape') } },
     Shape: { fields: { dim: repeated(1, 'Dimension') } },
-    Dimension: { fields: { dimValue: field(1, 'int64') } },
+    Dimension: { fields: { dimValue: field(1, 'int64'), dimParam: field(2, 'string') } },
   },
 });
 

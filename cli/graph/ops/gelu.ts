@@ -21,7 +21,13 @@ const geluOperation: Operation = {
     const density = scale(multiply(u, exp(negate(multiply(u, u)))), 2 / Math.sqrt(Math.PI));
     return [multiply(scale(dy, 0.5), add(add(erf(u), density), scalar(1)))];
   },
-  onnx: (writer, inputs) => writer.node('Gelu', inputs),
+  onnx(writer, [x]) {
+    if (writer.opset >= 20) return writer.node('Gelu', [x]);
+    const number = (value: number): string => writer.floats(Float32Array.of(value), []);
+    const erfOf = writer.node('Erf', [writer.node('Mul', [x, number(Math.SQRT1_2)])]);
+    const twice = writer.node('Mul', [x, writer.node('Add', [erfOf, number(1)])]);
+    return writer.node('Mul', [twice, number(0.5)]);
+  },
 };
 
 /** x·Φ(x), the exact (erf) form (Hendrycks, Gimpel 2016). */

@@ -32,7 +32,11 @@ function inferReduced(name: string): Operation<ReduceAttributes>['infer'] {
 }
 
 function onnxReduction(operator: string): Operation<ReduceAttributes>['onnx'] {
-  return (writer, [x], { attributes }) => writer.node(operator, [x, writer.integers(attributes.axes)], { keepdims: 1 });
+  return (writer, [x], { attributes: { axes } }) =>
+    // The sum's axes became an input with 13, those of the others with 18.
+    writer.opset >= 18 || operator === 'ReduceSum'
+      ? writer.node(operator, [x, writer.integers(axes)], { keepdims: 1 })
+      : writer.node(operator, [x], { axes, keepdims: 1 });
 }
 
 function reduction(

@@ -26,7 +26,7 @@ const reshapeOperation: Operation<ReshapeAttributes> = {
     return { dtype: inputs[0].dtype, shape };
   },
   gradient: ({ inputs: [x] }, dy) => [reshape(dy, x.shape)],
-  onnx: (writer, [x], { attributes }) => writer.node('Reshape', [x, writer.integers(attributes.shape)]),
+  onnx: (writer, [x], { attributes }) => writer.node('Reshape', [x, writer.shape(attributes.shape)]),
   stablehlo: (hlo, [x], node) => hlo.op('stablehlo.reshape', [x], node),
   tfjs: (tf, [x], { attributes }) => tf.reshape(x, [...attributes.shape]),
 };

@@ -100,7 +100,8 @@ export function padTokens(x: Node, batch: number, width: number): Node {
   return reshape(pad(reshape(x, [batch, rows / batch, D]), 1, 0, missing), [batch * width, D]);
 }
 
-interface SelectAttributes extends Attributes {
+/** Which token of how many sequences. */
+export interface SelectAttributes extends Attributes {
   readonly batch: number;
   readonly index: number;
 }
