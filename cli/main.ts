@@ -8,6 +8,7 @@ import { demoCommand } from './commands/demo.ts';
 import { deployCommand } from './commands/deploy.ts';
 import { devicesCommand } from './commands/devices.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
+import { exportCommand } from './commands/export.ts';
 import { finetuneCommand } from './commands/finetune.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { packCommand } from './commands/pack.ts';
@@ -62,6 +63,7 @@ export function createProgram(io: Io): Command {
     evaluateCommand,
     quantizeCommand,
     packCommand,
+    exportCommand,
     inspectCommand,
     predictCommand,
     serveCommand,

@@ -87,11 +87,10 @@ export function dequantizeTensors(tensors: StoredTensors, logits: Node): Map<str
   const restored = [...tensors].flatMap(([name, tensor]): [string, Tensor][] => {
     const shape = shapes.get(name);
     if (shape === undefined) return [];
-    if (!isQuantized(tensor.dtype)) return [[name, tensor]];
-    const [rows, columns] = shape;
-    const factors = tensor.dtype === 'U8' ? i8Values(tensorNamed(tensors, factorName(name))) : null;
-    const values = factors ? unpackInt4({ packed: tensor.data, factors }, rows, columns) : i8Values(tensor);
-    const scales = f32Values(tensorNamed(tensors, scaleName(name)));
+    const int8 = int8Rows(tensors, name, shape);
+    if (int8 === null) return [[name, tensor]];
+    const { values, scales } = int8;
+    const [, columns] = shape;
     return [
       [
         name,
@@ -103,6 +102,23 @@ export function dequantizeTensors(tensors: StoredTensors, logits: Node): Map<str
     ];
   });
   return new Map(restored);
+}
+
+/**
+ * A quantized tensor's whole numbers, of -127..127, and what each row's are multiplied with; null of one that is f32. Int4
+ * ones are told as the int8 that they stand for.
+ */
+export function int8Rows(
+  tensors: StoredTensors,
+  name: string,
+  [rows, columns]: readonly number[],
+): { readonly values: Int8Array; readonly scales: Float32Array } | null {
+  const tensor = tensors.get(name);
+  if (tensor === undefined || !isQuantized(tensor.dtype)) return null;
+  const scales = f32Values(tensorNamed(tensors, scaleName(name)));
+  if (tensor.dtype === 'I8') return { values: i8Values(tensor), scales };
+  const factors = i8Values(tensorNamed(tensors, factorName(name)));
+  return { values: unpackInt4({ packed: tensor.data, factors }, rows, columns), scales };
 }
 
 /** Quantizes the rows of a weight (outputs, inputs) to -most..most. A row of zeros has scale 0. */

@@ -6,15 +6,15 @@
 import { isActivation } from '../../runtime/artifact/steps.ts';
 import { apply, type Node, sameShape, topological } from '../graph/graph.ts';
 import { type AttentionAttributes, attention } from '../graph/ops/attention.ts';
-import { selectToken } from '../graph/ops/vision.ts';
+import { type SelectAttributes, selectToken } from '../graph/ops/vision.ts';
 import { rewrite } from '../graph/rewrite.ts';
 
-/** Rewrites the graph of a batch of one. */
+/** Rewrites a model's graph, whatever its batch. */
 export function selectEarly(logits: Node): Node {
   // What is averaged is needed whole: a row of it computed apart would be computed twice.
   if (topological([logits]).some(({ operation }) => operation.name === 'meanTokens')) return logits;
   return rewrite({ outputs: { logits } }, ({ operation, attributes }, [x]) =>
-    operation.name === 'selectToken' && attributes.batch === 1 ? rowsAlone(x, attributes.index as number)(x) : null,
+    operation.name === 'selectToken' ? rowsAlone(x, attributes as SelectAttributes)(x) : null,
   ).outputs.logits;
 }
 
@@ -28,13 +28,13 @@ function neededWhole(x: Node): ReadonlySet<Node> {
   );
 }
 
-/** Gives row `index` of values that `x` is made of, computed of as few other rows as possible, once each. */
-function rowsAlone(x: Node, index: number): (node: Node) => Node {
+/** Gives row `index` of each sequence of values that `x` is made of, computed of as few other rows as possible, once each. */
+function rowsAlone(x: Node, { batch, index }: SelectAttributes): (node: Node) => Node {
   const whole = neededWhole(x);
   const made = new Map<Node, Node>();
   function make(node: Node): Node {
     const [first, ...others] = node.inputs;
-    if (whole.has(node)) return selectToken(node, 1, index);
+    if (whole.has(node)) return selectToken(node, batch, index);
     if (isActivation(node.operation.name)) return apply(node.operation, [row(first)], node.attributes);
     switch (node.operation.name) {
       case 'linear':
@@ -43,14 +43,14 @@ function rowsAlone(x: Node, index: number): (node: Node) => Node {
         return apply(node.operation, [row(first), ...others], node.attributes);
       case 'add':
       case 'multiply':
-        if (!node.inputs.every(({ shape }) => sameShape(shape, node.shape))) return selectToken(node, 1, index);
+        if (!node.inputs.every(({ shape }) => sameShape(shape, node.shape))) return selectToken(node, batch, index);
         return apply(node.operation, node.inputs.map(row), node.attributes);
       case 'attention': {
         const [key, value, mask = null] = others;
         return attention(row(first), key, value, mask, { ...(node.attributes as AttentionAttributes), queries: 1 });
       }
       default:
-        return selectToken(node, 1, index);
+        return selectToken(node, batch, index);
     }
   }
   function row(node: Node): Node {

@@ -1,4 +1,5 @@
 /** Adapters in the weights that they stand beside, for a model of full size. */
+import { elementCount } from '../graph/graph.ts';
 import { adaptedLayers, type Layer, linearSize, tensorsOf } from '../models/layers.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { type AdapterOptions, loraAName, rankOf } from './linear.ts';
@@ -28,6 +29,20 @@ export function merged(
       );
   }
   return dense;
+}
+
+/**
+ * The dense tensors that adapters alone stand for (λ = 0): s·B·A and C, and of a word table s·B·A. `tensors` holds what
+ * is left at λ = 0.
+ */
+export function expanded(
+  layers: readonly Layer[],
+  adapters: Pick<AdapterOptions, 'ranks' | 'scaling'>,
+  tensors: Tensors,
+): Tensors {
+  const faded = tensorsOf(adaptedLayers(layers, adapters.ranks));
+  const zeros = faded.map(({ name, shape }) => [name, new Float32Array(elementCount(shape))] as const);
+  return merged(layers, adapters, new Map([...tensors, ...zeros]));
 }
 
 /** sum (out, in) += s·B·A, in double precision. */

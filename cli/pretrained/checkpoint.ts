@@ -11,7 +11,7 @@ import { UserError } from '../io/errors.ts';
 import { exists, kindOf, readJson, writeJson } from '../io/files.ts';
 import { concatenated } from '../io/floats.ts';
 import { counted } from '../io/words.ts';
-import { type Layer, tensorsOf } from '../models/layers.ts';
+import { type Layer, type TensorSpec, tensorsOf } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import { PRESETS } from '../models/presets.ts';
 import { taskOf } from '../models/task.ts';
@@ -149,23 +149,33 @@ export async function saveCheckpoint(
   description: Omit<Checkpoint, 'tensors' | 'notices' | 'newHead' | 'missingHead'>,
   tensors: Tensors,
 ): Promise<void> {
-  const { architecture, config, model } = description;
+  const stored = theirTensors(description, tensorsOf(description.model.layers), tensors);
+  await saveTensors(join(folder, 'model.safetensors'), stored, { format: 'pt' });
+  await saveDescription(folder, description);
+}
+
+/** A tensor of a checkpoint's file. */
+export interface StoredTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Tensors of the layer table by Hugging Face's names and in their shapes, with what transformers looks for beside. */
+export function theirTensors(
+  { architecture, config }: Pick<Checkpoint, 'architecture' | 'config'>,
+  specs: readonly TensorSpec[],
+  tensors: Tensors,
+): Map<string, StoredTensor> {
   const settled = architecture.settled?.(tensors, config) ?? tensors;
   const stored = new Map<string, StoredTensor>();
-  for (const spec of tensorsOf(model.layers)) {
+  for (const spec of specs) {
     const data = settled.get(spec.name);
     if (!data) throw new Error(`no tensor ${spec.name} to save`);
     writeParts(stored, architecture.storedAs(spec, config), data);
   }
   for (const { name, shape, value } of architecture.constants?.(config) ?? [])
     stored.set(name, { shape, data: new Float32Array(elementCount(shape)).fill(value) });
-  await saveTensors(join(folder, 'model.safetensors'), stored, { format: 'pt' });
-  await saveDescription(folder, description);
-}
-
-interface StoredTensor {
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
+  return stored;
 }
 
 /** Writes one of our tensors into theirs, which may hold several of ours. */

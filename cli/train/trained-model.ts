@@ -7,6 +7,7 @@ import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { readSafetensors, writeSafetensors } from '../../runtime/artifact/safetensors.ts';
 import { factorName, INT4_GROUP, int4Shape, scaleName } from '../../runtime/artifact/steps.ts';
 import { absorb } from '../compress/absorb.ts';
+import { dequantizeTensors } from '../compress/quantize.ts';
 import { f32Tensor, f32Values, precisionOf, type StoredTensors } from '../compress/stored-tensors.ts';
 import { inputsOf } from '../graph/cost.ts';
 import { type Node, sameShape } from '../graph/graph.ts';
@@ -14,7 +15,7 @@ import { inputName } from '../graph/ops/leaf.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import { writeFileAtomic } from '../io/files.ts';
 import { type TensorSpec, tensorsOf, WORD_EMBEDDING } from '../models/layers.ts';
-import type { Model, Parts } from '../models/model.ts';
+import type { BatchInputOptions, Model, Parts } from '../models/model.ts';
 import { adaptersOnlyParts, denseParts, tensorsLeft } from '../pclora/linear.ts';
 import { resolveRanks } from '../pclora/rank.ts';
 import type { BaseOptions } from '../pretrained/adapter-folder.ts';
@@ -131,12 +132,13 @@ export async function saveStored(path: string, stored: StoredTensors): Promise<v
 
 /** The tensors of a model: dense, or what PC-LoRA left. */
 export function weightSpecs(model: Model, compression: Compression | null): TensorSpec[] {
-  if (!compression) return tensorsOf(model.layers);
-  const { [WORD_EMBEDDING]: embeddingRank, ...perLayer } = compression.ranks;
-  return tensorsLeft(
-    model.layers,
-    resolveRanks(model.layers, { rank: compression.rank, perLayer, embeddingRank, force: true }),
-  );
+  return compression ? tensorsLeft(model.layers, ranksOf(model, compression)) : tensorsOf(model.layers);
+}
+
+/** The rank of every layer that was compressed. */
+export function ranksOf({ layers }: Pick<Model, 'layers'>, { rank, ranks }: Compression): ReadonlyMap<string, number> {
+  const { [WORD_EMBEDDING]: embeddingRank, ...perLayer } = ranks;
+  return resolveRanks(layers, { rank, perLayer, embeddingRank, force: true });
 }
 
 /** What a run's weights hold: a quantized one's are those of the graph that gets deployed. */
@@ -154,7 +156,7 @@ export function deployedShapes({ model, compression }: Pick<TrainedModel, 'model
   readonly specs: readonly { readonly name: string; readonly shape: readonly number[] }[];
 } {
   const given = model.batchInputs(1);
-  const { logits } = absorb(logitsOf({ model, compression }));
+  const logits = deployedLogits({ model, compression });
   const specs = inputsOf({ outputs: { logits } })
     .map((node) => ({ name: inputName(node) as string, shape: node.shape }))
     .filter(({ name }) => !(name in given));
@@ -167,10 +169,13 @@ export function partsOf({ model, compression }: Pick<TrainedModel, 'model' | 'co
   return compression ? adaptersOnlyParts(specs, compression.scaling) : denseParts(specs);
 }
 
-/** The logits of one sample. */
-export function logitsOf(trained: Pick<TrainedModel, 'model' | 'compression'>): Node {
+/** The logits of a batch: of one sample, unless given. */
+export function logitsOf(
+  trained: Pick<TrainedModel, 'model' | 'compression'>,
+  { batch = 1, ...inputs }: BatchInputOptions & { readonly batch?: number } = {},
+): Node {
   const { model } = trained;
-  return model.forward(model.batchInputs(1), 1, partsOf(trained)).logits;
+  return model.forward(model.batchInputs(batch, inputs), batch, partsOf(trained)).logits;
 }
 
 /** The logits of one sample as the runtime computes them, and the tensors for that: what gets quantized and packed. */
@@ -181,6 +186,19 @@ export function deployable(trained: Pick<TrainedModel, 'model' | 'compression' |
   const { logits, derive } = absorb(logitsOf(trained));
   // Quantized tensors are those of the absorbed graph already.
   return { logits, tensors: trained.precision === 'f32' ? derive(trained.stored) : trained.stored };
+}
+
+/** The same logits without the tensors. */
+export function deployedLogits(...of: Parameters<typeof logitsOf>): Node {
+  return absorb(logitsOf(...of)).logits;
+}
+
+/** The tensors that `deployable` gives, in f32 whatever they are stored in. */
+export function floatDeployable(
+  trained: Pick<TrainedModel, 'model' | 'compression' | 'precision' | 'stored'>,
+): StoredTensors {
+  const { logits, tensors } = deployable(trained);
+  return trained.precision === 'f32' ? tensors : dequantizeTensors(tensors, logits);
 }
 
 /** Float values by name, for the training engines. */

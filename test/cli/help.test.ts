@@ -8,6 +8,7 @@ const COMMANDS = [
   'evaluate',
   'quantize',
   'pack',
+  'export',
   'inspect',
   'predict',
   'serve',

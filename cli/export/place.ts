@@ -1,0 +1,32 @@
+/** Where an export goes: what is there already is left alone, or replaced where an export wrote it. */
+import { readdir } from 'node:fs/promises';
+import { usageError } from '../io/errors.ts';
+import { kindOf } from '../io/files.ts';
+
+/** Every file that an export writes into a folder, and so all that --overwrite ever replaces. */
+const WRITTEN: readonly string[] = [
+  'model.onnx',
+  'model.safetensors',
+  'config.json',
+  'preprocessor_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+];
+
+/** Usage errors say what is in the way. */
+export async function expectFree(out: string, isFile: boolean, overwrite: boolean): Promise<void> {
+  const kind = await kindOf(out);
+  if (kind === 'absent') return;
+  if (isFile !== (kind === 'file'))
+    throw usageError(`--out ${out} is a ${kind}, expected a ${isFile ? 'file' : 'folder'}`, 'Choose another name.');
+  const names = isFile ? [] : await readdir(out);
+  if (!isFile && names.length === 0) return;
+  if (!overwrite)
+    throw usageError(`--out ${out} already exists`, 'Choose another name, or replace it with --overwrite.');
+  const foreign = names.find((name) => !WRITTEN.includes(name));
+  if (foreign !== undefined)
+    throw usageError(
+      `--out ${out} has a ${foreign}, which no export writes, so --overwrite leaves the folder alone`,
+      'Choose another folder.',
+    );
+}
