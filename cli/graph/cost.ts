@@ -31,6 +31,15 @@ function macsOfNode(node: Node): number {
   return inside.reduce((sum, inner) => sum + macsOfNode(inner), 0);
 }
 
+/** How many values all nodes that the outputs need have together, those within expansions among them. */
+export function valuesOf(graph: Graph): number {
+  const nodes = topological(Object.values(graph.outputs), (node) => {
+    const expansion = expansionOf(node);
+    return expansion ? [expansion] : node.inputs;
+  });
+  return nodes.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+}
+
 /** The named inputs that the outputs reach, expansions included, in the order of first use. */
 export function inputsOf(graph: Graph): Node[] {
   return topological(Object.values(graph.outputs)).filter((node) => inputName(node) !== null);

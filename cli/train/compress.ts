@@ -22,20 +22,12 @@ import type { Checkpoint } from '../pretrained/checkpoint.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { normalizationOf } from './batch-inputs.ts';
 import { collectMoments } from './calibrate.ts';
-import { compileForward, evaluateForward } from './evaluate.ts';
+import { compileForward, evaluateForward, evaluationWork } from './evaluate.ts';
 import { type LoopContext, type LoopOptions, type LoopResult, trainLoop } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
 import { createPrograms, type Programs } from './programs.ts';
-import {
-  type CompressOptions,
-  compressGraph,
-  LABELLED,
-  LAMBDA,
-  type LogitTerm,
-  type Phase,
-  stepTokens,
-} from './step.ts';
-import { createSteps, type StepProgram, type Steps } from './step-program.ts';
+import { compressGraph, LABELLED, LAMBDA, type LogitTerm, type Phase, type StepGraph, stepTokens } from './step.ts';
+import { createSteps, type StepProgram, type Steps, stepWork } from './step-program.ts';
 import { type TaughtSamples, type TeacherCacheOptions, teacherCache } from './teacher-cache.ts';
 import { packVector, tensorNamed, unpackVector, uploadTensors } from './trained-tensors.ts';
 
@@ -118,7 +110,7 @@ export async function compress(
     ...(pclora.relationWeight > 0 ? ['relation'] : []),
   ];
   const steps = createSteps(engine, { ...options, layout, losses });
-  const programs = createPhases(steps, {
+  const graphOptions = {
     model,
     normalization: normalizationOf(teacher.preprocessing),
     tokenMultiple: engine.tokenMultiple,
@@ -131,7 +123,10 @@ export async function compress(
     lambdaByBlock: hasLambdaByBlock(pclora),
     unlabelled: pclora.unlabelled,
     taught: pclora.teacherCache !== null,
-  });
+  };
+  const stepGraph: PhaseGraph = (phase, tokens, batch) =>
+    compressGraph({ ...graphOptions, batch, tokens: tokens ?? undefined }, phase);
+  const programs = createPhases(steps, stepGraph);
   const trained = sliceTensors(input('parameters', [layout.size]), layout);
   const specs = [...dense, ...adapterSpecs];
   const shipped =
@@ -145,6 +140,12 @@ export async function compress(
     {
       lambdaAt: (step) => (method === 'lora' ? 1 : lambdaAt(decay.schedule, step, decay.end, decay.start)),
       programAt: (step, tokens) => programs.at(phaseAt(step, pclora), tokens),
+      work: {
+        kindAt: (step) => phaseAt(step, pclora),
+        stepWork: (step, tokens) =>
+          stepWork(engine, options, (batch) => stepGraph(phaseAt(step, pclora), tokens, batch)),
+        evaluationWork: (tokens) => evaluationWork(engine, teacher, shipped, test, tokens),
+      },
       givenAt: (step, { isLabelled }) => ({
         [LAMBDA]: lambdaTensor(step, pclora, blocks, options.seed),
         ...(pclora.unlabelled && { [LABELLED]: floats(Float32Array.of(Number(isLabelled)), []) }),
@@ -153,8 +154,8 @@ export async function compress(
       losses,
       frozen,
       start: () => packVector(layout, new Map([...teacher.tensors, ...start])),
-      evaluate: (parameters: DeviceTensor) =>
-        evaluateForward(engine, forward, { ...frozen, parameters }, test, { problemType: model.problemType }),
+      evaluate: (parameters: DeviceTensor, onBatch) =>
+        evaluateForward(engine, forward, { ...frozen, parameters }, test, { problemType: model.problemType, onBatch }),
     },
     options,
     { ...context, samples: taught.samples },
@@ -218,11 +219,14 @@ function remaining({ model }: Checkpoint, adapterSpecs: readonly TensorSpec[], a
   return new Map([...kept, ...adapterSpecs].map(({ name }) => [name, tensorNamed(all, name)]));
 }
 
+/** The step of a phase for texts of a length and so many samples at once. */
+type PhaseGraph = (phase: Phase, tokens: number | null, batch: number) => StepGraph;
+
 /**
  * The programs of a compression's phases, one phase at a time: none comes back, so its programs go when the next one
  * begins.
  */
-function createPhases(steps: Steps, options: Omit<CompressOptions, 'batch' | 'tokens'>) {
+function createPhases(steps: Steps, graph: PhaseGraph) {
   let current: { readonly phase: Phase; readonly programs: Programs<StepProgram> } | null = null;
   return {
     async at(phase: Phase, tokens: number | null): Promise<StepProgram> {
@@ -230,12 +234,7 @@ function createPhases(steps: Steps, options: Omit<CompressOptions, 'batch' | 'to
         await current?.programs.dispose();
         current = {
           phase,
-          programs: createPrograms((length) =>
-            steps.compile(
-              (batch) => compressGraph({ ...options, batch, tokens: length ?? undefined }, phase),
-              length !== null,
-            ),
-          ),
+          programs: createPrograms((length) => steps.compile((batch) => graph(phase, length, batch), length !== null)),
         };
       }
       return current.programs.at(tokens);

@@ -3,6 +3,7 @@ import type { ProblemType, Score } from '../../runtime/artifact/problem-type.ts'
 import type { Samples } from '../data/samples.ts';
 import { type Target, targetOf } from '../data/target.ts';
 import type { Engine, Inputs, Program } from '../engines/engine.ts';
+import type { Graph } from '../graph/graph.ts';
 import { UserError } from '../io/errors.ts';
 import type { Parts } from '../models/model.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
@@ -10,6 +11,7 @@ import { batchedInputs, batchInputs, normalizationOf, uploadBatch } from './batc
 import { withinMemory } from './memory.ts';
 import { createPrograms, type Programs } from './programs.ts';
 import { createScorer } from './scorer.ts';
+import { workOf } from './work.ts';
 
 /** Large enough for full speed, small enough for memory: measured flat from 32 on for a 128-wide ViT. */
 export const EVALUATION_BATCH = 64;
@@ -29,14 +31,37 @@ export function compileForward(
   parts: Parts,
   batch = evaluationBatch(engine),
 ): Programs<Program> {
-  const normalization = normalizationOf(preprocessing);
-  return createPrograms((tokens) => {
-    const inputs = batchInputs(model, batch, normalization, { padded: true, tokens: tokens ?? undefined });
-    return engine.compile(
-      { outputs: { logits: model.forward(inputs, batch, parts).logits } },
-      { takesTurns: tokens !== null, batched: batchedInputs(model) },
-    );
+  return createPrograms((tokens) =>
+    engine.compile(forwardGraph({ model, preprocessing }, parts, batch, tokens), {
+      takesTurns: tokens !== null,
+      batched: batchedInputs(model),
+    }),
+  );
+}
+
+function forwardGraph(
+  { model, preprocessing }: Pick<Checkpoint, 'model' | 'preprocessing'>,
+  parts: Parts,
+  batch: number,
+  tokens: number | null,
+): Graph {
+  const inputs = batchInputs(model, batch, normalizationOf(preprocessing), {
+    padded: true,
+    tokens: tokens ?? undefined,
   });
+  return { outputs: { logits: model.forward(inputs, batch, parts).logits } };
+}
+
+/** The work of evaluating all samples, were their texts of that length; see `workOf`. */
+export function evaluationWork(
+  engine: Engine,
+  checkpoint: Pick<Checkpoint, 'model' | 'preprocessing'>,
+  parts: Parts,
+  samples: Samples,
+  tokens: number | null,
+): number {
+  const batchSize = evaluationBatch(engine);
+  return samples.count({ batchSize }) * workOf(forwardGraph(checkpoint, parts, batchSize, tokens), engine);
 }
 
 /** A sample and what the model says of it. */

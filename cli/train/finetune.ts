@@ -6,12 +6,12 @@ import { denseParts } from '../pclora/linear.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
 import type { Tensors } from '../pretrained/tensor-file.ts';
 import { normalizationOf } from './batch-inputs.ts';
-import { compileForward, evaluateForward } from './evaluate.ts';
+import { compileForward, evaluateForward, evaluationWork } from './evaluate.ts';
 import { type LoopContext, type LoopOptions, type LoopResult, trainLoop } from './loop.ts';
 import { flatLayout, sliceTensors } from './optimizer.ts';
 import { createPrograms } from './programs.ts';
-import { finetuneGraph } from './step.ts';
-import { createSteps } from './step-program.ts';
+import { finetuneGraph, type StepGraph } from './step.ts';
+import { createSteps, stepWork } from './step-program.ts';
 import { packVector, unpackVector } from './trained-tensors.ts';
 
 /** Trains every tensor of the checkpoint. */
@@ -27,32 +27,34 @@ export async function finetune(
   const layout = flatLayout(specs);
   const losses = ['loss'];
   const steps = createSteps(engine, { ...options, layout, losses });
-  const programs = createPrograms((tokens) =>
-    steps.compile(
-      (batch) =>
-        finetuneGraph({
-          model,
-          batch,
-          tokens: tokens ?? undefined,
-          normalization: normalizationOf(checkpoint.preprocessing),
-          tokenMultiple: engine.tokenMultiple,
-          layout,
-        }),
-      tokens !== null,
-    ),
-  );
+  const stepGraph = (tokens: number | null, batch: number): StepGraph =>
+    finetuneGraph({
+      model,
+      batch,
+      tokens: tokens ?? undefined,
+      normalization: normalizationOf(checkpoint.preprocessing),
+      tokenMultiple: engine.tokenMultiple,
+      layout,
+    });
+  const programs = createPrograms((tokens) => steps.compile((batch) => stepGraph(tokens, batch), tokens !== null));
   const trained = sliceTensors(input('parameters', [layout.size]), layout);
-  const forward = compileForward(engine, checkpoint, denseParts(specs, trained));
+  const parts = denseParts(specs, trained);
+  const forward = compileForward(engine, checkpoint, parts);
   const result = await trainLoop(
     {
       lambdaAt: () => null,
       programAt: (_, tokens) => programs.at(tokens),
+      work: {
+        kindAt: () => 'dense',
+        stepWork: (_, tokens) => stepWork(engine, options, (batch) => stepGraph(tokens, batch)),
+        evaluationWork: (tokens) => evaluationWork(engine, checkpoint, parts, test, tokens),
+      },
       dropouts: model.dropouts,
       losses,
       frozen: {},
       start: () => packVector(layout, checkpoint.tensors),
-      evaluate: (parameters) =>
-        evaluateForward(engine, forward, { parameters }, test, { problemType: model.problemType }),
+      evaluate: (parameters, onBatch) =>
+        evaluateForward(engine, forward, { parameters }, test, { problemType: model.problemType, onBatch }),
     },
     options,
     context,

@@ -17,12 +17,14 @@ import { untilInterrupted } from '../io/io.ts';
 import type { Progress } from '../io/progress.ts';
 import type { Dropout } from '../models/model.ts';
 import { type Best, loadState, saveState, type TrainState } from './checkpoint.ts';
+import { createEta, type TrainingPlan } from './eta.ts';
 import { type LearningRateShape, learningRateAt, type Restart } from './learning-rate.ts';
 import { withinMemory } from './memory.ts';
 import { adamwScalars, type OptimizerOptions } from './optimizer.ts';
 import type { RunDirectory } from './run-directory.ts';
 import { scoreText } from './score.ts';
 import { LABELS, STATE } from './step.ts';
+import { stepDetails } from './step-details.ts';
 import type { StepProgram } from './step-program.ts';
 import { stepsAhead } from './steps-ahead.ts';
 import { createWaitShare, withWaits } from './waits.ts';
@@ -57,6 +59,8 @@ export interface Objective {
   givenAt?(step: number, batch: Batch): Readonly<Record<string, HostTensor>>;
   /** The compiled step; may change with λ, and with the length of the batch's texts. */
   programAt(step: number, tokens: number | null): Promise<StepProgram>;
+  /** What its steps and evaluations are beside each other, from which the time that is left is told. */
+  readonly work: Pick<TrainingPlan, 'kindAt' | 'stepWork' | 'evaluationWork'>;
   /** What the student's head drops; drawn anew each step. */
   readonly dropouts: readonly Dropout[];
   /** The losses among the program's outputs, to be logged. */
@@ -65,8 +69,8 @@ export interface Objective {
   readonly frozen: Inputs;
   /** Where the trained vector starts. */
   start(): Float32Array;
-  /** Judges what would ship: for PC-LoRA with the adapters only, whatever λ is. */
-  evaluate(parameters: DeviceTensor): Promise<Score>;
+  /** Judges what would ship: for PC-LoRA with the adapters only, whatever λ is. `onBatch` is told after each batch. */
+  evaluate(parameters: DeviceTensor, onBatch?: () => void): Promise<Score>;
 }
 
 /** What a loop works with and tells of itself. All of it is the caller's, who closes it. */
@@ -115,23 +119,40 @@ function rankOf(score: Score): number {
 }
 
 async function loop(objective: Objective, options: LoopOptions, context: LoopContext): Promise<LoopResult> {
-  const { engine, run, progress, signal } = context;
+  const { engine, run, samples, progress, signal } = context;
   const { totalSteps, evaluateEvery } = options;
   let state = await startingState(objective.start(), options, context);
   let device = uploadState(engine, state);
   let evaluation: Score | null = null;
   const log = bufferedLog(run);
   const waits = createWaitShare();
+  const epochs = Math.ceil(totalSteps / samples.count({ batchSize: options.batchSize, dropLast: true }));
+  const eta = createEta({ totalSteps, evaluateEvery, firstStep: state.step, ...objective.work });
   const recently = recentMean(RECENT_STEPS);
+  // The end of the last step, or of the evaluation after it.
+  let lastEnd = performance.now();
   const ahead = stepsAhead<Step, Readonly<Record<string, number>>>(
-    async ({ step, epoch, lambda, learningRate, isLabelled, values, msPerStep, dataMs }) => {
+    async ({ step, epoch, lambda, values, msPerStep, dataMs, endedAt, ...facts }) => {
       expectFinite(values, step, run);
       // Without labels there was no task loss, which is not the same as one of 0.
       const { task, ...others } = values;
-      const losses = isLabelled ? values : others;
-      await log.add({ step, epoch, lambda, learningRate, ...losses, msPerStep, dataMs });
-      const pace = `${recently(msPerStep).toFixed(0)} ms/step, ${Math.round(100 * waits.share())} % waiting for data`;
-      progress.update(step + 1, totalSteps, `epoch ${epoch + 1}${told(lambda, values)}  ${pace}`);
+      const losses = facts.isLabelled ? values : others;
+      await log.add({ step, epoch, lambda, learningRate: facts.learningRate, ...losses, msPerStep, dataMs });
+      const ms = Math.max(0, endedAt - lastEnd - facts.compiledMs);
+      lastEnd = endedAt;
+      eta.step({ step, tokens: facts.tokens, ms, waitedMs: dataMs, compiledMs: facts.compiledMs });
+      const details = stepDetails({
+        epoch,
+        epochs,
+        lambda,
+        values: losses,
+        score: evaluation,
+        batchSize: options.batchSize,
+        msPerStep: recently(ms),
+        dataShare: waits.share(),
+        residentBytes: process.memoryUsage.rss(),
+      });
+      progress.update(step + 1, totalSteps, details, eta.leftMs(step + 1));
     },
   );
   const checkpoint = async (next: TrainState): Promise<void> => {
@@ -142,6 +163,8 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
   };
   const interrupted = (done: number): Interrupted =>
     new Interrupted(`interrupted at step ${done} of ${totalSteps}: the same command with --resume goes on`);
+  // What is told of the interrupt stands below the progress.
+  signal.addEventListener('abort', progress.end, { once: true });
   try {
     for await (const { item, waitedMs } of withWaits(trainingBatches(context, options, state.step))) {
       const { batch, epoch, step } = item;
@@ -157,10 +180,12 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
       const scalars = asScalars({
         ...adamwScalars(step, learningRate, options.optimizer),
       });
+      const asked = performance.now();
       const compiling = toldIfSlow(objective.programAt(step, batch.tokens), () =>
         progress.line(`step ${step + 1}: ${engine.name} compiles its program, which may take minutes, once`),
       );
       const program = await unlessInterrupted(signal, compiling);
+      const compiledMs = performance.now() - asked;
       if (!program) {
         await ahead.all();
         await checkpoint({ step, ...(await downloadWeights(device, step, run)), best: state.best });
@@ -181,18 +206,21 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
       disposeAll(device);
       device = Object.fromEntries(STATE.map((name) => [name, outputs[name]]));
       const reading = readScalars(outputs, [...objective.losses, 'gradientNorm']);
-      const { isLabelled } = batch;
-      await ahead.add({ step, epoch, lambda, learningRate, isLabelled, started, dataMs: waitedMs }, reading);
+      const { isLabelled, tokens } = batch;
+      const facts = { step, epoch, lambda, learningRate, isLabelled, tokens, dataMs: waitedMs, compiledMs };
+      await ahead.add({ ...facts, started }, reading);
       waits.add(waitedMs, waitedMs + performance.now() - started); // without compiling, as msPerStep
 
       const done = step + 1;
       const evaluates = done % evaluateEvery === 0 || done === totalSteps;
       if (evaluates || signal.aborted) {
         await ahead.all();
+        const began = performance.now();
+        const batches = batchTimes();
         const weights = await downloadWeights(device, done, run);
         let { best } = state;
         if (evaluates) {
-          evaluation = await objective.evaluate(device.parameters);
+          evaluation = await objective.evaluate(device.parameters, batches.add);
           await log.add({ step, epoch, lambda, ...evaluation });
           const line = `step ${done}/${totalSteps}${told(lambda, await reading)}`;
           progress.line(`${line}  ${scoreText(evaluation)}`);
@@ -200,10 +228,13 @@ async function loop(objective: Objective, options: LoopOptions, context: LoopCon
             best = { parameters: weights.parameters.slice(), evaluation };
         }
         await checkpoint({ step: done, ...weights, best });
+        lastEnd = performance.now();
+        if (evaluates) eta.evaluated(lastEnd - began, batches.onceMs());
       }
       if (signal.aborted && done < totalSteps) throw interrupted(done);
     }
   } finally {
+    signal.removeEventListener('abort', progress.end);
     progress.end();
     await log.flush();
   }
@@ -220,7 +251,7 @@ function accumulateNote({ accumulate }: LoopOptions): string {
   return accumulate === 1 ? '' : ` and --accumulate ${accumulate}`;
 }
 
-/** What a progress line says of a step. */
+/** What a line that stays says of a step. */
 function told(lambda: number | null, { loss }: Readonly<Record<string, number>>): string {
   return `${lambda === null ? '' : `  λ ${lambda.toFixed(3)}`}  loss ${loss.toFixed(4)}`;
 }
@@ -231,8 +262,25 @@ interface Step {
   readonly lambda: number | null;
   readonly learningRate: number;
   readonly isLabelled: boolean;
+  readonly tokens: number | null;
   /** How long its batch was waited for. */
   readonly dataMs: number;
+  /** How long its program was. */
+  readonly compiledMs: number;
+}
+
+/** Times the batches of an evaluation. */
+function batchTimes() {
+  const ends = [performance.now()];
+  return {
+    add: (): void => void ends.push(performance.now()),
+    /** What the first took longer than a middle one: in the first evaluation, compiling. */
+    onceMs(): number {
+      const times = ends.slice(1).map((end, i) => end - ends[i]);
+      const middle = [...times].sort((a, b) => a - b)[times.length >> 1];
+      return times.length < 3 ? 0 : Math.max(0, times[0] - middle);
+    },
+  };
 }
 
 /** Over how many steps a progress line's time of a step is the mean. */

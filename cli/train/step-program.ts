@@ -13,6 +13,7 @@ import {
 import { uploadBatch } from './batch-inputs.ts';
 import type { FlatLayout, OptimizerOptions } from './optimizer.ts';
 import { ACCUMULATED, accumulatedSize, DONATED, partStep, type StepGraph, updateStep, wholeStep } from './step.ts';
+import { workOf } from './work.ts';
 
 /** What comes from the host for each step. */
 export interface StepGiven {
@@ -61,6 +62,15 @@ export interface Steps {
  */
 export function createSteps(engine: Engine, options: StepsOptions): Steps {
   return options.accumulate === 1 ? stepsAtOnce(engine, options) : stepsInParts(engine, options);
+}
+
+/** The work of a step, whole or in parts; see `workOf`. */
+export function stepWork(
+  engine: Engine,
+  { batchSize, accumulate, optimizer }: Pick<StepsOptions, 'batchSize' | 'accumulate' | 'optimizer'>,
+  graph: (samples: number) => StepGraph,
+): number {
+  return accumulate * workOf(wholeStep(graph(batchSize / accumulate), optimizer), engine);
 }
 
 function stepsAtOnce(engine: Engine, { batchSize, optimizer }: StepsOptions): Steps {

@@ -12,6 +12,8 @@ export interface FinishedStep<Values> {
    * at once, one of them has the time of all: a mean over some steps tells how long one takes.
    */
   readonly msPerStep: number;
+  /** When they were here, by the clock of `performance.now()`. */
+  readonly endedAt: number;
 }
 
 /** Steps under way. */
@@ -41,7 +43,7 @@ export function stepsAhead<Facts, Values>(
         // The numbers of a step may be here before all of those of the step before are.
         const msPerStep = Math.max(0, end - Math.max(step.started, lastEnd));
         lastEnd = Math.max(lastEnd, end);
-        await tell({ ...step, values, msPerStep });
+        await tell({ ...step, values, msPerStep, endedAt: end });
       });
       if (waiting.length > STEPS_AHEAD) await tellOldest();
     },

@@ -1,14 +1,17 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createProgress, formatDuration } from '../../cli/io/progress.ts';
 
 /** A stream and a clock under the test's control. */
 function screen(isTTY: boolean, columns?: number) {
+  const size = { columns };
   let time = 0;
   let written = '';
   const progress = createProgress(
     {
       isTTY,
-      columns,
+      get columns() {
+        return size.columns;
+      },
       write: (text) => {
         written += text;
       },
@@ -18,6 +21,9 @@ function screen(isTTY: boolean, columns?: number) {
   );
   return {
     progress,
+    resize: (to: number) => {
+      size.columns = to;
+    },
     at: (ms: number) => {
       time = ms;
     },
@@ -29,6 +35,10 @@ function screen(isTTY: boolean, columns?: number) {
     },
   };
 }
+
+// That of whoever runs the tests may be a dumb one.
+beforeEach(() => void vi.stubEnv('TERM', 'xterm-256color'));
+afterEach(() => void vi.unstubAllEnvs());
 
 describe('on a terminal', () => {
   it('redraws one line, at most ten times a second, with the time that is left', () => {
@@ -56,6 +66,63 @@ describe('on a terminal', () => {
     const { progress, look } = screen(true, 20);
     progress.update(1, 100, 'much too long for it');
     expect(look()).toBe('step 1/100  much to');
+  });
+});
+
+describe('several details on a terminal', () => {
+  const details = ['epoch 1/3', 'λ 0.500', 'loss 0.1234', '12 samples/s'];
+
+  it('stand below a bar, and are redrawn in place', () => {
+    const { progress, at, look } = screen(true, 80);
+    progress.update(25, 100, details, 65_000);
+    const bar = `[${'='.repeat(7)}>${' '.repeat(22)}]`;
+    expect(look()).toBe(`step 25/100  ${bar}  25 %  1 min 05 s left\nepoch 1/3  λ 0.500  loss 0.1234  12 samples/s`);
+    at(200);
+    progress.update(50, 100, details, null);
+    const half = `[${'='.repeat(15)}>${' '.repeat(14)}]`;
+    expect(look()).toBe(`\r\x1b[1A\x1b[Jstep 50/100  ${half}  50 %\nepoch 1/3  λ 0.500  loss 0.1234  12 samples/s`);
+    progress.line('accuracy 50 %');
+    expect(look()).toBe('\r\x1b[1A\x1b[Jaccuracy 50 %\n');
+    progress.update(100, 100, details, 0);
+    expect(look()).toBe(`step 100/100  [${'='.repeat(30)}]  100 %\nepoch 1/3  λ 0.500  loss 0.1234  12 samples/s`);
+    progress.end();
+    expect(look()).toBe('\n');
+  });
+
+  it('take as many lines as they need where it is narrow, without a bar, and never wrap', () => {
+    const { progress, look } = screen(true, 24);
+    progress.update(25, 100, [...details, 'one that is much too long for it'], 65_000);
+    expect(look().split('\n')).toEqual(
+      ['step 25/100  25 %  1 min', 'epoch 1/3  λ 0.500', 'loss 0.1234', '12 samples/s', 'one that is much too lo'].map(
+        (line) => line.slice(0, 23),
+      ),
+    );
+  });
+
+  it('are taken back as the terminal has broken them since it became narrower', () => {
+    const { progress, at, resize, look } = screen(true, 80);
+    progress.update(25, 100, details, 65_000);
+    look();
+    at(200);
+    resize(40);
+    progress.update(26, 100, details, 65_000);
+    // 70 and 46 characters were drawn, which 40 columns have in two lines each.
+    expect(look()).toMatch(
+      /^\r\x1b\[3A\x1b\[Jstep 26\/100 {2}26 % {2}1 min 05 s left\nepoch 1\/3 {2}λ 0\.500 {2}loss 0\.1234\n12 samples\/s$/,
+    );
+  });
+
+  it('are plain lines on a dumb one', () => {
+    vi.stubEnv('TERM', 'dumb');
+    const { progress, look } = screen(true, 80);
+    progress.update(25, 100, details, 65_000);
+    expect(look()).toBe('step 25/100  epoch 1/3  λ 0.500  loss 0.1234  12 samples/s, 1 min 05 s left\n');
+  });
+
+  it('never colour anything', () => {
+    const { progress, look } = screen(true, 80);
+    progress.update(25, 100, ['\x1b[31mred'], 65_000);
+    expect(look()).not.toMatch(/\x1b\[[\d;]*m/);
   });
 });
 
