@@ -178,7 +178,7 @@ describe('packages', () => {
     'onnxruntime-node': ['cli/engines/onnx'],
     'onnxruntime-web': ['cli/engines/onnx/session.ts'],
     koffi: ['cli/engines/xla/pjrt', 'cli/engines/end-at-once.ts'],
-    protobufjs: ['cli/engines/onnx/schema.ts', 'cli/engines/xla/pjrt/compile-options.ts'],
+    protobufjs: ['cli/engines/onnx/schema.ts', 'cli/engines/xla/pjrt/compile-options.ts', 'cli/train/event-file.ts'],
     '@tensorflow/tfjs': ['cli/engines/tfjs', 'cli/graph/targets.ts'],
     '@tensorflow/tfjs-backend-wasm': ['cli/engines/tfjs'],
     sharp: ['cli/data/sharp-decoders.ts', 'cli/bench/jpeg-folder.ts', 'cli/commands/demo.ts', 'cli/deploy/smoke.ts'],

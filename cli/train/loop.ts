@@ -18,6 +18,7 @@ import type { Progress } from '../io/progress.ts';
 import type { Dropout } from '../models/model.ts';
 import { type Best, loadState, saveState, type TrainState } from './checkpoint.ts';
 import { createEta, type TrainingPlan } from './eta.ts';
+import type { MetricsLine } from './event-file.ts';
 import { type LearningRateShape, learningRateAt, type Restart } from './learning-rate.ts';
 import { withinMemory } from './memory.ts';
 import { adamwScalars, type OptimizerOptions } from './optimizer.ts';
@@ -437,14 +438,14 @@ async function saveCheckpoint(state: TrainState, { run, onCheckpoint }: LoopCont
 
 /** metrics.jsonl, some lines at a time. */
 function bufferedLog(run: RunDirectory) {
-  let lines: Record<string, unknown>[] = [];
+  let lines: MetricsLine[] = [];
   async function flush(): Promise<void> {
     const full = lines;
     lines = [];
     await run.log(full);
   }
   return {
-    async add(line: Record<string, unknown>): Promise<void> {
+    async add(line: MetricsLine): Promise<void> {
       lines.push(line);
       if (lines.length >= LOG_EVERY) await flush();
     },

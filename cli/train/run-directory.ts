@@ -9,6 +9,7 @@
  *   weights.safetensors      compressed or quantized: what is left, in the layer table's names
  *   checkpoint.safetensors   the state at the last evaluation or interrupt, which --resume goes on from
  *   metrics.jsonl            one line a step, and one an evaluation
+ *   events.out.tfevents.slim the same for TensorBoard
  *   run.lock                 while a process writes here: its number, and its host's name
  */
 import { appendFile, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
@@ -18,6 +19,7 @@ import { PROBLEM_TYPES, PROBLEMS, type ProblemType } from '../../runtime/artifac
 import { UserError, usageError } from '../io/errors.ts';
 import { exists, kindOf, readJson, temporaryOf, writeError, writeFileAtomic, writeJson } from '../io/files.ts';
 import { expectUnlocked, type Refusal, takeLock } from '../io/lock.ts';
+import { bytesBefore, eventFileStart, eventOf, type MetricsLine } from './event-file.ts';
 
 /** The files of a run that are Slim's own; the others have Hugging Face's names. */
 export const RUN_FILES = {
@@ -25,6 +27,8 @@ export const RUN_FILES = {
   weights: 'weights.safetensors',
   checkpoint: 'checkpoint.safetensors',
   metrics: 'metrics.jsonl',
+  // TensorBoard looks for `tfevents` in names.
+  events: 'events.out.tfevents.slim',
   lock: 'run.lock',
 } as const;
 
@@ -72,11 +76,11 @@ export interface RunDirectory {
   readonly begunAt: number;
   path(name: keyof typeof RUN_FILES): string;
   save(record: Omit<RunRecord, 'version'>): Promise<void>;
-  /** Appends lines to metrics.jsonl. */
-  log(lines: readonly Readonly<Record<string, unknown>>[]): Promise<void>;
+  /** Appends lines to metrics.jsonl, and to TensorBoard's file. */
+  log(lines: readonly MetricsLine[]): Promise<void>;
   /**
-   * Takes the lines from `step` on out of metrics.jsonl, and a last one that was cut short: on resuming they are made
-   * again.
+   * Takes the lines from `step` on out of metrics.jsonl and TensorBoard's file, and a last one that was cut short: on
+   * resuming they are made again.
    */
   rewindLog(step: number): Promise<void>;
   /** Lets other processes write here again. */
@@ -150,10 +154,10 @@ function openRunDirectory(folder: string, begunAt: number, release: () => Promis
     save: (record) => writeJson(path('record'), { version: RECORD_VERSION, ...record }),
     async log(lines) {
       if (lines.length === 0) return;
-      const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
-      await appendFile(path('metrics'), text).catch((error: unknown) => {
-        throw writeError(path('metrics'), error);
-      });
+      await append(path('metrics'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+      const seconds = Date.now() / 1000;
+      const start = (await exists(path('events'))) ? [] : [eventFileStart(seconds)];
+      await append(path('events'), Buffer.concat([...start, ...lines.map((line) => eventOf(line, seconds))]));
     },
     release,
     async rewindLog(step) {
@@ -161,8 +165,24 @@ function openRunDirectory(folder: string, begunAt: number, release: () => Promis
       const lines = (await readFile(path('metrics'), 'utf8')).split('\n');
       const kept = lines.filter((line) => stepOf(line) < step);
       await writeFileAtomic(path('metrics'), kept.map((line) => `${line}\n`).join(''));
+      await rewindEvents(path('events'), step);
     },
   };
+}
+
+async function append(path: string, data: string | Uint8Array): Promise<void> {
+  await appendFile(path, data).catch((error: unknown) => {
+    throw writeError(path, error);
+  });
+}
+
+/** A file of which nothing is whole is begun anew. */
+async function rewindEvents(path: string, step: number): Promise<void> {
+  if (!(await exists(path))) return;
+  const file = await readFile(path);
+  const end = bytesBefore(file, step);
+  if (end === 0) await rm(path);
+  else await writeFileAtomic(path, file.subarray(0, end));
 }
 
 /** The step that a line of metrics.jsonl tells of; Infinity where it is cut short or empty. */

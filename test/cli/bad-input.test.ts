@@ -245,6 +245,7 @@ describe('--out', () => {
     expect(readdirSync(out).sort()).toEqual([
       'checkpoint.safetensors',
       'config.json',
+      'events.out.tfevents.slim',
       'metrics.jsonl',
       'notes.txt',
       'preprocessor_config.json',

@@ -83,7 +83,12 @@ describe('an interrupted slim train', () => {
     const record = readRecord(out) as { status: string; steps: { done: number } };
     expect(record.status).toBe('interrupted');
     expect(loggedSteps(out)).toEqual(upTo(record.steps.done));
-    expect(readdirSync(out).sort()).toEqual(['checkpoint.safetensors', 'metrics.jsonl', 'run.json']);
+    expect(readdirSync(out).sort()).toEqual([
+      'checkpoint.safetensors',
+      'events.out.tfevents.slim',
+      'metrics.jsonl',
+      'run.json',
+    ]);
   });
 
   it.each(['step 1/20', 'step 4/20', 'step 8/20', 'step 12/20', 'step 16/20'])(
