@@ -22,6 +22,7 @@ const { metafile } = await build({
     'parquet-reader': 'cli/data/text/parquet-reader.ts',
     'classifier-worker': 'runtime/hosts/classifier-worker.ts',
     'load-probe': 'cli/bench/load-probe.ts',
+    'compare-probe': 'cli/bench/compare/probe.ts',
     'tensorflow-probe': 'cli/engines/tfjs/tensorflow-probe.ts',
   },
   outdir: 'dist',

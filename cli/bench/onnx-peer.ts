@@ -9,6 +9,7 @@ import type { Graph, Node } from '../graph/graph.ts';
 import type { AttentionAttributes } from '../graph/ops/attention.ts';
 import { inputName } from '../graph/ops/leaf.ts';
 import { rewrite } from '../graph/rewrite.ts';
+import type { Tensors } from '../pretrained/tensor-file.ts';
 import type { Subject } from './latency.ts';
 import type { Variant } from './variant.ts';
 
@@ -19,8 +20,7 @@ export async function openPeer(
   dtype: 'f32' | 'int8',
   threads: number,
 ): Promise<Subject> {
-  const fused = fuseAttention({ outputs: { logits } });
-  const model = writeModel(dtype === 'int8' ? quantizeLinears(fused, tensors) : fused, tensors);
+  const model = peerModel(logits, tensors, dtype);
   const bytes = model.length;
   const session = await openSession(runtime, model, threads);
   return {
@@ -30,6 +30,12 @@ export async function openPeer(
   };
 }
 
+/** The ONNX model of a graph with its weights inside. */
+export function peerModel(logits: Node, tensors: Tensors, dtype: 'f32' | 'int8'): Uint8Array {
+  const fused = fuseAttention({ outputs: { logits } });
+  return writeModel(dtype === 'int8' ? quantizeLinears(fused, tensors) : fused, tensors);
+}
+
 /**
  * Of 7 bits, as onnxruntime's own quantizer makes them by `reduce_range`: where a processor has no VNNI, it adds two
  * products of 8 bits in 16, which overflows. Kernels and times are those of 8 bits.
@@ -37,7 +43,7 @@ export async function openPeer(
 const LARGEST_WEIGHT = 63;
 
 /** The model with its weights as initializers: onnxruntime packs them when it loads. */
-function writeModel(graph: Graph, tensors: Variant['tensors']): Uint8Array {
+function writeModel(graph: Graph, tensors: Tensors): Uint8Array {
   const weights = inputsOf(graph).flatMap((node) => {
     const name = inputName(node)!;
     const data = tensors.get(name);
@@ -59,7 +65,7 @@ function fuseAttention(graph: Graph): Graph {
  * Int8 in every linear layer, A and B of the low-rank ones included, as Slim quantizes them: weights for each output
  * ahead of time, rows when the model runs.
  */
-function quantizeLinears(graph: Graph, tensors: Variant['tensors']): Graph {
+function quantizeLinears(graph: Graph, tensors: Tensors): Graph {
   const weight = (node: Node, factor = 1): QuantizedWeight => {
     const name = inputName(node)!;
     const { quantized, scales } = quantizeWeight(tensors.get(name)!, node.shape[0], name, LARGEST_WEIGHT);

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { createCommand } from '../args.ts';
 import type { Io } from '../io/io.ts';
 import { agreementCommand } from './bench-agreement.ts';
+import { compareCommand } from './bench-compare.ts';
 import { costCommand } from './bench-cost.ts';
 import { inputCommand } from './bench-input.ts';
 import { latencyCommand } from './bench-latency.ts';
@@ -20,6 +21,7 @@ export function benchCommand(io: Io): Command {
       'slim bench latency --model vit-b16 --rank 32 --threads 1',
       'slim bench load --model vit-b16 --rank 32',
       'slim bench serve model.slim --connections 10',
+      'slim bench compare model.slim --data pets/',
       'slim bench agreement --model runs/small --data pets/',
       'slim bench train-step --model vit-b16 --rank 32 --batch-size 4',
       'slim bench input --data pets/ --cache cache/',
@@ -30,6 +32,7 @@ export function benchCommand(io: Io): Command {
     .addCommand(latencyCommand(io))
     .addCommand(loadCommand(io))
     .addCommand(serveBenchCommand(io))
+    .addCommand(compareCommand(io))
     .addCommand(agreementCommand(io))
     .addCommand(trainStepCommand(io))
     .addCommand(inputCommand(io));
