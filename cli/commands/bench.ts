@@ -7,6 +7,7 @@ import { costCommand } from './bench-cost.ts';
 import { inputCommand } from './bench-input.ts';
 import { latencyCommand } from './bench-latency.ts';
 import { loadCommand } from './bench-load.ts';
+import { paperCommand } from './bench-paper.ts';
 import { serveBenchCommand } from './bench-serve.ts';
 import { trainStepCommand } from './bench-train-step.ts';
 
@@ -18,6 +19,7 @@ export function benchCommand(io: Io): Command {
     'Counts and timings. Counts are exact; timings are medians of one run on this machine.',
     [
       'slim bench cost --model vit-b16 --classes 10 --rank 32',
+      'slim bench paper',
       'slim bench latency --model vit-b16 --rank 32 --threads 1',
       'slim bench load --model vit-b16 --rank 32',
       'slim bench serve model.slim --connections 10',
@@ -29,6 +31,7 @@ export function benchCommand(io: Io): Command {
   );
   return command
     .addCommand(costCommand(io))
+    .addCommand(paperCommand(io))
     .addCommand(latencyCommand(io))
     .addCommand(loadCommand(io))
     .addCommand(serveBenchCommand(io))
