@@ -14,6 +14,7 @@ import { inspectCommand } from './commands/inspect.ts';
 import { packCommand } from './commands/pack.ts';
 import { predictCommand } from './commands/predict.ts';
 import { quantizeCommand } from './commands/quantize.ts';
+import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { setupCommand } from './commands/setup.ts';
 import { trainCommand } from './commands/train.ts';
@@ -65,6 +66,7 @@ export function createProgram(io: Io): Command {
     packCommand,
     exportCommand,
     inspectCommand,
+    reportCommand,
     predictCommand,
     serveCommand,
     deployCommand,

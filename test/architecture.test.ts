@@ -157,7 +157,9 @@ describe('packages', () => {
   /** Who may import what. */
   const PLACES: Readonly<Record<string, readonly string[]>> = {
     autocannon: ['cli/bench/serve.ts'],
-    hono: ['runtime/http', 'infra/aws-lambda/handler.ts'],
+    hono: ['runtime/http', 'infra/aws-lambda/handler.ts', 'cli/report/html.ts'],
+    'd3-scale': ['cli/report/chart.ts'],
+    'd3-shape': ['cli/report/chart.ts'],
     '@aws-sdk/client-cloudformation': ['cli/deploy/lambda'],
     '@aws-sdk/client-lambda': ['cli/deploy/lambda'],
     '@aws-sdk/client-s3': ['cli/deploy/lambda', 'infra/aws-lambda/s3-artifact.ts'],

@@ -2,7 +2,10 @@ import { type ClassCount, dominantClass } from '../data/class-report.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Io } from '../io/io.ts';
 import { printable } from '../io/printable.ts';
+import { grouped, percent } from '../io/units.ts';
 import { plural } from '../io/words.ts';
+
+export { formatBytes, formatMacs, grouped, percent } from '../io/units.ts';
 
 /** Prints a command's result: one versioned JSON object, or text for people. */
 export function printResult(io: Io, json: boolean, result: Readonly<Record<string, unknown>>, text: string): void {
@@ -45,27 +48,6 @@ export function dominantNote({
   if (accuracy === undefined) return '';
   const dominant = dominantClass(classes);
   return dominant === null ? '' : ` (always ${dominant.label}: ${percent(dominant.accuracy)})`;
-}
-
-/** 94.36 % */
-export function percent(fraction: number, digits = 2): string {
-  return `${(100 * fraction).toFixed(digits)} %`;
-}
-
-/** 85,806,346 */
-export function grouped(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-/** 21.7 MB · 850 kB */
-export function formatBytes(bytes: number): string {
-  if (bytes >= 1e6) return `${(bytes / 1e6).toFixed(2)} MB`;
-  return bytes >= 1e3 ? `${(bytes / 1e3).toFixed(1)} kB` : `${bytes} B`;
-}
-
-/** 17.56 G · 36.2 M */
-export function formatMacs(macs: number): string {
-  return macs >= 1e9 ? `${(macs / 1e9).toFixed(2)} G` : `${(macs / 1e6).toFixed(2)} M`;
 }
 
 /** Names, and what there is to say of each. */

@@ -10,6 +10,7 @@ const COMMANDS = [
   'pack',
   'export',
   'inspect',
+  'report',
   'predict',
   'serve',
   'deploy',

@@ -1,0 +1,67 @@
+/** The commands that made a run, from the configuration that it keeps. */
+import type { Command } from 'commander';
+import type { Io } from '../io/io.ts';
+import { configured, type Subject } from '../report/subject.ts';
+import { finetuneCommand } from './finetune.ts';
+import { quantizeCommand } from './quantize.ts';
+import { trainCommand } from './train.ts';
+
+type Configuration = Readonly<Record<string, unknown>>;
+
+/** In their order: `slim train ...`, then `slim quantize ...`. Empty where nothing is recorded. */
+export function commandsOf(subject: Subject, io: Io): string[] {
+  const { configuration, record, kind, path } = subject;
+  const out = configured(subject, 'out');
+  if (out === null || configured(subject, 'model') === null) return [];
+  const isStudent = subject.compression !== null || configuration.method === 'lora';
+  const lines = [commandLine((isStudent ? trainCommand : finetuneCommand)(io), configuration)];
+  const { quantize } = configuration;
+  const isQuantized = record?.kind === 'quantize' || kind === 'artifact';
+  if (isQuantized && typeof quantize === 'object' && quantize !== null)
+    lines.push(commandLine(quantizeCommand(io), quantize as Configuration, [out]));
+  if (kind === 'artifact') {
+    const packed = (quantize as Configuration | undefined)?.out ?? out;
+    lines.push(`slim pack ${quoted(String(packed))} --out ${quoted(path)}`);
+  }
+  return lines;
+}
+
+/** A command with what a configuration says of its flags; what is a flag's default is left out. */
+export function commandLine(command: Command, configuration: Configuration, operands: readonly string[] = []): string {
+  const flags = command.options.flatMap((option) => {
+    const name = option.attributeName();
+    const value = configuration[name];
+    if (value === undefined || value === null || value === false || value === option.defaultValue) return [];
+    // --steps was given instead of --epochs.
+    if (name === 'epochs' && configuration.steps !== undefined) return [];
+    if (value === true) return [option.long!];
+    if (Array.isArray(value)) {
+      if (value.length === 0) return [];
+      const all = value.map((one) => quoted(String(one)));
+      return option.variadic ? [`${option.long} ${all.join(' ')}`] : all.map((one) => `${option.long} ${one}`);
+    }
+    if (typeof value === 'object')
+      return Object.entries(value).map(([key, one]) => `${option.long} ${quoted(`${key}=${String(one)}`)}`);
+    return [`${option.long} ${quoted(String(value))}`];
+  });
+  return wrapped([['slim', command.name(), ...operands.map(quoted)].join(' '), ...flags]);
+}
+
+/** As a shell takes it for one word. */
+function quoted(word: string): string {
+  return /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+const LINE = 96;
+
+/** Lines that a shell takes for one. */
+function wrapped(parts: readonly string[]): string {
+  const lines = [''];
+  for (const part of parts) {
+    const last = lines.length - 1;
+    if (lines[last] === '') lines[last] = part;
+    else if (lines[last].length + part.length < LINE) lines[last] += ` ${part}`;
+    else lines.push(`  ${part}`);
+  }
+  return lines.join(' \\\n');
+}

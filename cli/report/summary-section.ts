@@ -1,0 +1,105 @@
+/** What came of it, in four numbers and one table. */
+import { scoreOf } from '../../runtime/artifact/problem-type.ts';
+import { formatBytes, formatMacs, grouped, percent } from '../io/units.ts';
+import { metricName, scoreValue } from '../train/score.ts';
+import { type Content, type Html, html } from './html.ts';
+import type { Stage } from './stages.ts';
+import { type Cell, cells, scrolling } from './table.ts';
+
+/** All stages beside each other; the tiles tell of the last one. */
+export function summarySection(stages: readonly Stage[]): Html {
+  const last = stages[stages.length - 1];
+  const scored = stages.find(({ score }) => score !== null)?.score ?? null;
+  return html`<section aria-labelledby="result"><h2 id="result">Result</h2>
+${last.teacher === null ? null : tiles(last, stages[last.teacher])}
+${scrolling(
+  'Models side by side',
+  cells(
+    ['Model', scored === null ? 'Score' : capitalized(metricName(scored)), 'Parameters', 'MACs', 'Bytes'],
+    stages.map((stage) => rowOf(stage, stage.teacher === null ? null : stages[stage.teacher])),
+  ),
+)}
+<p class="quiet">MACs of one sample, 1 MAC = 2 FLOPs. Bytes of a .slim file are all of it, of a folder its weights.</p></section>`;
+}
+
+function rowOf(stage: Stage, teacher: Stage | null): (Content | Cell)[] {
+  const { name, what, score, cost, bytes } = stage;
+  return [
+    { main: name, quiet: what === name ? undefined : what },
+    score === null ? '–' : { main: scoreValue(score), quiet: keptOf(stage, teacher) },
+    compared(cost?.parameters, teacher?.cost?.parameters, grouped),
+    compared(cost?.macs, teacher?.cost?.macs, formatMacs),
+    compared(bytes ?? undefined, teacher?.bytes ?? undefined, formatBytes),
+  ];
+}
+
+/** A number, and its change from the teacher's. */
+function compared(value: number | undefined, before: number | undefined, format: (value: number) => string): Cell {
+  if (value === undefined) return { main: '–' };
+  return { main: format(value), quiet: before === undefined ? undefined : changeOf(value, before) };
+}
+
+/** −93.6 % */
+function changeOf(value: number, before: number): string | undefined {
+  if (before === 0 || value === before) return undefined;
+  const text = percent(Math.abs(value / before - 1), 1);
+  return `${value < before ? '−' : '+'}${text}`;
+}
+
+/** 98.3 % of the teacher's */
+function keptOf({ score }: Stage, teacher: Stage | null): string | undefined {
+  const [value, before] = [numberOf(score), numberOf(teacher?.score ?? null)];
+  return value === null || before === null || before <= 0 ? undefined : `${percent(value / before, 1)} kept`;
+}
+
+function numberOf(score: Stage['score']): number | null {
+  return score === null ? null : scoreOf(score).value;
+}
+
+function tiles(stage: Stage, teacher: Stage): Html {
+  const { score, cost, bytes } = stage;
+  const tile = (name: string, value: string, note: Content): Html =>
+    html`<div class="tile"><dt>${name}</dt><dd>${value}</dd><dd class="quiet">${note}</dd></div>`;
+  const from = (before: string, change: string | undefined): string =>
+    change === undefined ? `as the teacher` : `${change} from ${before}`;
+  return html`<dl class="tiles">
+${
+  score === null
+    ? null
+    : tile(
+        capitalized(metricName(score)),
+        scoreValue(score),
+        teacher.score === null ? '' : `the teacher has ${scoreValue(teacher.score)}`,
+      )
+}
+${
+  cost === null || teacher.cost === null
+    ? null
+    : [
+        tile(
+          'Parameters',
+          grouped(cost.parameters),
+          from(grouped(teacher.cost.parameters), changeOf(cost.parameters, teacher.cost.parameters)),
+        ),
+        tile(
+          'MACs',
+          formatMacs(cost.macs),
+          from(formatMacs(teacher.cost.macs), changeOf(cost.macs, teacher.cost.macs)),
+        ),
+      ]
+}
+${
+  bytes === null
+    ? null
+    : tile(
+        'Bytes',
+        formatBytes(bytes),
+        teacher.bytes === null ? '' : from(formatBytes(teacher.bytes), changeOf(bytes, teacher.bytes)),
+      )
+}</dl>`;
+}
+
+/** Accuracy */
+export function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
