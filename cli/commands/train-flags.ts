@@ -41,6 +41,8 @@ export interface TrainFlags extends TrainingFlags, LabelsFlags, RankFlags, Recip
   readonly rewarm?: number;
   /** AdamW where it is absent. */
   readonly optimizer?: OptimizerOptions['factors'];
+  /** 1 where it is absent. */
+  readonly loraPlusRatio?: number;
 }
 
 /** Of how the data is split, what is not given is the teacher's; of the rest, the recipe's, or the model's. */
@@ -173,6 +175,14 @@ export function addCompressionOptions(command: Command): Command {
     )
     .addOption(
       new Option(
+        '--lora-plus-ratio <x>',
+        "LoRA+: the learning rate of the linear layers' B is so many times that of A and of all else",
+      )
+        .argParser(number(0, Infinity, { above: true }))
+        .default(undefined, '1'),
+    )
+    .addOption(
+      new Option(
         '--qat <x>',
         'beyond the paper: share of the steps, the last ones, that train through the rounding of int8, ' +
           'as slim quantize makes it and the runtime computes',
@@ -288,7 +298,7 @@ export function trainOptions(flags: TrainFlags, samples: StepSamples): LoopOptio
   return {
     ...options,
     learningRateRestart: restarts ? { step, share: rewarm } : null,
-    optimizer: { ...options.optimizer, factors: flags.optimizer },
+    optimizer: { ...options.optimizer, factors: flags.optimizer, loraPlusRatio: flags.loraPlusRatio },
   };
 }
 

@@ -6,6 +6,7 @@
  */
 import { elementCount, type Node } from '../graph/graph.ts';
 import { add, divide, minimum, multiply, scale, subtract } from '../graph/ops/binary.ts';
+import { broadcastTo } from '../graph/ops/broadcast.ts';
 import { concat } from '../graph/ops/concat.ts';
 import { input, scalar } from '../graph/ops/leaf.ts';
 import { sumOfAll } from '../graph/ops/reduce.ts';
@@ -39,6 +40,11 @@ export const OPTIMIZERS = ['adamw', 'muon'] as const;
 export interface OptimizerOptions extends AdamwOptions {
   /** `muon` moves them by Muon, whose momentum is β₁; AdamW unless given. All else is AdamW's. */
   readonly factors?: (typeof OPTIMIZERS)[number];
+  /**
+   * The learning rate of B over that of A and of all else (LoRA+, Hayou et al. 2024, arXiv 2402.12354); 1 unless given.
+   * It scales what the learning rate does: the step, AdamW's or Muon's, and the weight decay.
+   */
+  readonly loraPlusRatio?: number;
 }
 
 /** The trained tensors as one vector. */
@@ -83,13 +89,16 @@ export function optimizerUpdate(
   layout: FlatLayout,
   parameters: Node,
   gradients: readonly Node[],
-  { beta1, beta2, epsilon, weightDecay, clipNorm, factors = 'adamw' }: OptimizerOptions,
+  { beta1, beta2, epsilon, weightDecay, clipNorm, factors = 'adamw', loraPlusRatio = 1 }: OptimizerOptions,
 ): { readonly parameters: Node; readonly moment1: Node; readonly moment2: Node; readonly gradientNorm: Node } {
   const moment1 = input('moment1', parameters.shape);
   const moment2 = input('moment2', parameters.shape);
   const [learningRate, correction1, correction2] = ['learningRate', 'correction1', 'correction2'].map((name) =>
     input(name, []),
   );
+  const rateOfB = loraPlusRatio === 1 ? learningRate : scale(learningRate, loraPlusRatio);
+  const rateOf = (name: string): Node => (factorOf(name) === 'B' ? rateOfB : learningRate);
+  const rates = loraPlusRatio === 1 ? learningRate : spread(layout, rateOf);
 
   const raw = concat(gradients.map(flatten), 0);
   const gradientNorm = sqrt(sumOfAll(multiply(raw, raw)));
@@ -100,21 +109,28 @@ export function optimizerUpdate(
   const v = add(scale(moment2, beta2), scale(multiply(clipped, clipped), 1 - beta2));
   // θ ← θ·(1 - lr·wd) - lr/(1 - β₁ᵗ) · m / (√v/√(1 - β₂ᵗ) + ε)
   const denominator = add(divide(sqrt(v), sqrt(correction2)), scalar(epsilon));
-  const adamw = multiply(divide(m, denominator), divide(learningRate, correction1));
+  const adamw = multiply(divide(m, denominator), divide(rates, correction1));
   const update =
     factors === 'muon'
-      ? replaced(adamw, layout, muonSteps(layout, add(scale(m, beta1), scale(clipped, 1 - beta1)), learningRate))
+      ? replaced(adamw, layout, muonSteps(layout, add(scale(m, beta1), scale(clipped, 1 - beta1)), rateOf))
       : adamw;
-  const decayed =
-    weightDecay === 0 ? parameters : multiply(parameters, subtract(scalar(1), scale(learningRate, weightDecay)));
+  const decayed = weightDecay === 0 ? parameters : multiply(parameters, subtract(scalar(1), scale(rates, weightDecay)));
   return { parameters: subtract(decayed, update), moment1: m, moment2: v, gradientNorm };
 }
 
+/** One number for each tensor, as often as it has values: (P). */
+function spread({ tensors }: FlatLayout, numberOf: (name: string) => Node): Node {
+  return concat(
+    tensors.map(({ name, shape }) => broadcastTo(numberOf(name), [elementCount(shape)])),
+    0,
+  );
+}
+
 /** What the factors move by, along Nesterov's momentum (P). */
-function muonSteps(layout: FlatLayout, momentum: Node, learningRate: Node): ReadonlyMap<string, Node> {
+function muonSteps(layout: FlatLayout, momentum: Node, rateOf: (name: string) => Node): ReadonlyMap<string, Node> {
   const factors = [...sliceTensors(momentum, layout)].filter(([name]) => factorOf(name) !== null);
   const directions = muonDirections(new Map(factors));
-  return new Map([...directions].map(([name, direction]) => [name, multiply(direction, learningRate)]));
+  return new Map([...directions].map(([name, direction]) => [name, multiply(direction, rateOf(name))]));
 }
 
 /** The vector with other values for the tensors named. */

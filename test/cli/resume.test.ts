@@ -158,6 +158,16 @@ it("slim train --optimizer muon is resumed with its momentum, and AdamW's run is
   expect(first[5]).not.toBe(second[5]);
 });
 
+it('slim train --lora-plus-ratio 1 is the run without it, and 4 another from the second step on', async () => {
+  const [one, four] = ['1', '4'].map((ratio) => work.path(`ratio-${ratio}`));
+  await slimJson([...train, '--lora-plus-ratio', '1', '--out', one]);
+  await slimJson([...train, '--lora-plus-ratio', '4', '--out', four]);
+  expect(weights(one).equals(weights(whole))).toBe(true);
+  const [first, second] = [four, whole].map((run) => readMetrics(run).map(({ loss }) => loss));
+  expect(first[0]).toBe(second[0]);
+  expect(first[1]).not.toBe(second[1]);
+});
+
 it.each([
   [['--optimizer', 'sgd'], /argument 'sgd' is invalid. Allowed choices are adamw, muon./],
   [['--optimizer', ''], /Allowed choices are adamw, muon./],

@@ -8,7 +8,13 @@ import type { Engine } from '../../cli/engines/engine.ts';
 import { elementCount } from '../../cli/graph/graph.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
 import { type TensorSpec, WORD_EMBEDDING } from '../../cli/models/layers.ts';
-import { ADAMW_DEFAULTS, flatLayout, optimizerUpdate, sliceTensors } from '../../cli/train/optimizer.ts';
+import {
+  ADAMW_DEFAULTS,
+  flatLayout,
+  type OptimizerOptions,
+  optimizerUpdate,
+  sliceTensors,
+} from '../../cli/train/optimizer.ts';
 import { type Random, random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
 import { describeOn, TEST_ENGINES } from '../support/engines.ts';
@@ -94,15 +100,25 @@ for (const tested of TEST_ENGINES)
     afterAll(() => engine?.dispose());
 
     const gradients = [...sliceTensors(input('gradient', [layout.size]), layout).values()];
-    const outputs = optimizerUpdate(layout, input('parameters', [layout.size]), gradients, options);
+    const updateOf = (of: OptimizerOptions) =>
+      optimizerUpdate(layout, input('parameters', [layout.size]), gradients, of);
 
-    async function updated(state: ScalarState, gradient: readonly number[], step: number): Promise<ScalarState> {
+    async function updated(
+      state: ScalarState,
+      gradient: readonly number[],
+      step: number,
+      loraPlusRatio = 1,
+    ): Promise<ScalarState> {
+      const outputs = updateOf({ ...options, loraPlusRatio });
       const made = await graphStep(engine, outputs, state, gradient, step, RATE, options);
       const { parameters, moment1, moment2 } = made;
       return { parameters: [...parameters.data], moment1: [...moment1.data], moment2: [...moment2.data] };
     }
 
-    it('makes the directions of factors alike, and moves all else by AdamW', async () => {
+    it.each([
+      ['alike', 1],
+      ['alike, those of B four times as far with LoRA+', 4],
+    ])('makes the directions of factors %s, and moves all else by AdamW', async (_, ratio) => {
       const source = random(47);
       const oracles = FACTORS.map((factor) => factorOracle(factor, source));
       const start = zeros().map(() => Math.fround(0.1 * source.normal()));
@@ -115,15 +131,16 @@ for (const tested of TEST_ENGINES)
         const expected = scalarStep(state, gradient, step, RATE, options);
         const clip = clipFactor(expected.norm, options.clipNorm);
         expect(clip, 'the gradients are clipped').toBeLessThan(0.5);
-        const actual = await updated(state, gradient, step);
+        const actual = await updated(state, gradient, step, ratio);
         expectClose(actual.moment1, expected.moment1, 2e-6, `momentum at step ${step}`);
         for (const { name } of layout.tensors) {
           const [from, to] = rangeOf(name);
           const i = oracles.findIndex((oracle) => oracle.name === name);
           const moved = i < 0 ? null : oracles[i].step(drawn[i].map((value) => value * clip));
-          const decayed = state.parameters.map((theta) => theta * (1 - RATE * options.weightDecay));
+          const rate = moved && name.endsWith('B') ? ratio * RATE : RATE;
+          const decayed = state.parameters.map((theta) => theta * (1 - rate * options.weightDecay));
           const target = moved
-            ? moved.map((value, j) => decayed[from + j] - RATE * value)
+            ? moved.map((value, j) => decayed[from + j] - rate * value)
             : expected.parameters.slice(from, to);
           const change = (values: readonly number[]) => values.map((value, j) => value - state.parameters[from + j]);
           expectClose(change(actual.parameters.slice(from, to)), change(target), 1e-4, `${name} at step ${step}`);
