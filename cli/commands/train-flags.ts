@@ -3,7 +3,9 @@ import { type Command, Option } from 'commander';
 import { byteSize, integer, type LabelsFlags, layerRank, number, type SplitFlags, share } from '../args.ts';
 import { WEIGHTS, type Weights } from '../compress/quantize.ts';
 import { usageError } from '../io/errors.ts';
+import { blockCount, type Layer } from '../models/layers.ts';
 import { RANK_ALLOCATIONS, type Ranks } from '../pclora/allocation.ts';
+import { blocksNamed } from '../pclora/distill.ts';
 import { INITS } from '../pclora/linear.ts';
 import { METHODS, type Method } from '../pclora/method.ts';
 import {
@@ -43,6 +45,8 @@ export interface TrainFlags extends TrainingFlags, LabelsFlags, RankFlags, Recip
   readonly optimizer?: OptimizerOptions['factors'];
   /** 1 where it is absent. */
   readonly loraPlusRatio?: number;
+  /** What `blocksNamed` takes; all where it is absent. */
+  readonly featureBlocks?: string;
 }
 
 /** Of how the data is split, what is not given is the teacher's; of the rest, the recipe's, or the model's. */
@@ -202,6 +206,12 @@ export function addCompressionOptions(command: Command): Command {
     )
     .addOption(
       new Option(
+        '--feature-blocks <list>',
+        'whose outputs the feature loss compares: of all blocks, the last, or those with these numbers, from 0: 0,3,5',
+      ).default(undefined, 'all'),
+    )
+    .addOption(
+      new Option(
         '--logit-loss <x>',
         "beyond the paper: weight of a third term, the divergence from the teacher's logits",
       )
@@ -262,6 +272,7 @@ export function settingsOf(
   const { method = 'pclora', recipe = 'default', learningRate = learningRateOf(width) } = given;
   const settings = resolveRecipe(recipe, modality, method, givenOf(given));
   expectQatFits(given, method, settings);
+  expectFeatureLoss(given, settings);
   return { ...settings, method, recipe, learningRate };
 }
 
@@ -269,6 +280,26 @@ export function settingsOf(
 function givenOf(given: GivenTrainFlags): Partial<Recipe> {
   const names = Object.keys(RECIPES.default.image) as (keyof Recipe)[];
   return Object.fromEntries(names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+}
+
+function expectFeatureLoss({ featureBlocks }: GivenTrainFlags, { alpha }: Recipe): void {
+  if (featureBlocks !== undefined && alpha === 1)
+    throw usageError('--feature-blocks with --alpha 1: there is no feature loss', 'Leave out one of them.');
+}
+
+/** The blocks whose outputs the feature loss compares. Usage errors name a flag. */
+export function featureBlocksOf(
+  layers: readonly Layer[],
+  { featureBlocks = 'all', rankAllocation }: TrainFlags,
+): readonly number[] {
+  const count = blockCount(layers);
+  const blocks = blocksNamed(featureBlocks, count);
+  if (rankAllocation === 'gradient' && !blocks.includes(count - 1))
+    throw usageError(
+      `--rank-allocation gradient with --feature-blocks ${featureBlocks}: nothing tells what errors in later blocks cost`,
+      `Name the last one, ${count - 1}, too, or spread ranks by energy.`,
+    );
+  return blocks;
 }
 
 function expectQatFits({ qat, qatWeights }: GivenTrainFlags, method: Method, { decayEnd }: Recipe): void {
@@ -313,7 +344,7 @@ export function compressOptions(
   ranks: Ranks,
   scaling: number,
   totalSteps: number,
-): Omit<PcLoraOptions, 'unlabelled' | 'teacherCache' | 'moments' | 'calibration'> {
+): Omit<PcLoraOptions, 'featureBlocks' | 'unlabelled' | 'teacherCache' | 'moments' | 'calibration'> {
   const { method, init, schedule, decayStart, decayOrder, alpha, logitLoss, temperature, freeze } = flags;
   const end = decaySteps(flags, totalSteps);
   return {

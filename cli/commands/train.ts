@@ -51,6 +51,7 @@ import {
   addCompressionOptions,
   compressOptions,
   decaySteps,
+  featureBlocksOf,
   type GivenTrainFlags,
   settingsOf,
   type TrainFlags,
@@ -163,6 +164,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
   // What is wrong with these flags is told before anything takes time.
   const budget = await budgetOf(model, flags, (bytes, others) => withinBytes(teacher, bytes, others, data, flags, io));
   const uniform = ranksOf(model, flags, budget, null);
+  const featureBlocks = featureBlocksOf(model.layers, flags);
   const unlabelled = await openUnlabelledData(data, flags, io);
   return withTrainingSamples({ data, unlabelled }, teacher.preprocessing, flags, io, async (samples) => {
     const { train, labelled, test } = samples;
@@ -172,7 +174,15 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
     for (const notice of batchNotices(flags, options)) createProgress(io.stderr, 'step').line(`note: ${notice}`);
     const engine = await createEngine(flags, io);
     const progress = createProgress(io.stderr, 'step');
-    const { ranks, moments } = await spreadRanks(engine, teacher, { uniform, budget }, train, options, flags, io);
+    const { ranks, moments } = await spreadRanks(
+      engine,
+      teacher,
+      { uniform, budget, featureBlocks },
+      train,
+      options,
+      flags,
+      io,
+    );
     const largest = Math.max(...blockRanks(model, ranks));
     const rank = hasTarget(flags) ? largest : flags.rank;
     const { method, schedule, init } = flags;
@@ -227,6 +237,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       progress.line(`teacher: ${told(before)} on ${counted(before.samples, 'sample')}`);
       const pclora = {
         ...compressOptions(flags, ranks, scaling, options.totalSteps),
+        featureBlocks,
         unlabelled: unlabelled !== null || mixtures > 0,
         teacherCache: teacherCacheOptions(flags, io),
         calibration: train,
@@ -299,6 +310,13 @@ async function withinBytes(
   return sizeBudget(teacher, recorded, bytes, others, flags.fuseQkv, prune);
 }
 
+/** What ranks are spread within, and by errors in which blocks' outputs. */
+interface Spreading {
+  readonly uniform: Ranks;
+  readonly budget: Budget | null;
+  readonly featureBlocks: readonly number[];
+}
+
 /**
  * The ranks as `--rank-allocation` spreads them, and what the teacher's layers saw where that was looked at. A run that
  * goes on keeps those that it began with.
@@ -306,7 +324,7 @@ async function withinBytes(
 async function spreadRanks(
   engine: Engine,
   teacher: Checkpoint,
-  { uniform, budget }: { readonly uniform: Ranks; readonly budget: Budget | null },
+  { uniform, budget, featureBlocks }: Spreading,
   samples: Samples,
   { batchSize, accumulate }: Pick<LoopOptions, 'batchSize' | 'accumulate'>,
   flags: TrainFlags,
@@ -317,7 +335,7 @@ async function spreadRanks(
   if (begun) return { ranks: new Map(Object.entries(begun.ranks)) };
   const progress = createProgress(stderr, 'rank');
   const { rankAllocation: allocation, seed } = flags;
-  const how = { allocation, seed, batch: batchSize / accumulate };
+  const how = { allocation, seed, batch: batchSize / accumulate, featureBlocks };
   const { worths, moments } = await measureWorths(engine, teacher, uniform, samples, how, { progress, signal });
   return { ranks: ranksOf(teacher.model, flags, budget, worths), moments };
 }

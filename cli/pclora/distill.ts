@@ -6,11 +6,12 @@ import { meanOfAll, sum, sumOfAll } from '../graph/ops/reduce.ts';
 import { reshape } from '../graph/ops/reshape.ts';
 import { binaryCrossEntropy, sigmoid } from '../graph/ops/sigmoid-cross-entropy.ts';
 import { logSoftmax, softmax } from '../graph/ops/softmax.ts';
+import { usageError } from '../io/errors.ts';
 
 /**
- * L_feat: the mean over blocks of the mean squared difference between student's and teacher's block outputs, (B·T, D)
- * each. With a mask (B, T), 1 for a token and 0 for padding, the mean is over tokens alone. The teacher's are constants
- * to it: gradients flow to what trains, and only the student has that.
+ * L_feat: the mean over blocks, all or those that are chosen, of the mean squared difference between student's and
+ * teacher's block outputs, (B·T, D) each. With a mask (B, T), 1 for a token and 0 for padding, the mean is over tokens
+ * alone. The teacher's are constants to it: gradients flow to what trains, and only the student has that.
  */
 export function featureLoss(student: readonly Node[], teacher: readonly Node[], mask: Node | null = null): Node {
   const perBlock = student.map((output, i) => {
@@ -18,6 +19,30 @@ export function featureLoss(student: readonly Node[], teacher: readonly Node[], 
     return meanOfTokens(multiply(difference, difference), mask);
   });
   return scale(perBlock.reduce(add), 1 / perBlock.length);
+}
+
+/**
+ * The blocks, from 0 and in their order, whose outputs `featureLoss` is to compare, of so many: `all`, `last`, or numbers
+ * with commas. Usage errors for what names no block, or one twice.
+ */
+export function blocksNamed(text: string, count: number): readonly number[] {
+  if (text === 'all') return Array.from({ length: count }, (_, block) => block);
+  if (text === 'last') return [count - 1];
+  const names = text.split(',').map((name) => name.trim());
+  const wrong = names.find((name) => !/^\d{1,6}$/.test(name) || Number(name) >= count);
+  if (wrong !== undefined)
+    throw usageError(
+      `--feature-blocks ${text}: ${JSON.stringify(wrong)} is not a block`,
+      `Expected all, last, or numbers from 0 to ${count - 1} with commas, such as 0,${count - 1}.`,
+    );
+  const blocks = names.map(Number);
+  const twice = blocks.find((block, i) => blocks.indexOf(block) < i);
+  if (twice !== undefined)
+    throw usageError(
+      `--feature-blocks ${text} names block ${twice} twice`,
+      'Name each block once: all weigh the same.',
+    );
+  return blocks.sort((a, b) => a - b);
 }
 
 /** The mean of all elements of x (B·T, D) in rows that the mask (B, T) counts, or in all. */

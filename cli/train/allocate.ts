@@ -20,24 +20,35 @@ export interface Measured {
   readonly moments: ReadonlyMap<string, Moment>;
 }
 
+/** How a teacher is measured. */
+export interface Measuring {
+  readonly allocation: RankAllocation;
+  readonly seed: number;
+  /** How many samples' activations memory has room for, where gradients are looked at. */
+  readonly batch: number;
+  /** The blocks, from 0, at whose outputs gradients begin. */
+  readonly featureBlocks: readonly number[];
+}
+
 /**
  * What the directions of a teacher's block layers are worth on training samples.
  * @param ranks name the layers that get adapters; how large they are does not matter
- * @param batch how many samples' activations memory has room for, where gradients are looked at
  */
 export async function measureWorths(
   engine: Engine,
   teacher: Checkpoint,
   ranks: Ranks,
   samples: Samples,
-  { allocation, seed, batch }: { readonly allocation: RankAllocation; readonly seed: number; readonly batch: number },
+  { allocation, seed, batch, featureBlocks }: Measuring,
   { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
 ): Promise<Measured> {
   const { model, tensors } = teacher;
   const weights = uploadTensors(engine, tensorsOf(model.layers), tensors);
   const moments = await collectMoments(engine, teacher, ranks, weights, samples, seed);
   const backwards =
-    allocation === 'gradient' ? await collectBackwards(engine, teacher, ranks, weights, samples, seed, batch) : null;
+    allocation === 'gradient'
+      ? await collectBackwards(engine, teacher, ranks, weights, samples, seed, { batch, featureBlocks })
+      : null;
   for (const tensor of Object.values(weights)) tensor.dispose();
   const linears = rankedOf(blockLinears(model.layers), isFused(ranks));
   const worths = new Map<string, Float64Array>();

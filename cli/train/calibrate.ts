@@ -66,6 +66,7 @@ export async function collectMoments(
  * Query, key and value that share A are one layer, under its name.
  * @param ranks tell whether they do
  * @param batch how many samples' activations memory has room for
+ * @param featureBlocks the blocks, from 0, whose outputs are distilled; the last is among them
  */
 export async function collectBackwards(
   engine: Engine,
@@ -74,12 +75,12 @@ export async function collectBackwards(
   weights: Inputs,
   samples: Samples,
   seed: number,
-  batch: number,
+  { batch, featureBlocks }: { readonly batch: number; readonly featureBlocks: readonly number[] },
 ): Promise<ReadonlyMap<string, Float32Array>> {
   const { layers, sums } = await summed(engine, teacher, weights, samples, {
     seed,
     batch,
-    graph: (size, tokens) => backwardsGraph(teacher, isFused(ranks), size, tokens),
+    graph: (size, tokens) => backwardsGraph(teacher, isFused(ranks), featureBlocks, size, tokens),
     signs: random(seed, 3),
   });
   return new Map([...layers].map(([layer, { name }]) => [layer, sums.get(name)!]));
@@ -203,12 +204,13 @@ function momentsGraph(
 }
 
 /**
- * One backward pass from random signs at the blocks' outputs. All blocks take theirs from the same rows, each a sample's
+ * One backward pass from random signs at the outputs of these blocks. All take theirs from the same rows, each a sample's
  * length further on, so that no two blocks of a sample have the same.
  */
 function backwardsGraph(
   { model, preprocessing }: Checkpoint,
   fuseQkv: boolean,
+  featureBlocks: readonly number[],
   batch: number,
   tokens: number | null,
 ): Summed {
@@ -218,7 +220,7 @@ function backwardsGraph(
   });
   const dense = denseParts(tensorsOf(model.layers));
   const said = new Map<string, Node>();
-  const { blocks } = model.forward(inputs, batch, {
+  const forward = model.forward(inputs, batch, {
     ...dense,
     linear(layer, x) {
       const y = dense.linear(layer, x);
@@ -226,6 +228,7 @@ function backwardsGraph(
       return y;
     },
   });
+  const blocks = featureBlocks.map((i) => forward.blocks[i]);
   const [rows, width] = blocks[0].shape;
   const length = rows / batch;
   const signs = input(SIGNS, [rows + (blocks.length - 1) * length, width]);

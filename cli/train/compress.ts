@@ -48,6 +48,8 @@ export interface PcLoraOptions {
   readonly weights: Weights;
   /** Weight of the task loss against the feature loss. */
   readonly alpha: number;
+  /** The blocks, from 0, whose outputs the feature loss compares. */
+  readonly featureBlocks: readonly number[];
   readonly logits: LogitTerm | null;
   /** Of the relation loss; 0: none. */
   readonly relationWeight: number;
@@ -117,6 +119,7 @@ export async function compress(
     layout,
     adapters,
     alpha: pclora.alpha,
+    featureBlocks: pclora.featureBlocks,
     logits,
     relationWeight: pclora.relationWeight,
     weights: pclora.weights,

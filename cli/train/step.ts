@@ -78,6 +78,8 @@ export interface CompressOptions extends StepOptions {
   readonly adapters: AdapterOptions;
   /** Weight of the task loss; 1 - α is the feature loss's. */
   readonly alpha: number;
+  /** The blocks, from 0, whose outputs the feature loss compares; all unless given. */
+  readonly featureBlocks?: readonly number[];
   /** What the logit loss weighs beside them, and its temperature; none unless given. */
   readonly logits?: LogitTerm | null;
   /** What the relation loss weighs beside them, see `relationLoss`; none unless given. */
@@ -201,6 +203,7 @@ export function compressLosses(
     batch,
     adapters,
     alpha,
+    featureBlocks,
     logits,
     relationWeight = 0,
     weights,
@@ -218,7 +221,8 @@ export function compressLosses(
   const teacher = taught ? givenTeacher(computed, batch) : computed;
   const judged = taskLoss(model, student.logits);
   const task = unlabelled ? multiply(judged, input(LABELLED, [])) : judged;
-  const feature = featureLoss(student.blocks, teacher.blocks, inputs.mask);
+  const [own, given] = [student, teacher].map(({ blocks }) => featureBlocks?.map((i) => blocks[i]) ?? blocks);
+  const feature = featureLoss(own, given, inputs.mask);
   const paper = distillationLoss(task, feature, alpha);
   const logit = logits ? logitLoss(student.logits, teacher.logits, model.problemType, logits.temperature) : null;
   // Of the exact student: the quantized one's attention is absorbed, and has no keys of the teacher's width.

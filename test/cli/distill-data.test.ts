@@ -122,6 +122,19 @@ describe('--cache-teacher', () => {
     expect(weights(again).equals(weights(cached))).toBe(true);
   });
 
+  it.each(['0', 'last'])('serves runs that compare blocks %s alone, out of the same file', async (blocks) => {
+    const [computed, cached] = ['computed', 'cached'].map((name) => work.path(`blocks-${blocks}-${name}`));
+    const flags = ['--augment', 'none', '--feature-blocks', blocks, '--logit-loss', '0', '--steps', '12'];
+    await slimJson([...ofPictures, ...flags, '--out', computed]);
+    const { stderr } = await slim([...ofPictures, ...flags, '--cache-teacher', kept, '--out', cached]);
+    expect(stderr).not.toContain('keeps what the teacher says');
+    const [given, found] = [computed, cached].map((out) =>
+      readMetrics(out).flatMap(({ loss }) => (loss === undefined ? [] : [loss])),
+    );
+    expect(given.at(-1)).toBeGreaterThan(1e-3);
+    given.forEach((loss, i) => expect(found[i]).toBeCloseTo(loss, 4));
+  });
+
   it('makes a file for each teacher and data, and none that is not whole', async () => {
     expect(files()).toHaveLength(2);
     await slim([...ofTexts, '--steps', '2', '--cache-teacher', kept, '--out', work.path('other')]);

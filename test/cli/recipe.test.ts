@@ -74,6 +74,46 @@ it('warms the learning rate up again once λ is 0, in straight lines, and compar
   expect(steps.at(-1)!.relation).toBeGreaterThan(1e-6);
 });
 
+it('compares the blocks that --feature-blocks names, all of them unless given', async () => {
+  // At λ = 0 from the start; the first step tells of the same student.
+  const featureOf = async (name: string, ...given: string[]): Promise<number> => {
+    const out = work.path(`blocks-${name}`);
+    await slimJson(['train', ...flags, '--decay-end', '0', '--steps', '2', ...given, '--out', out]);
+    return readMetrics(out)[0].feature!;
+  };
+  const of = (list: string) => featureOf(list, '--feature-blocks', list);
+  const [whole, first, second] = [await featureOf('default'), await of('0'), await of('1')];
+  expect(whole).toBeCloseTo((first + second) / 2, 5);
+  expect(first / second).not.toBeCloseTo(1, 1);
+  expect(await of('last')).toBe(second);
+  for (const list of ['all', '1,0']) expect(await of(list)).toBe(whole);
+  const weights = (name: string): Buffer => readFileSync(join(work.path(`blocks-${name}`), 'weights.safetensors'));
+  expect(weights('1,0').equals(weights('default'))).toBe(true);
+  expect(weights('last').equals(weights('1'))).toBe(true);
+  expect(weights('last').equals(weights('default'))).toBe(false);
+  expect(readRecord(work.path('blocks-1,0'))).toMatchObject({ configuration: { featureBlocks: '1,0' } });
+});
+
+it.each([
+  [
+    ['--feature-blocks', '2'],
+    '--feature-blocks 2: "2" is not a block\nhint: Expected all, last, or numbers from 0 to 1',
+  ],
+  [['--feature-blocks', ''], '"" is not a block'],
+  [['--feature-blocks', '1,1'], 'names block 1 twice'],
+  [['--feature-blocks', 'last', '--alpha', '1'], '--feature-blocks with --alpha 1: there is no feature loss'],
+  [
+    ['--feature-blocks', '0', '--rank-allocation', 'gradient'],
+    '--rank-allocation gradient with --feature-blocks 0: nothing tells what errors in later blocks cost',
+  ],
+  [['--lora-plus-ratio', '0'], 'Expected a number above 0.'],
+  [['--lora-plus-ratio', '-2'], 'Expected a number above 0.'],
+  [['--lora-plus-ratio', 'x'], 'Expected a number above 0.'],
+])('refuses %j', async (given, said) => {
+  const { code, stderr } = await slim(['train', ...flags, ...given, '--out', work.path('refused')]);
+  expect([code, stderr]).toEqual([2, expect.stringContaining(said)]);
+});
+
 it('takes the ranks that a target leaves room for', async () => {
   const out = work.path('small');
   const without = flags.slice(0, flags.indexOf('--rank'));

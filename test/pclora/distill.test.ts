@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, evaluate, floats, type HostTensor } from '../../cli/engines/engine.ts';
 import { gradients } from '../../cli/graph/grad.ts';
 import { input } from '../../cli/graph/ops/leaf.ts';
-import { featureLoss, logitLoss } from '../../cli/pclora/distill.ts';
+import { blocksNamed, featureLoss, logitLoss } from '../../cli/pclora/distill.ts';
 import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import { random } from '../../runtime/random.ts';
 import { expectClose } from '../support/compare.ts';
@@ -88,6 +88,34 @@ describe('L_feat', () => {
     );
     const [first, second] = [await run(values, true), await run(other, true)];
     expect(second.loss.data).toEqual(first.loss.data);
+  });
+});
+
+describe('--feature-blocks', () => {
+  it.each([
+    ['all', [0, 1, 2, 3, 4, 5]],
+    ['last', [5]],
+    ['0', [0]],
+    ['5, 0,3', [0, 3, 5]],
+  ])('%s of six blocks', (text, expected) => {
+    expect(blocksNamed(text, 6)).toEqual(expected);
+  });
+
+  it.each([
+    ['6', '"6" is not a block'],
+    ['-1', '"-1" is not a block'],
+    ['1.5', '"1.5" is not a block'],
+    ['', '"" is not a block'],
+    ['1,,2', '"" is not a block'],
+    ['first', '"first" is not a block'],
+    ['0,last', '"last" is not a block'],
+    ['0x1', '"0x1" is not a block'],
+    ['99999999999999999999', '"99999999999999999999" is not a block'],
+    ['2,0,2', 'names block 2 twice'],
+    ['2,02', 'names block 2 twice'],
+  ])('refuses %j of six blocks', (text, message) => {
+    expect(() => blocksNamed(text, 6)).toThrow(`--feature-blocks ${text}`);
+    expect(() => blocksNamed(text, 6)).toThrow(message);
   });
 });
 

@@ -175,6 +175,25 @@ describe.each(INITS)('init %s', (init: Init) => {
     }
   });
 
+  it.each([[[0]], [[1]], [[0, 1]]])('compares the outputs of blocks %j alone', async (featureBlocks) => {
+    const initial = await start(options);
+    const { feature, student, teacher } = compressLosses(
+      { model: tinyVit, batch: BATCH, adapters: options, alpha: 0.2, featureBlocks },
+      'fading',
+      new Map(),
+    );
+    const named = (whose: string, blocks: readonly Node[]) =>
+      Object.fromEntries(blocks.map((block, i) => [`${whose}${i}`, block]));
+    const outputs = { feature, ...named('student', student.blocks), ...named('teacher', teacher.blocks) };
+    const got = await evaluate(engine, { outputs }, feeds(options, moved(initial), initial, 0.5));
+    const differences = featureBlocks.map((i) => {
+      const [own, given] = [got[`student${i}`].data, got[`teacher${i}`].data] as Float32Array[];
+      return own.reduce((sum, value, at) => sum + (value - given[at]) ** 2, 0) / own.length;
+    });
+    const expected = differences.reduce((sum, value) => sum + value, 0) / featureBlocks.length;
+    expectClose(got.feature.data, [expected], 1e-5, 'feature loss');
+  });
+
   it('weighs the losses by α and 1 - α', async () => {
     const initial = await start(options);
     const { loss, task, feature } = await evaluate(

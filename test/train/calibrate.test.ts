@@ -81,11 +81,12 @@ async function rowsOf({ inputs, tokens, size }: Batch): Promise<Record<string, n
   );
 }
 
-/** φ = Σ signs · block outputs as a function of what is added to a layer's outputs, for finite differences. */
+/** φ = Σ signs · outputs of these blocks as a function of what is added to a layer's outputs, for finite differences. */
 async function signedOutputs(
   { inputs, size, tokens }: Batch,
   signs: Float32Array,
   name: string,
+  featureBlocks: readonly number[],
 ): Promise<{ readonly count: number; at(nudge: Float32Array): Promise<number> }> {
   const specs = tensorsOf(tinyBert.layers);
   const dense = denseParts(specs);
@@ -111,9 +112,9 @@ async function signedOutputs(
     async at(nudge) {
       const got = await program.run({ ...given, nudge: engine.upload(floats(nudge, shape)) });
       let sum = 0;
-      for (const [i, block] of blocks.entries()) {
-        const [rows, width] = block.shape;
-        const values = await got[`block${i}`].read();
+      for (const [i, block] of featureBlocks.entries()) {
+        const [rows, width] = blocks[block].shape;
+        const values = await got[`block${block}`].read();
         for (let at = 0; at < rows * width; at++)
           sum += inputs.mask.data[Math.floor(at / width)] * signs[i * tokens! * width + at] * values[at];
       }
@@ -122,7 +123,10 @@ async function signedOutputs(
   };
 }
 
-it('sums what flows back to each layer from random signs at the outputs of all blocks', async () => {
+it.each([
+  ['all blocks', [0, 1]],
+  ['the last block alone', [1]],
+])('sums what flows back to each layer from random signs at the outputs of %s', async (_, featureBlocks) => {
   const [batch] = batches(2);
   const samples: Samples = {
     size: batch.size,
@@ -136,13 +140,13 @@ it('sums what flows back to each layer from random signs at the outputs of all b
   const seed = 4;
   const [backwards, fused] = await Promise.all(
     [new Map<string, number>(), new Map([['block.0.qkv', 3]])].map((ranks) =>
-      collectBackwards(engine, teacher, ranks, weights, samples, seed, batch.size),
+      collectBackwards(engine, teacher, ranks, weights, samples, seed, { batch: batch.size, featureBlocks }),
     ),
   );
   const width = tinyBertConfig.hiddenSize;
   const source = random(seed, 3);
   const rows = batch.size * batch.tokens!;
-  const count = (rows + batch.tokens!) * width;
+  const count = (rows + (featureBlocks.length - 1) * batch.tokens!) * width;
   const signs = Float32Array.from({ length: count }, () => (source.uniform() < 0.5 ? -1 : 1));
   expect([...backwards.keys()].sort()).toEqual(
     blockLinears(tinyBert.layers)
@@ -151,7 +155,7 @@ it('sums what flows back to each layer from random signs at the outputs of all b
   );
   const flowThrough = async (name: string): Promise<Float64Array> => {
     const { inFeatures, outFeatures } = linearSize(layerNamed(tinyBert.layers, name));
-    const { count: outputs, at } = await signedOutputs(batch, signs, name);
+    const { count: outputs, at } = await signedOutputs(batch, signs, name, featureBlocks);
     const delta = new Float64Array(outputs);
     for (let i = 0; i < outputs; i++) {
       const [more, less] = [new Float32Array(outputs), new Float32Array(outputs)];
