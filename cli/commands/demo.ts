@@ -148,6 +148,7 @@ async function runDemo({ out, seed }: DemoFlags, io: Io): Promise<DemoResult> {
       forceRank: false,
       fuseQkv: false,
       pruneVocabulary: false,
+      biasCorrection: false,
       init: 'svd',
       schedule: 'sine',
       decayStart: 0,

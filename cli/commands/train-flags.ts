@@ -7,7 +7,7 @@ import { blockCount, type Layer } from '../models/layers.ts';
 import { RANK_ALLOCATIONS, type Ranks } from '../pclora/allocation.ts';
 import { blocksNamed } from '../pclora/distill.ts';
 import { INITS } from '../pclora/linear.ts';
-import { METHODS, type Method } from '../pclora/method.ts';
+import { METHODS, type Method, STARTS } from '../pclora/method.ts';
 import {
   learningRateOf,
   type Modality,
@@ -45,6 +45,7 @@ export interface TrainFlags extends TrainingFlags, LabelsFlags, RankFlags, Recip
   readonly optimizer?: OptimizerOptions['factors'];
   /** 1 where it is absent. */
   readonly loraPlusRatio?: number;
+  readonly biasCorrection: boolean;
   /** What `blocksNamed` takes; all where it is absent. */
   readonly featureBlocks?: string;
 }
@@ -140,6 +141,10 @@ export function addCompressionOptions(command: Command): Command {
       )
         .choices(INITS)
         .default(undefined, told('init')),
+    )
+    .option(
+      '--bias-correction',
+      "of --init activation: C starts with what A and B miss of a layer's mean output on those samples",
     )
     .addOption(
       new Option('--schedule <name>', 'how λ falls')
@@ -273,6 +278,7 @@ export function settingsOf(
   const settings = resolveRecipe(recipe, modality, method, givenOf(given));
   expectQatFits(given, method, settings);
   expectFeatureLoss(given, settings);
+  expectActivations(given, method, settings);
   return { ...settings, method, recipe, learningRate };
 }
 
@@ -285,6 +291,16 @@ function givenOf(given: GivenTrainFlags): Partial<Recipe> {
 function expectFeatureLoss({ featureBlocks }: GivenTrainFlags, { alpha }: Recipe): void {
   if (featureBlocks !== undefined && alpha === 1)
     throw usageError('--feature-blocks with --alpha 1: there is no feature loss', 'Leave out one of them.');
+}
+
+function expectActivations({ biasCorrection, init: asked }: GivenTrainFlags, method: Method, { init }: Recipe): void {
+  if (biasCorrection && init !== 'activation')
+    throw usageError(
+      `--bias-correction with --init ${init}${asked === undefined ? ', which is the default here' : ''}: no mean is known`,
+      STARTS[method].includes('activation')
+        ? 'Start from activations: --init activation.'
+        : `It is for --init activation, which --method ${method} does not have.`,
+    );
 }
 
 /** The blocks whose outputs the feature loss compares. Usage errors name a flag. */
@@ -345,11 +361,13 @@ export function compressOptions(
   scaling: number,
   totalSteps: number,
 ): Omit<PcLoraOptions, 'featureBlocks' | 'unlabelled' | 'teacherCache' | 'moments' | 'calibration'> {
-  const { method, init, schedule, decayStart, decayOrder, alpha, logitLoss, temperature, freeze } = flags;
+  const { method, init, biasCorrection, schedule, decayStart, decayOrder, alpha, logitLoss, temperature, freeze } =
+    flags;
   const end = decaySteps(flags, totalSteps);
   return {
     method,
     adapters: { init, ranks, scaling },
+    biasCorrection,
     decay: { schedule, start: Math.round(decayStart * totalSteps), end, order: decayOrder },
     quantizedFrom: quantizedFrom(flags, totalSteps, end),
     weights: flags.qatWeights ?? 'int8',

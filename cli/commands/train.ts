@@ -334,8 +334,8 @@ async function spreadRanks(
   const begun = flags.resume && flags.out !== undefined ? (await readRunRecord(flags.out))?.compression : null;
   if (begun) return { ranks: new Map(Object.entries(begun.ranks)) };
   const progress = createProgress(stderr, 'rank');
-  const { rankAllocation: allocation, seed } = flags;
-  const how = { allocation, seed, batch: batchSize / accumulate, featureBlocks };
+  const { rankAllocation: allocation, biasCorrection: withMeans, seed } = flags;
+  const how = { allocation, seed, withMeans, batch: batchSize / accumulate, featureBlocks };
   const { worths, moments } = await measureWorths(engine, teacher, uniform, samples, how, { progress, signal });
   return { ranks: ranksOf(teacher.model, flags, budget, worths), moments };
 }

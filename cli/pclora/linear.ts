@@ -5,7 +5,8 @@
  *
  * and at λ = 0 only y = s·B(A x) + C is left. With residual decay (`--init svd`, `activation`) A, B, C start at a rank-r
  * approximation A₀, B₀ of W and at b, and λ scales what they don't hold: λ·(W - s·B₀A₀)x. Both equal the teacher at
- * step 0.
+ * step 0. So they do where C starts elsewhere, at C₀ = b + (W - s·B₀A₀)μ for inputs of mean μ (`--bias-correction`): λ
+ * scales b - C₀, too.
  *
  * Query, key and value of a block may share A, which is how the paper counts parameters: `block.0.qkv.loraA`, with B and
  * C of their own. The ranks say so: they then name `block.0.qkv`, instead of the three.

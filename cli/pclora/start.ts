@@ -13,7 +13,9 @@ import { createTruncator, type Moment } from './svd.ts';
  * A takes x of `in` values, a word table's takes the r values that B holds of a word.
  * `random`: A the same, B Kaiming-uniform too, with bound 1/√r, and C is b: adapters that know nothing of W.
  * `svd`: A and B hold the best rank-r approximation of W, or of the table; C holds b.
- * `activation`: A and B hold the rank-r approximation of W whose outputs are best where the moments come from; C holds b.
+ * `activation`: A and B hold the rank-r approximation of W whose outputs are best where the moments come from; C holds b,
+ * or, where the mean μ of the layer's inputs is known, b + (W - s·B·A)μ: what is left at λ = 0 then has the layer's mean
+ * output, and what λ scales, (W - s·B·A)(x - μ), has none.
  * Query, key and value that share A start together, as one layer: their weights stand stacked by rows, and so do B and C.
  * @param moments of the layers by their names, for `activation`
  */
@@ -47,6 +49,11 @@ export async function startAdapters(
         ? await truncator.project(weight, outFeatures, inFeatures, rank, scaling, moment)
         : await truncator.truncate(weight, outFeatures, inFeatures, rank, scaling));
       loraC = bias;
+      if (bias && moment?.mean) {
+        const lowRank = { loraA, loraB };
+        const missed = await truncator.missed(weight, outFeatures, inFeatures, rank, scaling, lowRank, moment.mean);
+        loraC = bias.map((value, i) => value + missed[i]);
+      }
     }
     adapters.set(loraAName(ranks, parts[0]), loraA);
     let row = 0;

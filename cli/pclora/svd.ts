@@ -29,6 +29,8 @@ export interface LowRank {
 export interface Moment {
   readonly of: 'inputs' | 'outputs' | 'rows';
   readonly values: Float32Array;
+  /** The mean of a layer's inputs, (in), whatever the moment is of; where it was asked for. */
+  readonly mean?: Float32Array;
 }
 
 /** Splits weights into B·A, one after another; programs are shared by weights of one shape. */
@@ -55,6 +57,16 @@ export interface Truncator {
     scaling: number,
     moment: Moment,
   ): Promise<LowRank>;
+  /** (W - scaling·B·A)·x, (out): what the factors miss of W where x (in) goes in. */
+  missed(
+    weight: Float32Array,
+    outFeatures: number,
+    inFeatures: number,
+    rank: number,
+    scaling: number,
+    lowRank: LowRank,
+    x: Float32Array,
+  ): Promise<Float32Array<ArrayBuffer>>;
   dispose(): Promise<void>;
 }
 
@@ -127,6 +139,11 @@ export function createTruncator(engine: Engine, source: Random): Truncator {
         return product(weight, m, n, seen, k, false);
       });
       return evened(left, await product(weight, m, n, left, rank, true), m, n, rank, scaling);
+    },
+    async missed(weight, m, n, rank, scaling, { loraA, loraB }, x) {
+      const whole = await product(weight, m, n, x, 1, false);
+      const held = await product(loraB, m, rank, await product(loraA, rank, n, x, 1, false), 1, false);
+      return Float32Array.from(whole, (value, i) => value - scaling * held[i]);
     },
     async dispose() {
       for (const program of programs.values()) await (await program).dispose();

@@ -24,6 +24,8 @@ export interface Measured {
 export interface Measuring {
   readonly allocation: RankAllocation;
   readonly seed: number;
+  /** Whether the moments are to have means. */
+  readonly withMeans: boolean;
   /** How many samples' activations memory has room for, where gradients are looked at. */
   readonly batch: number;
   /** The blocks, from 0, at whose outputs gradients begin. */
@@ -39,12 +41,12 @@ export async function measureWorths(
   teacher: Checkpoint,
   ranks: Ranks,
   samples: Samples,
-  { allocation, seed, batch, featureBlocks }: Measuring,
+  { allocation, seed, withMeans, batch, featureBlocks }: Measuring,
   { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
 ): Promise<Measured> {
   const { model, tensors } = teacher;
   const weights = uploadTensors(engine, tensorsOf(model.layers), tensors);
-  const moments = await collectMoments(engine, teacher, ranks, weights, samples, seed);
+  const moments = await collectMoments(engine, teacher, ranks, weights, samples, { seed, withMeans });
   const backwards =
     allocation === 'gradient'
       ? await collectBackwards(engine, teacher, ranks, weights, samples, seed, { batch, featureBlocks })

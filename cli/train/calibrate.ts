@@ -12,8 +12,8 @@ import { gradients } from '../graph/grad.ts';
 import { elementCount, type Node, type Shape } from '../graph/graph.ts';
 import { add, multiply } from '../graph/ops/binary.ts';
 import { gemm } from '../graph/ops/gemm.ts';
-import { input, inputName } from '../graph/ops/leaf.ts';
-import { sumOfAll } from '../graph/ops/reduce.ts';
+import { input, inputName, scalar } from '../graph/ops/leaf.ts';
+import { sum, sumOfAll } from '../graph/ops/reduce.ts';
 import { reshape } from '../graph/ops/reshape.ts';
 import { slice } from '../graph/ops/slice.ts';
 import { adaptedLayers, blockLinears, isFused, type Layer, linearSize, rankedOf, tensorsOf } from '../models/layers.ts';
@@ -31,13 +31,17 @@ const BATCHES = 12;
 interface Collected {
   readonly of: Moment['of'];
   readonly name: string;
-  readonly width: number;
 }
+
+/** What a layer's inputs are summed under, where their mean is asked for, and how many tokens these are. */
+const inputSum = (layer: string): string => `inputs.${layer}`;
+const TOKENS = 'tokens';
 
 /**
  * The second moments of the layers that get adapters, by their names, summed over the tokens of some training batches:
  * of a layer's inputs where they are no wider than its outputs, else of its outputs, and of a table's rows. The engine adds
  * them up.
+ * @param withMeans asks for the means of linear layers' inputs, too
  */
 export async function collectMoments(
   engine: Engine,
@@ -45,14 +49,17 @@ export async function collectMoments(
   ranks: ReadonlyMap<string, number>,
   weights: Inputs,
   samples: Samples,
-  seed: number,
+  { seed, withMeans }: { readonly seed: number; readonly withMeans: boolean },
 ): Promise<ReadonlyMap<string, Moment>> {
   const { layers, sums } = await summed(engine, teacher, weights, samples, {
     seed,
     batch: evaluationBatch(engine),
-    graph: (batch, tokens) => momentsGraph(teacher, ranks, batch, tokens),
+    graph: (batch, tokens) => momentsGraph(teacher, ranks, withMeans, batch, tokens),
   });
-  return new Map([...layers].map(([layer, { of, name }]) => [layer, { of, values: sums.get(name)! }]));
+  const mean = (layer: string) => sums.get(inputSum(layer))?.map((value) => value / sums.get(TOKENS)![0]);
+  return new Map(
+    [...layers].map(([layer, { of, name }]) => [layer, { of, values: sums.get(name)!, mean: mean(layer) }]),
+  );
 }
 
 /**
@@ -114,10 +121,12 @@ async function summed(
 ): Promise<{ readonly layers: Summed['layers']; readonly sums: ReadonlyMap<string, Float32Array> }> {
   const batches = Math.ceil((BATCHES * evaluationBatch(engine)) / batch);
   const layers = new Map<string, Collected>();
+  const shapes = new Map<string, Shape>();
   const signShapes = new Map<number | null, Shape>();
   const programs = createPrograms((tokens) => {
     const { outputs, layers: found } = graph(batch, tokens);
     for (const [name, collected] of found) layers.set(name, collected);
+    for (const [name, { shape }] of Object.entries(outputs)) shapes.set(name, shape);
     const signed = inputsOf({ outputs }).find((node) => inputName(node) === SIGNS);
     if (signed) signShapes.set(tokens, signed.shape);
     const donated = Object.fromEntries(Object.keys(outputs).map((name) => [name, name]));
@@ -129,7 +138,7 @@ async function summed(
     // A last batch that is filled up would count some samples twice.
     if (seen > 0 && size < batch) break;
     const program: Program = await programs.at(tokens);
-    sums ??= zeros(engine, layers);
+    sums ??= zeros(engine, shapes);
     const uploaded = uploadBatch(engine, inputs);
     const shape = signShapes.get(tokens);
     if (shape && signs) uploaded[SIGNS] = engine.upload(floats(drawnSigns(elementCount(shape), signs), shape));
@@ -151,13 +160,9 @@ function drawnSigns(count: number, source: Random): Float32Array {
   return Float32Array.from({ length: count }, () => (source.uniform() < 0.5 ? -1 : 1));
 }
 
-function zeros(engine: Engine, layers: ReadonlyMap<string, Collected>): Record<string, DeviceTensor> {
-  const widths = new Map([...layers.values()].map(({ name, width }) => [name, width]));
+function zeros(engine: Engine, shapes: ReadonlyMap<string, Shape>): Record<string, DeviceTensor> {
   return Object.fromEntries(
-    [...widths].map(([name, width]) => [
-      name,
-      engine.upload(floats(new Float32Array(elementCount([width, width])), [width, width])),
-    ]),
+    [...shapes].map(([name, shape]) => [name, engine.upload(floats(new Float32Array(elementCount(shape)), shape))]),
   );
 }
 
@@ -165,6 +170,7 @@ function zeros(engine: Engine, layers: ReadonlyMap<string, Collected>): Record<s
 function momentsGraph(
   { model, preprocessing }: Checkpoint,
   ranks: ReadonlyMap<string, number>,
+  withMeans: boolean,
   batch: number,
   tokens: number | null,
 ): Summed {
@@ -180,8 +186,14 @@ function momentsGraph(
     const name = nameOf.get(rows) ?? `moment.${layer.name}`;
     const width = rows.shape[1];
     nameOf.set(rows, name);
-    layers.set(layer.name, { of, name, width });
+    layers.set(layer.name, { of, name });
     outputs[name] ??= gemm(counted(rows, inputs.mask), rows, input(name, [width, width]), { transA: true });
+  };
+  const sumInputs = (layer: Layer, x: Node): void => {
+    const name = inputSum(layer.name);
+    const [rows, width] = x.shape;
+    outputs[name] = add(input(name, [1, width]), sum(counted(x, inputs.mask), [0]));
+    outputs[TOKENS] ??= add(input(TOKENS, []), inputs.mask ? sumOfAll(inputs.mask) : scalar(rows));
   };
   const dense = denseParts(tensorsOf(model.layers));
   model.forward(inputs, batch, {
@@ -189,6 +201,7 @@ function momentsGraph(
     linear(layer, x) {
       const { inFeatures, outFeatures } = linearSize(layer);
       if (adapted.has(layer)) {
+        if (withMeans) sumInputs(layer, x);
         if (inFeatures <= outFeatures) collect(layer, 'inputs', x);
         else collect(layer, 'outputs', gemm(x, dense.tensor(`${layer.name}.weight`), null, { transB: true }));
       }
@@ -252,7 +265,7 @@ function backwardsGraph(
     const flow = flows.reduce((a, b) => add(a, b));
     const name = `backwards.${layer.name}`;
     const side = flow.shape[1];
-    layers.set(layer.name, { of: atInputs ? 'inputs' : 'outputs', name, width: side });
+    layers.set(layer.name, { of: atInputs ? 'inputs' : 'outputs', name });
     outputs[name] = gemm(flow, flow, input(name, [side, side]), { transA: true });
   }
   return { outputs, layers };

@@ -40,6 +40,8 @@ export type Freezable = (typeof FREEZABLE)[number];
 export interface PcLoraOptions {
   readonly method: Method;
   readonly adapters: AdapterOptions;
+  /** Whether C starts with what A and B miss of a layer's mean output, of `--init activation`; see `startAdapters`. */
+  readonly biasCorrection: boolean;
   /** It ends at step 0 where nothing fades. */
   readonly decay: Decay;
   /** The optimizer step from which on the adapters train as they will run in int8; not before λ is 0, null: never. */
@@ -97,7 +99,10 @@ export async function compress(
   const moments =
     adapters.init === 'activation'
       ? (pclora.moments ??
-        (await collectMoments(engine, teacher, adapters.ranks, weights, pclora.calibration, options.seed)))
+        (await collectMoments(engine, teacher, adapters.ranks, weights, pclora.calibration, {
+          seed: options.seed,
+          withMeans: pclora.biasCorrection,
+        })))
       : undefined;
   const start = await startAdapters(engine, model.layers, teacher.tensors, adapters, source, moments);
   const frozen = {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readSafetensors } from '../../runtime/artifact/safetensors.ts';
 import {
   type MetricsLine,
   readMetrics,
@@ -12,6 +13,7 @@ import {
   writePictures,
   writeTinyModel,
 } from '../support/cli.ts';
+import { expectClose } from '../support/compare.ts';
 
 const work = workFolder();
 const flags = [
@@ -106,12 +108,42 @@ it.each([
     ['--feature-blocks', '0', '--rank-allocation', 'gradient'],
     '--rank-allocation gradient with --feature-blocks 0: nothing tells what errors in later blocks cost',
   ],
+  [['--bias-correction'], '--bias-correction with --init svd, which is the default here: no mean is known'],
+  [['--bias-correction', '--init', 'paper'], '--bias-correction with --init paper: no mean is known\nhint: Start from'],
+  [['--bias-correction', '--method', 'lora'], 'hint: It is for --init activation, which --method lora does not have.'],
   [['--lora-plus-ratio', '0'], 'Expected a number above 0.'],
   [['--lora-plus-ratio', '-2'], 'Expected a number above 0.'],
   [['--lora-plus-ratio', 'x'], 'Expected a number above 0.'],
 ])('refuses %j', async (given, said) => {
   const { code, stderr } = await slim(['train', ...flags, ...given, '--out', work.path('refused')]);
   expect([code, stderr]).toEqual([2, expect.stringContaining(said)]);
+});
+
+it.each([
+  ['uniform', []],
+  ['energy', ['--rank-allocation', 'energy', '--fuse-qkv']],
+])('corrects biases by the means of what layers see, ranks being %s, and leaves A and B', async (name, given) => {
+  const [plain, corrected] = [work.path(`${name}-plain`), work.path(`${name}-corrected`)];
+  // A learning rate that leaves the start as it is.
+  const command = ['train', ...flags, '--method', 'svd', '--init', 'activation', '--steps', '1', ...given];
+  const still = ['--learning-rate', '1e-12', '--warmup-steps', '0'];
+  await slimJson([...command, ...still, '--out', plain]);
+  await slimJson([...command, ...still, '--bias-correction', '--out', corrected]);
+  const [before, after] = [plain, corrected].map(
+    (run) => readSafetensors(readFileSync(join(run, 'weights.safetensors'))).tensors,
+  );
+  const factors = [...before].filter(([tensor]) => /\.lora[AB]$/.test(tensor));
+  const biases = [...before].filter(([tensor]) => tensor.endsWith('.loraC'));
+  expect([factors.length > 12, biases.length]).toEqual([true, 12]);
+  for (const [tensor, { data }] of factors) {
+    const [one, other] = [data, after.get(tensor)!.data].map(
+      (bytes) => new Float32Array(Uint8Array.from(bytes).buffer),
+    );
+    expectClose(other, one, 1e-5, tensor);
+  }
+  for (const [tensor, { data }] of biases)
+    expect(Buffer.from(after.get(tensor)!.data).equals(data), tensor).toBe(false);
+  expect(readRecord(corrected)).toMatchObject({ configuration: { biasCorrection: true } });
 });
 
 it('takes the ranks that a target leaves room for', async () => {

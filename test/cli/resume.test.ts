@@ -158,6 +158,30 @@ it("slim train --optimizer muon is resumed with its momentum, and AdamW's run is
   expect(first[5]).not.toBe(second[5]);
 });
 
+it('slim train is resumed to where LoRA+, corrected biases and some blocks alone lead', async () => {
+  const own = ['--lora-plus-ratio', '4', '--init', 'activation', '--bias-correction', '--feature-blocks', 'last'];
+  const command = [...train, ...own];
+  const unbroken = work.path('own');
+  await slimJson([...command, '--out', unbroken]);
+  expect((await interruptedAt('step 8/20', [...command, '--out', out])).code).toBe(130);
+  for (const [flag, count, message] of [
+    ['--lora-plus-ratio', 2, 'loraPlusRatio was 4 and is not given now'],
+    ['--bias-correction', 1, 'biasCorrection was true and is false now'],
+    ['--feature-blocks', 2, 'featureBlocks was "last" and is not given now'],
+  ] as const) {
+    const others = command.toSpliced(command.indexOf(flag), count);
+    expect(await slim([...others, '--resume', '--out', out])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`--resume: ${message}`),
+    });
+  }
+  await slimJson([...command, '--resume', '--out', out]);
+  expect(weights(out).equals(weights(unbroken))).toBe(true);
+  expect(untimed(readMetrics(out))).toEqual(untimed(readMetrics(unbroken)));
+  const configuration = { loraPlusRatio: 4, biasCorrection: true, featureBlocks: 'last' };
+  expect(readRecord(out)).toMatchObject({ status: 'finished', configuration });
+});
+
 it('slim train --lora-plus-ratio 1 is the run without it, and 4 another from the second step on', async () => {
   const [one, four] = ['1', '4'].map((ratio) => work.path(`ratio-${ratio}`));
   await slimJson([...train, '--lora-plus-ratio', '1', '--out', one]);

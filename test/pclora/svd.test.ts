@@ -177,6 +177,22 @@ describe.each([
     );
   });
 
+  it('tells what the factors miss of the weight where a vector goes in', async () => {
+    const truncator = createTruncator(engine, source);
+    const { loraA, loraB } = await truncator.truncate(weight, m, n, r, scaling);
+    const x = Float32Array.from({ length: n }, () => source.normal());
+    const missed = await truncator.missed(weight, m, n, r, scaling, { loraA, loraB }, x);
+    await truncator.dispose();
+    const expected = Float64Array.from({ length: m }, (_, i) =>
+      x.reduce((sum, value, j) => {
+        let held = 0;
+        for (let k = 0; k < r; k++) held += loraB[i * r + k] * loraA[k * n + j];
+        return sum + (weight[i * n + j] - scaling * held) * value;
+      }, 0),
+    );
+    expectClose(missed, expected, 1e-5, '(W - s·B·A)·x');
+  });
+
   it('as a table, by the rows that are looked up, leaves of them what any rank-r table must', async () => {
     // Words that come often count more: M holds each as often as it comes.
     const frequency = Array.from({ length: m }, (_, i) => 0.3 + (3 * i) / m);

@@ -51,7 +51,7 @@ function batches(batch: number): Batch[] {
   });
 }
 
-/** Each layer's rows as the teacher's graph gives them, those of padding left out. */
+/** Each layer's rows as the teacher's graph gives them, those of padding left out; and its inputs, as `LAYER in`. */
 async function rowsOf({ inputs, tokens, size }: Batch): Promise<Record<string, number[][]>> {
   const specs = tensorsOf(tinyBert.layers);
   const dense = denseParts(specs);
@@ -61,6 +61,7 @@ async function rowsOf({ inputs, tokens, size }: Batch): Promise<Record<string, n
     linear(layer, x) {
       const { inFeatures, outFeatures } = linearSize(layer);
       const weight = dense.tensor(`${layer.name}.weight`);
+      outputs[`${layer.name} in`] = x;
       outputs[layer.name] = inFeatures <= outFeatures ? x : gemm(x, weight, null, { transB: true });
       return dense.linear(layer, x);
     },
@@ -191,6 +192,34 @@ it.each([
   expect(fused.has('block.0.key')).toBe(false);
 });
 
+it("tells the mean of each linear layer's inputs over tokens alone, where it is asked for", async () => {
+  const all = batches(evaluationBatch(engine));
+  const samples: Samples = {
+    size: all.length * all[0].size,
+    count: () => all.length,
+    async *batches() {
+      yield* all;
+    },
+  };
+  const teacher = { model: tinyBert, preprocessing: { kind: 'text' }, tensors: denseTensors } as unknown as Checkpoint;
+  const weights = uploadTensors(engine, tensorsOf(tinyBert.layers), denseTensors);
+  const { ranks } = adapterOptions('activation');
+  const [moments, plain] = await Promise.all(
+    [true, false].map((withMeans) => collectMoments(engine, teacher, ranks, weights, samples, { seed: 0, withMeans })),
+  );
+  const rows = await Promise.all(all.map(rowsOf));
+  for (const { name } of blockLinears(tinyBert.layers)) {
+    const seen = rows.flatMap((one) => one[`${name} in`]);
+    const expected = seen[0].map((_, i) => seen.reduce((sum, row) => sum + row[i], 0) / seen.length);
+    expectClose(moments.get(name)!.mean!, expected, 1e-5, name);
+  }
+  expect(moments.get('embedding.word')!.mean).toBeUndefined();
+  for (const [name, { of, values, mean }] of plain) {
+    expect([name, of, mean]).toEqual([name, moments.get(name)!.of, undefined]);
+    expectClose(values, moments.get(name)!.values, 1e-6, name);
+  }
+});
+
 it('sums what goes through each layer, or comes out of it where that is narrower, over tokens alone', async () => {
   const all = batches(evaluationBatch(engine));
   const samples: Samples = {
@@ -203,7 +232,7 @@ it('sums what goes through each layer, or comes out of it where that is narrower
   const teacher = { model: tinyBert, preprocessing: { kind: 'text' }, tensors: denseTensors } as unknown as Checkpoint;
   const weights = uploadTensors(engine, tensorsOf(tinyBert.layers), denseTensors);
   const { ranks } = adapterOptions('activation');
-  const moments = await collectMoments(engine, teacher, ranks, weights, samples, 0);
+  const moments = await collectMoments(engine, teacher, ranks, weights, samples, { seed: 0, withMeans: false });
   const rows = await Promise.all(all.map(rowsOf));
   expect([...moments.keys()].sort()).toEqual([...ranks.keys()].sort());
   for (const [name, { of, values }] of moments) {
