@@ -4,10 +4,10 @@ import type { Moment } from './svd.ts';
 import { symmetricEigenvalues } from './symmetric-eigen.ts';
 
 /**
- * The least pivot of correlations, whose diagonal is 1: above what is left of them by rounding in sums of float32,
+ * The root of the least pivot of correlations, whose diagonal is 1: above what is left of them by rounding in sums of float32,
  * below what matters.
  */
-const LEAST_PIVOT = 1e-5;
+const LEAST_ROOT = Math.sqrt(1e-5);
 
 /**
  * The squared singular values of W·L, with L·Lᵀ = XᵀX of the layer's inputs: how much of its squared outputs each of its
@@ -54,7 +54,8 @@ export function productSpectrum(s: ArrayLike<number>, p: ArrayLike<number>, n: n
 
 /**
  * L of S = L·Lᵀ, below and on the diagonal. S is what a sum in float32 makes of a semidefinite matrix: its correlations'
- * pivots get a floor, so that directions that nothing came from are no rounding error's.
+ * pivots get a floor, so that directions that nothing came from are no rounding error's. What is left below such a pivot is
+ * rounding, too: divided by it, it would grow from row to row until it overflows.
  */
 function choleskyFactor(s: ArrayLike<number>, n: number): Float64Array {
   const deviations = Float64Array.from({ length: n }, (_, i) => Math.sqrt(Math.max(s[i * n + i], 0)));
@@ -64,7 +65,9 @@ function choleskyFactor(s: ArrayLike<number>, n: number): Float64Array {
       const scale = deviations[i] * deviations[j];
       let left = scale > 0 ? s[i * n + j] / scale : 0;
       for (let k = 0; k < j; k++) left -= l[i * n + k] * l[j * n + k];
-      l[i * n + j] = i === j ? Math.sqrt(Math.max(left, LEAST_PIVOT)) : left / l[j * n + j];
+      const pivot = l[j * n + j];
+      if (i === j) l[i * n + i] = Math.max(Math.sqrt(Math.max(left, 0)), LEAST_ROOT);
+      else l[i * n + j] = pivot > LEAST_ROOT ? left / pivot : 0;
     }
   }
   for (let i = 0; i < n; i++) for (let j = 0; j <= i; j++) l[i * n + j] *= deviations[i];

@@ -85,6 +85,25 @@ describe("a layer's energies", () => {
     expectClose(energies(layer, weight, { of: 'inputs', values }), expected, 3e-5, 'energies');
   });
 
+  it.each([1e-6, 1e-5])('are those of inputs in a narrow space whose moment is off by %d of rounding', (rounding) => {
+    // As a ViT's first layers see them: pixels, places and nothing else. 24 of 64 directions are rounding.
+    const [width, rank] = [64, 40];
+    const layer = linearLayer('block.0.up', width, width, 'linear', 0);
+    const seen = product(rowsOf(500, rank, 0, 11), rowsOf(rank, width, 0, 12), 500, rank);
+    const exact = product(transposed(seen, width), seen, width, 500);
+    const source = random(13);
+    const values = Float32Array.from(exact);
+    for (let i = 0; i < width; i++)
+      for (let j = 0; j < i; j++) {
+        const off = rounding * source.normal() * Math.sqrt(exact[i * width + i] * exact[j * width + j]);
+        values[i * width + j] = values[j * width + i] = exact[i * width + j] + off;
+      }
+    const weight = rowsOf(width, width, 0, 14);
+    const outputs = product(product(weight, exact, width, width), transposed(weight, width), width, width);
+    const expected = shares(symmetricEigen(outputs, width).values, width);
+    expectClose(energies(layer, weight, { of: 'inputs', values }), expected, 2e-3, 'energies');
+  });
+
   it('are those of YᵀY where the outputs are narrower', () => {
     const layer = linearLayer('block.0.down', 20, 12, 'linear', 0);
     const values = gram(rowsOf(100, 12, 0.5, 7), 12);
