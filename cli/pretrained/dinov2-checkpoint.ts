@@ -49,8 +49,7 @@ function readConfig(json: unknown, path: string, hasRegisters: boolean): VitConf
   const config: VitConfig = {
     variant: 'dinov2',
     ...sizes,
-    // SwiGLU keeps two thirds, in whole eights (transformers' Dinov2SwiGLUFFN).
-    intermediateSize: gated ? Math.floor((Math.floor((wide * 2) / 3) + 7) / 8) * 8 : wide,
+    intermediateSize: gated ? gatedWidth(wide) : wide,
     ...(gated ? { gated, activation: 'silu' } : {}),
     ...(hasRegisters ? { registers: fields.count('num_register_tokens', 4, 256) } : {}),
     ...(fields.flag('qkv_bias', true) ? {} : { qkvBias: false }),
@@ -61,17 +60,28 @@ function readConfig(json: unknown, path: string, hasRegisters: boolean): VitConf
   return config;
 }
 
+/** SwiGLU keeps two thirds, in whole eights (transformers' Dinov2SwiGLUFFN). */
+function gatedWidth(wide: number): number {
+  return Math.floor((Math.floor((wide * 2) / 3) + 7) / 8) * 8;
+}
+
+/** What gives the width back: see readConfig. A whole number where there is one, for transformers 5 takes no other. */
+function mlpRatio({ gated, intermediateSize, hiddenSize }: VitConfig): number {
+  if (!gated) return intermediateSize / hiddenSize;
+  const ratio = (intermediateSize * 1.5) / hiddenSize;
+  const whole = [Math.floor(ratio), Math.ceil(ratio)];
+  return whole.find((candidate) => gatedWidth(candidate * hiddenSize) === intermediateSize) ?? ratio;
+}
+
 function writeConfig(config: VitConfig): Record<string, unknown> {
-  const { registers, gated, intermediateSize, hiddenSize } = config;
+  const { registers, gated } = config;
   return {
     architectures: [registers ? 'Dinov2WithRegistersForImageClassification' : 'Dinov2ForImageClassification'],
     model_type: registers ? 'dinov2_with_registers' : 'dinov2',
     ...writeVitSizes(config),
-    // What gives this width back: see readConfig.
-    mlp_ratio: gated ? (intermediateSize * 1.5) / hiddenSize : intermediateSize / hiddenSize,
+    mlp_ratio: mlpRatio(config),
     use_swiglu_ffn: gated ?? false,
     ...(registers ? { num_register_tokens: registers } : {}),
-    layerscale_value: 1,
     use_mask_token: false,
     hidden_dropout_prob: 0,
     attention_probs_dropout_prob: 0,
@@ -84,13 +94,16 @@ function writeConfig(config: VitConfig): Record<string, unknown> {
 /** LayerScale is in the weights since they were read. */
 function constants(config: VitConfig): ConstantTensor[] {
   const { prefix, blocks } = namesOf(config);
-  return Array.from({ length: config.layers }, (_, i) =>
+  const mask = { name: `${prefix}embeddings.mask_token`, shape: [1, config.hiddenSize], value: 0 };
+  const scales = Array.from({ length: config.layers }, (_, i) =>
     Object.values(LAYER_SCALES).map((name) => ({
       name: `${prefix}${blocks}${i}.${name}`,
       shape: [config.hiddenSize],
       value: 1,
     })),
   ).flat();
+  // Of pre-training; with registers it is always there.
+  return config.registers ? [...scales, mask] : scales;
 }
 
 function architecture(modelType: string, hasRegisters: boolean): Architecture<VitConfig> {
