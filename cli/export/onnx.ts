@@ -45,7 +45,7 @@ export function onnxBytes(trained: TrainedModel, { weights, alone }: OnnxOptions
   const tensors = weights === 'f32' ? floatDeployable(trained) : int8Deployable(trained);
   const metadata = metadataOf(trained, weights, alone);
   const ownBytes = Object.values(metadata).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-  expectRoom(
+  expectOnnxRoom(
     [...tensors.values()].reduce((sum, { data }) => sum + data.length, ownBytes),
     weights,
   );
@@ -59,11 +59,12 @@ export function onnxBytes(trained: TrainedModel, { weights, alone }: OnnxOptions
     version: VERSION,
     metadata,
   });
-  expectRoom(bytes.length, weights);
+  expectOnnxRoom(bytes.length, weights);
   return bytes;
 }
 
-function expectRoom(bytes: number, weights: OnnxWeights): void {
+/** UserError for more bytes than one ONNX file holds. */
+export function expectOnnxRoom(bytes: number, weights: OnnxWeights): void {
   if (bytes <= MAX_BYTES) return;
   const smaller = weights === 'f32' ? 'Take --weights int8, or' : 'Take';
   throw new UserError(

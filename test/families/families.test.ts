@@ -3,59 +3,22 @@
  * write them, whole inputs (pictures, texts) as people give them, and the logits that the library makes of these. Each
  * folder of fixtures/ is one; `reference.json` says its kind.
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { type Engine, evaluate, floats, type HostTensor, integers } from '../../cli/engines/engine.ts';
 import { loadCheckpoint, saveCheckpoint } from '../../cli/pretrained/checkpoint.ts';
 import { packTrained, quantize } from '../../cli/train/pack-trained.ts';
-import { preparationOf } from '../../cli/train/preparation.ts';
 import { floatTensors, loadTrainedModel, logitsOf, partsOf, type TrainedModel } from '../../cli/train/trained-model.ts';
 import { readArtifact } from '../../runtime/artifact/artifact.ts';
 import { createEngine, type Inputs } from '../../runtime/engine/engine.ts';
-import { prepareImage } from '../../runtime/preprocess/normalize.ts';
-import type { Picture } from '../../runtime/preprocess/picture.ts';
 import { kernelsModule } from '../runtime/kernels-module.ts';
 import { onnxEngine } from '../support/engines.ts';
 import { softmaxOf } from '../support/reference.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-
-type Reference = { readonly logits: readonly (readonly number[])[] } & (
-  | { readonly kind: 'image'; readonly pictures: readonly (readonly [width: number, height: number])[] }
-  | { readonly kind: 'text'; readonly texts: readonly { readonly text: string; readonly pair: string | null }[] }
-);
-
-const FIXTURES = fileURLToPath(new URL('fixtures/', import.meta.url));
-const NAMES = readdirSync(FIXTURES, { withFileTypes: true }).flatMap((entry) =>
-  entry.isDirectory() ? [entry.name] : [],
-);
+import { FAMILIES, familyNamed, inputsOf, type Reference } from './references.ts';
 
 /** The largest difference of a logit in f32, and of a probability in int8. */
 const F32 = 1e-4;
 const INT8 = 0.05;
-
-/** The bytes of `drawn` in fixtures/make_pictures.py. */
-function drawn(width: number, height: number): Picture {
-  const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => {
-    const [c, x, y] = [i % 3, Math.floor(i / 3) % width, Math.floor(i / 3 / width)];
-    return x * 7 + y * 13 + c * 29 + x * y * (c + 1);
-  });
-  return { width, height, data };
-}
-
-function inputsOf(reference: Reference, { preprocessing }: Pick<TrainedModel, 'preprocessing'>): Inputs[] {
-  const preparation = preparationOf(preprocessing);
-  if (reference.kind === 'image') {
-    if (preparation.kind !== 'image') throw new Error('expected a model of pictures');
-    return reference.pictures.map((size) => ({ pixels: prepareImage(drawn(...size), preparation.image) }));
-  }
-  if (preparation.kind !== 'text') throw new Error('expected a model of texts');
-  return reference.texts.map(({ text, pair }): Inputs => {
-    const { ids, types } = preparation.tokenizer.encode(text, pair, preparation.maxTokens);
-    return preparation.types ? { ids, types } : { ids };
-  });
-}
 
 async function onEdge(trained: TrainedModel, inputs: readonly Inputs[]): Promise<number[][]> {
   const engine = createEngine(await readArtifact(await packTrained(trained)), await kernelsModule());
@@ -104,9 +67,8 @@ function expectNear(got: readonly number[], expected: readonly number[], toleran
   expect(worst, `${got} and ${expected}`).toBeLessThanOrEqual(tolerance);
 }
 
-describe.each(NAMES)('%s', (name) => {
-  const folder = join(FIXTURES, name);
-  const reference = JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8')) as Reference;
+describe.each(FAMILIES)('%s', (name) => {
+  const { folder, reference } = familyNamed(name);
 
   it('answers as its library does: packed in f32 and in int8', async () => {
     const trained = await loadTrainedModel(folder);
