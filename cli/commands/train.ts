@@ -33,12 +33,14 @@ import { isBertPreset, isVitPreset } from '../models/presets.ts';
 import { taskOf } from '../models/task.ts';
 import type { Ranks } from '../pclora/allocation.ts';
 import { adaptersCost, denseCost, wordEmbeddingCost } from '../pclora/cost.ts';
+import { adapterTensors } from '../pclora/linear.ts';
 import { LEARNING_RATE_TOLD } from '../pclora/recipe.ts';
 import type { Moment } from '../pclora/svd.ts';
 import type { Budget } from '../pclora/target.ts';
 import { type Checkpoint, loadDescription, saveCheckpoint, saveDescription } from '../pretrained/checkpoint.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
 import { labelledBy, readLabels } from '../pretrained/labels-file.ts';
+import { saveAdapterFile } from '../train/adapter-file.ts';
 import { measureWorths } from '../train/allocate.ts';
 import { compress } from '../train/compress.ts';
 import type { LoopOptions } from '../train/loop.ts';
@@ -244,7 +246,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
         moments,
       };
       const context = { engine, run, samples: mixed, progress, signal: io.signal, onCheckpoint };
-      const { evaluation, steps, dataShare, tensors } = await compress(
+      const { evaluation, steps, dataShare, tensors, adapters } = await compress(
         teacher,
         test,
         pclora,
@@ -253,6 +255,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
         random(flags.seed, 2),
       );
       if (compression === null) {
+        await saveAdapterFile(run.path('adapter'), adapterTensors(model.layers, ranks), { tensors: adapters, scaling });
         await saveCheckpoint(run.folder, teacher, tensors);
       } else {
         await saveDescription(run.folder, teacher);

@@ -2,6 +2,8 @@
 import { readdir } from 'node:fs/promises';
 import { usageError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
+import { FACTOR_FILES } from './factors.ts';
+import { ADAPTER_FILES } from './peft.ts';
 
 /** Every file that an export writes into a folder, and so all that --overwrite ever replaces. */
 const WRITTEN: readonly string[] = [
@@ -11,6 +13,8 @@ const WRITTEN: readonly string[] = [
   'preprocessor_config.json',
   'tokenizer.json',
   'tokenizer_config.json',
+  ...FACTOR_FILES,
+  ...ADAPTER_FILES,
 ];
 
 /** Usage errors say what is in the way. */

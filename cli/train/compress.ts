@@ -76,7 +76,7 @@ function keptTraining(layers: readonly Layer[], freeze: readonly Freezable[]): T
 
 /**
  * Compresses a teacher. Returns what is left at λ = 0: adapters, layer norms, embeddings and head, by the layer table's
- * names; of `lora` the dense tensors, with the adapters in them.
+ * names; of `lora` the dense tensors, with the adapters in them. `adapters` are A, B and C by themselves.
  * @param test judged with the adapters only, as it would ship
  */
 export async function compress(
@@ -86,7 +86,7 @@ export async function compress(
   options: LoopOptions,
   context: LoopContext,
   source: Random,
-): Promise<LoopResult & { readonly tensors: Tensors }> {
+): Promise<LoopResult & { readonly tensors: Tensors; readonly adapters: Tensors }> {
   const { engine } = context;
   const { model } = teacher;
   const { method, adapters, decay, logits } = pclora;
@@ -174,6 +174,7 @@ export async function compress(
   return {
     ...result,
     tensors: method === 'lora' ? merged(model.layers, adapters, all) : remaining(teacher, adapterSpecs, all),
+    adapters: new Map(adapterSpecs.map(({ name }) => [name, tensorNamed(all, name)])),
   };
 }
 

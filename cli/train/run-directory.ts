@@ -7,6 +7,7 @@
  *   tokenizer.json, tokenizer_config.json    of texts: how they become tokens
  *   model.safetensors        fine-tuned: the dense model, in Hugging Face's names
  *   weights.safetensors      compressed or quantized: what is left, in the layer table's names
+ *   adapter.safetensors      of --method lora: what model.safetensors has beside its base, in the layer table's names
  *   checkpoint.safetensors   the state at the last evaluation or interrupt, which --resume goes on from
  *   metrics.jsonl            one line a step, and one an evaluation
  *   events.out.tfevents.slim the same for TensorBoard
@@ -25,6 +26,7 @@ import { bytesBefore, eventFileStart, eventOf, type MetricsLine } from './event-
 export const RUN_FILES = {
   record: 'run.json',
   weights: 'weights.safetensors',
+  adapter: 'adapter.safetensors',
   checkpoint: 'checkpoint.safetensors',
   metrics: 'metrics.jsonl',
   // TensorBoard looks for `tfevents` in names.
