@@ -51,7 +51,7 @@ export interface WrongSample extends WrongAnswer {
  * they are numbers. Texts are read again for it.
  */
 export async function errorsCsv(data: Dataset, wrong: readonly WrongSample[]): Promise<string> {
-  const inputs = data.kind === 'text' ? await textsOf(data, wrong) : filesOf(data, wrong);
+  const inputs = await inputsOf(data, wrong);
   const score = data.problemType === 'regression' ? 'error' : 'score';
   const pair = inputs.some((cells) => 'text_pair' in cells) ? ['text_pair'] : [];
   const names = data.kind === 'image' ? ['file'] : ['place', 'text', ...pair];
@@ -65,6 +65,11 @@ export async function errorsCsv(data: Dataset, wrong: readonly WrongSample[]): P
 }
 
 type Cells = Readonly<Record<string, string>>;
+
+/** Of each sample the picture's `file`, or the `place` of a text, the `text`, and its second half, `text_pair`. */
+export async function inputsOf(data: Dataset, wrong: readonly WrongSample[]): Promise<readonly Cells[]> {
+  return data.kind === 'text' ? textsOf(data, wrong) : filesOf(data, wrong);
+}
 
 function filesOf(data: Extract<Dataset, { kind: 'image' }>, wrong: readonly WrongSample[]): readonly Cells[] {
   return wrong.map(({ part, row }) => ({ file: fileOf(data[part], row) ?? `${part} ${row}` }));

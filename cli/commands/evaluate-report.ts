@@ -1,5 +1,6 @@
 /** What `slim evaluate` prints for people: few numbers of all, then the labels that matter most. */
-import { counted } from '../io/words.ts';
+import { correlationText, shareText } from '../io/units.ts';
+import { counted, shortened } from '../io/words.ts';
 import type { ClassMetrics, Confusion, SingleLabelMetrics } from '../train/metrics/classes.ts';
 import type { LabelMetrics, MultiLabelMetrics } from '../train/metrics/labels.ts';
 import type { Metrics } from '../train/metrics/metrics.ts';
@@ -10,7 +11,6 @@ import { facts, grouped, percent, table } from './result.ts';
 const MOST_ROWS = 20;
 /** More classes than that make no matrix that fits a terminal: the commonest confusions are told. */
 const MOST_COLUMNS = 8;
-const WIDEST_NAME = 32;
 
 /** The report of metrics over so many samples. */
 export function metricsReport(metrics: Metrics & { readonly samples: number }, skipped: string): string {
@@ -54,24 +54,24 @@ function multiLabel(metrics: MultiLabelMetrics, on: string): string {
       ['micro precision', percent(microPrecision)],
       ['micro recall', percent(microRecall)],
       ['macro F1', percent(macroF1)],
-      ['mean average precision', share(meanAveragePrecision)],
+      ['mean average precision', shareText(meanAveragePrecision)],
       ['all labels right', percent(exactMatch)],
     ]),
     '',
-    ...labelTable('label', labels, [['average precision', ({ averagePrecision }) => share(averagePrecision)]]),
+    ...labelTable('label', labels, [['average precision', ({ averagePrecision }) => shareText(averagePrecision)]]),
   ].join('\n');
 }
 
 function regression({ pearson, spearman, rmse, numbers }: RegressionMetrics, on: string): string {
   const row = (name: string, one: Pick<RegressionMetrics, 'pearson' | 'spearman' | 'rmse'>): string[] => [
     name,
-    correlation(one.pearson),
-    correlation(one.spearman),
+    correlationText(one.pearson),
+    correlationText(one.spearman),
     one.rmse.toPrecision(5),
   ];
   const rows = numbers.length > 1 ? numbers.map((one) => row(shortened(one.label), one)) : [];
   return [
-    `Pearson ${correlation(pearson)}, Spearman ${correlation(spearman)}, RMSE ${rmse.toPrecision(5)} ${on}`,
+    `Pearson ${correlationText(pearson)}, Spearman ${correlationText(spearman)}, RMSE ${rmse.toPrecision(5)} ${on}`,
     ...(rows.length === 0 ? [] : ['', table([['', 'Pearson', 'Spearman', 'RMSE'], ...rows])]),
   ].join('\n');
 }
@@ -129,16 +129,4 @@ function matrix(classes: readonly ClassMetrics[], confusion: readonly Confusion[
       ]),
     ]),
   ];
-}
-
-function shortened(name: string, most = WIDEST_NAME): string {
-  return name.length > most ? `${name.slice(0, most - 1)}…` : name;
-}
-
-function share(value: number | null): string {
-  return value === null ? 'undefined' : percent(value);
-}
-
-function correlation(value: number | null): string {
-  return value === null ? 'undefined' : value.toFixed(4);
 }

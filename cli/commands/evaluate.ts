@@ -108,6 +108,27 @@ trained on it is the share that was held out then, which a run and its artifact 
 export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): Promise<EvaluateResult> {
   const dataPath = required(flags.data, '--data');
   if (flags.errors !== undefined) await expectErrorsFile(flags.errors, flags, [path, dataPath, flags.labels]);
+  const most = flags.errors === undefined ? 0 : MOST_ERRORS;
+  const { data, result, wrong } = await judgeModel(path, dataPath, flags, most, io);
+  if (flags.errors !== undefined) await writeFileAtomic(flags.errors, await errorsCsv(data, wrong));
+  return result;
+}
+
+/** A model's metrics, the data that they are of, and what it was most wrong about, worst first. */
+export interface Judgement {
+  readonly data: Dataset;
+  readonly result: EvaluateResult;
+  readonly wrong: readonly WrongSample[];
+}
+
+/** Judges a run, a Hugging Face folder or an artifact; keeps the `most` worst answers. */
+export async function judgeModel(
+  path: string,
+  dataPath: string,
+  flags: Omit<EvaluateFlags, 'errors' | 'overwrite' | 'json'>,
+  most: number,
+  io: Io,
+): Promise<Judgement> {
   const kind = await kindOf(path);
   if (kind === 'absent')
     throw new UserError(`${path} does not exist`, 'Give a run, a Hugging Face folder, or a .slim file.');
@@ -120,7 +141,7 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
   const wrong: WrongSample[] = [];
   let samples = 0;
   for (const part of partsOfData(data, flags.part)) {
-    const worst = flags.errors === undefined ? null : worstAnswers(problemType, labels, MOST_ERRORS);
+    const worst = most === 0 ? null : worstAnswers(problemType, labels, most);
     const onSample = (sample: Judged): void => {
       metering.add(sample);
       worst?.add(sample);
@@ -129,11 +150,11 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
     samples += score.samples;
     wrong.push(...(worst?.answers() ?? []).map((answer) => ({ part, ...answer })));
   }
-  if (flags.errors !== undefined) {
-    const most = wrong.sort(byWrongness).slice(0, MOST_ERRORS);
-    await writeFileAtomic(flags.errors, await errorsCsv(data, most));
-  }
-  return { ...metering.metrics(), samples, skipped: data.skipped };
+  return {
+    data,
+    result: { ...metering.metrics(), samples, skipped: data.skipped },
+    wrong: wrong.sort(byWrongness).slice(0, most),
+  };
 }
 
 /** The labels of a model and what it says of them. */

@@ -20,3 +20,13 @@ export function formatBytes(bytes: number): string {
 export function formatMacs(macs: number): string {
   return macs >= 1e9 ? `${(macs / 1e9).toFixed(2)} G` : `${(macs / 1e6).toFixed(2)} M`;
 }
+
+/** 94.36 %; of what is not defined, as the precision of a label that no sample has, that. */
+export function shareText(value: number | null): string {
+  return value === null ? 'undefined' : percent(value);
+}
+
+/** 0.8731 */
+export function correlationText(value: number | null): string {
+  return value === null ? 'undefined' : value.toFixed(4);
+}

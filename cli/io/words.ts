@@ -14,3 +14,8 @@ export function counted(count: number, one: string, many = `${one}s`): string {
 export function someOf(names: readonly string[], most = 5): string {
   return `${names.slice(0, most).join(', ')}${names.length > most ? ` and ${names.length - most} more` : ''}`;
 }
+
+/** A name that fits where there is little room. */
+export function shortened(name: string, most = 32): string {
+  return name.length > most ? `${name.slice(0, most - 1)}…` : name;
+}

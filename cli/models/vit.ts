@@ -91,6 +91,14 @@ export function patchCount({ imageSize, patchSize }: VitConfig): number {
   return (imageSize.height / patchSize) * (imageSize.width / patchSize);
 }
 
+/**
+ * What the head reads of the last block: the class token, whether or not the mean of the patches beside it, or
+ * that mean alone.
+ */
+export function headReads({ variant }: VitConfig): 'class' | 'mean' {
+  return FAMILIES[variant].pooling === 'mean' ? 'mean' : 'class';
+}
+
 function vitLayers(config: VitConfig): Layer[] {
   const { hiddenSize: D, intermediateSize: F, channels, patchSize, labels, variant } = config;
   const { normBefore, normAfter, pooling, patchBias } = FAMILIES[variant];

@@ -1,7 +1,7 @@
 /** Self-attention relations, which a student may be compared by beside its features (MiniLMv2, Wang et al. 2020). */
-import { type Node, topological } from '../graph/graph.ts';
+import type { Node } from '../graph/graph.ts';
 import { paddingScores, splitHeads } from '../graph/heads.ts';
-import type { AttentionAttributes } from '../graph/ops/attention.ts';
+import { type AttentionAttributes, attentionsOf } from '../graph/ops/attention.ts';
 import { add, divide, multiply, scale, subtract } from '../graph/ops/binary.ts';
 import { matmul } from '../graph/ops/matmul.ts';
 import { sum, sumOfAll } from '../graph/ops/reduce.ts';
@@ -10,9 +10,9 @@ import { logSoftmax, softmax } from '../graph/ops/softmax.ts';
 
 /** The last attention that an output comes from. */
 export function lastAttention(output: Node): Node<AttentionAttributes> {
-  const last = topological([output]).findLast(({ operation }) => operation.name === 'attention');
+  const last = attentionsOf(output).at(-1);
   if (last === undefined) throw new Error('no attention in this graph');
-  return last as Node<AttentionAttributes>;
+  return last;
 }
 
 /**

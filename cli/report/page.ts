@@ -1,9 +1,11 @@
 /** The report as one HTML file: nothing to load, no script. */
 import { printable } from '../io/printable.ts';
 import { VERSION } from '../version.ts';
+import { attentionSection, type LookedAt } from './attention-section.ts';
 import { type Html, html, verbatim } from './html.ts';
 import { layersSection } from './layers-section.ts';
 import { type Commands, provenanceSection } from './provenance-section.ts';
+import { type Quality, qualitySection } from './quality-section.ts';
 import { methodOf, type Stage } from './stages.ts';
 import { STYLE } from './style.ts';
 import type { Subject } from './subject.ts';
@@ -16,6 +18,10 @@ export interface Report {
   /** Of each subject. */
   readonly commands: readonly Commands[];
   readonly stages: readonly Stage[];
+  readonly qualities: readonly Quality[];
+  /** Why what remembers data was not judged. */
+  readonly unjudged: readonly string[];
+  readonly looks: readonly LookedAt[];
 }
 
 /** What a page has that is served while a run goes on, and a file has not. */
@@ -25,7 +31,8 @@ export interface PageOptions {
 }
 
 /** The whole page. The same report gives the same bytes. */
-export function reportPage({ subjects, commands, stages }: Report, { head }: PageOptions = {}): string {
+export function reportPage(report: Report, { head }: PageOptions = {}): string {
+  const { subjects, commands, stages, qualities, unjudged, looks } = report;
   const names = subjects.map(({ name }) => name).join(', ');
   const isOne = subjects.length === 1;
   const title = isOne ? names : `${subjects.length} models compared`;
@@ -43,6 +50,8 @@ export function reportPage({ subjects, commands, stages }: Report, { head }: Pag
 <main>
 ${summarySection(stages)}
 ${trainingSection(subjects)}
+${qualitySection(qualities, unjudged)}
+${attentionSection(looks)}
 ${layersSection(subjects)}
 ${provenanceSection(subjects.map((subject, i) => [subject, commands[i]] as const))}
 </main>

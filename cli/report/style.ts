@@ -5,13 +5,13 @@ export const STYLE = `
 :root {
   color-scheme: light dark;
   --ground: #f5f4f0; --pane: #fff; --ink: #1d1c1a; --quiet: #625f58; --line: #dedbd3;
-  --accent: #0b6e5f; --heat-colour: #6bb3a4; --look: #d4380d;
+  --accent: #0b6e5f; --heat-colour: #6bb3a4; --wrong: #d98a7a; --look: #e8703a;
   --c0: #0b6e5f; --c1: #b4540a; --c2: #3b5bbd; --c3: #8a3f9f; --c4: #a8323e; --c5: #0f7291; --c6: #75650a; --c7: #5d5a55;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --ground: #131513; --pane: #1c1f1c; --ink: #eceae4; --quiet: #a8a59c; --line: #333732;
-    --accent: #63cfb7; --heat-colour: #2f7d70; --look: #ff7a45;
+    --accent: #63cfb7; --heat-colour: #2f7d70; --wrong: #8f3b2c; --look: #c8501e;
     --c0: #63cfb7; --c1: #f0a15e; --c2: #8fb0ff; --c3: #cf9be6; --c4: #ff9a94; --c5: #6cc6ea; --c6: #d6c45a; --c7: #b5b1a8;
   }
 }
@@ -24,7 +24,7 @@ body {
 h1 { font-size: clamp(1.6rem, 5vw, 2.4rem); line-height: 1.15; letter-spacing: -0.02em; text-wrap: balance; }
 h2 { margin-bottom: 0.9rem; font-size: 1.3rem; line-height: 1.25; letter-spacing: -0.01em; }
 h3, caption { font-size: 1rem; font-weight: 600; text-align: start; }
-h4 { margin: 1rem 0 0.4rem; font-size: 0.875rem; font-weight: 600; color: var(--quiet); }
+.beside h3, .most { margin: 1rem 0 0.4rem; font-size: 0.875rem; color: var(--quiet); }
 header { margin-bottom: clamp(1.5rem, 4vw, 2.25rem); }
 header p { margin-top: 0.4rem; color: var(--quiet); }
 section { margin-bottom: clamp(2rem, 5vw, 3rem); }
@@ -71,6 +71,37 @@ tbody th[scope="row"] { font-weight: 500; }
   th, td { padding-inline-end: 0.6rem; font-size: 0.875rem; }
   small { font-size: 0.75rem; }
 }
+
+/* Right and wrong */
+.beside { display: flex; flex-wrap: wrap; gap: 0.5rem 3rem; }
+.beside > div { min-width: 0; max-width: 100%; }
+.wrong { --heat-colour: var(--wrong); }
+.subject > summary { font-size: 1rem; font-weight: 600; color: var(--ink); }
+ol { padding: 0; list-style: none; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr)); gap: 1rem; max-width: 62rem; }
+.gallery li, .quotes li { min-width: 0; font-size: 0.875rem; line-height: 1.35; }
+.gallery img { display: block; width: 100%; height: 6.5rem; margin-bottom: 0.4rem; object-fit: contain; object-position: 0 0; }
+.pixels { image-rendering: pixelated; }
+.quotes { display: grid; gap: 0.9rem; max-width: 46rem; }
+.quotes li { padding-inline-start: 0.9rem; border-inline-start: 3px solid var(--line); }
+blockquote { margin-bottom: 0.15rem; font-size: 1rem; }
+
+/* Where they look */
+.looks { display: grid; gap: 1.25rem; }
+.looks article { display: flex; flex-wrap: wrap; align-items: end; gap: 0.75rem 1.25rem; margin: 0; }
+.looks .model { display: grid; grid-template-columns: repeat(2, 6.5rem); gap: 0.25rem 0.5rem; }
+.looks .model > p { grid-column: 1 / -1; font-size: 0.875rem; font-weight: 600; }
+.looks .model small { font-weight: 400; }
+.looks figure > img, .veiled { display: block; position: relative; width: 6.5rem; }
+.looks img { display: block; width: 100%; border-radius: 4px; }
+.veiled img + img { position: absolute; inset: 0; height: 100%; }
+.looks figcaption { font-size: 0.8125rem; color: var(--quiet); }
+.texts article, .texts .model { display: block; }
+.texts .model { margin-top: 0.9rem; }
+.texts .model small { display: inline; margin-inline-start: 0.6rem; }
+.texts figure { max-width: 46rem; margin-top: 0.4rem; }
+.word { padding: 0.05rem 0.15rem; border-radius: 4px; line-height: 1.75; box-decoration-break: clone; -webkit-box-decoration-break: clone;
+  background: color-mix(in srgb, var(--look) calc(var(--heat) * 0.45), transparent); }
 
 /* Charts */
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20.5rem), 1fr)); gap: 1rem; }

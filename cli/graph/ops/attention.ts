@@ -1,4 +1,13 @@
-import { type Attributes, apply, expansionOf, expectShapes, type Node, type Operation, sameShape } from '../graph.ts';
+import {
+  type Attributes,
+  apply,
+  expansionOf,
+  expectShapes,
+  type Node,
+  type Operation,
+  sameShape,
+  topological,
+} from '../graph.ts';
 import { paddingScores, splitHeads } from '../heads.ts';
 import { add, multiply, scale, subtract } from './binary.ts';
 import { broadcastTo } from './broadcast.ts';
@@ -137,6 +146,17 @@ function insideOf(mixed: Node<AttentionAttributes>) {
   const hasMask = mixed.inputs.length > 3;
   const [query, key] = hasMask ? padded.inputs[0].inputs : padded.inputs;
   return { query, key, value, probabilities, output };
+}
+
+/** The attentions that an output comes from, the first block's first. */
+export function attentionsOf(output: Node): Node<AttentionAttributes>[] {
+  const isAttention = ({ operation }: Node): boolean => operation === (attentionOperation as Operation);
+  return topological([output]).filter(isAttention) as Node<AttentionAttributes>[];
+}
+
+/** (B, H, Q, T): how much each query takes of each token's value. An engine that fuses attention computes it apart. */
+export function attentionProbabilities(mixed: Node<AttentionAttributes>): Node {
+  return insideOf(mixed).probabilities;
 }
 
 function swapLast(x: Node): Node {

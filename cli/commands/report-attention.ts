@@ -1,0 +1,151 @@
+/** What teacher and students look at, for `slim report`. */
+import { resolve } from 'node:path';
+import { PROBLEMS } from '../../runtime/artifact/problem-type.ts';
+import { SCORES } from '../../runtime/http/inference.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { prepareSamples } from '../data/prepare.ts';
+import type { Batch } from '../data/samples.ts';
+import { createEngine, type EngineChoice } from '../engines/create.ts';
+import type { Engine } from '../engines/engine.ts';
+import { kindOf } from '../io/files.ts';
+import { type Io, throwIfInterrupted } from '../io/io.ts';
+import { createProgress } from '../io/progress.ts';
+import { classTokens } from '../models/vit.ts';
+import { type Look, looksOf } from '../report/attention.ts';
+import type { LookedAt, ShownLook, ShownMap } from '../report/attention-section.ts';
+import { chosenSamples } from '../report/chosen-samples.ts';
+import { thumbnailOf, veilOf } from '../report/pictures.ts';
+import type { Stage } from '../report/stages.ts';
+import { createPieces, type Word } from '../text/pieces.ts';
+import { preparationOf } from '../train/preparation.ts';
+import { readRunRecord } from '../train/run-directory.ts';
+import { argmax, createCorrelation } from '../train/scorer.ts';
+import { loadTrainedModel, type TrainedModel } from '../train/trained-model.ts';
+
+/** More have no room beside each other. */
+const MOST_MODELS = 4;
+
+/** A model, its looks at all samples, and the samples as it takes them. */
+interface Looking {
+  readonly name: string;
+  readonly trained: TrainedModel;
+  readonly looks: readonly Look[];
+  readonly batches: readonly Batch[];
+}
+
+/**
+ * The looks of all models among the stages that lie in folders and are not quantized, the first as they come, at so many
+ * samples of the data's test part.
+ */
+export async function attentionOf(
+  stages: readonly Stage[],
+  data: Dataset,
+  count: number,
+  choice: EngineChoice,
+  io: Io,
+): Promise<LookedAt[]> {
+  const paths = await modelsAmong(stages);
+  if (paths.length === 0 || count === 0 || data.test.size === 0) return [];
+  const chosen = await chosenSamples(data, count);
+  const engine = await createEngine(choice, io);
+  const progress = createProgress(io.stderr, 'model');
+  const looking: Looking[] = [];
+  for (const { path, name } of paths) {
+    throwIfInterrupted(io.signal);
+    looking.push(await lookWith(engine, name, path, chosen));
+    progress.update(looking.length, paths.length, 'attention computed');
+  }
+  progress.end();
+  return Promise.all(looking[0].batches.map((_, sample) => lookedAt(looking, sample, chosen)));
+}
+
+async function modelsAmong(stages: readonly Stage[]): Promise<Stage[]> {
+  const found: Stage[] = [];
+  for (const stage of stages) {
+    if ((await kindOf(stage.path)) !== 'folder') continue;
+    const record = await readRunRecord(stage.path);
+    if (record !== null && (record.kind === 'quantize' || record.status !== 'finished')) continue;
+    if (found.every(({ path }) => resolve(path) !== resolve(stage.path))) found.push(stage);
+  }
+  return found.slice(0, MOST_MODELS);
+}
+
+async function lookWith(engine: Engine, name: string, path: string, data: Dataset): Promise<Looking> {
+  const trained = await loadTrainedModel(path);
+  const samples = await prepareSamples(data, 'test', preparationOf(trained.preprocessing));
+  try {
+    // Texts come sorted by their length: the places tell which is which.
+    const batches: Batch[] = new Array(samples.size);
+    for await (const batch of samples.batches({ batchSize: 1, seed: 0 })) batches[batch.rows[0]] = batch;
+    return { name, trained, batches, looks: await looksOf(engine, trained, batches) };
+  } finally {
+    await samples.close();
+  }
+}
+
+async function lookedAt(looking: readonly Looking[], sample: number, data: Dataset): Promise<LookedAt> {
+  const looks: ShownLook[] = [];
+  for (const one of looking) looks.push(await shownLook(one, sample, looks[0] ?? null));
+  const [{ trained, batches }] = looking;
+  const label = labelOf(data, batches[sample]);
+  if (trained.preprocessing.kind === 'text') return { label, looks };
+  const { data: pixels, shape } = batches[sample].inputs.pictures;
+  const picture = { height: shape[1], width: shape[2], data: pixels as Uint8Array };
+  return { label, picture: await thumbnailOf(picture), looks };
+}
+
+function labelOf({ labels, problemType }: Dataset, { labels: targets }: Batch): string {
+  if (problemType === 'single_label_classification') return labels[targets[0]];
+  const values = Array.from(targets).slice(0, labels.length);
+  if (problemType === 'regression') return values.join(', ');
+  return labels.filter((_, k) => values[k] > 0.5).join(', ') || 'none';
+}
+
+async function shownLook(
+  { name: model, trained, looks, batches }: Looking,
+  sample: number,
+  first: ShownLook | null,
+): Promise<ShownLook> {
+  const { rollout, last, logits } = looks[sample];
+  const named = [
+    ['rollout', rollout],
+    ['last block', last],
+  ] as const;
+  const maps = await Promise.all(
+    named.map(async ([name, weights], i): Promise<ShownMap> => {
+      const map = await mapOf(trained, batches[sample], weights);
+      return { name, ...map, agreement: first === null ? null : correlationOf(map.weights, first.maps[i].weights) };
+    }),
+  );
+  return { model, answer: answerOf(trained, logits), maps };
+}
+
+function answerOf({ config: { labels, problemType } }: TrainedModel, logits: Float32Array): ShownLook['answer'] {
+  if (problemType !== 'single_label_classification') return null;
+  const scores = SCORES[PROBLEMS[problemType].scores](logits);
+  const best = argmax(scores);
+  return { label: labels[best], score: scores[best] };
+}
+
+async function mapOf(
+  { config, preprocessing }: TrainedModel,
+  batch: Batch,
+  tokens: Float64Array,
+): Promise<Pick<ShownMap, 'weights' | 'veil' | 'words'>> {
+  if ('patchSize' in config) {
+    const weights = Array.from(tokens.subarray(classTokens(config)));
+    return { weights, veil: await veilOf(weights, config.imageSize.width / config.patchSize) };
+  }
+  if (preprocessing.kind !== 'text') throw new Error('a model of texts without a tokenizer');
+  const words: readonly Word[] = createPieces(preprocessing.tokenizer).wordsOf(batch.sample(0).ids);
+  const weights = words.map((word) => word.tokens.reduce((sum, token) => sum + tokens[token], 0));
+  return { weights, words };
+}
+
+/** null where one does not vary, and where they are of other words: a vocabulary that was pruned may cut them otherwise. */
+function correlationOf(a: readonly number[], b: readonly number[]): number | null {
+  if (a.length !== b.length) return null;
+  const correlation = createCorrelation();
+  a.forEach((value, i) => correlation.add(value, b[i]));
+  return correlation.value();
+}
