@@ -1,6 +1,7 @@
 /**
  * What --method lora trained, as an adapter of PEFT: base + s·B·A and b + C for the layers of the blocks, whole modules for
- * the norms, pooler and head that trained beside them. Only what is exact: base and adapter have to give the run's weights.
+ * the norms, pooler and head that trained beside them; modules have the names of transformers 5. Only what is exact: base and
+ * adapter have to give the run's weights.
  */
 import { join } from 'node:path';
 import { sameShape } from '../graph/graph.ts';
@@ -11,6 +12,7 @@ import { loraAName } from '../pclora/linear.ts';
 import { merged } from '../pclora/merge.ts';
 import { type Checkpoint, loadCheckpoint, type StoredTensor, theirTensors } from '../pretrained/checkpoint.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
+import { moduleName } from '../pretrained/lora-adapter.ts';
 import { savePreprocessing } from '../pretrained/preprocessing.ts';
 import { saveTensors, type Tensors } from '../pretrained/tensor-file.ts';
 import { readAdapter, type SavedAdapter } from '../train/adapter-file.ts';
@@ -38,7 +40,10 @@ export async function saveAdapter(
   const base = given ?? baseOf(trained, path);
   const checkpoint = await loadCheckpoint(await resolveModelFolder(base), { seed: 0 });
   const whole = wholeModules(trained, checkpoint, adapter, path, base);
-  const tensors = new Map([...loraTensors(trained, adapter), ...whole]);
+  const tensors = new Map([
+    ...loraTensors(trained, adapter),
+    ...[...whole].map(([name, tensor]) => [moduleName(name), tensor] as const),
+  ]);
   await saveTensors(
     join(folder, 'adapter_model.safetensors'),
     [...tensors].map(([name, tensor]) => [PREFIX + name, tensor] as const),
@@ -92,8 +97,9 @@ function namesOf(layer: Layer, { architecture, config }: TrainedModel): string[]
   });
 }
 
+/** The module that a tensor of a checkpoint belongs to, as PEFT finds it in the model. */
 function moduleOf(name: string): string {
-  return name.replace(/\.(weight|bias)$/, '');
+  return moduleName(name.replace(/\.(weight|bias)$/, ''));
 }
 
 function loraTensors(trained: TrainedModel, adapter: SavedAdapter): Map<string, StoredTensor> {

@@ -148,6 +148,20 @@ function baseName(name: string): string {
     .replace(/^((?:vit|deit)\.encoder\.layer\.\d+)\.mlp\.fc2\b/, '$1.output.dense');
 }
 
+/** `baseName`'s inverse: what transformers 5 calls a module whose tensors have that name in a checkpoint. */
+export function moduleName(name: string): string {
+  const [, family, block, rest] =
+    /^(vit|deit|dinov2|dinov2_with_registers)\.encoder\.layer\.(\d+)\.(.+)$/.exec(name) ?? [];
+  if (family === undefined) return name;
+  const renamed = rest
+    .replace(/^attention\.attention\.(query|key|value)\b/, (_, part: string) => `attention.${part[0]}_proj`)
+    .replace(/^attention\.output\.dense\b/, 'attention.o_proj');
+  if (family.startsWith('dinov2')) return `${family}.encoder.layer.${block}.${renamed}`;
+  return `${family}.layers.${block}.${renamed
+    .replace(/^intermediate\.dense\b/, 'mlp.fc1')
+    .replace(/^output\.dense\b/, 'mlp.fc2')}`;
+}
+
 /**
  * A tensor of the base as the adapter changes it; `base` null where it has none.
  * @throws UserError for a tensor of the adapter whose shape does not fit

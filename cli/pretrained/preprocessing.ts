@@ -43,7 +43,7 @@ export function textPreprocessingOf(preprocessing: Preprocessing): TextPreproces
   return preprocessing;
 }
 
-/** Whether a model takes types of tokens that are told apart: one type is no input, in transformers neither. */
+/** Whether a model tells types of tokens apart: where there is one type, all tokens are of it, and it is no input. */
 export function takesTypes(preprocessing: Preprocessing): boolean {
   return preprocessing.kind === 'text' && (preprocessing.limits.types ?? 0) > 1;
 }
