@@ -17,6 +17,7 @@ import { quantizeCommand } from './commands/quantize.ts';
 import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { setupCommand } from './commands/setup.ts';
+import { sweepCommand } from './commands/sweep.ts';
 import { trainCommand } from './commands/train.ts';
 import { Interrupted, messageOf, UserError } from './io/errors.ts';
 import type { Io } from './io/io.ts';
@@ -61,6 +62,7 @@ export function createProgram(io: Io): Command {
   const commands = [
     finetuneCommand,
     trainCommand,
+    sweepCommand,
     evaluateCommand,
     quantizeCommand,
     packCommand,

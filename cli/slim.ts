@@ -6,15 +6,17 @@ import { EXIT, main, reportError } from './main.ts';
 const interrupt = new AbortController();
 const io = { stdout: process.stdout, stderr: process.stderr, signal: interrupt.signal };
 
-// A terminal that was closed (SIGHUP) is a user who has gone.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    // The first asks the job to save and end; the second does not wait.
-    if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
-    process.stderr.write('\nstopping; once more to stop at once\n');
-    interrupt.abort();
-  });
+function stop(): void {
+  // The first asks the job to save and end; the second does not wait.
+  if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+  process.stderr.write('\nstopping; once more to stop at once\n');
+  interrupt.abort();
 }
+// A terminal that was closed (SIGHUP) is a user who has gone.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+// So is a sweep that started this process and was killed. Listening alone is no reason to go on.
+process.once('disconnect', stop);
+process.channel?.unref();
 // A reader that goes away (`slim inspect | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(

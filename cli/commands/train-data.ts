@@ -10,20 +10,27 @@ import type { TrainFlags } from './train-flags.ts';
 import { DEFAULT_AUGMENT } from './training.ts';
 
 /** Usage error where the teacher would say something else of a sample in every epoch. */
-export function expectCacheable(
-  { kind }: Dataset,
-  { cacheTeacher, augment, relationLoss, mixtures = 0 }: TrainFlags,
-): void {
+export function expectCacheable(data: Pick<Dataset, 'kind'>, flags: TrainFlags): void {
+  const { cacheTeacher } = flags;
+  if (cacheTeacher === undefined) return;
   if (cacheTeacher === '') throw usageError('--cache-teacher is empty: expected a folder');
-  if (cacheTeacher !== undefined && relationLoss > 0)
-    throw usageError('--cache-teacher with --relation-loss, whose relations are not kept', 'Leave out one of them.');
-  if (cacheTeacher !== undefined && mixtures > 0)
-    throw usageError('--cache-teacher with --mixtures, which are made anew in every epoch', 'Leave out one of them.');
-  if (cacheTeacher === undefined || kind === 'text' || (augment ?? DEFAULT_AUGMENT) === 'none') return;
-  throw usageError(
-    `--cache-teacher with --augment ${augment ?? `${DEFAULT_AUGMENT} (the default)`}: the pictures change from epoch to epoch`,
-    'Keep them as they are: --augment none. Or leave out --cache-teacher.',
-  );
+  const why = whyUncacheable(data, flags);
+  if (why !== null) throw usageError(`--cache-teacher with ${why.what}`, why.hint);
+}
+
+/** Why what the teacher says can't be kept, and what to do; null where it can. */
+export function whyUncacheable(
+  { kind }: Pick<Dataset, 'kind'>,
+  { augment = DEFAULT_AUGMENT, relationLoss, mixtures = 0 }: Pick<TrainFlags, 'augment' | 'relationLoss' | 'mixtures'>,
+): { readonly what: string; readonly hint: string } | null {
+  const hint = 'Leave out one of them.';
+  if (relationLoss > 0) return { what: '--relation-loss, whose relations are not kept', hint };
+  if (mixtures > 0) return { what: '--mixtures, which are made anew in every epoch', hint };
+  if (kind === 'text' || augment === 'none') return null;
+  return {
+    what: `--augment ${augment}${augment === DEFAULT_AUGMENT ? ' (the default)' : ''}: the pictures change from epoch to epoch`,
+    hint: 'Keep them as they are: --augment none. Or leave out --cache-teacher.',
+  };
 }
 
 /** Where --cache-teacher keeps what the teacher says; null without it. */

@@ -1,6 +1,19 @@
 /** What `slim train` is asked for beside what every training is, and what follows from it. */
 import { type Command, Option } from 'commander';
-import { byteSize, integer, type LabelsFlags, layerRank, number, type SplitFlags, share } from '../args.ts';
+import {
+  addCacheOption,
+  addDataOptions,
+  addLabelsOption,
+  addModelOptions,
+  addTrainingOptions,
+  byteSize,
+  integer,
+  type LabelsFlags,
+  layerRank,
+  number,
+  type SplitFlags,
+  share,
+} from '../args.ts';
 import { WEIGHTS, type Weights } from '../compress/quantize.ts';
 import { usageError } from '../io/errors.ts';
 import { blockCount, type Layer } from '../models/layers.ts';
@@ -9,6 +22,7 @@ import { blocksNamed } from '../pclora/distill.ts';
 import { INITS } from '../pclora/linear.ts';
 import { METHODS, type Method, STARTS } from '../pclora/method.ts';
 import {
+  LEARNING_RATE_TOLD,
   learningRateOf,
   type Modality,
   RECIPES,
@@ -56,8 +70,15 @@ export type GivenTrainFlags = Omit<TrainFlags, keyof SplitFlags | keyof Recipe |
 
 type Settled = 'method' | 'recipe' | 'learningRate';
 
-/** Adds the flags of `TrainFlags` that no other training has. Returns the command it was given. */
-export function addCompressionOptions(command: Command): Command {
+/** Adds the flags of `TrainFlags`, but for where the run goes, what computes and what is printed. */
+export function addTrainOptions(command: Command): Command {
+  addModelOptions(addCompressionOptions(command));
+  addTrainingOptions(command, { epochs: 10, learningRate: { told: LEARNING_RATE_TOLD }, batchSize: 64 });
+  return addLabelsOption(addCacheOption(addDataOptions(command, { inherited: true })));
+}
+
+/** Those that no other training has. */
+function addCompressionOptions(command: Command): Command {
   command
     .option(
       '--model <name>',

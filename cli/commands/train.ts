@@ -1,16 +1,11 @@
 import type { Command } from 'commander';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
-import { type Metric, type Score, scoreOf } from '../../runtime/artifact/problem-type.ts';
+import { type Score, scoreOf } from '../../runtime/artifact/problem-type.ts';
 import { random } from '../../runtime/random.ts';
 import {
-  addCacheOption,
-  addDataOptions,
   addEngineOptions,
-  addLabelsOption,
-  addModelOptions,
   addResultOptions,
   addRunOptions,
-  addTrainingOptions,
   createCommand,
   openData,
   required,
@@ -34,7 +29,6 @@ import { taskOf } from '../models/task.ts';
 import type { Ranks } from '../pclora/allocation.ts';
 import { adaptersCost, denseCost, wordEmbeddingCost } from '../pclora/cost.ts';
 import { adapterTensors } from '../pclora/linear.ts';
-import { LEARNING_RATE_TOLD } from '../pclora/recipe.ts';
 import type { Moment } from '../pclora/svd.ts';
 import type { Budget } from '../pclora/target.ts';
 import { type Checkpoint, loadDescription, saveCheckpoint, saveDescription } from '../pretrained/checkpoint.ts';
@@ -45,12 +39,12 @@ import { measureWorths } from '../train/allocate.ts';
 import { compress } from '../train/compress.ts';
 import type { LoopOptions } from '../train/loop.ts';
 import { readRunRecord } from '../train/run-directory.ts';
-import { scoreValue, told } from '../train/score.ts';
+import { scoreValue, type TeacherScore, teacherKey, told } from '../train/score.ts';
 import { expectDense, logitsOf, saveStored } from '../train/trained-model.ts';
 import { dominantNote, grouped, labelsOf, percent, printResult, samplesOf, skippedNote } from './result.ts';
 import { expectCacheable, openUnlabelledData, teacherCacheOptions } from './train-data.ts';
 import {
-  addCompressionOptions,
+  addTrainOptions,
   compressOptions,
   decaySteps,
   featureBlocksOf,
@@ -74,9 +68,6 @@ import {
   startRun,
   withTrainingSamples,
 } from './training.ts';
-
-/** The teacher's score under its metric's name: `teacherAccuracy`. */
-type TeacherScore = { readonly [M in Metric as `teacher${Capitalize<M>}`]?: number };
 
 /**
  * What came of it: the run's folder, and scores of student (adapters only) and teacher on the same `samples` samples of
@@ -109,15 +100,7 @@ as they would ship.`,
         '--out runs/small',
     ],
   );
-  addCompressionOptions(command);
-  addModelOptions(command);
-  addTrainingOptions(command, {
-    epochs: 10,
-    learningRate: { told: LEARNING_RATE_TOLD },
-    batchSize: 64,
-  });
-  addLabelsOption(addCacheOption(addDataOptions(command, { inherited: true })));
-  for (const add of [addRunOptions, addEngineOptions, addResultOptions]) add(command);
+  for (const add of [addTrainOptions, addRunOptions, addEngineOptions, addResultOptions]) add(command);
   return command.action(async () => {
     const flags = await resolveFlags<GivenTrainFlags>(command);
     const result = await runTrain(flags, io);
@@ -346,10 +329,6 @@ async function spreadRanks(
 /** What a model began with, by its name. */
 async function sourceOf(model: string): Promise<string> {
   return (await readRunRecord(model))?.source ?? model;
-}
-
-function teacherKey<M extends Metric>(metric: M): `teacher${Capitalize<M>}` {
-  return `teacher${metric[0].toUpperCase()}${metric.slice(1)}` as `teacher${Capitalize<M>}`;
 }
 
 /** What factors save of the word embeddings, and what they cost. */

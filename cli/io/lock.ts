@@ -1,4 +1,5 @@
 /** Files that say who is writing: of several processes that want to, the one that makes the file does. */
+import { writeFileSync } from 'node:fs';
 import { readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
@@ -52,6 +53,11 @@ export async function takeLock(path: string, refusal: Refusal): Promise<() => Pr
     own.delete(key);
     await rm(path, { force: true });
   };
+}
+
+/** Marks a file, in a folder that is there, as held by another process of this machine for as long as that lives. */
+export function holdFor(path: string, pid: number): void {
+  writeFileSync(path, `${pid} ${hostname()}\n`);
 }
 
 /** @throws what `refusal` says, where another living process holds the lock */

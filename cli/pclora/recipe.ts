@@ -71,7 +71,7 @@ export function learningRateOf(width: number): number {
 export type RecipeName = keyof typeof RECIPES;
 
 /** What of a recipe is for methods that fade. */
-const FADING_FLAGS = {
+export const FADING_FLAGS = {
   schedule: '--schedule',
   decayStart: '--decay-start',
   decayEnd: '--decay-end',

@@ -3,6 +3,14 @@ import { type Metric, type Score, scoreOf } from '../../runtime/artifact/problem
 
 const NAMES: Readonly<Record<Metric, string>> = { accuracy: 'accuracy', microF1: 'micro F1', pearson: 'Pearson' };
 
+/** A teacher's score under its metric's name: `teacherAccuracy`. */
+export type TeacherScore = { readonly [M in Metric as `teacher${Capitalize<M>}`]?: number | null };
+
+/** That name. */
+export function teacherKey<M extends Metric>(metric: M): `teacher${Capitalize<M>}` {
+  return `teacher${metric[0].toUpperCase()}${metric.slice(1)}` as `teacher${Capitalize<M>}`;
+}
+
 /** The metric's name in words. */
 export function metricName(score: Score): string {
   return NAMES[scoreOf(score).metric];

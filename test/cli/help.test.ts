@@ -5,6 +5,7 @@ import { slim } from '../support/cli.ts';
 const COMMANDS = [
   'finetune',
   'train',
+  'sweep',
   'evaluate',
   'quantize',
   'pack',
