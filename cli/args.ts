@@ -467,11 +467,12 @@ export function addTrainingOptions(
         .choices(['last', 'best'])
         .default('last'),
     )
-    .addOption(new Option('--resume', 'go on where the run in --out stopped').conflicts('overwrite'));
+    .addOption(new Option('--resume', 'go on where the run in --out stopped').conflicts('overwrite'))
+    .option('--report', 'when it is done, write report.html into the run: the page of slim report');
 }
 
 /** Flags that say how to report, not what to do: they are no part of a run's configuration. */
-const NOT_CONFIGURATION = new Set(['json', 'config', 'overwrite', 'resume']);
+const NOT_CONFIGURATION = new Set(['json', 'config', 'overwrite', 'resume', 'report']);
 
 /** What runs record in their configuration beside flags: passed over where that is given back. */
 const RECORDED = new Set(['trainedOn', 'pairs']);

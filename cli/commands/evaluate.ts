@@ -117,6 +117,8 @@ export async function runEvaluate(path: string, flags: EvaluateFlags, io: Io): P
 /** A model's metrics, the data that they are of, and what it was most wrong about, worst first. */
 export interface Judgement {
   readonly data: Dataset;
+  /** The data's labels as the model calls them. */
+  readonly names: readonly string[];
   readonly result: EvaluateResult;
   readonly wrong: readonly WrongSample[];
 }
@@ -135,7 +137,7 @@ export async function judgeModel(
   const model = kind === 'file' ? await openArtifact(path) : await loadTrainedModel(path, { base: flags.base });
   const data = await openJudgingData(dataPath, model, flags, io);
   const outputs = await outputsFor(model, data, flags, io);
-  const { problemType } = headOf(model);
+  const { problemType, labels: known } = headOf(model);
   const labels = judgedLabels(model, outputs);
   const metering = createMetering(problemType, labels);
   const wrong: WrongSample[] = [];
@@ -152,6 +154,7 @@ export async function judgeModel(
   }
   return {
     data,
+    names: outputs.indices.map((index) => known[index]),
     result: { ...metering.metrics(), samples, skipped: data.skipped },
     wrong: wrong.sort(byWrongness).slice(0, most),
   };

@@ -53,6 +53,7 @@ import { trainWordPiece } from '../text/train-wordpiece.ts';
 import { finetune } from '../train/finetune.ts';
 import { told } from '../train/score.ts';
 import { expectPreprocessing, loadDenseModel } from '../train/trained-model.ts';
+import { reportRun } from './report.ts';
 import { dominantNote, grouped, labelsOf, printResult, samplesOf, skippedNote } from './result.ts';
 import {
   batchNotices,
@@ -140,6 +141,7 @@ ${BERT_PRESETS.join(', ')} for texts, with a vocabulary that is given or learnt 
   return command.action(async () => {
     const flags = await resolveFlags<GivenFinetuneFlags>(command);
     const result = await runFinetune(flags, io);
+    if (flags.report) await reportRun(result.run, flags, command, io);
     printResult(
       io,
       flags.json,

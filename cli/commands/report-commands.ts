@@ -1,24 +1,24 @@
 /** The commands that made a run, from the configuration that it keeps. */
 import type { Command } from 'commander';
-import type { Io } from '../io/io.ts';
 import { configured, type Subject } from '../report/subject.ts';
-import { finetuneCommand } from './finetune.ts';
-import { quantizeCommand } from './quantize.ts';
-import { trainCommand } from './train.ts';
 
 type Configuration = Readonly<Record<string, unknown>>;
 
-/** In their order: `slim train ...`, then `slim quantize ...`. Empty where nothing is recorded. */
-export function commandsOf(subject: Subject, io: Io): string[] {
+/**
+ * In their order: `slim train ...`, then `slim quantize ...`. Empty where nothing is recorded. `program` is the command
+ * line, which knows flags and defaults.
+ */
+export function commandsOf(subject: Subject, program: Command): string[] {
+  const named = (name: string): Command => program.commands.find((command) => command.name() === name)!;
   const { configuration, record, kind, path } = subject;
   const out = configured(subject, 'out');
   if (out === null || configured(subject, 'model') === null) return [];
   const isStudent = subject.compression !== null || configuration.method === 'lora';
-  const lines = [commandLine((isStudent ? trainCommand : finetuneCommand)(io), configuration)];
+  const lines = [commandLine(named(isStudent ? 'train' : 'finetune'), configuration)];
   const { quantize } = configuration;
   const isQuantized = record?.kind === 'quantize' || kind === 'artifact';
   if (isQuantized && typeof quantize === 'object' && quantize !== null)
-    lines.push(commandLine(quantizeCommand(io), quantize as Configuration, [out]));
+    lines.push(commandLine(named('quantize'), quantize as Configuration, [out]));
   if (kind === 'artifact') {
     const packed = (quantize as Configuration | undefined)?.out ?? out;
     lines.push(`slim pack ${quoted(String(packed))} --out ${quoted(path)}`);

@@ -15,7 +15,7 @@ import { inputsOf, type WrongSample } from './evaluate-errors.ts';
 export interface Judged {
   readonly qualities: readonly (Quality & { readonly path: string })[];
   readonly unjudged: readonly string[];
-  /** The data of the first that was judged. */
+  /** The data of the first that was judged, with labels by the model's names. */
   readonly data: Dataset | null;
 }
 
@@ -67,10 +67,13 @@ async function judgeSubject(
   if ((await kindOf(dataPath)) === 'absent' && openGlyphs(dataPath) === null)
     throw new UserError(`there is no data at ${dataPath}`, 'Say where it is: --data.');
   const { data: _, ...others } = flags;
-  const { data, result, wrong } = await judgeModel(path, dataPath, others, most, io);
+  const { data, names, result, wrong } = await judgeModel(path, dataPath, others, most, io);
   const { samples, skipped, ...metrics } = result;
   const shown = await shownWrong(data, wrong);
-  return { quality: { path, name, data: data.name, metrics, samples, skipped, wrong: shown }, opened: data };
+  return {
+    quality: { path, name, data: data.name, metrics, samples, skipped, wrong: shown },
+    opened: { ...data, labels: names },
+  };
 }
 
 async function shownWrong(data: Dataset, wrong: readonly WrongSample[]): Promise<ShownWrong[]> {

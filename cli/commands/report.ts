@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Score } from '../../runtime/artifact/problem-type.ts';
 import {
@@ -15,11 +16,14 @@ import {
 import { usageError } from '../io/errors.ts';
 import { kindOf, writeFileAtomic } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
+import { createProgress } from '../io/progress.ts';
 import { formatBytes } from '../io/units.ts';
+import type { Html } from '../report/html.ts';
 import { type Report, reportPage } from '../report/page.ts';
 import { stagesOf } from '../report/stages.ts';
 import { readSubject } from '../report/subject.ts';
 import type { Metrics } from '../train/metrics/metrics.ts';
+import { RUN_FILES } from '../train/run-directory.ts';
 import { attentionOf } from './report-attention.ts';
 import { commandsOf } from './report-commands.ts';
 import { judgeSubjects, type QualityFlags } from './report-quality.ts';
@@ -34,6 +38,8 @@ export interface ReportOptions extends QualityFlags {
 /** What `runReport` takes; `out` is a file, NAME.html. */
 export interface ReportFlags extends ReportOptions {
   readonly out?: string;
+  readonly watch: boolean;
+  readonly port: number;
   readonly overwrite: boolean;
   readonly json: boolean;
 }
@@ -48,6 +54,7 @@ export interface ReportResult {
 const MOST_SUBJECTS = 8;
 /** With more the page grows beyond what can be mailed. */
 const MOST_SAMPLES = 16;
+const DEFAULT_SAMPLES = 8;
 
 /** `slim report`, which `runReport` is. */
 export function reportCommand(io: Io): Command {
@@ -62,6 +69,7 @@ page loads nothing and runs no script: it can be mailed, printed and opened anyw
       'slim report runs/small --out report.html',
       'slim report runs/r16 runs/r32 small.slim --data pets/ --out report.html',
       'slim report runs/small --no-data --out report.html',
+      'slim report runs/small --watch',
     ],
   )
     .argument('<models...>', 'runs, Hugging Face folders, or .slim files')
@@ -70,27 +78,54 @@ page loads nothing and runs no script: it can be mailed, printed and opened anyw
     .addOption(
       new Option('--samples <n>', 'how many errors of each model, and how many pictures or texts to look at')
         .argParser(integer(0, MOST_SAMPLES))
-        .default(8),
+        .default(DEFAULT_SAMPLES),
     );
+  command
+    .addOption(
+      new Option('--watch', 'serve the page on this machine alone, made anew whenever a run logs something').conflicts(
+        'out',
+      ),
+    )
+    .addOption(new Option('--port <n>', 'of --watch; 0 takes a free one').argParser(integer(0, 65535)).default(8080));
   addLabelsOption(addCacheOption(addDataOptions(command, { inherited: true })));
   command.option('--no-data', 'judge nothing: the page says what the runs recorded');
   addResultOptions(addEngineOptions(addBaseOption(command)));
   return command.action(async (paths: string[]) => {
     const flags = await resolveFlags<ReportFlags>(command);
-    const result = await runReport(paths, flags, io);
+    expectFew(paths);
+    if (flags.watch) return watchReport(paths, flags, command.parent!, io);
+    const result = await runReport(paths, flags, command.parent!, io);
     printResult(io, flags.json, { ...result }, `report: ${result.file}, ${formatBytes(result.bytes)}`);
   });
 }
 
-/** `slim report` */
-export async function runReport(paths: readonly string[], flags: ReportFlags, io: Io): Promise<ReportResult> {
-  const file = required(flags.out, '--out');
-  await expectPage(file, flags);
+function expectFew(paths: readonly string[]): void {
   if (paths.length > MOST_SUBJECTS)
     throw usageError(`slim report compares at most ${MOST_SUBJECTS}, got ${paths.length}`, 'Give fewer.');
-  const page = reportPage(await reportOf(paths, flags, io));
+}
+
+/** `slim report` but for --watch. `program` is the command line. */
+export async function runReport(
+  paths: readonly string[],
+  flags: ReportFlags,
+  program: Command,
+  io: Io,
+): Promise<ReportResult> {
+  const file = required(flags.out, '--out');
+  await expectPage(file, flags);
+  const page = reportPage(await reportOf(paths, flags, program, io));
   await writeFileAtomic(file, page);
   return { file, bytes: Buffer.byteLength(page) };
+}
+
+/** Serves the page until it is interrupted. */
+async function watchReport(paths: readonly string[], flags: ReportFlags, program: Command, io: Io): Promise<void> {
+  const { serveReport } = await import('./report-watch.ts');
+  const make = (head: Html): Promise<string> =>
+    reportOf(paths, flags, program, io).then((report) => reportPage(report, { head }));
+  const server = await serveReport(paths, flags.port, make, io);
+  io.stdout.write(flags.json ? `${JSON.stringify({ version: 1, url: server.url })}\n` : `listening on ${server.url}\n`);
+  await server.ended;
 }
 
 async function expectPage(file: string, { overwrite }: Pick<ReportFlags, 'overwrite'>): Promise<void> {
@@ -101,14 +136,27 @@ async function expectPage(file: string, { overwrite }: Pick<ReportFlags, 'overwr
     throw usageError(`--out ${file} already exists`, 'Choose another name, or replace it with --overwrite.');
 }
 
-/** What can be said of these, with data or without. */
-export async function reportOf(paths: readonly string[], flags: ReportOptions, io: Io): Promise<Report> {
+/** The page of a run that has just ended, in its folder. `command` made the run, with these flags. */
+export async function reportRun(run: string, flags: QualityFlags, command: Command, io: Io): Promise<void> {
+  const file = join(run, RUN_FILES.report);
+  const report = await reportOf([run], { ...flags, samples: DEFAULT_SAMPLES }, command.parent!, io);
+  await writeFileAtomic(file, reportPage(report));
+  createProgress(io.stderr, 'report').line(`report: ${file}`);
+}
+
+/** What can be said of these, with data or without. `program` is the command line. */
+export async function reportOf(
+  paths: readonly string[],
+  flags: ReportOptions,
+  program: Command,
+  io: Io,
+): Promise<Report> {
   const subjects = await Promise.all(paths.map(readSubject));
   const { qualities, unjudged, data } = await judgeSubjects(subjects, flags, flags.samples, io);
   const measured = new Map(qualities.map(({ path, metrics, samples }) => [path, { ...scoreIn(metrics), samples }]));
   const stages = await stagesOf(subjects, measured);
   const looks = data === null ? [] : await attentionOf(stages, data, flags.samples, flags, io);
-  const commands = subjects.map((subject) => commandsOf(subject, io));
+  const commands = subjects.map((subject) => commandsOf(subject, program));
   return { subjects, commands, stages, qualities, unjudged, looks };
 }
 

@@ -41,6 +41,7 @@ import type { LoopOptions } from '../train/loop.ts';
 import { readRunRecord } from '../train/run-directory.ts';
 import { scoreValue, type TeacherScore, teacherKey, told } from '../train/score.ts';
 import { expectDense, logitsOf, saveStored } from '../train/trained-model.ts';
+import { reportRun } from './report.ts';
 import { dominantNote, grouped, labelsOf, percent, printResult, samplesOf, skippedNote } from './result.ts';
 import { expectCacheable, openUnlabelledData, teacherCacheOptions } from './train-data.ts';
 import {
@@ -104,6 +105,7 @@ as they would ship.`,
   return command.action(async () => {
     const flags = await resolveFlags<GivenTrainFlags>(command);
     const result = await runTrain(flags, io);
+    if (flags.report) await reportRun(result.run, flags, command, io);
     const { metric, value } = scoreOf(result);
     const teacher = { [metric]: result[teacherKey(metric)], samples: result.samples };
     const { value: before } = scoreOf(teacher);

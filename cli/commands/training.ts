@@ -48,6 +48,8 @@ export interface TrainingFlags extends EngineChoice, DataFlags, CacheFlags, Mode
   readonly out?: string;
   readonly overwrite: boolean;
   readonly resume: boolean;
+  /** Whether the command writes the page of `slim report`, too. */
+  readonly report?: boolean;
   readonly json: boolean;
   readonly seed: number;
   readonly epochs: number;

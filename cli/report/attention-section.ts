@@ -49,8 +49,8 @@ last block’s attention is the mean of its heads. ${
 }
 
 function pictureLooks({ label, picture, looks }: LookedAt): Html {
-  const original = html`<figure>${image(picture!, shortened(label))}<figcaption>${shortened(label)}</figcaption></figure>`;
-  return html`<article><h3 class="unseen">${shortened(label)}</h3>${original}${looks.map(
+  return html`<article><div class="model"><h3>${shortened(label)}</h3><figure>${image(picture!, shortened(label))}
+<figcaption>as the models take it</figcaption></figure></div>${looks.map(
     ({ model, answer, maps }) =>
       html`<div class="model"><p>${model}<small>${answered(answer)}</small></p>${maps.map(
         ({ name, veil, agreement }) =>
@@ -85,5 +85,5 @@ function answered(answer: ShownLook['answer']): string {
 }
 
 function agreed(agreement: number | null): string {
-  return agreement === null ? '' : `, r ${agreement.toFixed(2)}`;
+  return agreement === null ? '' : ` · r ${agreement.toFixed(2)}`;
 }

@@ -49,7 +49,7 @@ footer { color: var(--quiet); font-size: 0.875rem; }
 /* Tables */
 .scroll { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; }
-section > .scroll > table { min-width: min(100%, 44rem); }
+#result ~ .scroll > table { min-width: min(100%, 44rem); }
 caption { padding-block: 0.4rem; }
 th, td { padding: 0.4rem 0.9rem 0.4rem 0; text-align: end; vertical-align: top; overflow-wrap: normal; }
 th:first-child { text-align: start; font-weight: 400; overflow-wrap: anywhere; min-width: 5rem; }
@@ -68,8 +68,10 @@ tbody th[scope="row"] { font-weight: 500; }
 }
 
 @media (max-width: 40rem) {
-  th, td { padding-inline-end: 0.6rem; font-size: 0.875rem; }
-  small { font-size: 0.75rem; }
+  th, td { padding-inline-end: 0.45rem; font-size: 0.8125rem; }
+  thead th, thead th:first-child { font-size: 0.75rem; }
+  th:first-child { min-width: 4.25rem; }
+  small { font-size: 0.6875rem; }
 }
 
 /* Right and wrong */
@@ -80,17 +82,19 @@ tbody th[scope="row"] { font-weight: 500; }
 ol { padding: 0; list-style: none; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr)); gap: 1rem; max-width: 62rem; }
 .gallery li, .quotes li { min-width: 0; font-size: 0.875rem; line-height: 1.35; }
-.gallery img { display: block; width: 100%; height: 6.5rem; margin-bottom: 0.4rem; object-fit: contain; object-position: 0 0; }
+.gallery img { display: block; width: 100%; height: 6.5rem; margin-bottom: 0.4rem; border-radius: 4px; object-fit: cover; }
 .pixels { image-rendering: pixelated; }
+.quotes small { display: inline; margin-inline-start: 0.5rem; }
 .quotes { display: grid; gap: 0.9rem; max-width: 46rem; }
 .quotes li { padding-inline-start: 0.9rem; border-inline-start: 3px solid var(--line); }
 blockquote { margin-bottom: 0.15rem; font-size: 1rem; }
 
 /* Where they look */
 .looks { display: grid; gap: 1.25rem; }
-.looks article { display: flex; flex-wrap: wrap; align-items: end; gap: 0.75rem 1.25rem; margin: 0; }
+.looks article { display: flex; flex-wrap: wrap; align-items: start; gap: 0.75rem 1.25rem; margin: 0; }
 .looks .model { display: grid; grid-template-columns: repeat(2, 6.5rem); gap: 0.25rem 0.5rem; }
-.looks .model > p { grid-column: 1 / -1; font-size: 0.875rem; font-weight: 600; }
+.looks .model > p, .looks .model > h3 { grid-column: 1 / -1; min-height: 2.45rem; font-size: 0.875rem; line-height: 1.3; font-weight: 600; }
+.texts .model > p { min-height: 0; }
 .looks .model small { font-weight: 400; }
 .looks figure > img, .veiled { display: block; position: relative; width: 6.5rem; }
 .looks img { display: block; width: 100%; border-radius: 4px; }
@@ -100,8 +104,10 @@ blockquote { margin-bottom: 0.15rem; font-size: 1rem; }
 .texts .model { margin-top: 0.9rem; }
 .texts .model small { display: inline; margin-inline-start: 0.6rem; }
 .texts figure { max-width: 46rem; margin-top: 0.4rem; }
-.word { padding: 0.05rem 0.15rem; border-radius: 4px; line-height: 1.75; box-decoration-break: clone; -webkit-box-decoration-break: clone;
-  background: color-mix(in srgb, var(--look) calc(var(--heat) * 0.45), transparent); }
+.word {
+  padding: 0.05rem 0.15rem; border-radius: 4px; line-height: 1.75;
+  background: color-mix(in srgb, var(--look) calc(var(--heat) * 0.45), transparent);
+}
 
 /* Charts */
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20.5rem), 1fr)); gap: 1rem; }

@@ -11,6 +11,7 @@
  *   checkpoint.safetensors   the state at the last evaluation or interrupt, which --resume goes on from
  *   metrics.jsonl            one line a step, and one an evaluation
  *   events.out.tfevents.slim the same for TensorBoard
+ *   report.html              with --report: the page of slim report
  *   run.lock                 while a process writes here: its number, and its host's name
  */
 import { appendFile, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
@@ -31,6 +32,7 @@ export const RUN_FILES = {
   metrics: 'metrics.jsonl',
   // TensorBoard looks for `tfevents` in names.
   events: 'events.out.tfevents.slim',
+  report: 'report.html',
   lock: 'run.lock',
 } as const;
 
