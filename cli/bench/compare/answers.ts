@@ -27,7 +27,7 @@ export async function answersOf(
       await process.ask({ ask: 'open', model: await peer.modelFor(shape) });
       for (let i = 0; i < places.length; i += AT_ONCE) {
         const some = places.slice(i, i + AT_ONCE);
-        const samples = some.map((place) => peer.inputOf(peer.samples[place]));
+        const samples = some.map((place) => peer.inputOf(place, null));
         const given = await process.ask({ ask: 'answer', samples, batch: 1 });
         some.forEach((place, j) => (answers[place] = given[j]));
         onAnswers(some.length);

@@ -8,7 +8,6 @@ import { type Amounts, cpuOf, throughput, timeCalls, timeStarts } from './measur
 import type { CallShape, Peer } from './peers.ts';
 import { type LambdaDollars, lambdaDollars, type Prices, workersDollars } from './prices.ts';
 import type { PeerInput, Timed } from './protocol.ts';
-import { textOfLength } from './samples.ts';
 
 /** The times of calls of one shape: of a whole batch. */
 export interface ShapeTimes extends Spread {
@@ -144,12 +143,7 @@ async function ratesOfAll(
 
 /** The inputs of a call: the first samples, of texts brought to the shape's length. */
 function callInputs({ batch, tokens }: CallShape): (peer: Peer) => PeerInput[] {
-  return ({ samples, inputOf }) =>
-    Array.from({ length: batch }, (_, i) => {
-      const sample = samples[i % samples.length];
-      if (tokens === null) return inputOf(sample);
-      return inputOf({ ...sample, inputs: () => textOfLength(sample.inputs(), tokens), tokens });
-    });
+  return ({ samples, inputOf }) => Array.from({ length: batch }, (_, i) => inputOf(i % samples.length, tokens));
 }
 
 /** one sample · 8 at once · 128 tokens */

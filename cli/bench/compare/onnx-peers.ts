@@ -6,7 +6,7 @@ import { floatTensors, partsOf, type TrainedModel } from '../../train/trained-mo
 import { peerModel } from '../onnx-peer.ts';
 import type { CallShape, Installed, Peer, PeerName } from './peers.ts';
 import type { PeerModel } from './protocol.ts';
-import type { CompareSample } from './samples.ts';
+import { type CompareSample, inputsOf } from './samples.ts';
 
 /** A model, what it costs, and the samples as it takes them. */
 export interface PeerSource {
@@ -59,6 +59,6 @@ export async function onnxPeer(
     sameLogits: true,
     samples,
     modelFor: async (shape) => (await writtenFor(shape)).model,
-    inputOf: (sample) => sample.inputs(),
+    inputOf: (place, tokens) => inputsOf(samples[place], tokens),
   };
 }

@@ -6,11 +6,13 @@ import { nativeRuntime, webRuntime } from '../../engines/onnx/session.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
 import { kindOf } from '../../io/files.ts';
 import type { Io } from '../../io/io.ts';
+import { WORD_EMBEDDING } from '../../models/layers.ts';
 import { denseCost } from '../../pclora/cost.ts';
 import { requirePackages } from '../../setup/packages.ts';
 import { artifactPreparation, preparationOf } from '../../train/preparation.ts';
 import { loadTrainedModel, type TrainedModel } from '../../train/trained-model.ts';
 import { besideSlim, nativeInstalled, webInstalled } from './installed.ts';
+import { embeddingsPeer, tfidfPeer } from './linear-peers.ts';
 import { onnxPeer, type PeerRuntime, type PeerSource } from './onnx-peers.ts';
 import type { LeftOut, Peer, PeerName } from './peers.ts';
 import { type CompareSample, collectSamples } from './samples.ts';
@@ -20,8 +22,10 @@ import { slimPeer } from './slim-peer.ts';
 export interface PeerOptions {
   readonly artifact: Artifact;
   readonly bytes: Uint8Array;
-  /** Its test part is what is answered. */
+  /** Its test part is what is answered; what learns within the run learns of its training part. */
   readonly data: Dataset;
+  /** The data's label → the model's output. */
+  readonly indices: readonly number[];
   readonly names: readonly PeerName[];
   /** Folders of the dense and the low-rank model, where they are not those that the artifact remembers. */
   readonly teacher?: string;
@@ -45,6 +49,12 @@ export async function openPeers(
   const sources = { dense: once(() => denseSource(options)), lowrank: once(() => lowRankSource(options)) };
   const runtimes = { native: once(() => native(options.io)), web: once(web) };
   for (const name of names) {
+    if (name === 'tfidf' || name === 'embeddings') {
+      const peer = await linearPeer(name, peers[0], options, sources.dense);
+      if (typeof peer === 'string') leftOut.push({ name, why: peer });
+      else peers.push(peer);
+      continue;
+    }
     const [family, dtype, kind] = name.split('-') as ['native' | 'web', 'f32' | 'int8', 'dense' | 'lowrank'];
     const [runtime, source] = [await runtimes[family](), await sources[kind]()];
     const why = [runtime, source].find((found) => typeof found === 'string') as string | undefined;
@@ -53,6 +63,25 @@ export async function openPeers(
     else leftOut.push({ name, why });
   }
   return { peers, leftOut };
+}
+
+/** A string says why there is none. */
+async function linearPeer(
+  name: 'tfidf' | 'embeddings',
+  { samples }: Peer,
+  { data, artifact, indices, folder, onRow }: PeerOptions,
+  teacher: () => Promise<PeerSource | string>,
+): Promise<Peer | string> {
+  const { problemType, labels } = artifact.manifest;
+  if (data.kind !== 'text') return 'it is for texts';
+  if (problemType !== 'single_label_classification') return 'it is for one label a text';
+  if (data.train.size === 0) return 'the data has no training part';
+  const options = { data, samples, indices, outputs: labels.length, folder, onStep: onRow };
+  if (name === 'tfidf') return tfidfPeer(options);
+  const found = await teacher();
+  if (typeof found === 'string') return found;
+  if (!found.trained.stored.has(WORD_EMBEDDING)) return 'the teacher has no word table';
+  return embeddingsPeer(found.trained, { ...options, samples: found.samples });
 }
 
 async function native(io: Io): Promise<PeerRuntime | string> {

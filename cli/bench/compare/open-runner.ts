@@ -13,6 +13,11 @@ export async function openRunner(model: PeerModel): Promise<Runner> {
       const { openOnnxRunner } = await import('./onnx-runner.ts');
       return openOnnxRunner(model);
     }
+    case 'tfidf':
+    case 'embeddings': {
+      const { openTfidfRunner, openEmbeddingsRunner } = await import('./linear-runners.ts');
+      return (model.kind === 'tfidf' ? openTfidfRunner : openEmbeddingsRunner)(model.file);
+    }
     default:
       return model satisfies never;
   }

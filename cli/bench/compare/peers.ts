@@ -2,7 +2,7 @@
 import type { PeerInput, PeerModel } from './protocol.ts';
 import type { CompareSample } from './samples.ts';
 
-/** What --against takes. Families: an engine, a precision, and which model; or what reads words without one. */
+/** What --against takes: an engine, a precision and which model; or, of texts, what has no blocks at all. */
 export const PEERS = [
   'native-f32-dense',
   'native-int8-dense',
@@ -10,6 +10,8 @@ export const PEERS = [
   'native-int8-lowrank',
   'web-f32-dense',
   'web-f32-lowrank',
+  'tfidf',
+  'embeddings',
 ] as const;
 /** One of them. */
 export type PeerName = (typeof PEERS)[number];
@@ -48,8 +50,8 @@ export interface Peer {
   readonly samples: readonly CompareSample[];
   /** What a process has to open for calls of that shape. Of the files that it makes only the last stays. */
   modelFor(shape: CallShape): Promise<PeerModel>;
-  /** What it is given for a sample. */
-  inputOf(sample: CompareSample): PeerInput;
+  /** What it is given for a sample, by its place; with `tokens` a text that was brought to about that length. */
+  inputOf(place: number, tokens: number | null): PeerInput;
 }
 
 /** A peer that can't be in this run. */

@@ -15,7 +15,9 @@ export type PeerModel =
       readonly inputs: Readonly<Record<string, { readonly dtype: 'f32' | 'i32'; readonly shape: Shape }>>;
       /** Samples a call. */
       readonly batch: number;
-    };
+    }
+  /** A file of a `TextModel`, or of a `WordScores`. */
+  | { readonly kind: 'tfidf' | 'embeddings'; readonly file: string };
 
 /** What a process is asked. */
 export type PeerRequest =

@@ -63,6 +63,11 @@ export async function collectSamples(
   }
 }
 
+/** A sample as a model takes it; with `tokens` a text of that length. */
+export function inputsOf(sample: CompareSample, tokens: number | null): Inputs {
+  return tokens === null ? sample.inputs() : textOfLength(sample.inputs(), tokens);
+}
+
 /**
  * A text of so many tokens, made of another's: its first and last token, which mark its ends, and between them its
  * others, again and again.

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Artifact } from '../../../runtime/artifact/artifact.ts';
 import { slimInstalled } from './installed.ts';
 import type { Peer } from './peers.ts';
-import type { CompareSample } from './samples.ts';
+import { type CompareSample, inputsOf } from './samples.ts';
 
 /** One artifact answers calls of every shape. */
 export async function slimPeer(
@@ -27,6 +27,6 @@ export async function slimPeer(
     sameLogits: true,
     samples,
     modelFor: async () => ({ kind: 'slim', artifact: file }),
-    inputOf: (sample) => sample.inputs(),
+    inputOf: (place, tokens) => inputsOf(samples[place], tokens),
   };
 }
