@@ -21,7 +21,7 @@ import { PROBLEM_TYPES, PROBLEMS, type ProblemType } from '../../runtime/artifac
 import { UserError, usageError } from '../io/errors.ts';
 import { exists, kindOf, readJson, temporaryOf, writeError, writeFileAtomic, writeJson } from '../io/files.ts';
 import { expectUnlocked, type Refusal, takeLock } from '../io/lock.ts';
-import { bytesBefore, eventFileStart, eventOf, type MetricsLine } from './event-file.ts';
+import type { MetricsLine } from './event-file.ts';
 
 /** The files of a run that are Slim's own; the others have Hugging Face's names. */
 export const RUN_FILES = {
@@ -159,6 +159,7 @@ function openRunDirectory(folder: string, begunAt: number, release: () => Promis
     async log(lines) {
       if (lines.length === 0) return;
       await append(path('metrics'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+      const { eventFileStart, eventOf } = await import('./event-file.ts');
       const seconds = Date.now() / 1000;
       const start = (await exists(path('events'))) ? [] : [eventFileStart(seconds)];
       await append(path('events'), Buffer.concat([...start, ...lines.map((line) => eventOf(line, seconds))]));
@@ -180,9 +181,10 @@ async function append(path: string, data: string | Uint8Array): Promise<void> {
   });
 }
 
-/** A file of which nothing is whole is begun anew. */
+/** A file of which nothing is whole is begun anew. What makes events brings protobufjs along: it is loaded by who trains. */
 async function rewindEvents(path: string, step: number): Promise<void> {
   if (!(await exists(path))) return;
+  const { bytesBefore } = await import('./event-file.ts');
   const file = await readFile(path);
   const end = bytesBefore(file, step);
   if (end === 0) await rm(path);

@@ -253,7 +253,7 @@ describe('no room', () => {
     const disk = work.path('disk');
     mkdirSync(disk);
     try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=200k', 'none', disk], { stdio: 'ignore' });
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=400k', 'none', disk], { stdio: 'ignore' });
     } catch {
       skip('a small file system can only be mounted by root');
     }
