@@ -40,8 +40,10 @@ export async function judgeSubjects(
     data: null,
   };
   if (flags.data === false) return judged;
+  // What remembers no data, as a teacher from elsewhere, is judged on that of what it is compared with.
+  const remembered = subjects.map((subject) => configured(subject, 'data')).find((data) => data !== null) ?? null;
   for (const subject of subjects) {
-    const data = flags.data ?? configured(subject, 'data');
+    const data = flags.data ?? configured(subject, 'data') ?? remembered;
     // What goes on is told of by its curves.
     if (data === null || (subject.record !== null && subject.record.status !== 'finished')) continue;
     try {

@@ -131,6 +131,8 @@ function widened(stretch: Stretch | undefined, point: Point): Stretch {
   return stretch;
 }
 
+/** Each once: an evaluation tells λ of its step again. */
 function pointsOf({ first, last, least, greatest }: Stretch): Point[] {
-  return [...new Set([first, least, greatest, last])].sort(([a], [b]) => a - b);
+  const distinct = new Map([first, least, greatest, last].map((point) => [point.join(), point]));
+  return [...distinct.values()].sort(([a], [b]) => a - b);
 }
