@@ -3,7 +3,6 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Artifact, readArtifact } from '../../runtime/artifact/artifact.ts';
-import { readTextPreprocess } from '../../runtime/text/spec.ts';
 import {
   addDataOptions,
   addLabelsOption,
@@ -18,7 +17,7 @@ import {
 import { compare } from '../bench/compare/compare.ts';
 import { busyWarning, lookAtMachine } from '../bench/compare/machine.ts';
 import { type Amounts, WARM_UP_ROUNDS } from '../bench/compare/measure.ts';
-import { openPeers } from '../bench/compare/open-peers.ts';
+import { longestText, openPeers } from '../bench/compare/open-peers.ts';
 import { type CallShape, PEERS, type Peer, type PeerName } from '../bench/compare/peers.ts';
 import { readPrices } from '../bench/compare/prices.ts';
 import { type CompareSample, withSome } from '../bench/compare/samples.ts';
@@ -108,7 +107,7 @@ of a processor; of Cloudflare's workers for what can run there.`,
         .argParser(integers(4, 65_536))
         .default(undefined, `of ${TOKENS.join(', ')} those that the model takes`),
     )
-    .option('--prices <file>', "JSON of prices in the form of Slim's own, cli/bench/prices.json")
+    .option('--prices <file>', "JSON of other prices than Slim's, in the form of `prices` in what --json prints")
     .option('--raw <file>', 'write every time that was taken to a JSON file')
     .option('--overwrite', 'replace the file of --raw that is there');
   addResultOptions(addLabelsOption(addDataOptions(command, { inherited: true })));
@@ -145,7 +144,7 @@ async function runCompare(path: string, flags: CompareFlags, io: Io): Promise<vo
       onRow: () => throwIfInterrupted(io.signal),
     });
     for (const { name, why } of leftOut) io.stderr.write(`note: ${name} is left out: ${why}\n`);
-    const longest = longestOf(artifact);
+    const longest = longestText(artifact);
     const shapes = shapesFor(peers[0].samples, longest, flags);
     const { problemType } = artifact.manifest;
     const amounts = { ...flags, threads: flags.threads ?? threadCounts(), seconds: SECONDS };
@@ -158,7 +157,7 @@ async function runCompare(path: string, flags: CompareFlags, io: Io): Promise<vo
     printResult(
       io,
       flags.json,
-      { ...about, prices: prices.date, peers: compared, leftOut },
+      { ...about, prices, peers: compared, leftOut },
       compareText({ ...about, prices, compared, leftOut }),
     );
   } finally {
@@ -174,11 +173,6 @@ async function openModel(
   const packed = await loadTrainedModel(path);
   const bytes = await packTrained(packed);
   return { artifact: await readArtifact(bytes), bytes, packed };
-}
-
-/** Tokens of the longest text that the model takes; null of pictures. */
-function longestOf({ manifest: { task, preprocessing } }: Artifact): number | null {
-  return task === 'text-classification' ? readTextPreprocess(preprocessing).maxTokens : null;
 }
 
 /** One sample of the data's median length first; then texts of other lengths; then several at once. */

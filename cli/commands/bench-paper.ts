@@ -91,9 +91,9 @@ const SAME = 5e-5;
 function nearest(ways: readonly Way[], published: number): string {
   const distance = ({ share }: Way): number => Math.abs(share - published);
   const [best] = [...ways].sort((a, b) => distance(a) - distance(b));
-  return distance(best) < SAME
-    ? `the same as here, ${best.what}`
-    : `no way of counting here gives it; nearest is ${percent(best.share)} ${best.what}, ${(100 * distance(best)).toFixed(2)} points from it`;
+  if (distance(best) < SAME) return `the same as here, ${best.what}`;
+  const points = (100 * distance(best)).toFixed(2);
+  return `no way of counting here gives it; nearest is ${percent(best.share)} ${best.what}, ${points} points from it`;
 }
 
 /** Softmax, norms and activations are about so much of a model beside its products; texts of another length are more. */
@@ -101,6 +101,6 @@ const PLAUSIBLE_SHARE = 0.01;
 
 function otherWork(share: number): string {
   return share >= 0 && share < PLAUSIBLE_SHARE
-    ? `softmax, norms and activations, which are not counted here and stay, would explain it with ${percent(share)} of the dense model's MACs`
+    ? `softmax, norms and activations, not counted here, would explain it with ${percent(share)} of the dense model's MACs`
     : 'it is of texts of another length';
 }

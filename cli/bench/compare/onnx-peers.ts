@@ -1,7 +1,6 @@
 /** The dense teacher and the low-rank model on onnxruntime, native or in WebAssembly. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Cost } from '../../../runtime/artifact/manifest.ts';
 import { floatTensors, partsOf, type TrainedModel } from '../../train/trained-model.ts';
 import { peerModel } from '../onnx-peer.ts';
 import type { CallShape, Installed, Peer, PeerName } from './peers.ts';
@@ -11,7 +10,9 @@ import { type CompareSample, inputsOf } from './samples.ts';
 /** A model, what it costs, and the samples as it takes them. */
 export interface PeerSource {
   readonly trained: TrainedModel;
-  readonly cost: Cost;
+  readonly parameters: number;
+  /** Of one sample: of a text as long as the artifact takes. */
+  readonly macs: number;
   readonly samples: readonly CompareSample[];
 }
 
@@ -25,7 +26,7 @@ export interface PeerRuntime {
 /** A model as a peer whose files lie in `folder`. The graph has static shapes, so there is a file for each. */
 export async function onnxPeer(
   name: PeerName,
-  { trained, cost, samples }: PeerSource,
+  { trained, parameters, macs, samples }: PeerSource,
   runtime: PeerRuntime,
   dtype: 'f32' | 'int8',
   folder: string,
@@ -51,8 +52,8 @@ export async function onnxPeer(
   return {
     name,
     engine: runtime.description,
-    parameters: cost.whole.parameters,
-    macs: cost.whole.macs,
+    parameters,
+    macs,
     modelBytes: bytes,
     installed: runtime.installed,
     runsOnWorkers: false,

@@ -1,16 +1,17 @@
 /** From names to peers: the models are found, what is not there is left out with its reason. */
 import type { Artifact } from '../../../runtime/artifact/artifact.ts';
 import type { Compression } from '../../../runtime/artifact/manifest.ts';
+import { readTextPreprocess } from '../../../runtime/text/spec.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { nativeRuntime, webRuntime } from '../../engines/onnx/session.ts';
+import { macsOf } from '../../graph/cost.ts';
 import { messageOf, UserError } from '../../io/errors.ts';
 import { kindOf } from '../../io/files.ts';
 import type { Io } from '../../io/io.ts';
-import { WORD_EMBEDDING } from '../../models/layers.ts';
-import { denseCost } from '../../pclora/cost.ts';
+import { parameterCount, WORD_EMBEDDING } from '../../models/layers.ts';
 import { requirePackages } from '../../setup/packages.ts';
 import { artifactPreparation, preparationOf } from '../../train/preparation.ts';
-import { loadTrainedModel, type TrainedModel } from '../../train/trained-model.ts';
+import { loadTrainedModel, partsOf, type TrainedModel, weightSpecs } from '../../train/trained-model.ts';
 import { besideSlim, nativeInstalled, webInstalled } from './installed.ts';
 import { embeddingsPeer, tfidfPeer } from './linear-peers.ts';
 import { onnxPeer, type PeerRuntime, type PeerSource } from './onnx-peers.ts';
@@ -158,9 +159,21 @@ function otherHead({ config }: TrainedModel, { manifest }: Artifact): string | n
 
 async function source(trained: TrainedModel, { artifact, data, onRow }: PeerOptions): Promise<PeerSource> {
   const { model, compression, preprocessing } = trained;
-  const cost = compression === null ? denseCost(model) : artifact.manifest.costs.model;
   const samples: readonly CompareSample[] = await collectSamples(data, preparationOf(preprocessing), onRow);
-  return { trained, cost, samples };
+  // The teacher may take longer texts: both are counted at one length.
+  const inputs = model.batchInputs(1, { tokens: longestText(artifact) ?? undefined });
+  const logits = model.forward(inputs, 1, partsOf(trained)).logits;
+  return {
+    trained,
+    parameters: parameterCount(weightSpecs(model, compression)),
+    macs: macsOf({ outputs: { logits } }).total,
+    samples,
+  };
+}
+
+/** Tokens of the longest text that an artifact takes; null of pictures. */
+export function longestText({ manifest: { task, preprocessing } }: Artifact): number | null {
+  return task === 'text-classification' ? readTextPreprocess(preprocessing).maxTokens : null;
 }
 
 function once<T>(make: () => T): () => T {

@@ -29,7 +29,7 @@ export type Prices = Parsed<typeof fields>;
 export async function readPrices(path: string | undefined): Promise<Prices> {
   const where = path ?? 'prices.json';
   const read = failing(
-    (message) => new UserError(message, "Copy the form of Slim's own: cli/bench/prices.json."),
+    (message) => new UserError(message, 'The form is that of `prices` in what --json prints.'),
     record(fields),
   );
   return read(where, path === undefined ? own : await readJson(path));
