@@ -123,8 +123,8 @@ async function goThrough(folder: string, plan: SweepPlan, options: SweepOptions)
       onRun(`${run.name} failed: ${messageOf(error)}`);
     } finally {
       lines.delete(run.name);
-      over++;
     }
+    over++;
   }
   async function worker(): Promise<void> {
     while (waiting.length > 0 && !signal.aborted && performance.now() - began < budgetMs) await one(waiting.shift()!);
