@@ -4,6 +4,7 @@ import { nativeRuntime, type OnnxRuntime, webRuntime } from '../engines/onnx/ses
 import type { Model } from '../models/model.ts';
 import type { BringingIo } from '../setup/packages.ts';
 import type { LatencyCase } from './latency.ts';
+import { once } from './once.ts';
 import { openSlim } from './slim-engine.ts';
 import { denseVariant, lowRankVariant } from './variant.ts';
 
@@ -88,8 +89,3 @@ export async function latencyCases(
 
 /** Loaded where it is asked for: it brings protobuf along. */
 const loadPeer = (): Promise<typeof import('./onnx-peer.ts')> => import('./onnx-peer.ts');
-
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | null = null;
-  return () => (made ??= { value: make() }).value;
-}

@@ -12,6 +12,7 @@ import { parameterCount, WORD_EMBEDDING } from '../../models/layers.ts';
 import { requirePackages } from '../../setup/packages.ts';
 import { artifactPreparation, preparationOf } from '../../train/preparation.ts';
 import { loadTrainedModel, partsOf, type TrainedModel, weightSpecs } from '../../train/trained-model.ts';
+import { once } from '../once.ts';
 import { besideSlim, nativeInstalled, webInstalled } from './installed.ts';
 import { embeddingsPeer, tfidfPeer } from './linear-peers.ts';
 import { onnxPeer, type PeerRuntime, type PeerSource } from './onnx-peers.ts';
@@ -174,9 +175,4 @@ async function source(trained: TrainedModel, { artifact, data, onRow }: PeerOpti
 /** Tokens of the longest text that an artifact takes; null of pictures. */
 export function longestText({ manifest: { task, preprocessing } }: Artifact): number | null {
   return task === 'text-classification' ? readTextPreprocess(preprocessing).maxTokens : null;
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | null = null;
-  return () => (made ??= { value: make() }).value;
 }
