@@ -16,6 +16,7 @@ import { createEngine } from '../engines/create.ts';
 import { UserError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { formatBytes } from '../io/units.ts';
 import { counted } from '../io/words.ts';
 import { findOutputs, matchOutputs } from '../pretrained/class-match.ts';
 import { readLabels } from '../pretrained/labels-file.ts';
@@ -23,7 +24,7 @@ import { preparationOf } from '../train/preparation.ts';
 import { metricName, scoreValue } from '../train/score.ts';
 import { loadTrainedModel } from '../train/trained-model.ts';
 import { openJudgingData, PARTS, type Part, partsOfData } from './evaluate.ts';
-import { formatBytes, printResult } from './result.ts';
+import { printResult } from './result.ts';
 
 interface AgreementFlags extends LabelsFlags, Partial<DataFlags> {
   readonly model?: string;

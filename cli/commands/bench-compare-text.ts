@@ -5,8 +5,9 @@ import { type Compared, shapeName } from '../bench/compare/compare.ts';
 import type { Machine } from '../bench/compare/machine.ts';
 import type { LeftOut } from '../bench/compare/peers.ts';
 import type { Prices } from '../bench/compare/prices.ts';
+import { formatBytes, formatMacs, grouped, percent } from '../io/units.ts';
 import { metricName, scoreValue } from '../train/score.ts';
-import { formatBytes, formatMacs, grouped, percent, table } from './result.ts';
+import { table } from './result.ts';
 
 /** What there is to tell. */
 export interface CompareReport {

@@ -2,9 +2,10 @@ import type { Command } from 'commander';
 import type { Cost } from '../../runtime/artifact/manifest.ts';
 import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
 import type { Io } from '../io/io.ts';
+import { formatMacs, grouped, percent } from '../io/units.ts';
 import { adaptersCost, denseCost, fusedQkvBlockParameters, wordEmbeddingCost } from '../pclora/cost.ts';
 import { addModelOptions, type ModelFlags, modelOf, ranksOf } from './bench-model.ts';
-import { formatMacs, grouped, percent, printResult, table } from './result.ts';
+import { printResult, table } from './result.ts';
 
 type Counts = Cost['whole'];
 

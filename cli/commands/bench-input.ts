@@ -27,10 +27,11 @@ import type { TextDataset } from '../data/text/dataset.ts';
 import { usageError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { formatBytes, grouped } from '../io/units.ts';
 import { loadDescription } from '../pretrained/checkpoint.ts';
 import { resolveModelFolder } from '../pretrained/hub.ts';
 import { preparationOf } from '../train/preparation.ts';
-import { formatBytes, grouped, printResult, table } from './result.ts';
+import { printResult, table } from './result.ts';
 import { DEFAULT_AUGMENT } from './training.ts';
 
 interface InputFlags extends Partial<DataFlags>, ModelFlags {

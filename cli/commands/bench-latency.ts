@@ -5,10 +5,11 @@ import { type CaseName, latencyCases, PEERS, SLIM_CASES } from '../bench/latency
 import { usageError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { formatBytes, percent } from '../io/units.ts';
 import type { Model } from '../models/model.ts';
 import { BERT_POSITIONS, BERT_PRESETS, isBertPreset } from '../models/presets.ts';
 import { addModelOptions, type ModelFlags, modelOf, ranksOf } from './bench-model.ts';
-import { formatBytes, percent, printResult, table } from './result.ts';
+import { printResult, table } from './result.ts';
 
 interface LatencyFlags extends ModelFlags {
   readonly threads: number;

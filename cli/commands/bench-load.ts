@@ -6,8 +6,9 @@ import { summarize } from '../bench/summary.ts';
 import { lowRankVariant } from '../bench/variant.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { formatBytes } from '../io/units.ts';
 import { addModelOptions, type ModelFlags, modelOf, ranksOf } from './bench-model.ts';
-import { formatBytes, printResult, table } from './result.ts';
+import { printResult, table } from './result.ts';
 
 interface LoadFlags extends ModelFlags {
   readonly processes: number;

@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import { addResultOptions, createCommand, resolveFlags } from '../args.ts';
 import { HEADLINE_RANK, type PaperCount, type PaperRow, type PaperTable, paperTables } from '../bench/paper.ts';
 import type { Io } from '../io/io.ts';
-import { formatMacs, grouped, percent, printResult, table } from './result.ts';
+import { formatMacs, grouped, percent } from '../io/units.ts';
+import { printResult, table } from './result.ts';
 
 /** `slim bench paper`, which counts by walking graphs, as `slim bench cost`. */
 export function paperCommand(io: Io): Command {

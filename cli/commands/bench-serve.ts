@@ -8,7 +8,8 @@ import { type LoadRequest, requestOfFile, sampleRequest } from '../bench/serve-r
 import { messageOf, UserError, usageError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
-import { formatBytes, grouped, printResult, table } from './result.ts';
+import { formatBytes, grouped } from '../io/units.ts';
+import { printResult, table } from './result.ts';
 
 interface ServeFlags {
   readonly url?: string;

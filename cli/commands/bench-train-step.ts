@@ -4,10 +4,11 @@ import { benchTrainStep, type PhaseTiming } from '../bench/train-step.ts';
 import { createEngine, type EngineChoice } from '../engines/create.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { formatBytes, percent } from '../io/units.ts';
 import { INITS, type Init } from '../pclora/linear.ts';
 import { withinMemory } from '../train/memory.ts';
 import { addModelOptions, type ModelFlags, modelOf, ranksOf } from './bench-model.ts';
-import { formatBytes, percent, printResult, table } from './result.ts';
+import { printResult, table } from './result.ts';
 import { expectEvenBatch } from './training.ts';
 
 interface TrainStepFlags extends ModelFlags, EngineChoice {

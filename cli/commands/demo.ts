@@ -13,6 +13,7 @@ import { builtKernels } from '../io/assets.ts';
 import { Interrupted, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { formatDuration } from '../io/progress.ts';
+import { formatBytes, formatMacs, grouped, percent } from '../io/units.ts';
 import { uploadBatch } from '../train/batch-inputs.ts';
 import { compileForward } from '../train/evaluate.ts';
 import { type RunRecord, readRunRecord } from '../train/run-directory.ts';
@@ -21,7 +22,7 @@ import { uploadTensors } from '../train/trained-tensors.ts';
 import { runFinetune } from './finetune.ts';
 import { runPack } from './pack.ts';
 import { runQuantize } from './quantize.ts';
-import { formatBytes, formatMacs, grouped, percent, printResult, table } from './result.ts';
+import { printResult, table } from './result.ts';
 import { startServer } from './serve.ts';
 import { runTrain } from './train.ts';
 

@@ -1,11 +1,11 @@
 /** What `slim evaluate` prints for people: few numbers of all, then the labels that matter most. */
-import { correlationText, shareText } from '../io/units.ts';
+import { correlationText, grouped, percent, shareText } from '../io/units.ts';
 import { counted, shortened } from '../io/words.ts';
 import type { ClassMetrics, Confusion, SingleLabelMetrics } from '../train/metrics/classes.ts';
 import type { LabelMetrics, MultiLabelMetrics } from '../train/metrics/labels.ts';
 import type { Metrics } from '../train/metrics/metrics.ts';
 import type { RegressionMetrics } from '../train/metrics/numbers.ts';
-import { facts, grouped, percent, table } from './result.ts';
+import { facts, table } from './result.ts';
 
 /** More labels than that are told by the weakest of them. */
 const MOST_ROWS = 20;

@@ -12,11 +12,12 @@ import { kindOf, writeFileAtomic } from '../io/files.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import { replaceFolder } from '../io/replace-folder.ts';
+import { formatBytes } from '../io/units.ts';
 import { counted } from '../io/words.ts';
 import { saveDescription } from '../pretrained/checkpoint.ts';
 import { expectApart } from '../train/run-directory.ts';
 import { loadTrainedModel, type TrainedModel } from '../train/trained-model.ts';
-import { formatBytes, printResult } from './result.ts';
+import { printResult } from './result.ts';
 
 const FORMATS = ['onnx', 'safetensors', 'peft'] as const;
 type Format = (typeof FORMATS)[number];

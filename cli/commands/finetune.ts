@@ -26,6 +26,7 @@ import { UserError, usageError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { grouped } from '../io/units.ts';
 import { counted } from '../io/words.ts';
 import { tensorsOf } from '../models/layers.ts';
 import {
@@ -54,7 +55,7 @@ import { finetune } from '../train/finetune.ts';
 import { told } from '../train/score.ts';
 import { expectPreprocessing, loadDenseModel } from '../train/trained-model.ts';
 import { reportRun } from './report.ts';
-import { dominantNote, grouped, labelsOf, printResult, samplesOf, skippedNote } from './result.ts';
+import { dominantNote, labelsOf, printResult, samplesOf, skippedNote } from './result.ts';
 import {
   batchNotices,
   expectAugment,

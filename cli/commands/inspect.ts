@@ -6,13 +6,14 @@ import { openArtifact } from '../io/artifact.ts';
 import { UserError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
+import { formatBytes, formatMacs, grouped } from '../io/units.ts';
 import { counted } from '../io/words.ts';
 import { taskOf } from '../models/task.ts';
 import { denseCost } from '../pclora/cost.ts';
 import { loadDescription } from '../pretrained/checkpoint.ts';
 import { readRunRecord } from '../train/run-directory.ts';
 import { metricName, scoreValue } from '../train/score.ts';
-import { formatBytes, formatMacs, grouped, printResult, table } from './result.ts';
+import { printResult, table } from './result.ts';
 
 /** `slim inspect`. A file is read as an artifact, a folder as a run or a Hugging Face folder. */
 export function inspectCommand(io: Io): Command {

@@ -3,9 +3,10 @@ import { addBaseOption, addResultOptions, type BaseFlags, createCommand, require
 import { usageError } from '../io/errors.ts';
 import { kindOf, writeFileAtomic } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
+import { formatBytes } from '../io/units.ts';
 import { packTrained } from '../train/pack-trained.ts';
 import { loadTrainedModel } from '../train/trained-model.ts';
-import { formatBytes, printResult } from './result.ts';
+import { printResult } from './result.ts';
 
 /** What `runPack` takes; `out` is a file, NAME.slim. */
 export interface PackFlags extends BaseFlags {

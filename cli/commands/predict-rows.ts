@@ -1,4 +1,5 @@
 /** `slim predict` of rows: its flags, what it tells while it works, and its result. */
+
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -14,6 +15,7 @@ import { type Io, throwIfInterrupted } from '../io/io.ts';
 import { takeLock } from '../io/lock.ts';
 import { printable } from '../io/printable.ts';
 import { createProgress, type Progress } from '../io/progress.ts';
+import { grouped } from '../io/units.ts';
 import { taskOf } from '../models/task.ts';
 import { expectSameRows, mostInFlight, runBatch } from '../predict/batch.ts';
 import { csvLines, FORMATS, type Format, jsonLines } from '../predict/formats.ts';
@@ -32,7 +34,7 @@ import type { Asked } from '../predict/record.ts';
 import type { InputRow, RowSource } from '../predict/row.ts';
 import { linesOf, lockOf } from '../predict/run-files.ts';
 import { type RowRange, rangeOf, type Shard } from '../predict/shard.ts';
-import { grouped, printResult } from './result.ts';
+import { printResult } from './result.ts';
 
 /** The flags of rows; one that is given makes rows of a single file, too. */
 export interface RowFlags {

@@ -12,10 +12,11 @@ import { openArtifact } from '../io/artifact.ts';
 import { openClassifier } from '../io/classifier.ts';
 import { messageOf, UserError, usageError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
+import { percent } from '../io/units.ts';
 import { textOfFile } from '../predict/file-rows.ts';
 import { areRows } from '../predict/inputs.ts';
 import { addRowOptions, predictRows, type RowFlags, rowFlagOf } from './predict-rows.ts';
-import { percent, printResult, table } from './result.ts';
+import { printResult, table } from './result.ts';
 
 interface PredictFlags extends RowFlags {
   readonly text?: string;

@@ -16,6 +16,7 @@ import { WEIGHTS, type Weights } from '../compress/quantize.ts';
 import { precisionOf } from '../compress/stored-tensors.ts';
 import { UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
+import { formatBytes } from '../io/units.ts';
 import { denseCost } from '../pclora/cost.ts';
 import { saveDescription } from '../pretrained/checkpoint.ts';
 import { quantize } from '../train/pack-trained.ts';
@@ -23,7 +24,7 @@ import { createRunDirectory, expectApart, expectRoom } from '../train/run-direct
 import { scoreText } from '../train/score.ts';
 import { loadTrainedModel, saveStored, type TrainedModel } from '../train/trained-model.ts';
 import { type EvaluateFlags, evaluateOn, openJudgingData, outputsFor } from './evaluate.ts';
-import { formatBytes, printResult } from './result.ts';
+import { printResult } from './result.ts';
 import { recordedRun } from './training.ts';
 
 /** What `runQuantize` takes: where the run goes, and, where `data` is given, how its accuracy is measured. */

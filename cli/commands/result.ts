@@ -5,8 +5,6 @@ import { printable } from '../io/printable.ts';
 import { grouped, percent } from '../io/units.ts';
 import { plural } from '../io/words.ts';
 
-export { formatBytes, formatMacs, grouped, percent } from '../io/units.ts';
-
 /** Prints a command's result: one versioned JSON object, or text for people. */
 export function printResult(io: Io, json: boolean, result: Readonly<Record<string, unknown>>, text: string): void {
   io.stdout.write(json ? `${JSON.stringify({ version: 1, ...result })}\n` : `${printable(text)}\n`);

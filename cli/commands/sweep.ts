@@ -4,13 +4,14 @@ import { WEIGHTS, type Weights } from '../compress/quantize.ts';
 import { Interrupted, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { formatBytes, formatMacs, grouped } from '../io/units.ts';
 import { counted, someOf } from '../io/words.ts';
 import { planOf } from '../sweep/plan.ts';
 import { COSTS, type CostName, paretoFront, type SweepRow } from '../sweep/rows.ts';
 import { runSweep, type SweepResult } from '../sweep/sweep.ts';
 import { metricName, scoreValue } from '../train/score.ts';
 import { VERSION } from '../version.ts';
-import { formatBytes, formatMacs, grouped, printResult, table } from './result.ts';
+import { printResult, table } from './result.ts';
 import { type GridFlags, givenFlags, plannedRuns } from './sweep-runs.ts';
 import { addTrainOptions } from './train-flags.ts';
 

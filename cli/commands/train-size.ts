@@ -1,7 +1,9 @@
 /** `slim train --target-size`: how large the file will be that `slim pack` makes of the run, once it is quantized. */
+
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { PROBLEMS } from '../../runtime/artifact/problem-type.ts';
 import { usageError } from '../io/errors.ts';
+import { formatBytes } from '../io/units.ts';
 import { isFused, rankedLinears, wordEmbedding } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
 import type { Ranks } from '../pclora/allocation.ts';
@@ -10,7 +12,6 @@ import { mostRank } from '../pclora/rank.ts';
 import type { Budget } from '../pclora/target.ts';
 import type { Checkpoint } from '../pretrained/checkpoint.ts';
 import { attachmentsOf, quantizedBytes } from '../train/pack-trained.ts';
-import { formatBytes } from './result.ts';
 
 /** What the artifact will say of the run beside its tensors. */
 export interface Recorded {

@@ -1,4 +1,5 @@
 /** The teacher of a compression: loaded with the data's classes, judged, its vocabulary pruned. */
+
 import type { Score } from '../../runtime/artifact/problem-type.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { expectKind, prepareSamples } from '../data/prepare.ts';
@@ -8,6 +9,7 @@ import type { Engine } from '../engines/engine.ts';
 import { UserError, usageError } from '../io/errors.ts';
 import { type Io, throwIfInterrupted, untilInterrupted } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { grouped } from '../io/units.ts';
 import { tensorsOf } from '../models/layers.ts';
 import { denseParts } from '../pclora/linear.ts';
 import { type Checkpoint, loadDescription } from '../pretrained/checkpoint.ts';
@@ -19,7 +21,6 @@ import { expectProblemType, preparationOf } from '../train/preparation.ts';
 import { pruneCheckpoint } from '../train/prune-checkpoint.ts';
 import { expectPreprocessing, loadDenseModel } from '../train/trained-model.ts';
 import { uploadTensors } from '../train/trained-tensors.ts';
-import { grouped } from './result.ts';
 import type { TrainFlags } from './train-flags.ts';
 
 /**

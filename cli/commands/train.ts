@@ -21,6 +21,7 @@ import type { Engine } from '../engines/engine.ts';
 import { usageError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
+import { grouped, percent } from '../io/units.ts';
 import { counted } from '../io/words.ts';
 import { WORD_EMBEDDING } from '../models/layers.ts';
 import type { Model } from '../models/model.ts';
@@ -42,7 +43,7 @@ import { readRunRecord } from '../train/run-directory.ts';
 import { scoreValue, type TeacherScore, teacherKey, told } from '../train/score.ts';
 import { expectDense, logitsOf, saveStored } from '../train/trained-model.ts';
 import { reportRun } from './report.ts';
-import { dominantNote, grouped, labelsOf, percent, printResult, samplesOf, skippedNote } from './result.ts';
+import { dominantNote, labelsOf, printResult, samplesOf, skippedNote } from './result.ts';
 import { expectCacheable, openUnlabelledData, teacherCacheOptions } from './train-data.ts';
 import {
   addTrainOptions,
