@@ -14,7 +14,7 @@ import { classTokens } from '../models/vit.ts';
 import { type Look, looksOf } from '../report/attention.ts';
 import type { LookedAt, ShownLook, ShownMap } from '../report/attention-section.ts';
 import { chosenSamples } from '../report/chosen-samples.ts';
-import { thumbnailOf, veilOf } from '../report/pictures.ts';
+import { type PictureOptions, thumbnailOf, veilOf } from '../report/pictures.ts';
 import type { Stage } from '../report/stages.ts';
 import { createPieces, type Word } from '../text/pieces.ts';
 import { preparationOf } from '../train/preparation.ts';
@@ -23,7 +23,7 @@ import { argmax, createCorrelation } from '../train/scorer.ts';
 import { loadTrainedModel, type TrainedModel } from '../train/trained-model.ts';
 
 /** More have no room beside each other. */
-const MOST_MODELS = 4;
+export const MOST_MODELS = 4;
 
 /** A model, its looks at all samples, and the samples as it takes them. */
 interface Looking {
@@ -40,7 +40,7 @@ interface Looking {
 export async function attentionOf(
   stages: readonly Stage[],
   data: Dataset,
-  count: number,
+  { samples: count, side }: PictureOptions,
   choice: EngineChoice,
   io: Io,
 ): Promise<LookedAt[]> {
@@ -56,7 +56,7 @@ export async function attentionOf(
     progress.update(looking.length, paths.length, 'attention computed');
   }
   progress.end();
-  return Promise.all(looking[0].batches.map((_, sample) => lookedAt(looking, sample, chosen)));
+  return Promise.all(looking[0].batches.map((_, sample) => lookedAt(looking, sample, chosen, side)));
 }
 
 async function modelsAmong(stages: readonly Stage[]): Promise<Stage[]> {
@@ -83,7 +83,7 @@ async function lookWith(engine: Engine, name: string, path: string, data: Datase
   }
 }
 
-async function lookedAt(looking: readonly Looking[], sample: number, data: Dataset): Promise<LookedAt> {
+async function lookedAt(looking: readonly Looking[], sample: number, data: Dataset, side: number): Promise<LookedAt> {
   const looks: ShownLook[] = [];
   for (const one of looking) looks.push(await shownLook(one, sample, looks[0] ?? null));
   const [{ trained, batches }] = looking;
@@ -91,7 +91,7 @@ async function lookedAt(looking: readonly Looking[], sample: number, data: Datas
   if (trained.preprocessing.kind === 'text') return { label, looks };
   const { data: pixels, shape } = batches[sample].inputs.pictures;
   const picture = { height: shape[1], width: shape[2], data: pixels as Uint8Array };
-  return { label, picture: await thumbnailOf(picture), looks };
+  return { label, picture: await thumbnailOf(picture, side), looks };
 }
 
 function labelOf({ labels, problemType }: Dataset, { labels: targets }: Batch): string {

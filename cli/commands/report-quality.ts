@@ -5,7 +5,7 @@ import { messageOf, UserError } from '../io/errors.ts';
 import { kindOf } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
-import { thumbnailOf } from '../report/pictures.ts';
+import { type PictureOptions, thumbnailOf } from '../report/pictures.ts';
 import type { Quality, ShownWrong } from '../report/quality-section.ts';
 import { configured, type Subject } from '../report/subject.ts';
 import { type EvaluateFlags, judgeModel } from './evaluate.ts';
@@ -31,7 +31,7 @@ export type QualityFlags = Omit<EvaluateFlags, 'data' | 'errors' | 'overwrite' |
 export async function judgeSubjects(
   subjects: readonly Subject[],
   flags: QualityFlags,
-  most: number,
+  shown: PictureOptions,
   io: Io,
 ): Promise<Judged> {
   const judged: { qualities: (Quality & { path: string })[]; unjudged: string[]; data: Dataset | null } = {
@@ -47,7 +47,7 @@ export async function judgeSubjects(
     // What goes on is told of by its curves.
     if (data === null || (subject.record !== null && subject.record.status !== 'finished')) continue;
     try {
-      const { quality, opened } = await judgeSubject(subject, data, flags, most, io);
+      const { quality, opened } = await judgeSubject(subject, data, flags, shown, io);
       judged.qualities.push(quality);
       judged.data ??= opened;
     } catch (error) {
@@ -63,27 +63,27 @@ async function judgeSubject(
   { path, name }: Subject,
   dataPath: string,
   flags: QualityFlags,
-  most: number,
+  shown: PictureOptions,
   io: Io,
 ): Promise<{ readonly quality: Quality & { readonly path: string }; readonly opened: Dataset }> {
   if ((await kindOf(dataPath)) === 'absent' && openGlyphs(dataPath) === null)
     throw new UserError(`there is no data at ${dataPath}`, 'Say where it is: --data.');
   const { data: _, ...others } = flags;
-  const { data, names, result, wrong } = await judgeModel(path, dataPath, others, most, io);
+  const { data, names, result, wrong } = await judgeModel(path, dataPath, others, shown.samples, io);
   const { samples, skipped, ...metrics } = result;
-  const shown = await shownWrong(data, wrong);
+  const pictured = await shownWrong(data, wrong, shown.side);
   return {
-    quality: { path, name, data: data.name, metrics, samples, skipped, wrong: shown },
+    quality: { path, name, data: data.name, metrics, samples, skipped, wrong: pictured },
     opened: { ...data, labels: names },
   };
 }
 
-async function shownWrong(data: Dataset, wrong: readonly WrongSample[]): Promise<ShownWrong[]> {
+async function shownWrong(data: Dataset, wrong: readonly WrongSample[], side: number): Promise<ShownWrong[]> {
   const inputs = await inputsOf(data, wrong);
   const shown: ShownWrong[] = [];
   for (const [i, { part, ...answer }] of wrong.entries()) {
     const { file, place = file, text, text_pair: pair } = inputs[i];
-    const picture = data.kind === 'image' ? await thumbnailOf(await data[part].picture(answer.row)) : undefined;
+    const picture = data.kind === 'image' ? await thumbnailOf(await data[part].picture(answer.row), side) : undefined;
     shown.push({ ...answer, place, picture, text, pair });
   }
   return shown;

@@ -8,6 +8,7 @@ import { messageOf, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import { type Html, html, verbatim } from '../report/html.ts';
+import { SWEEP_ROWS } from '../report/sweep.ts';
 import { RUN_FILES } from '../train/run-directory.ts';
 
 /** How often runs are looked at, and how often an open page asks. */
@@ -81,7 +82,12 @@ export async function serveReport(
 
 /** Changes whenever a log or a record does. */
 async function versionOf(paths: readonly string[]): Promise<string> {
-  const files = paths.flatMap((path) => [path, join(path, RUN_FILES.metrics), join(path, RUN_FILES.record)]);
+  const files = paths.flatMap((path) => [
+    path,
+    join(path, RUN_FILES.metrics),
+    join(path, RUN_FILES.record),
+    join(path, SWEEP_ROWS),
+  ]);
   const states = await Promise.all(
     files.map((file) =>
       stat(file).then(

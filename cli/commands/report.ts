@@ -14,17 +14,20 @@ import {
   resolveFlags,
 } from '../args.ts';
 import { usageError } from '../io/errors.ts';
-import { kindOf, writeFileAtomic } from '../io/files.ts';
+import { exists, kindOf, writeFileAtomic } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import { formatBytes } from '../io/units.ts';
 import type { Html } from '../report/html.ts';
-import { type Report, reportPage } from '../report/page.ts';
+import { type PageOptions, type Report, reportPage } from '../report/page.ts';
+import { sideOf } from '../report/pictures.ts';
 import { stagesOf } from '../report/stages.ts';
 import { readSubject } from '../report/subject.ts';
+import { readSweep, SWEEP_ROWS } from '../report/sweep.ts';
+import { sweepPage } from '../report/sweep-page.ts';
 import type { Metrics } from '../train/metrics/metrics.ts';
 import { RUN_FILES } from '../train/run-directory.ts';
-import { attentionOf } from './report-attention.ts';
+import { attentionOf, MOST_MODELS } from './report-attention.ts';
 import { commandsOf } from './report-commands.ts';
 import { judgeSubjects, type QualityFlags } from './report-quality.ts';
 import { printResult } from './result.ts';
@@ -64,7 +67,8 @@ export function reportCommand(io: Io): Command {
     `Writes one HTML file that tells of a run, and compares several: teacher, student and quantized model side by side, the
 curves of training, ranks and costs by layer, and the commands that made it. With --data, or the data that the runs
 remember, also what slim evaluate says of each, what it is most wrong about, and where teacher and student look. The
-page loads nothing and runs no script: it can be mailed, printed and opened anywhere.`,
+page loads nothing and runs no script: it can be mailed, printed and opened anywhere. Of a folder with rows.jsonl (name,
+rank, method, seed, accuracy, parameters, macs, bytes, latencyMs) it shows accuracy against each cost.`,
     [
       'slim report runs/small --out report.html',
       'slim report runs/r16 runs/r32 small.slim --data pets/ --out report.html',
@@ -113,7 +117,7 @@ export async function runReport(
 ): Promise<ReportResult> {
   const file = required(flags.out, '--out');
   await expectPage(file, flags);
-  const page = reportPage(await reportOf(paths, flags, program, io));
+  const page = await pageOf(paths, flags, program, io);
   await writeFileAtomic(file, page);
   return { file, bytes: Buffer.byteLength(page) };
 }
@@ -121,11 +125,31 @@ export async function runReport(
 /** Serves the page until it is interrupted. */
 async function watchReport(paths: readonly string[], flags: ReportFlags, program: Command, io: Io): Promise<void> {
   const { serveReport } = await import('./report-watch.ts');
-  const make = (head: Html): Promise<string> =>
-    reportOf(paths, flags, program, io).then((report) => reportPage(report, { head }));
+  const make = (head: Html): Promise<string> => pageOf(paths, flags, program, io, { head });
   const server = await serveReport(paths, flags.port, make, io);
   io.stdout.write(flags.json ? `${JSON.stringify({ version: 1, url: server.url })}\n` : `listening on ${server.url}\n`);
   await server.ended;
+}
+
+async function pageOf(
+  paths: readonly string[],
+  flags: ReportFlags,
+  program: Command,
+  io: Io,
+  options: PageOptions = {},
+): Promise<string> {
+  const sweep = await sweepAmong(paths);
+  if (sweep !== null) return sweepPage(await readSweep(sweep), options);
+  return reportPage(await reportOf(paths, flags, program, io), options);
+}
+
+/** The folder of a sweep; null where none is given. Usage error where one is given beside other things. */
+async function sweepAmong(paths: readonly string[]): Promise<string | null> {
+  const sweeps: string[] = [];
+  for (const path of paths) if (await exists(join(path, SWEEP_ROWS))) sweeps.push(path);
+  if (sweeps.length === 0) return null;
+  if (paths.length > 1) throw usageError(`${sweeps[0]} is a sweep, which has a page of its own`, 'Give it alone.');
+  return sweeps[0];
 }
 
 async function expectPage(file: string, { overwrite }: Pick<ReportFlags, 'overwrite'>): Promise<void> {
@@ -145,17 +169,17 @@ export async function reportRun(run: string, flags: QualityFlags, command: Comma
 }
 
 /** What can be said of these, with data or without. `program` is the command line. */
-export async function reportOf(
-  paths: readonly string[],
-  flags: ReportOptions,
-  program: Command,
-  io: Io,
-): Promise<Report> {
+async function reportOf(paths: readonly string[], flags: ReportOptions, program: Command, io: Io): Promise<Report> {
   const subjects = await Promise.all(paths.map(readSubject));
-  const { qualities, unjudged, data } = await judgeSubjects(subjects, flags, flags.samples, io);
-  const measured = new Map(qualities.map(({ path, metrics, samples }) => [path, { ...scoreIn(metrics), samples }]));
+  const { samples } = flags;
+  // Errors of each subject; and each picture that models look at, with two maps a model over it.
+  const shown = { samples, side: sideOf(samples * (subjects.length + 1 + 2 * MOST_MODELS)) };
+  const { qualities, unjudged, data } = await judgeSubjects(subjects, flags, shown, io);
+  const measured = new Map(
+    qualities.map(({ path, metrics, samples: judged }) => [path, { ...scoreIn(metrics), samples: judged }]),
+  );
   const stages = await stagesOf(subjects, measured);
-  const looks = data === null ? [] : await attentionOf(stages, data, flags.samples, flags, io);
+  const looks = data === null ? [] : await attentionOf(stages, data, shown, flags, io);
   const commands = subjects.map((subject) => commandsOf(subject, program));
   return { subjects, commands, stages, qualities, unjudged, looks };
 }

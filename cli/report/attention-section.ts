@@ -50,7 +50,7 @@ last block’s attention is the mean of its heads. ${
 
 function pictureLooks({ label, picture, looks }: LookedAt): Html {
   return html`<article><div class="model"><h3>${shortened(label)}</h3><figure>${image(picture!, shortened(label))}
-<figcaption>as the models take it</figcaption></figure></div>${looks.map(
+<figcaption>as they see it</figcaption></figure></div>${looks.map(
     ({ model, answer, maps }) =>
       html`<div class="model"><p>${model}<small>${answered(answer)}</small></p>${maps.map(
         ({ name, veil, agreement }) =>

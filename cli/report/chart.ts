@@ -20,7 +20,9 @@ export interface Series {
   readonly means?: readonly Place[];
   /** Each point is one that was measured: it is marked, and tells its name and value to who points at it. */
   readonly isMarked?: boolean;
-  /** What is written beside the points, in their order. */
+  /** No line joins the points. */
+  readonly isScattered?: boolean;
+  /** What is written beside the points, in their order; nothing where it is empty. */
   readonly names?: readonly string[];
 }
 
@@ -36,6 +38,8 @@ export interface Chart {
   readonly title: string;
   /** Whether the colours are explained though there is but one. */
   readonly hasLegend?: boolean;
+  /** The page has a table of the values, so that the chart needs none. */
+  readonly isTabled?: boolean;
   readonly x: Axis;
   readonly y: Axis;
   readonly series: readonly Series[];
@@ -70,11 +74,12 @@ type Scale = ScaleContinuousNumeric<number, number>;
 
 /** A figure: the chart, what its colours mean, and its values as a table. */
 export function figure(chart: Chart): Html {
-  const { title, series, hasLegend = series.length > 1 } = chart;
+  const { title, series, hasLegend = series.length > 1, isTabled } = chart;
+  const folded = html`<details><summary>Values<span class="unseen"> of ${title}</span></summary>${values(chart)}</details>`;
   return html`<figure class="chart">
 <figcaption><h3>${title}</h3>${hasLegend ? legend(series) : null}</figcaption>
 ${drawing(chart)}
-<details><summary>Values<span class="unseen"> of ${title}</span></summary>${values(chart)}</details>
+${isTabled ? null : folded}
 </figure>`;
 }
 
@@ -179,7 +184,7 @@ function levelNote({ at, label }: Rule, toY: Scale): Html {
 }
 
 function drawn(
-  { name, colour, points, means, isMarked, names }: Series,
+  { name, colour, points, means, isMarked, isScattered, names }: Series,
   { x, y }: Chart,
   toX: Scale,
   toY: Scale,
@@ -190,7 +195,8 @@ function drawn(
     .digits(1);
   const isPale = means !== undefined && means.length < points.length;
   const told = (at: number, value: number): string => `${name}, ${x.name} ${x.format(at)}: ${y.format(value)}`;
-  return html`<path class="line c${colour}${isPale ? ' pale' : ''}" d="${path([...points]) ?? ''}"/>
+  const joined = html`<path class="line c${colour}${isPale ? ' pale' : ''}" d="${path([...points]) ?? ''}"/>`;
+  return html`${isScattered ? null : joined}
 ${isPale ? html`<path class="line c${colour}" d="${path([...means]) ?? ''}"/>` : null}
 ${isMarked ? points.map(([at, value], i) => dot(near(toX(at)), near(toY(value)), told(at, value), names?.[i])) : null}`;
 

@@ -31,11 +31,22 @@ export interface PageOptions {
 }
 
 /** The whole page. The same report gives the same bytes. */
-export function reportPage(report: Report, { head }: PageOptions = {}): string {
+export function reportPage(report: Report, options: PageOptions = {}): string {
   const { subjects, commands, stages, qualities, unjudged, looks } = report;
   const names = subjects.map(({ name }) => name).join(', ');
   const isOne = subjects.length === 1;
+  const main = html`${summarySection(stages)}
+${trainingSection(subjects)}
+${qualitySection(qualities, unjudged)}
+${attentionSection(looks)}
+${layersSection(subjects)}
+${provenanceSection(subjects.map((subject, i) => [subject, commands[i]] as const))}`;
   const title = isOne ? names : `${subjects.length} models compared`;
+  return documentOf(title, isOne ? lead(subjects[0]) : names, main, options);
+}
+
+/** A page of this title, what is said beneath it, and all else. */
+export function documentOf(title: string, lead: string, main: Html, { head }: PageOptions = {}): string {
   const page = html`<!doctype html>
 <html lang="en">
 <head>
@@ -46,14 +57,9 @@ export function reportPage(report: Report, { head }: PageOptions = {}): string {
 <style>${verbatim(STYLE)}</style>${head ?? null}
 </head>
 <body>
-<header><h1>${title}</h1><p>${isOne ? lead(subjects[0]) : names}</p></header>
+<header><h1>${title}</h1><p>${lead}</p></header>
 <main>
-${summarySection(stages)}
-${trainingSection(subjects)}
-${qualitySection(qualities, unjudged)}
-${attentionSection(looks)}
-${layersSection(subjects)}
-${provenanceSection(subjects.map((subject, i) => [subject, commands[i]] as const))}
+${main}
 </main>
 <footer>Made by slim report, Slim ${VERSION}.</footer>
 </body>

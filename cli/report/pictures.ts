@@ -2,10 +2,23 @@
 import type { Picture } from '../../runtime/preprocess/picture.ts';
 import { loadSharp } from '../data/sharp-decoders.ts';
 
-/** Longest side of a picture in the page, in pixels: twice what it is shown at. */
-const SIDE = 192;
+/** Twice what a picture is shown at; where there are many, hardly more, so that the page can still be mailed. */
+const SIDES = { few: 192, many: 112 };
+const FEW = 64;
+
+/** The longest side in pixels of so many pictures in one page. */
+export function sideOf(pictures: number): number {
+  return pictures <= FEW ? SIDES.few : SIDES.many;
+}
+
 /** Smaller ones are kept as they are, pixel by pixel. */
 const TINY = 64;
+
+/** How many samples are shown, and the longest side of their pictures. */
+export interface PictureOptions {
+  readonly samples: number;
+  readonly side: number;
+}
 
 /** A picture as it fits into the page. */
 export interface Thumbnail {
@@ -14,13 +27,13 @@ export interface Thumbnail {
   readonly isTiny: boolean;
 }
 
-/** Made smaller where it is larger than is shown. */
-export async function thumbnailOf({ width, height, data }: Picture): Promise<Thumbnail> {
+/** Made smaller where its longest side is longer than that. */
+export async function thumbnailOf({ width, height, data }: Picture, side: number): Promise<Thumbnail> {
   const sharp = await loadSharp();
   // sharp takes no view of shared memory, in which data sets lie.
   const pixels = sharp(Uint8Array.from(data), { raw: { width, height, channels: 3 } });
   const isTiny = Math.max(width, height) <= TINY;
-  const small = pixels.resize({ width: SIDE, height: SIDE, fit: 'inside', withoutEnlargement: true });
+  const small = pixels.resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true });
   return isTiny
     ? { uri: dataUri('image/png', await pixels.png({ compressionLevel: 9 }).toBuffer()), isTiny }
     : { uri: dataUri('image/jpeg', await small.jpeg({ quality: 78 }).toBuffer()), isTiny };

@@ -60,7 +60,7 @@ tbody tr { border-top: 1px solid var(--line); }
 tbody th[scope="row"] { font-weight: 500; }
 .map th, .map td { padding: 0.3rem 0.6rem; text-align: center; }
 .map tbody tr { border: 0; }
-.map th:first-child { min-width: 0; padding-inline-start: 0; text-align: start; }
+.map th:first-child { min-width: 0; white-space: nowrap; padding-inline-start: 0; text-align: start; }
 .map caption { font-size: 0.875rem; color: var(--quiet); font-weight: 500; }
 .heat {
   border: 2px solid var(--ground); border-radius: 6px;
@@ -93,13 +93,16 @@ blockquote { margin-bottom: 0.15rem; font-size: 1rem; }
 .looks { display: grid; gap: 1.25rem; }
 .looks article { display: flex; flex-wrap: wrap; align-items: start; gap: 0.75rem 1.25rem; margin: 0; }
 .looks .model { display: grid; grid-template-columns: repeat(2, 6.5rem); gap: 0.25rem 0.5rem; }
-.looks .model > p, .looks .model > h3 { grid-column: 1 / -1; min-height: 2.45rem; font-size: 0.875rem; line-height: 1.3; font-weight: 600; }
+.looks .model > p, .looks .model > h3 {
+  grid-column: 1 / -1; min-height: 2.45rem; font-size: 0.875rem; line-height: 1.3; font-weight: 600;
+}
 .texts .model > p { min-height: 0; }
 .looks .model small { font-weight: 400; }
 .looks figure > img, .veiled { display: block; position: relative; width: 6.5rem; }
 .looks img { display: block; width: 100%; border-radius: 4px; }
 .veiled img + img { position: absolute; inset: 0; height: 100%; }
-.looks figcaption { font-size: 0.8125rem; color: var(--quiet); }
+.looks .model:first-child { grid-template-columns: 6.5rem; }
+.looks figcaption { font-size: 0.75rem; color: var(--quiet); }
 .texts article, .texts .model { display: block; }
 .texts .model { margin-top: 0.9rem; }
 .texts .model small { display: inline; margin-inline-start: 0.6rem; }
@@ -134,8 +137,11 @@ circle { fill: var(--c); stroke: var(--pane); stroke-width: 1.5; }
 .c4 { --c: var(--c4); } .c5 { --c: var(--c5); } .c6 { --c: var(--c6); } .c7 { --c: var(--c7); }
 
 /* What is folded away */
-summary { width: fit-content; min-height: 2.75rem; padding-block: 0.6rem; color: var(--quiet); font-size: 0.875rem; cursor: pointer; }
-.chart summary { min-height: 2.25rem; padding-block: 0.4rem; font-size: 0.8125rem; }
+summary {
+  width: fit-content; min-width: 2.75rem; min-height: 2.75rem; padding-block: 0.6rem;
+  color: var(--quiet); font-size: 0.875rem; cursor: pointer;
+}
+.chart summary { font-size: 0.8125rem; }
 .chart .scroll { max-height: 16rem; overflow-y: auto; margin-bottom: 0.5rem; font-size: 0.8125rem; }
 
 /* How it was made */
