@@ -15,6 +15,7 @@ import type { PictureSource, Split } from '../data/split.ts';
 import { messageOf, UserError } from '../io/errors.ts';
 import { throwIfInterrupted } from '../io/io.ts';
 import { type PartTime, type PartTimer, partTimer } from './part-times.ts';
+import { somePlaces } from './some-places.ts';
 
 /** What of the pictures' way is timed: a file's bytes, or a cached picture's pixels, are read. */
 export const PICTURE_PARTS = ['read', 'decode', 'resize', 'augment', 'assemble'] as const;
@@ -66,17 +67,16 @@ export async function benchPictures(whole: Split, options: PictureInputOptions):
   return { ...speed, workers, pictures: split.size, cached };
 }
 
-/** `count` pictures of a split, from all over it, as classes lie one after the other. */
+/** At most `count` pictures of a split, from all over it. */
 export function someOf(split: Split, count: number): Split {
-  const size = Math.min(count, split.size);
-  const at = (i: number): number => Math.floor((i * split.size) / size);
+  const places = somePlaces(count, split.size);
   const { files } = split;
   return {
-    size,
-    label: (i) => split.label(at(i)),
-    source: (i) => split.source(at(i)),
-    picture: (i) => split.picture(at(i)),
-    ...(files && { files: { ...files, paths: Array.from({ length: size }, (_, i) => files.paths[at(i)]) } }),
+    size: places.length,
+    label: (i) => split.label(places[i]),
+    source: (i) => split.source(places[i]),
+    picture: (i) => split.picture(places[i]),
+    ...(files && { files: { ...files, paths: places.map((place) => files.paths[place]) } }),
   };
 }
 

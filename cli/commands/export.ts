@@ -6,7 +6,7 @@ import { saveFactors } from '../export/factors.ts';
 import { saveDense } from '../export/hugging-face.ts';
 import { ONNX_WEIGHTS, type OnnxWeights, onnxBytes } from '../export/onnx.ts';
 import { saveAdapter } from '../export/peft.ts';
-import { expectFree } from '../export/place.ts';
+import { expectFree, saveExportRecord } from '../export/place.ts';
 import { UserError, usageError } from '../io/errors.ts';
 import { kindOf, writeFileAtomic } from '../io/files.ts';
 import { type Io, throwIfInterrupted } from '../io/io.ts';
@@ -107,6 +107,8 @@ async function runExport(path: string, flags: ExportFlags, io: Io): Promise<Expo
   await expectFree(out, isFile, flags.overwrite);
   await expectNoArtifact(path);
   const trained = await loadTrainedModel(path, to === 'peft' ? {} : { base: flags.base });
+  const base = flags.base ?? trained.record?.configuration.model;
+  if (to === 'peft' && typeof base === 'string') await expectApart(out, base);
   const progress = createProgress(io.stderr, 'export');
   for (const notice of noticesOf(trained)) progress.line(`note: ${notice}`);
   throwIfInterrupted(io.signal);
@@ -115,6 +117,7 @@ async function runExport(path: string, flags: ExportFlags, io: Io): Promise<Expo
   else
     await replaceFolder(out, async (folder) => {
       await fill(folder, to, trained, path, flags);
+      await saveExportRecord(folder, to);
       throwIfInterrupted(io.signal);
     });
   const files = isFile ? [out] : (await readdir(out)).sort().map((name) => join(out, name));

@@ -54,6 +54,7 @@ import { trainWordPiece } from '../text/train-wordpiece.ts';
 import { finetune } from '../train/finetune.ts';
 import { told } from '../train/score.ts';
 import { expectPreprocessing, loadDenseModel } from '../train/trained-model.ts';
+import { tensorsDigest } from '../train/trained-tensors.ts';
 import { reportRun } from './report.ts';
 import { dominantNote, labelsOf, printResult, samplesOf, skippedNote } from './result.ts';
 import {
@@ -177,11 +178,12 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
       ...resolvedConfiguration(flags, checkpoint.preprocessing, engine),
       ...(await recordedData(data, places.model)),
     };
+    const startingWeights = tensorsDigest(checkpoint.tensors);
     const run = await startRun(
       'finetune',
       places.out,
       flags,
-      { configuration, trainingData: train.digest },
+      { configuration, trainingData: train.digest, startingWeights },
       options.totalSteps,
     );
     progress.line(
@@ -195,6 +197,7 @@ export async function runFinetune(given: GivenFinetuneFlags, io: Io): Promise<Fi
       source: places.model,
       configuration,
       trainingData: train.digest,
+      startingWeights,
       compression: null,
       costs: { teacher: null, model: denseCost(checkpoint.model) },
     };

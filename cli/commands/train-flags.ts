@@ -70,6 +70,9 @@ export type GivenTrainFlags = Omit<TrainFlags, keyof SplitFlags | keyof Recipe |
 
 type Settled = 'method' | 'recipe' | 'learningRate';
 
+/** Of a factor or a weight: what is beyond is a slip, and the step's f32 no longer holds its square. */
+const LARGEST = 1e6;
+
 /** Adds the flags of `TrainFlags`, but for where the run goes, what computes and what is printed. */
 export function addTrainOptions(command: Command): Command {
   addModelOptions(addCompressionOptions(command));
@@ -137,7 +140,7 @@ function addCompressionOptions(command: Command): Command {
     )
     .addOption(
       new Option('--lora-alpha <x>', 'scaling = alpha / rank')
-        .argParser(number(0, Infinity, { above: true }))
+        .argParser(number(1e-6, LARGEST))
         .default(undefined, 'the rank, so 1'),
     )
     .addOption(
@@ -208,7 +211,7 @@ function addCompressionOptions(command: Command): Command {
         '--lora-plus-ratio <x>',
         "LoRA+: the learning rate of the linear layers' B is so many times that of A and of all else",
       )
-        .argParser(number(0, Infinity, { above: true }))
+        .argParser(number(1e-6, LARGEST))
         .default(undefined, '1'),
     )
     .addOption(
@@ -241,12 +244,12 @@ function addCompressionOptions(command: Command): Command {
         '--logit-loss <x>',
         "beyond the paper: weight of a third term, the divergence from the teacher's logits",
       )
-        .argParser(number(0))
+        .argParser(number(0, LARGEST))
         .default(undefined, told('logitLoss')),
     )
     .addOption(
       new Option('--temperature <x>', 'of the logits in that term')
-        .argParser(number(0, Infinity, { above: true }))
+        .argParser(number(0.01, 1000))
         .default(undefined, told('temperature')),
     )
     .addOption(
@@ -254,7 +257,7 @@ function addCompressionOptions(command: Command): Command {
         '--relation-loss <x>',
         "beyond the paper: weight of a term for how tokens relate in the last block's queries, keys and values",
       )
-        .argParser(number(0))
+        .argParser(number(0, LARGEST))
         .default(undefined, told('relationLoss')),
     )
     .addOption(new Option('--freeze <parts...>', 'train the adapters without these').choices(FREEZABLE).default([]));
@@ -298,6 +301,8 @@ export function settingsOf(
   const { method = 'pclora', recipe = 'default', learningRate = learningRateOf(width) } = given;
   const settings = resolveRecipe(recipe, modality, method, givenOf(given));
   expectQatFits(given, method, settings);
+  expectCompression(given, method);
+  expectTeaching(given, settings);
   expectFeatureLoss(given, settings);
   expectActivations(given, method, settings);
   return { ...settings, method, recipe, learningRate };
@@ -307,6 +312,34 @@ export function settingsOf(
 function givenOf(given: GivenTrainFlags): Partial<Recipe> {
   const names = Object.keys(RECIPES.default.image) as (keyof Recipe)[];
   return Object.fromEntries(names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+}
+
+function expectCompression(given: GivenTrainFlags, method: Method): void {
+  if (method !== 'lora') return;
+  const targets = { targetParameters: '--target-parameters', targetMacs: '--target-macs', targetSize: '--target-size' };
+  const target = Object.entries(targets).find(([name]) => given[name as keyof typeof targets] !== undefined);
+  if (target !== undefined)
+    throw usageError(
+      `${target[1]} with --method lora, which leaves a model of full size`,
+      'Say how large its adapters are meant to be: --rank.',
+    );
+}
+
+/** What has no labels is for the terms that compare with the teacher. */
+function expectTeaching(
+  { unlabelled, mixtures, cacheTeacher }: GivenTrainFlags,
+  { alpha, logitLoss, relationLoss }: Recipe,
+): void {
+  if (alpha < 1 || logitLoss > 0 || relationLoss > 0) return;
+  const flag =
+    (unlabelled !== undefined && '--unlabelled') ||
+    (mixtures && '--mixtures') ||
+    (cacheTeacher !== undefined && '--cache-teacher');
+  if (flag)
+    throw usageError(
+      `${flag} with --alpha 1: nothing compares with the teacher`,
+      'Lower --alpha, or raise --logit-loss.',
+    );
 }
 
 function expectFeatureLoss({ featureBlocks }: GivenTrainFlags, { alpha }: Recipe): void {

@@ -42,6 +42,7 @@ import type { LoopOptions } from '../train/loop.ts';
 import { readRunRecord } from '../train/run-directory.ts';
 import { scoreValue, type TeacherScore, teacherKey, told } from '../train/score.ts';
 import { expectDense, logitsOf, saveStored } from '../train/trained-model.ts';
+import { tensorsDigest } from '../train/trained-tensors.ts';
 import { reportRun } from './report.ts';
 import { dominantNote, labelsOf, printResult, samplesOf, skippedNote } from './result.ts';
 import { expectCacheable, openUnlabelledData, teacherCacheOptions } from './train-data.ts';
@@ -186,11 +187,12 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       ...(await recordedData(data, places.model)),
     };
     const kind = compression === null ? 'finetune' : 'compress';
+    const startingWeights = tensorsDigest(teacher.tensors);
     const run = await startRun(
       kind,
       places.out,
       flags,
-      { configuration, trainingData: train.digest },
+      { configuration, trainingData: train.digest, startingWeights },
       options.totalSteps,
     );
     if (decaySteps(flags, options.totalSteps) >= options.totalSteps) {
@@ -211,6 +213,7 @@ export async function runTrain(given: GivenTrainFlags, io: Io): Promise<TrainRes
       source: await sourceOf(places.model),
       configuration,
       trainingData: train.digest,
+      startingWeights,
       compression,
       costs: {
         teacher: denseCost(loaded.model),

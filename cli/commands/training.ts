@@ -282,7 +282,11 @@ export async function startRun(
   kind: RunKind,
   out: string,
   flags: TrainingFlags,
-  { configuration, trainingData }: Pick<RunRecord, 'configuration' | 'trainingData'>,
+  {
+    configuration,
+    trainingData,
+    startingWeights,
+  }: Pick<RunRecord, 'configuration' | 'trainingData' | 'startingWeights'>,
   totalSteps: number,
 ): Promise<RunDirectory> {
   if (!flags.resume) return createRunDirectory(out, flags.overwrite);
@@ -311,6 +315,12 @@ export async function startRun(
       `--resume: the training data of ${out} has changed since it began`,
       'Bring back the labels and samples that it had, or start again with --overwrite.',
     );
+  // A run of before this was recorded has none.
+  if (record.startingWeights !== undefined && record.startingWeights !== startingWeights)
+    throw usageError(
+      `--resume: the weights of ${String(configuration.model)} have changed since ${out} began`,
+      'Bring back the model that it had, or start again with --overwrite.',
+    );
   if (record.steps.total !== totalSteps) {
     throw usageError(
       `--resume: the run was to take ${counted(record.steps.total, 'step')} and would now take ${totalSteps}`,
@@ -334,7 +344,7 @@ export async function recordedRun<R>(
   run: RunDirectory,
   description: Pick<
     RunRecord,
-    'kind' | 'problemType' | 'source' | 'configuration' | 'trainingData' | 'compression' | 'costs'
+    'kind' | 'problemType' | 'source' | 'configuration' | 'trainingData' | 'startingWeights' | 'compression' | 'costs'
   >,
   totalSteps: number,
   job: (onCheckpoint: (step: number) => Promise<void>) => Promise<Finished<R>>,

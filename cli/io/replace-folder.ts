@@ -1,6 +1,6 @@
 /** Folders that appear whole or not at all. */
-import { mkdir, rename, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdir, mkdtemp, rename, rm, rmdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { UserError } from './errors.ts';
 import { errorCode, exists, writeError } from './files.ts';
 
@@ -15,19 +15,31 @@ export async function replaceFolder(
   kept: readonly string[] = [],
 ): Promise<void> {
   const folder = resolve(path);
-  const written = `${folder}.${process.pid}.tmp`;
-  const replaced = `${folder}.${process.pid}.old.tmp`;
+  const beside = await besideOf(folder);
+  const [written, replaced] = [join(beside, 'new'), join(beside, 'old')];
   try {
-    await mkdir(written, { recursive: true });
+    await mkdir(written);
     await fill(written);
     if (await exists(folder)) await rename(folder, replaced);
     await rename(written, folder);
     for (const name of kept) await rename(join(replaced, name), join(folder, name));
-    await rm(replaced, { recursive: true, force: true });
+    await rm(beside, { recursive: true, force: true });
   } catch (error) {
     // The user must see why it failed, also where there is nothing to take back.
     if (!(await exists(folder))) await rename(replaced, folder).catch(() => undefined);
     await rm(written, { recursive: true, force: true }).catch(() => undefined);
+    // Not with what is in it: what was there is, where it could not go back.
+    await rmdir(beside).catch(() => undefined);
     throw errorCode(error) === '' || error instanceof UserError ? error : writeError(folder, error);
+  }
+}
+
+/** A new folder beside another, whose name nobody has: in containers process numbers come again. */
+async function besideOf(folder: string): Promise<string> {
+  try {
+    await mkdir(dirname(folder), { recursive: true });
+    return await mkdtemp(`${folder}.tmp-`);
+  } catch (error) {
+    throw writeError(folder, error);
   }
 }

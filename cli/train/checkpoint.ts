@@ -57,10 +57,19 @@ export async function loadState(path: string, size: number): Promise<TrainState>
           evaluation: bestScore(file),
         }
       : null;
-    return { step: metadataNumber(file, 'step'), parameters, moment1, moment2, best };
+    return { step: stepOf(file), parameters, moment1, moment2, best };
   } finally {
     await file.close();
   }
+}
+
+function stepOf(file: SafetensorsFile): number {
+  const step = metadataNumber(file, 'step');
+  if (Number.isInteger(step)) return step;
+  throw new UserError(
+    `${file.path}: expected step in the metadata to be a whole number, got ${step}`,
+    'The checkpoint is damaged: start again with --overwrite.',
+  );
 }
 
 /** Accuracies had fields of their own before there was another metric. */

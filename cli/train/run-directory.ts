@@ -65,6 +65,8 @@ export interface RunRecord {
   readonly configuration: Readonly<Record<string, unknown>>;
   /** The digest of what it trains on; none where it does not train. */
   readonly trainingData?: string;
+  /** The digest of the weights that it began with: a teacher's, of the fine-tuned those of a checkpoint. As above. */
+  readonly startingWeights?: string;
   /** Optimizer steps done and planned. */
   readonly steps: { readonly done: number; readonly total: number };
   readonly compression: Compression | null;

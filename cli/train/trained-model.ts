@@ -5,10 +5,10 @@ import { basename, join, resolve } from 'node:path';
 import { ArtifactError } from '../../runtime/artifact/errors.ts';
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { readSafetensors, writeSafetensors } from '../../runtime/artifact/safetensors.ts';
-import { factorName, INT4_GROUP, int4Shape, scaleName } from '../../runtime/artifact/steps.ts';
+import { factorName, INT4_GROUP, int4Shape, MAX_INT4_FACTOR, scaleName } from '../../runtime/artifact/steps.ts';
 import { absorb } from '../compress/absorb.ts';
 import { dequantizeTensors } from '../compress/quantize.ts';
-import { f32Tensor, f32Values, precisionOf, type StoredTensors } from '../compress/stored-tensors.ts';
+import { f32Tensor, f32Values, i8Values, precisionOf, type StoredTensors } from '../compress/stored-tensors.ts';
 import { inputsOf } from '../graph/cost.ts';
 import { type Node, sameShape } from '../graph/graph.ts';
 import { inputName } from '../graph/ops/leaf.ts';
@@ -235,10 +235,22 @@ function checkStored(path: string, stored: StoredTensors, specs: ReturnType<type
     const scale = stored.get(scaleName(name));
     if (scale?.dtype !== 'F32' || !sameShape(scale.shape, [rows]))
       throw new UserError(`tensor ${name} in ${path}: expected F32 scales (${rows}) in ${scaleName(name)}`);
+    const wrong = f32Values(scale).find((value) => !(value >= 0 && value < Infinity));
+    if (wrong !== undefined)
+      throw new UserError(
+        `tensor ${scaleName(name)} in ${path}: expected finite scales of at least 0, got ${wrong}`,
+        'The file is damaged: quantize again.',
+      );
     if (tensor.dtype === 'I8') continue;
     const factors = stored.get(factorName(name));
     const groups = Math.ceil(columns / INT4_GROUP);
     if (factors?.dtype !== 'I8' || !sameShape(factors.shape, [rows, groups]))
       throw new UserError(`tensor ${name} in ${path}: expected I8 factors (${rows}, ${groups}) in ${factorName(name)}`);
+    const beyond = i8Values(factors).find((factor) => Math.abs(factor) > MAX_INT4_FACTOR);
+    if (beyond !== undefined)
+      throw new UserError(
+        `tensor ${factorName(name)} in ${path}: expected factors of ±${MAX_INT4_FACTOR} at most, got ${beyond}`,
+        'The file is damaged: quantize again.',
+      );
   }
 }

@@ -1,4 +1,5 @@
 /** What a run trains, as one vector, and what it leaves frozen. */
+import { createHash } from 'node:crypto';
 import { type DeviceTensor, type Engine, floats } from '../engines/engine.ts';
 import { elementCount } from '../graph/graph.ts';
 import type { TensorSpec } from '../models/layers.ts';
@@ -15,6 +16,13 @@ export function uploadTensors(
   return Object.fromEntries(
     specs.map(({ name, shape }) => [rename(name), engine.upload(floats(tensorNamed(tensors, name), shape))]),
   );
+}
+
+/** Tells whether weights are the same ones: of their names and bytes. */
+export function tensorsDigest(tensors: Tensors): string {
+  const hash = createHash('sha256');
+  for (const [name, values] of tensors) hash.update(`${name}\n`).update(values);
+  return `sha256:${hash.digest('hex')}`;
 }
 
 /** The tensors of a layout, one after another. */

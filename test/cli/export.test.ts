@@ -1,5 +1,5 @@
 /** slim export on the command line: what it writes, what it says, and what it leaves alone. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { slim, slimJson, workFolder, writePictures, writeTinyModel } from '../support/cli.ts';
 
@@ -26,7 +26,7 @@ describe('slim export', () => {
     const out = work.path('onnx');
     const { files, bytes, ...result } = await slimJson(['export', small, '--to', 'onnx', '--out', out]);
     expect(result).toEqual({ version: 1, out, to: 'onnx' });
-    const written = ['config.json', 'model.onnx', 'preprocessor_config.json'];
+    const written = ['config.json', 'model.onnx', 'preprocessor_config.json', 'slim-export.json'];
     expect(readdirSync(out).sort()).toEqual(written);
     const sizes = written.map((name) => ({ name, bytes: readFileSync(`${out}/${name}`).length }));
     expect([files, bytes]).toEqual([sizes, sizes.reduce((sum, one) => sum + one.bytes, 0)]);
@@ -42,10 +42,10 @@ describe('slim export', () => {
   });
 
   it.each([
-    [['safetensors'], ['config.json', 'model.safetensors', 'preprocessor_config.json']],
+    [['safetensors'], ['config.json', 'model.safetensors', 'preprocessor_config.json', 'slim-export.json']],
     [
       ['safetensors', '--layout', 'factors'],
-      ['README.md', 'config.json', 'factors.safetensors', 'load.py', 'preprocessor_config.json'],
+      ['README.md', 'config.json', 'factors.safetensors', 'load.py', 'preprocessor_config.json', 'slim-export.json'],
     ],
   ])('writes a Hugging Face folder: %s', async (to, files) => {
     const out = work.path(to.join('-'));
@@ -67,6 +67,42 @@ describe('slim export', () => {
       `--out ${out} has a notes.txt, which no export writes, so --overwrite leaves the folder alone`,
     );
     expect(readFileSync(`${out}/notes.txt`, 'utf8')).toBe('mine');
+  });
+
+  it('leaves a model alone that no export wrote, whatever its files are called', async () => {
+    const out = work.path('theirs');
+    cpSync(model, out, { recursive: true });
+    await refused(
+      [small, '--to', 'safetensors', '--out', out, '--overwrite'],
+      2,
+      `--out ${out} has no slim-export.json, so no export wrote it, and --overwrite leaves the folder alone`,
+    );
+    expect(readdirSync(out).sort()).toEqual(readdirSync(model).sort());
+  });
+
+  it('never replaces the base that an adapter is for', async () => {
+    const [base, lora] = [work.path('base'), work.path('lora')];
+    await slimJson(['export', model, '--to', 'safetensors', '--out', base]);
+    const training = ['--method', 'lora', '--rank', '2', '--steps', '1', '--batch-size', '4', '--threads', '1'];
+    await slimJson(['train', '--model', base, '--data', data, ...training, '--out', lora]);
+    await refused([lora, '--to', 'peft', '--out', base, '--overwrite'], 2, `--out ${base} is the model that is read`);
+    expect(readdirSync(base)).toContain('model.safetensors');
+  });
+
+  it.each([
+    ['scales', NaN, 'expected finite scales of at least 0, got NaN'],
+    ['scales', -1, 'expected finite scales of at least 0, got -1'],
+  ])('refuses a quantized run whose %s hold %s', async (_, value, error) => {
+    const damaged = work.path(`damaged${value}`);
+    cpSync(int8, damaged, { recursive: true });
+    const file = `${damaged}/weights.safetensors`;
+    const bytes = readFileSync(file);
+    const headerBytes = Number(bytes.readBigUInt64LE(0));
+    const header = JSON.parse(bytes.subarray(8, 8 + headerBytes).toString());
+    const [name] = Object.keys(header).filter((key) => key.endsWith('.scale'));
+    bytes.writeFloatLE(value, 8 + headerBytes + header[name].data_offsets[0]);
+    writeFileSync(file, bytes);
+    await refused([damaged, '--to', 'onnx', '--out', work.path('x.onnx')], 1, `tensor ${name} in ${file}: ${error}`);
   });
 
   it('leaves nothing where it fails', async () => {

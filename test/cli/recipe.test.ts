@@ -111,9 +111,9 @@ it.each([
   [['--bias-correction'], '--bias-correction with --init svd, which is the default here: no mean is known'],
   [['--bias-correction', '--init', 'paper'], '--bias-correction with --init paper: no mean is known\nhint: Start from'],
   [['--bias-correction', '--method', 'lora'], 'hint: It is for --init activation, which --method lora does not have.'],
-  [['--lora-plus-ratio', '0'], 'Expected a number above 0.'],
-  [['--lora-plus-ratio', '-2'], 'Expected a number above 0.'],
-  [['--lora-plus-ratio', 'x'], 'Expected a number above 0.'],
+  [['--lora-plus-ratio', '0'], 'Expected a number of at least 0.000001 and at most 1000000.'],
+  [['--lora-plus-ratio', '-2'], 'Expected a number of at least 0.000001 and at most 1000000.'],
+  [['--lora-plus-ratio', 'x'], 'Expected a number of at least 0.000001 and at most 1000000.'],
 ])('refuses %j', async (given, said) => {
   const { code, stderr } = await slim(['train', ...flags, ...given, '--out', work.path('refused')]);
   expect([code, stderr]).toEqual([2, expect.stringContaining(said)]);
@@ -263,4 +263,21 @@ it('trains through int4 at the end', async () => {
 it('refuses rounding that begins while λ falls', async () => {
   const { code, stderr } = await slim(['train', ...flags, '--decay-end', '0.8', '--qat', '0.3', '--out', 'x']);
   expect([code, stderr]).toEqual([2, expect.stringContaining('--qat 0.3 begins before --decay-end 0.8')]);
+});
+
+it.each([
+  [['--method', 'lora', '--target-macs', '10%'], '--target-macs with --method lora, which leaves a model of full size'],
+  [['--method', 'lora', '--target-size', '9kB'], '--target-size with --method lora, which leaves a model of full size'],
+  [
+    ['--alpha', '1', '--logit-loss', '0', '--mixtures', '2'],
+    '--mixtures with --alpha 1: nothing compares with the teacher',
+  ],
+  [
+    ['--temperature', '1e300'],
+    "option '--temperature <x>' argument '1e300' is invalid. Expected a number of at least 0.01 and at most 1000.",
+  ],
+])('refuses what would train to nothing, or to something else: %j', async (given, message) => {
+  const rankless = flags.slice(0, -2);
+  const outcome = await slim(['train', ...rankless, ...given, '--out', work.path('refused')]);
+  expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining(`error: ${message}`) });
 });

@@ -270,6 +270,22 @@ describe('--resume', () => {
     expect(readFileSync(`${out}/run.json`, 'utf8')).toBe(before);
   });
 
+  it('refuses another teacher in the place of the one that the run began with', async () => {
+    const model = work.path('model');
+    const kept = readFileSync(`${model}/model.safetensors`);
+    const changed = Buffer.from(kept);
+    changed.writeFloatLE(0.125, changed.length - 4);
+    writeFileSync(`${model}/model.safetensors`, changed);
+    try {
+      expect(await slim([...train, '--resume', '--out', out])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(`error: --resume: the weights of ${model} have changed since ${out} began`),
+      });
+    } finally {
+      writeFileSync(`${model}/model.safetensors`, kept);
+    }
+  });
+
   it('refuses the run of another command', async () => {
     expect(await slim([...finetune, '--resume', '--out', out])).toMatchObject({
       code: 2,

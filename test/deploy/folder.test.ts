@@ -7,7 +7,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const root = temporaryFolder();
 const textOf = (...names: string[]): string => readFileSync(join(root, ...names), 'utf8');
 /** Nothing half-written lies beside it. */
-const leftovers = (): string[] => readdirSync(root).filter((name) => name.endsWith('.tmp'));
+const leftovers = (): string[] => readdirSync(root).filter((name) => name.includes('.tmp'));
 
 it('writes a folder whole, readable by all, with a record of what is its own', async () => {
   await writeDeployFolder(join(root, 'new', 'site'), 'node', { 'b.txt': 'b', 'a.bin': Uint8Array.of(1, 2) }, false);

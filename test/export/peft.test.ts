@@ -42,6 +42,7 @@ describe('slim export --to peft', () => {
       'adapter_config.json',
       'adapter_model.safetensors',
       'preprocessor_config.json',
+      'slim-export.json',
     ]);
     const config = JSON.parse(readFileSync(`${adapter}/adapter_config.json`, 'utf8')) as Record<string, unknown>;
     expect(config).toMatchObject({

@@ -6,6 +6,7 @@ import { type Target, targetOf } from '../../data/target.ts';
 import type { TextDataset } from '../../data/text/dataset.ts';
 import { EVALUATION_BATCH } from '../../train/evaluate.ts';
 import { someOf } from '../input-pictures.ts';
+import { somePlaces } from '../some-places.ts';
 
 /** A sample as a model takes it. */
 export interface CompareSample {
@@ -17,24 +18,20 @@ export interface CompareSample {
   readonly tokens: number | null;
 }
 
-/** So many samples of a data set's test part, spread over it: its classes may lie one after another. */
+/** At most so many samples of a data set's test part, from all over it. */
 export function withSome<D extends Dataset>(data: D, count: number): D {
   if (data.test.size <= count) return data;
   return { ...data, test: data.kind === 'image' ? someOf(data.test, count) : someTexts(data.test, count) };
 }
 
-/** Those whose step of `count` in `size` begins with them, as `someOf` has it. */
 function someTexts({ size, counts, rows }: TextDataset['test'], count: number): TextDataset['test'] {
+  const places = new Set(somePlaces(count, size));
   return {
-    size: count,
+    size: places.size,
     counts,
     async *rows() {
-      let [row, taken] = [0, 0];
-      for await (const text of rows())
-        if (row++ === Math.floor((taken * size) / count)) {
-          yield text;
-          taken++;
-        }
+      let row = 0;
+      for await (const text of rows()) if (places.has(row++)) yield text;
     },
   };
 }
