@@ -183,7 +183,8 @@ async function openHub(named: HubName, { onProgress, signal }: HubOptions): Prom
       if (error instanceof HubApiError) throw refused(named, hubUrl, error.statusCode, accessToken !== null);
       throw new UserError(
         `can't get ${what} from ${hubUrl}: ${causeOf(error)}`,
-        'Check the network; --offline takes what an earlier run brought into the cache.',
+        `There is no folder ${shown(named)} here, so it was asked for there. Check the name, or the network; --offline takes what an ` +
+          'earlier run brought into the cache.',
       );
     }
   }

@@ -29,12 +29,17 @@ export function stepDetails(facts: StepFacts): readonly string[] {
   return [
     `epoch ${epoch + 1}/${epochs}`,
     ...(lambda === null ? [] : [`λ ${lambda.toFixed(3)}`]),
-    `loss ${loss.toFixed(4)}`,
-    ...Object.entries(terms).map(([name, value]) => `${name} ${value.toFixed(4)}`),
+    `loss ${shortLoss(loss)}`,
+    ...Object.entries(terms).map(([name, value]) => `${name} ${shortLoss(value)}`),
     ...(score === null ? [] : [scoreText(score)]),
     `${samples < 10 ? samples.toFixed(1) : samples.toFixed(0)} samples/s`,
     `${msPerStep.toFixed(0)} ms/step`,
     `${Math.round(100 * dataShare)} % waiting for data`,
     `${(residentBytes / 1e9).toFixed(2)} GB of memory`,
   ];
+}
+
+/** Four digits; rounding may leave a loss of 0 a hair below it, which is no -0.0000. */
+function shortLoss(value: number): string {
+  return value.toFixed(4).replace(/^-(0\.0+)$/, '$1');
 }
