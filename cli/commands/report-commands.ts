@@ -1,6 +1,8 @@
 /** The commands that made a run, from the configuration that it keeps. */
 import type { Command } from 'commander';
-import { configured, type Subject } from '../report/subject.ts';
+import { fades } from '../pclora/method.ts';
+import { FADING_FLAGS } from '../pclora/recipe.ts';
+import { configured, methodIn, type Subject } from '../report/subject.ts';
 
 type Configuration = Readonly<Record<string, unknown>>;
 
@@ -14,7 +16,7 @@ export function commandsOf(subject: Subject, program: Command): string[] {
   const out = configured(subject, 'out');
   if (out === null || configured(subject, 'model') === null) return [];
   const isStudent = subject.compression !== null || configuration.method === 'lora';
-  const lines = [commandLine(named(isStudent ? 'train' : 'finetune'), configuration)];
+  const lines = [commandLine(named(isStudent ? 'train' : 'finetune'), flagsOf(subject))];
   const { quantize } = configuration;
   const isQuantized = record?.kind === 'quantize' || kind === 'artifact';
   if (isQuantized && typeof quantize === 'object' && quantize !== null)
@@ -24,6 +26,13 @@ export function commandsOf(subject: Subject, program: Command): string[] {
     lines.push(`slim pack ${quoted(String(packed))} --out ${quoted(path)}`);
   }
   return lines;
+}
+
+/** What slim train takes of a configuration: where λ does not fall, it refuses flags that say how. */
+function flagsOf(subject: Subject): Configuration {
+  if (fades(methodIn(subject))) return subject.configuration;
+  const others = Object.entries(subject.configuration).filter(([name]) => !Object.hasOwn(FADING_FLAGS, name));
+  return Object.fromEntries(others);
 }
 
 /** A command with what a configuration says of its flags; what is a flag's default is left out. */

@@ -7,6 +7,7 @@ import { openArtifact } from '../io/artifact.ts';
 import { UserError } from '../io/errors.ts';
 import { exists, kindOf } from '../io/files.ts';
 import { denseCost } from '../pclora/cost.ts';
+import { METHODS, type Method } from '../pclora/method.ts';
 import { type Description, loadDescription } from '../pretrained/checkpoint.ts';
 import { WEIGHT_FORMATS } from '../pretrained/weight-files.ts';
 import { RUN_FILES, type RunRecord, readRunRecord } from '../train/run-directory.ts';
@@ -156,6 +157,11 @@ export async function weightBytes(folder: string): Promise<number | null> {
   if (files === undefined) return null;
   const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size));
   return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** What --method of `slim train` was; records of before there was another have none. */
+export function methodIn({ configuration }: Pick<Subject, 'configuration'>): Method {
+  return METHODS.find((name) => name === configuration.method) ?? 'pclora';
 }
 
 /** A text of a run's configuration; null where it has none of that name. */

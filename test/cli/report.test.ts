@@ -1,4 +1,5 @@
 /** `slim report`: what its page says is what the runs, `slim evaluate` and the files say. */
+import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -36,6 +37,19 @@ async function pageOf(...args: string[]): Promise<string> {
   const page = readFileSync(out, 'utf8');
   expect(result).toEqual({ version: 1, file: out, bytes: Buffer.byteLength(page) });
   return page;
+}
+
+/** What a run's weights are, so that two can be told apart. */
+function weightsOf(run: string): string {
+  const name = existsSync(`${run}/weights.safetensors`) ? 'weights' : 'model';
+  return createHash('sha256')
+    .update(readFileSync(`${run}/${name}.safetensors`))
+    .digest('hex');
+}
+
+function commandsIn(page: string): string[] {
+  const commands = textOf(/aria-label="Commands"><code>([\s\S]*?)<\/code>/.exec(page)![1]);
+  return commands.replaceAll(' \\\n ', '').split('\n');
 }
 
 const share = (value: number): string => `${(100 * value).toFixed(2)} %`;
@@ -178,14 +192,24 @@ describe('the page of a teacher, a student, and it quantized and packed', () => 
   });
 
   it('tells the commands that made it', () => {
-    const commands = textOf(/aria-label="Commands"><code>([\s\S]*?)<\/code>/.exec(page)![1]).replaceAll(' \\\n ', '');
-    const [train, quantize, pack] = commands.split('\n');
+    const [train, quantize, pack] = commandsIn(page);
     expect(train).toMatch(new RegExp(`^slim train --model ${teacher} --rank 2 --init svd `));
     for (const flags of ['--steps 10', '--batch-size 8', `--data ${data}`, `--out ${student}`, '--threads 1'])
       expect(train).toContain(flags);
     expect(train).not.toContain('--epochs');
     expect(quantize).toBe(`slim quantize ${student} --data ${data} --out ${int8}`);
     expect(pack).toBe(`slim pack ${int8} --out ${file}`);
+  });
+
+  it.each(['svd', 'lora'])('tells commands that run, of --method %s too', async (method) => {
+    const run = work.path(method);
+    const train = ['train', '--model', teacher, '--data', data, '--method', method, '--rank', '2', '--steps', '2'];
+    await slimJson([...train, '--batch-size', '8', '--out', run, ...threads]);
+    const [slimWord, ...args] = commandsIn(await pageOf(run, '--no-data'))[0].split(' ');
+    expect(slimWord).toBe('slim');
+    const weights = weightsOf(run);
+    await slimJson([...args, '--overwrite']);
+    expect(weightsOf(run)).toBe(weights);
   });
 
   it('has maps of attention of teacher and student, a pixel a patch', async () => {
