@@ -1,5 +1,4 @@
 /** What teacher and students look at, for `slim report`. */
-import { resolve } from 'node:path';
 import { PROBLEMS } from '../../runtime/artifact/problem-type.ts';
 import { SCORES } from '../../runtime/http/inference.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -33,6 +32,13 @@ interface Looking {
   readonly batches: readonly Batch[];
 }
 
+/** What `slim report` shows of attention. */
+export interface Attention {
+  readonly looks: readonly LookedAt[];
+  /** The models that are left out, and why. */
+  readonly unseen: readonly string[];
+}
+
 /**
  * The looks of all models among the stages that lie in folders and are not quantized, the first as they come, at so many
  * samples of the data's test part.
@@ -43,31 +49,43 @@ export async function attentionOf(
   { samples: count, side }: PictureOptions,
   choice: EngineChoice,
   io: Io,
-): Promise<LookedAt[]> {
-  const paths = await modelsAmong(stages);
-  if (paths.length === 0 || count === 0 || data.test.size === 0) return [];
+): Promise<Attention> {
+  const { models, unseen } = await modelsAmong(stages);
+  if (models.length === 0 || count === 0 || data.test.size === 0) return { looks: [], unseen };
   const chosen = await chosenSamples(data, count);
   const engine = await createEngine(choice, io);
   const progress = createProgress(io.stderr, 'model');
   const looking: Looking[] = [];
-  for (const { path, name } of paths) {
+  for (const { path, name } of models) {
     throwIfInterrupted(io.signal);
     looking.push(await lookWith(engine, name, path, chosen));
-    progress.update(looking.length, paths.length, 'attention computed');
+    progress.update(looking.length, models.length, 'attention computed');
   }
   progress.end();
-  return Promise.all(looking[0].batches.map((_, sample) => lookedAt(looking, sample, chosen, side)));
+  const looks = await Promise.all(looking[0].batches.map((_, sample) => lookedAt(looking, sample, chosen, side)));
+  return { looks, unseen };
 }
 
-async function modelsAmong(stages: readonly Stage[]): Promise<Stage[]> {
-  const found: Stage[] = [];
+async function modelsAmong(stages: readonly Stage[]): Promise<{ models: Stage[]; unseen: string[] }> {
+  const models: Stage[] = [];
+  const unseen: string[] = [];
   for (const stage of stages) {
-    if ((await kindOf(stage.path)) !== 'folder') continue;
-    const record = await readRunRecord(stage.path);
-    if (record !== null && (record.kind === 'quantize' || record.status !== 'finished')) continue;
-    if (found.every(({ path }) => resolve(path) !== resolve(stage.path))) found.push(stage);
+    const why = (await obstacleOf(stage)) ?? (models.length === MOST_MODELS ? `more than ${MOST_MODELS}` : null);
+    if (why === null) models.push(stage);
+    else unseen.push(`${stage.name} (${why})`);
   }
-  return found.slice(0, MOST_MODELS);
+  return { models, unseen };
+}
+
+/** Why attention of what lies there is not computed; null where it is. */
+async function obstacleOf({ path, what }: Stage): Promise<string | null> {
+  const kind = await kindOf(path);
+  if (kind === 'absent') return 'not found';
+  if (kind === 'file') return 'a .slim file';
+  const record = await readRunRecord(path);
+  if (record === null) return null;
+  if (record.kind === 'quantize') return what;
+  return record.status === 'finished' ? null : record.status;
 }
 
 async function lookWith(engine: Engine, name: string, path: string, data: Dataset): Promise<Looking> {

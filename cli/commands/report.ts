@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Score } from '../../runtime/artifact/problem-type.ts';
 import {
@@ -13,7 +13,7 @@ import {
   required,
   resolveFlags,
 } from '../args.ts';
-import { usageError } from '../io/errors.ts';
+import { UserError, usageError } from '../io/errors.ts';
 import { exists, kindOf, writeFileAtomic } from '../io/files.ts';
 import type { Io } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
@@ -22,7 +22,7 @@ import type { Html } from '../report/html.ts';
 import { type PageOptions, type Report, reportPage } from '../report/page.ts';
 import { sideOf } from '../report/pictures.ts';
 import { stagesOf } from '../report/stages.ts';
-import { readSubject } from '../report/subject.ts';
+import { readSubject, withLogs } from '../report/subject.ts';
 import { readSweep, SWEEP_ROWS } from '../report/sweep.ts';
 import { sweepPage } from '../report/sweep-page.ts';
 import type { Metrics } from '../train/metrics/metrics.ts';
@@ -94,13 +94,19 @@ rank, method, seed, accuracy, parameters, macs, bytes, latencyMs) it shows accur
   addLabelsOption(addCacheOption(addDataOptions(command, { inherited: true })));
   command.option('--no-data', 'judge nothing: the page says what the runs recorded');
   addResultOptions(addEngineOptions(addBaseOption(command)));
-  return command.action(async (paths: string[]) => {
+  return command.action(async (given: string[]) => {
     const flags = await resolveFlags<ReportFlags>(command);
+    const paths = distinct(given);
     expectFew(paths);
     if (flags.watch) return watchReport(paths, flags, command.parent!, io);
     const result = await runReport(paths, flags, command.parent!, io);
     printResult(io, flags.json, { ...result }, `report: ${result.file}, ${formatBytes(result.bytes)}`);
   });
+}
+
+/** What is given twice counts once. */
+function distinct(paths: readonly string[]): string[] {
+  return paths.filter((path, i) => paths.findIndex((other) => resolve(other) === resolve(path)) === i);
 }
 
 function expectFew(paths: readonly string[]): void {
@@ -124,6 +130,9 @@ export async function runReport(
 
 /** Serves the page until it is interrupted. */
 async function watchReport(paths: readonly string[], flags: ReportFlags, program: Command, io: Io): Promise<void> {
+  for (const path of paths)
+    if ((await kindOf(path)) === 'absent')
+      throw new UserError(`${path} does not exist`, 'Start the training first: --watch shows runs that have begun.');
   const { serveReport } = await import('./report-watch.ts');
   const make = (head: Html): Promise<string> => pageOf(paths, flags, program, io, { head });
   const server = await serveReport(paths, flags.port, make, io);
@@ -170,7 +179,7 @@ export async function reportRun(run: string, flags: QualityFlags, command: Comma
 
 /** What can be said of these, with data or without. `program` is the command line. */
 async function reportOf(paths: readonly string[], flags: ReportOptions, program: Command, io: Io): Promise<Report> {
-  const subjects = await Promise.all(paths.map(readSubject));
+  const subjects = await withLogs(await Promise.all(paths.map(readSubject)));
   const { samples } = flags;
   // Errors of each subject; and each picture that models look at, with two maps a model over it.
   const shown = { samples, side: sideOf(samples * (subjects.length + 1 + 2 * MOST_MODELS)) };
@@ -179,9 +188,9 @@ async function reportOf(paths: readonly string[], flags: ReportOptions, program:
     qualities.map(({ path, metrics, samples: judged }) => [path, { ...scoreIn(metrics), samples: judged }]),
   );
   const stages = await stagesOf(subjects, measured);
-  const looks = data === null ? [] : await attentionOf(stages, data, shown, flags, io);
+  const attention = data === null ? { looks: [], unseen: [] } : await attentionOf(stages, data, shown, flags, io);
   const commands = subjects.map((subject) => commandsOf(subject, program));
-  return { subjects, commands, stages, qualities, unjudged, looks };
+  return { subjects, commands, stages, qualities, unjudged, ...attention };
 }
 
 /** The one number of all metrics that a model is judged by. */

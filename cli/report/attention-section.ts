@@ -36,15 +36,20 @@ export interface ShownMap {
 /** Words of a text that are shown. */
 const MOST_WORDS = 160;
 
-/** null where nothing was looked at. */
-export function attentionSection(samples: readonly LookedAt[]): Html | null {
+/** null where nothing was looked at. `unseen` are the models that are left out, and why. */
+export function attentionSection(samples: readonly LookedAt[], unseen: readonly string[]): Html | null {
   if (samples.length === 0) return null;
   const isPictures = samples[0].picture !== undefined;
   return html`<section aria-labelledby="attention"><h2 id="attention">Where they look</h2>
 <p class="quiet">Attention rollout (Abnar & Zuidema 2020) follows attention through all blocks to what the head reads; the
 last block’s attention is the mean of its heads. ${
     isPictures ? 'What is looked at is bright.' : 'The stronger the colour, the more a word is looked at.'
-  } r is the correlation with the first model’s map.</p>
+  } r is the correlation with the first model’s map.</p>${
+    unseen.length === 0
+      ? null
+      : html`
+<p class="quiet">Left out: ${unseen.join('; ')}.</p>`
+  }
 <div class="${isPictures ? 'looks' : 'looks texts'}">${samples.map(isPictures ? pictureLooks : textLooks)}</div></section>`;
 }
 

@@ -52,6 +52,8 @@ export interface Chart {
 /** What is measured, and how its values are written. */
 export interface Axis {
   readonly name: string;
+  /** What is written along the axis of x; its name unless given. */
+  readonly title?: string;
   readonly format: (value: number) => string;
   /** How ticks are written, with as many digits as tell them apart unless given. */
   readonly ticks?: (value: number) => string;
@@ -64,8 +66,8 @@ export interface Axis {
 }
 
 /** In CSS pixels where the chart has a column of the page, or a phone's width: its texts are as large as others then. */
-const [WIDTH, HEIGHT] = [352, 212];
-const PLOT = { left: 46, right: WIDTH - 12, top: 18, bottom: HEIGHT - 26 };
+const [WIDTH, HEIGHT] = [352, 226];
+const PLOT = { left: 46, right: WIDTH - 12, top: 18, bottom: HEIGHT - 40 };
 const TICKS = 4;
 /** Rows of the table beneath a chart. */
 const MOST_ROWS = 40;
@@ -138,7 +140,7 @@ function axes({ x, y }: Chart, toX: Scale, toY: Scale): Html {
   )}${xTicks.map(
     (value) =>
       html`<text x="${near(toX(value))}" y="${PLOT.bottom + 17}" text-anchor="${anchorOf(toX(value))}">${written.x(value)}</text>`,
-  )}</g>`;
+  )}<text x="${(PLOT.left + PLOT.right) / 2}" y="${HEIGHT - 2}" text-anchor="middle">${x.title ?? x.name}</text></g>`;
 }
 
 /** More digits than that have no room beside the chart. */

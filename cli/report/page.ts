@@ -22,6 +22,8 @@ export interface Report {
   /** Why what remembers data was not judged. */
   readonly unjudged: readonly string[];
   readonly looks: readonly LookedAt[];
+  /** Why what is given is not among what looks, a model each. */
+  readonly unseen: readonly string[];
 }
 
 /** What a page has that is served while a run goes on, and a file has not. */
@@ -32,13 +34,16 @@ export interface PageOptions {
 
 /** The whole page. The same report gives the same bytes. */
 export function reportPage(report: Report, options: PageOptions = {}): string {
-  const { subjects, commands, stages, qualities, unjudged, looks } = report;
+  const { subjects, commands, stages, qualities, unjudged, looks, unseen } = report;
   const names = subjects.map(({ name }) => name).join(', ');
   const isOne = subjects.length === 1;
-  const main = html`${summarySection(stages)}
+  const main = html`${summarySection(
+    stages,
+    subjects.map(({ path }) => path),
+  )}
 ${trainingSection(subjects)}
 ${qualitySection(qualities, unjudged)}
-${attentionSection(looks)}
+${attentionSection(looks, unseen)}
 ${layersSection(subjects)}
 ${provenanceSection(subjects.map((subject, i) => [subject, commands[i]] as const))}`;
   const title = isOne ? names : `${subjects.length} models compared`;

@@ -5,13 +5,13 @@ export const STYLE = `
 :root {
   color-scheme: light dark;
   --ground: #f5f4f0; --pane: #fff; --ink: #1d1c1a; --quiet: #625f58; --line: #dedbd3;
-  --accent: #0b6e5f; --heat-colour: #6bb3a4; --wrong: #d98a7a; --look: #e8703a;
+  --accent: #0b6e5f; --heat-colour: #6bb3a4; --wrong: #d98a7a; --look: #e8703a; --shade: #0003;
   --c0: #0b6e5f; --c1: #b4540a; --c2: #3b5bbd; --c3: #8a3f9f; --c4: #a8323e; --c5: #0f7291; --c6: #75650a; --c7: #5d5a55;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --ground: #131513; --pane: #1c1f1c; --ink: #eceae4; --quiet: #a8a59c; --line: #333732;
-    --accent: #63cfb7; --heat-colour: #2f7d70; --wrong: #8f3b2c; --look: #c8501e;
+    --accent: #63cfb7; --heat-colour: #2f7d70; --wrong: #8f3b2c; --look: #c8501e; --shade: #fff3;
     --c0: #63cfb7; --c1: #f0a15e; --c2: #8fb0ff; --c3: #cf9be6; --c4: #ff9a94; --c5: #6cc6ea; --c6: #d6c45a; --c7: #b5b1a8;
   }
 }
@@ -102,7 +102,7 @@ blockquote { margin-bottom: 0.15rem; font-size: 1rem; }
 .looks img { display: block; width: 100%; border-radius: 4px; }
 .veiled img + img { position: absolute; inset: 0; height: 100%; }
 .looks .model:first-child { grid-template-columns: 6.5rem; }
-.looks figcaption { font-size: 0.75rem; color: var(--quiet); }
+.looks figcaption { font-size: 0.75rem; letter-spacing: -0.01em; white-space: nowrap; color: var(--quiet); }
 .texts article, .texts .model { display: block; }
 .texts .model { margin-top: 0.9rem; }
 .texts .model small { display: inline; margin-inline-start: 0.6rem; }
@@ -146,9 +146,8 @@ summary {
 
 /* How it was made */
 .words { margin-bottom: 0.9rem; }
-.words th, .words th:first-child { min-width: 7rem; }
-.words td { text-align: start; }
-.words th:first-child { min-width: 7rem; }
+.words th, .words td { text-align: start; }
+.words th:first-child { min-width: 7rem; overflow-wrap: normal; }
 .words td { max-width: 22rem; min-width: 9rem; white-space: normal; overflow-wrap: anywhere; }
 .facts { display: grid; gap: 0.3rem; margin-block: 0.5rem 0.9rem; }
 .facts > div { display: grid; grid-template-columns: minmax(0, 7.5rem) minmax(0, 1fr); gap: 0.75rem; }
@@ -158,6 +157,20 @@ pre {
   overflow-x: auto; overflow-wrap: normal; font: 0.8125rem / 1.6 ui-monospace, monospace;
 }
 code { font-family: ui-monospace, monospace; font-size: 0.8125rem; }
+
+@media (max-width: 40rem) {
+  /* A shadow at a side where there is more: covers, which scroll with the content, hide it at the ends. */
+  .scroll, pre {
+    background:
+      linear-gradient(to right, var(--cover) 1rem, transparent) left / 2.5rem 100% no-repeat local,
+      linear-gradient(to left, var(--cover) 1rem, transparent) right / 2.5rem 100% no-repeat local,
+      linear-gradient(to right, var(--shade), transparent) left / 0.8rem 100% no-repeat scroll,
+      linear-gradient(to left, var(--shade), transparent) right / 0.8rem 100% no-repeat scroll,
+      var(--cover);
+  }
+  .scroll { --cover: var(--ground); }
+  .chart .scroll, pre { --cover: var(--pane); }
+}
 
 @media print {
   :root { --ground: #fff; --pane: #fff; }

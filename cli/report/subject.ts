@@ -1,6 +1,6 @@
 /** What a report is about: a run, a Hugging Face folder or a `.slim` file, as far as each tells of itself. */
 import { readdir, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, join, normalize, resolve } from 'node:path';
 import type { Compression, Costs, StageAccuracy } from '../../runtime/artifact/manifest.ts';
 import type { ProblemType } from '../../runtime/artifact/problem-type.ts';
 import { openArtifact } from '../io/artifact.ts';
@@ -138,6 +138,46 @@ async function logOf(folder: string | null): Promise<Log | null> {
 function weightsOf({ quantize }: Readonly<Record<string, unknown>>): string {
   const weights = typeof quantize === 'object' && quantize !== null && 'weights' in quantize ? quantize.weights : null;
   return weights === 'int4' ? 'int4' : 'int8';
+}
+
+/** Where a run said that it is written to. */
+function recordedOut({ record, configuration }: Pick<Subject, 'record' | 'configuration'>): string | null {
+  if (record === null) return null;
+  const { quantize } = configuration;
+  if (record.kind !== 'quantize') return configured({ configuration }, 'out');
+  return typeof quantize === 'object' && quantize !== null
+    ? configured({ configuration: quantize as Subject['configuration'] }, 'out')
+    : null;
+}
+
+/**
+ * The path of the one of those that are given which a run remembers by this path: it may have been made in another working
+ * directory. The path itself where it is none of them.
+ */
+export function pathAmong(
+  given: readonly Pick<Subject, 'path' | 'record' | 'configuration'>[],
+  recorded: string,
+): string {
+  const here = given.find(({ path }) => resolve(path) === resolve(recorded));
+  if (here !== undefined) return here.path;
+  const written = given.filter((one) => {
+    const out = recordedOut(one);
+    return out !== null && normalize(out) === normalize(recorded);
+  });
+  // Of two, made in two working directories, it might be either.
+  return written.length === 1 ? written[0].path : recorded;
+}
+
+/** Those that are given, with the logs of what they were quantized or packed of where that is given, too. */
+export async function withLogs(given: readonly Subject[]): Promise<Subject[]> {
+  return Promise.all(
+    given.map(async (subject) => {
+      const out = configured(subject, 'out');
+      if (out === null || (subject.kind === 'run' && subject.quantized === null)) return subject;
+      const whole = pathAmong(given, out);
+      return whole === out ? subject : { ...subject, log: await logOf(whole) };
+    }),
+  );
 }
 
 /** The bytes of a folder's weights, in whatever format; null where it has none. */

@@ -75,7 +75,7 @@ function chartOf({ curve, title, format = amount, fromZero }: Drawing, runs: rea
   const isScore = ['accuracy', 'microF1', 'pearson'].includes(curve);
   return {
     title,
-    x: { name: 'step', format: grouped, ticks: grouped, extent: [1, ...runs.map(lastStep)] },
+    x: { name: 'step', title: 'steps', format: grouped, ticks: grouped, extent: [1, ...runs.map(lastStep)] },
     hasLegend: runs.length > 1,
     y: { name: title, format, ticks: isScore && format === share ? share : undefined, fromZero },
     series: drawn.map(({ log, colour }) => {

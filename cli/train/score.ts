@@ -1,5 +1,5 @@
 /** How a score is told: every metric with its name. */
-import { type Metric, type Score, scoreOf } from '../../runtime/artifact/problem-type.ts';
+import { type Metric, PROBLEMS, type ProblemType, type Score, scoreOf } from '../../runtime/artifact/problem-type.ts';
 
 const NAMES: Readonly<Record<Metric, string>> = { accuracy: 'accuracy', microF1: 'micro F1', pearson: 'Pearson' };
 
@@ -16,8 +16,13 @@ export function metricName(score: Score): string {
   return NAMES[scoreOf(score).metric];
 }
 
+/** The name of what models of this kind are judged by. */
+export function metricNameOf(problemType: ProblemType): string {
+  return NAMES[PROBLEMS[problemType].metric];
+}
+
 /** The value alone: 93.41 %; a correlation, which is no share, as 0.8731, or undefined where nothing varies. */
-export function scoreValue(score: Score): string {
+export function scoreValue(score: Partial<Score>): string {
   const { metric, value } = scoreOf(score);
   if (value === null) return 'undefined';
   return metric === 'pearson' ? value.toFixed(4) : `${(100 * value).toFixed(2)} %`;

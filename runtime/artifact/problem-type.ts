@@ -32,8 +32,11 @@ export interface Score extends Readonly<Partial<Record<Metric, number | null>>> 
   readonly samples: number;
 }
 
-/** What a score is of, and its value. @throws Error where it holds none, which is a mistake of the caller's */
-export function scoreOf(score: Score): { readonly metric: Metric; readonly value: number | null } {
+/**
+ * What a score is of, and its value; of how many samples is not asked.
+ * @throws Error where it holds none, which is a mistake of the caller's
+ */
+export function scoreOf(score: Partial<Score>): { readonly metric: Metric; readonly value: number | null } {
   for (const { metric } of Object.values(PROBLEMS)) {
     const value = score[metric];
     if (value !== undefined) return { metric, value };

@@ -1,6 +1,15 @@
 /** `slim report`: what its page says is what the runs, `slim evaluate` and the files say. */
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -242,6 +251,77 @@ describe('the page of a teacher, a student, and it quantized and packed', () => 
   });
 });
 
+describe('several models', () => {
+  it('made in another working directory are each told of once, with its log', async () => {
+    const away = work.path('elsewhere');
+    const relative: Readonly<Record<string, string>> = { [teacher]: 'runs/t', [student]: 'runs/s', [int8]: 'runs/q' };
+    const copies = [student, int8].map((run) => {
+      const copy = `${away}/made/${relative[run]}`;
+      cpSync(run, copy, { recursive: true });
+      const record = readFileSync(`${run}/run.json`, 'utf8');
+      const moved = Object.entries(relative).reduce(
+        (text, [path, name]) => text.replaceAll(`"${path}"`, `"${name}"`),
+        record,
+      );
+      writeFileSync(`${copy}/run.json`, moved);
+      return copy;
+    });
+    const page = await pageOf(...copies, '--no-data');
+    const [, ...rows] = tableIn(page, 'Models side by side');
+    expect(rows.map(([name]) => name)).toEqual(['t | teacher', 's | PC-LoRA, rank 2', 'q | int8']);
+    expect(tableIn(await pageOf(copies[1], '--no-data'), 'Models side by side')).toHaveLength(4);
+    expect(tableIn(page, 'Values of Loss')[0]).toEqual(['step', 's']);
+  });
+
+  it('that differ in their task name their metrics one by one', async () => {
+    const regression = work.path('regression');
+    cpSync(student, regression, { recursive: true });
+    const [before, after] = [0.5, 0.25].map((pearson) => ({ pearson, samples: 8 }));
+    const accuracy = [
+      { stage: 'teacher', ...before },
+      { stage: 'pc-lora', ...after },
+    ];
+    const other = { problemType: 'regression', accuracy };
+    const record = readRecord(student) as { configuration: object };
+    const configuration = { ...record.configuration, model: work.path('gone'), out: regression };
+    writeFileSync(`${regression}/run.json`, JSON.stringify({ ...record, ...other, configuration }));
+    const [header, ...rows] = tableIn(await pageOf(student, regression, '--no-data'), 'Models side by side');
+    expect(header[1]).toBe('Score');
+    const scores = rows.map(([, score]) => score);
+    expect(scores[0]).toMatch(/ % \| accuracy$/);
+    expect(scores.slice(2)).toEqual(['0.5000 | Pearson', '0.2500 | Pearson · 50.0 % kept']);
+  });
+
+  it('have numbers of the last one above, by its name, and say who does not look', async () => {
+    const page = await pageOf(int8, file, student, teacher);
+    expect(page).toContain('<h3 class="most">student, beside its teacher teacher</h3>');
+    expect(textOf(page)).toContain('Left out: int8 (int8); small.slim (a .slim file).');
+    expect(await pageOf(student)).not.toContain('beside its teacher');
+  });
+});
+
+describe('a run that has not ended', () => {
+  it.each(['running', 'interrupted'])('%s: has the score of its last evaluation', async (status) => {
+    const run = work.path(status);
+    cpSync(student, run, { recursive: true });
+    const record = readRecord(student) as { configuration: object };
+    const configuration = { ...record.configuration, out: run };
+    writeFileSync(`${run}/run.json`, JSON.stringify({ ...record, configuration, status, accuracy: [] }));
+    const evaluated = readMetrics(student).filter(({ accuracy }) => accuracy !== undefined);
+    const last = evaluated[evaluated.length - 1] as { step: number; accuracy: number };
+    const [header, ...rows] = tableIn(await pageOf(run, '--no-data'), 'Models side by side');
+    expect(header[1]).toBe('Accuracy');
+    expect(rows.map(([, score]) => score)).toEqual(['–', `${share(last.accuracy)} | at step ${last.step + 1}`]);
+  });
+
+  it('has a column named by its task before there is any score', async () => {
+    const run = work.path('begun');
+    mkdirSync(run);
+    writeFileSync(`${run}/run.json`, JSON.stringify({ ...readRecord(student), status: 'running', accuracy: [] }));
+    expect(tableIn(await pageOf(run), 'Models side by side')[0][1]).toBe('Accuracy');
+  });
+});
+
 describe('texts', () => {
   it('stand in the page as texts, and each word has its share of attention', async () => {
     const texts = ['a <script>alert("film")</script> good', 'a \u202Ebad film'];
@@ -280,7 +360,7 @@ describe('flags', () => {
     mkdirSync(work.path('folder.html'));
     await refused([student, '--out', work.path('folder.html')], /is a folder/);
     await refused([student], /--out is missing/);
-    await refused([...new Array(9).fill(student), '--out', out], /at most 8, got 9/);
+    await refused([...Array.from({ length: 9 }, (_, i) => `run${i}`), '--out', out], /at most 8, got 9/);
     await refused([student, '--watch', '--out', out], /--watch.*cannot be used with.*--out/);
   });
 
@@ -289,6 +369,17 @@ describe('flags', () => {
     expect(page).not.toMatch(/<h2 id="(quality|attention)"/);
     expect(tableIn(page, 'Models side by side')).toHaveLength(3);
     expect(page).toContain('aria-label="Loss:');
+  });
+
+  it('count what is given twice once', async () => {
+    const page = await pageOf(student, `${student}/`, '--no-data');
+    expect(page).toContain('<h1>student</h1>');
+    expect(page).toBe(await pageOf(student, '--no-data'));
+  });
+
+  it('--watch says to start the training first where there is no run', async () => {
+    const { code, stderr } = await slim(['report', work.path('later'), '--watch', '--port', '0']);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/later does not exist\nhint: Start the training first/)]);
   });
 
   it('say that the data is gone where the run remembers some, and fail where it was asked for', async () => {

@@ -69,7 +69,7 @@ describe('slim report of a sweep', () => {
     await slimJson(['report', folder, '--out', out]);
     expect(textOf(readFileSync(out, 'utf8'))).toContain('4 lines of rows.jsonl could not be read.');
     await expect(readSweep(sweepOf('empty', ['{}']))).rejects.toThrow(/has no row with a name and an accuracy/);
-    const { code, stderr } = await slim(['report', folder, folder, '--out', join(root, 'two.html')]);
+    const { code, stderr } = await slim(['report', folder, `${folder}-other`, '--out', join(root, 'two.html')]);
     expect([code, stderr]).toEqual([2, expect.stringMatching(/a sweep, which has a page of its own/)]);
   });
 });
