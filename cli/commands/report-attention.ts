@@ -84,7 +84,7 @@ async function obstacleOf({ path, what }: Stage): Promise<string | null> {
   if (kind === 'file') return 'a .slim file';
   const record = await readRunRecord(path);
   if (record === null) return null;
-  if (record.kind === 'quantize') return what;
+  if (record.kind === 'quantize') return `quantized to ${what}`;
   return record.status === 'finished' ? null : record.status;
 }
 

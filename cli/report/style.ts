@@ -158,7 +158,7 @@ pre {
 }
 code { font-family: ui-monospace, monospace; font-size: 0.8125rem; }
 
-@media (max-width: 40rem) {
+@media screen and (max-width: 40rem) {
   /* A shadow at a side where there is more: covers, which scroll with the content, hide it at the ends. */
   .scroll, pre {
     background:

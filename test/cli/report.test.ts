@@ -120,6 +120,7 @@ describe('the page of a teacher, a student, and it quantized and packed', () => 
     }
     const accuracy = /<svg [^>]*aria-label="Accuracy:[\s\S]*?<\/svg>/.exec(page)![0];
     expect(accuracy.match(/<circle /g)).toHaveLength(2);
+    expect(accuracy).toContain('>steps</text>');
     const end = logged.find(({ lambda }) => lambda === 0)!.step + 1;
     const { accuracy: before } = (readRecord(student).accuracy as { accuracy: number }[])[0];
     expect(textOf(/aria-label="([^"]*)"/.exec(accuracy)![1])).toContain(
@@ -295,7 +296,7 @@ describe('several models', () => {
   it('have numbers of the last one above, by its name, and say who does not look', async () => {
     const page = await pageOf(int8, file, student, teacher);
     expect(page).toContain('<h3 class="most">student, beside its teacher teacher</h3>');
-    expect(textOf(page)).toContain('Left out: int8 (int8); small.slim (a .slim file).');
+    expect(textOf(page)).toContain('Left out: int8 (quantized to int8); small.slim (a .slim file).');
     expect(await pageOf(student)).not.toContain('beside its teacher');
   });
 });

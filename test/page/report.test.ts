@@ -125,6 +125,44 @@ describe.skipIf(absent !== null)(`the page of slim report${skipNote(absent)}`, (
     expect((await ended).code).toBe(0);
   });
 
+  it.each(Object.keys(views))(
+    '%s: breaks no caption and no word of a head, and aligns heads with cells',
+    async (view) => {
+      const { page } = await visit(browser, pathToFileURL(pages.pictures).href, views[view]);
+      const seen = await page.evaluate(() => {
+        const lines = (selector: string): number[] =>
+          [...document.querySelectorAll(selector)].map((element) => {
+            const range = document.createRange();
+            range.selectNodeContents(element);
+            return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size;
+          });
+        const alignment = (selector: string): string[] =>
+          [...document.querySelectorAll(selector)].map((element) => getComputedStyle(element).textAlign);
+        return {
+          captions: lines('.looks figcaption'),
+          heads: lines('.words tbody th').slice(0, 4),
+          alignments: [...alignment('.words th'), ...alignment('.words td')],
+        };
+      });
+      expect(new Set(seen.captions)).toEqual(new Set([1]));
+      expect(seen.heads).toEqual([1, 1, 1, 1]);
+      expect(new Set(seen.alignments)).toEqual(new Set(['start']));
+      await page.context().close();
+    },
+  );
+
+  it('on a phone, shows that a table goes on at its side', async () => {
+    const { page } = await visit(browser, pathToFileURL(pages.pictures).href, views['on a phone']);
+    const wide = page.locator('[aria-label="Facts"]');
+    // The shadow is at the right, beneath covers that come with the content's ends.
+    const shot = async (): Promise<string> => (await wide.screenshot()).toString('base64');
+    const [isWider, before] = [await wide.evaluate((one) => one.scrollWidth > one.clientWidth), await shot()];
+    expect(isWider).toBe(true);
+    await page.addStyleTag({ content: ':root { --shade: transparent !important }' });
+    expect(await shot()).not.toBe(before);
+    await page.context().close();
+  });
+
   it('has nothing to hit that a finger misses', async () => {
     const { page } = await visit(browser, pathToFileURL(pages.pictures).href, views['on a phone']);
     expect(await smallTargets(page)).toEqual([]);
