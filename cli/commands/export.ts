@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import { addBaseOption, addResultOptions, type BaseFlags, createCommand, required, resolveFlags } from '../args.ts';
 import { saveFactors } from '../export/factors.ts';
 import { saveDense } from '../export/hugging-face.ts';
-import { ONNX_WEIGHTS, type OnnxWeights, onnxBytes } from '../export/onnx.ts';
+import { ONNX_WEIGHTS, type OnnxWeights } from '../export/onnx-weights.ts';
 import { saveAdapter } from '../export/peft.ts';
 import { expectFree, saveExportRecord } from '../export/place.ts';
 import { UserError, usageError } from '../io/errors.ts';
@@ -113,7 +113,7 @@ async function runExport(path: string, flags: ExportFlags, io: Io): Promise<Expo
   for (const notice of noticesOf(trained)) progress.line(`note: ${notice}`);
   throwIfInterrupted(io.signal);
   progress.line(`writing ${out}`);
-  if (isFile) await writeFileAtomic(out, onnxBytes(trained, { weights: weightsOf(trained, flags), alone: true }));
+  if (isFile) await writeFileAtomic(out, await onnxOf(trained, flags, true));
   else
     await replaceFolder(out, async (folder) => {
       await fill(folder, to, trained, path, flags);
@@ -143,8 +143,7 @@ async function fill(
 ): Promise<void> {
   switch (to) {
     case 'onnx': {
-      const bytes = onnxBytes(trained, { weights: weightsOf(trained, flags), alone: false });
-      await writeFileAtomic(join(folder, 'model.onnx'), bytes);
+      await writeFileAtomic(join(folder, 'model.onnx'), await onnxOf(trained, flags, false));
       return saveDescription(folder, trained);
     }
     case 'safetensors':
@@ -154,6 +153,11 @@ async function fill(
     default:
       return to satisfies never;
   }
+}
+
+async function onnxOf(trained: TrainedModel, flags: ExportFlags, alone: boolean): Promise<Uint8Array> {
+  const { onnxBytes } = await import('../export/onnx.ts'); // brings protobuf along
+  return onnxBytes(trained, { weights: weightsOf(trained, flags), alone });
 }
 
 function weightsOf({ precision }: TrainedModel, { weights }: ExportFlags): OnnxWeights {

@@ -19,12 +19,11 @@ import type { Io } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import { formatBytes } from '../io/units.ts';
 import type { Html } from '../report/html.ts';
-import { type PageOptions, type Report, reportPage } from '../report/page.ts';
+import type { PageOptions, Report } from '../report/page.ts';
 import { sideOf } from '../report/pictures.ts';
 import { stagesOf } from '../report/stages.ts';
 import { readSubject, withLogs } from '../report/subject.ts';
 import { readSweep, SWEEP_ROWS } from '../report/sweep.ts';
-import { sweepPage } from '../report/sweep-page.ts';
 import type { Metrics } from '../train/metrics/metrics.ts';
 import { RUN_FILES } from '../train/run-directory.ts';
 import { attentionOf, MOST_MODELS } from './report-attention.ts';
@@ -52,6 +51,9 @@ export interface ReportResult {
   readonly file: string;
   readonly bytes: number;
 }
+
+/** Loaded where a page is made: it brings d3 and hono along. */
+const loadPage = (): Promise<typeof import('../report/page.ts')> => import('../report/page.ts');
 
 /** As many as there are colours that are told apart. */
 const MOST_SUBJECTS = 8;
@@ -148,8 +150,8 @@ async function pageOf(
   options: PageOptions = {},
 ): Promise<string> {
   const sweep = await sweepAmong(paths);
-  if (sweep !== null) return sweepPage(await readSweep(sweep), options);
-  return reportPage(await reportOf(paths, flags, program, io), options);
+  if (sweep !== null) return (await import('../report/sweep-page.ts')).sweepPage(await readSweep(sweep), options);
+  return (await loadPage()).reportPage(await reportOf(paths, flags, program, io), options);
 }
 
 /** The folder of a sweep; null where none is given. Usage error where one is given beside other things. */
@@ -173,7 +175,7 @@ async function expectPage(file: string, { overwrite }: Pick<ReportFlags, 'overwr
 export async function reportRun(run: string, flags: QualityFlags, command: Command, io: Io): Promise<void> {
   const file = join(run, RUN_FILES.report);
   const report = await reportOf([run], { ...flags, samples: DEFAULT_SAMPLES }, command.parent!, io);
-  await writeFileAtomic(file, reportPage(report));
+  await writeFileAtomic(file, (await loadPage()).reportPage(report));
   createProgress(io.stderr, 'report').line(`report: ${file}`);
 }
 

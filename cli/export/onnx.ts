@@ -14,11 +14,7 @@ import { takesTypes } from '../pretrained/preprocessing.ts';
 import { imagePreprocessToHuggingFace } from '../pretrained/preprocessor-config.ts';
 import { deployable, deployedLogits, floatDeployable, type TrainedModel } from '../train/trained-model.ts';
 import { VERSION } from '../version.ts';
-
-/** What --weights takes. */
-export const ONNX_WEIGHTS = ['f32', 'int8'] as const;
-/** One of them. */
-export type OnnxWeights = (typeof ONNX_WEIGHTS)[number];
+import type { OnnxWeights } from './onnx-weights.ts';
 
 /** protobuf counts a message's bytes in 31 bits. */
 const MAX_BYTES = 2 ** 31 - 1;

@@ -75,8 +75,8 @@ export interface Case {
   readonly differentiable?: boolean;
 }
 
-/** Exported by cli/graph/ops, but making no nodes. */
-export const HELPERS = ['broadcastShape', 'inputName'];
+/** Exported by cli/graph/ops, but making no nodes of their own: those of attention are held to transformers in report/. */
+export const HELPERS = ['broadcastShape', 'inputName', 'attentionsOf', 'attentionProbabilities'];
 
 /** ImageNet's, whose channels differ. */
 const NORMALIZATION = { rescaleFactor: 1 / 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;

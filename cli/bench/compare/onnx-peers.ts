@@ -2,7 +2,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { floatTensors, partsOf, type TrainedModel } from '../../train/trained-model.ts';
-import { peerModel } from '../onnx-peer.ts';
 import type { CallShape, Installed, Peer, PeerName } from './peers.ts';
 import type { PeerModel } from './protocol.ts';
 import { type CompareSample, inputsOf } from './samples.ts';
@@ -39,6 +38,7 @@ export async function onnxPeer(
     if (written?.key === key) return written;
     const { batch, tokens, padded } = shape;
     const inputs = trained.model.batchInputs(batch, { padded: padded && tokens !== null, tokens: tokens ?? undefined });
+    const { peerModel } = await import('../onnx-peer.ts'); // brings protobuf along
     const bytes = peerModel(trained.model.forward(inputs, batch, partsOf(trained)).logits, tensors, dtype);
     await writeFile(file, bytes);
     const types = Object.entries(inputs).map(([input, node]) => [
