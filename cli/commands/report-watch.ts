@@ -8,7 +8,7 @@ import { messageOf, UserError } from '../io/errors.ts';
 import type { Io } from '../io/io.ts';
 import { createProgress } from '../io/progress.ts';
 import { type Html, html, verbatim } from '../report/html.ts';
-import { SWEEP_ROWS } from '../report/sweep.ts';
+import { SWEEP_FILES } from '../sweep/plan.ts';
 import { RUN_FILES } from '../train/run-directory.ts';
 
 /** How often runs are looked at, and how often an open page asks. */
@@ -86,7 +86,7 @@ async function versionOf(paths: readonly string[]): Promise<string> {
     path,
     join(path, RUN_FILES.metrics),
     join(path, RUN_FILES.record),
-    join(path, SWEEP_ROWS),
+    join(path, SWEEP_FILES.rows),
   ]);
   const states = await Promise.all(
     files.map((file) =>

@@ -23,7 +23,8 @@ import type { PageOptions, Report } from '../report/page.ts';
 import { sideOf } from '../report/pictures.ts';
 import { stagesOf } from '../report/stages.ts';
 import { readSubject, withLogs } from '../report/subject.ts';
-import { readSweep, SWEEP_ROWS } from '../report/sweep.ts';
+import { readSweep } from '../report/sweep.ts';
+import { SWEEP_FILES } from '../sweep/plan.ts';
 import type { Metrics } from '../train/metrics/metrics.ts';
 import { RUN_FILES } from '../train/run-directory.ts';
 import { attentionOf, MOST_MODELS } from './report-attention.ts';
@@ -157,7 +158,7 @@ async function pageOf(
 /** The folder of a sweep; null where none is given. Usage error where one is given beside other things. */
 async function sweepAmong(paths: readonly string[]): Promise<string | null> {
   const sweeps: string[] = [];
-  for (const path of paths) if (await exists(join(path, SWEEP_ROWS))) sweeps.push(path);
+  for (const path of paths) if (await exists(join(path, SWEEP_FILES.rows))) sweeps.push(path);
   if (sweeps.length === 0) return null;
   if (paths.length > 1) throw usageError(`${sweeps[0]} is a sweep, which has a page of its own`, 'Give it alone.');
   return sweeps[0];

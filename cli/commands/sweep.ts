@@ -7,7 +7,7 @@ import { createProgress } from '../io/progress.ts';
 import { formatBytes, formatMacs, grouped } from '../io/units.ts';
 import { counted, someOf } from '../io/words.ts';
 import { planOf } from '../sweep/plan.ts';
-import { COSTS, type CostName, paretoFront, type SweepRow } from '../sweep/rows.ts';
+import { COSTS, type CostName, frontOf, type SweepRow } from '../sweep/rows.ts';
 import { runSweep, type SweepResult } from '../sweep/sweep.ts';
 import { metricName, scoreValue } from '../train/score.ts';
 import { VERSION } from '../version.ts';
@@ -133,7 +133,7 @@ const COST_LETTERS: Readonly<Record<CostName, string>> = { parameters: 'P', byte
 /** A table, with a letter for each cost at which no other run is better. */
 function textOf({ rows, failed, notBegun }: SweepResult): string {
   if (rows.length === 0) return `no run is done (${failed.length} failed, ${notBegun.length} not begun)`;
-  const fronts = COSTS.map((cost) => [COST_LETTERS[cost], new Set(paretoFront(rows, cost))] as const);
+  const fronts = COSTS.map((cost) => [COST_LETTERS[cost], new Set(frontOf(rows, cost))] as const);
   const quantized = rows[0].quantized?.weights;
   const header = [
     '',

@@ -19,3 +19,8 @@ export function someOf(names: readonly string[], most = 5): string {
 export function shortened(name: string, most = 32): string {
   return name.length > most ? `${name.slice(0, most - 1)}…` : name;
 }
+
+/** Accuracy */
+export function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

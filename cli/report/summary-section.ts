@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { scoreOf } from '../../runtime/artifact/problem-type.ts';
 import { formatBytes, formatMacs, grouped, percent } from '../io/units.ts';
+import { capitalized } from '../io/words.ts';
 import { metricNameOf, scoreValue } from '../train/score.ts';
 import { type Content, type Html, html } from './html.ts';
 import type { Stage } from './stages.ts';
@@ -108,9 +109,4 @@ ${
         teacher.bytes === null ? '' : from(formatBytes(teacher.bytes), changeOf(bytes, teacher.bytes)),
       )
 }</dl>`;
-}
-
-/** Accuracy */
-export function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -6,6 +6,7 @@ import { UserError } from '../io/errors.ts';
 import { exists, readJson, writeFileAtomic } from '../io/files.ts';
 import { RUN_FILES, type RunRecord, readRunRecord } from '../train/run-directory.ts';
 import { type TeacherScore, teacherKey } from '../train/score.ts';
+import { paretoFront } from './front.ts';
 import type { Flags } from './grid.ts';
 import { type PlannedRun, placesOf, readPlan, SWEEP_FILES, type SweepPlan } from './plan.ts';
 
@@ -125,16 +126,11 @@ export const COSTS = ['parameters', 'bytes', 'macs'] as const;
 /** One of them. */
 export type CostName = (typeof COSTS)[number];
 
-/**
- * The rows that no other beats: none has a score as high at a cost as low, and is better in one of the two. Rows without
- * a score are never among them.
- */
-export function paretoFront(rows: readonly SweepRow[], cost: CostName): readonly SweepRow[] {
-  const scored = rows.flatMap((row) => {
-    const { value } = scoreOf(row);
-    return value === null ? [] : [{ row, value, cost: row[cost] }];
-  });
-  const beats = (one: (typeof scored)[number], other: (typeof scored)[number]): boolean =>
-    one.value >= other.value && one.cost <= other.cost && (one.value > other.value || one.cost < other.cost);
-  return scored.filter((one) => !scored.some((other) => beats(other, one))).map(({ row }) => row);
+/** The rows that no other beats at a cost, cheapest first. */
+export function frontOf(rows: readonly SweepRow[], cost: CostName): readonly SweepRow[] {
+  return paretoFront(
+    rows,
+    (row) => scoreOf(row).value,
+    (row) => row[cost],
+  );
 }

@@ -12,7 +12,7 @@ export function teacherKey<M extends Metric>(metric: M): `teacher${Capitalize<M>
 }
 
 /** The metric's name in words. */
-export function metricName(score: Score): string {
+export function metricName(score: Partial<Score>): string {
   return NAMES[scoreOf(score).metric];
 }
 

@@ -1,6 +1,6 @@
 /** Which rows no other beats, against sets that were marked by hand. */
 import { expect, it } from 'vitest';
-import { paretoFront, type SweepRow } from '../../cli/sweep/rows.ts';
+import { frontOf, type SweepRow } from '../../cli/sweep/rows.ts';
 
 const row = (name: string, accuracy: number | null, parameters: number): SweepRow =>
   ({ name, accuracy, samples: 10, parameters, bytes: 10 * parameters, macs: 1 }) as unknown as SweepRow;
@@ -15,9 +15,9 @@ it('marks rows that are better, or smaller and as good', () => {
     row('as best', 0.9, 40),
     row('undefined', null, 1),
   ];
-  const names = (cost: 'parameters' | 'bytes' | 'macs'): string[] => paretoFront(rows, cost).map(({ name }) => name);
+  const names = (cost: 'parameters' | 'bytes' | 'macs'): string[] => frontOf(rows, cost).map(({ name }) => name);
   expect(names('parameters')).toEqual(['small', 'middle', 'best', 'as best']);
   expect(names('bytes')).toEqual(['small', 'middle', 'best', 'as best']);
   expect(names('macs')).toEqual(['best', 'as best']);
-  expect(paretoFront([], 'macs')).toEqual([]);
+  expect(frontOf([], 'macs')).toEqual([]);
 });
