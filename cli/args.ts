@@ -560,6 +560,20 @@ function parseWith<T>(parse: (text: string, known: T) => T, text: string, known:
   }
 }
 
+/**
+ * What gives a flag a value that was parsed, word by word: once, or once for each of several values. The inverse of
+ * parsing; nothing for a switch that is off.
+ */
+export function wordsOf(option: Option, value: unknown): readonly (readonly string[])[] {
+  const flag = option.long!;
+  if (option.isBoolean()) return value === true ? [[flag]] : [];
+  if (option.variadic) return (value as []).length === 0 ? [] : [[flag, ...(value as unknown[]).map(String)]];
+  if (Array.isArray(value)) return value.map((one) => [flag, String(one)]);
+  if (typeof value === 'object' && value !== null)
+    return Object.entries(value).map(([name, one]) => [flag, `${name}=${String(one)}`]);
+  return [[flag, String(value)]];
+}
+
 /** A flag that must be there, on the command line or in the config file. */
 export function required(value: string | undefined, flag: string): string {
   if (value === undefined || value === '')

@@ -1,5 +1,4 @@
 /** What `slim bench compare` tells people: a few tables with the same rows. */
-
 import { scoreOf } from '../../runtime/artifact/problem-type.ts';
 import { type Compared, shapeName } from '../bench/compare/compare.ts';
 import type { Machine } from '../bench/compare/machine.ts';

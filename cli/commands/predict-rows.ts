@@ -1,5 +1,4 @@
 /** `slim predict` of rows: its flags, what it tells while it works, and its result. */
-
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';

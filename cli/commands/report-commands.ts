@@ -1,5 +1,6 @@
 /** The commands that made a run, from the configuration that it keeps. */
 import type { Command } from 'commander';
+import { wordsOf } from '../args.ts';
 import { fades } from '../pclora/method.ts';
 import { FADING_FLAGS } from '../pclora/recipe.ts';
 import { configured, methodIn, type Subject } from '../report/subject.ts';
@@ -40,18 +41,10 @@ export function commandLine(command: Command, configuration: Configuration, oper
   const flags = command.options.flatMap((option) => {
     const name = option.attributeName();
     const value = configuration[name];
-    if (value === undefined || value === null || value === false || value === option.defaultValue) return [];
+    if (value === undefined || value === null || value === option.defaultValue) return [];
     // --steps was given instead of --epochs.
     if (name === 'epochs' && configuration.steps !== undefined) return [];
-    if (value === true) return [option.long!];
-    if (Array.isArray(value)) {
-      if (value.length === 0) return [];
-      const all = value.map((one) => quoted(String(one)));
-      return option.variadic ? [`${option.long} ${all.join(' ')}`] : all.map((one) => `${option.long} ${one}`);
-    }
-    if (typeof value === 'object')
-      return Object.entries(value).map(([key, one]) => `${option.long} ${quoted(`${key}=${String(one)}`)}`);
-    return [`${option.long} ${quoted(String(value))}`];
+    return wordsOf(option, value).map((words) => words.map(quoted).join(' '));
   });
   return wrapped([['slim', command.name(), ...operands.map(quoted)].join(' '), ...flags]);
 }

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { Score } from '../../runtime/artifact/problem-type.ts';
+import { type Score, scoreOf } from '../../runtime/artifact/problem-type.ts';
 import {
   addBaseOption,
   addCacheOption,
@@ -25,7 +25,6 @@ import { stagesOf } from '../report/stages.ts';
 import { readSubject, withLogs } from '../report/subject.ts';
 import { readSweep } from '../report/sweep.ts';
 import { SWEEP_FILES } from '../sweep/plan.ts';
-import type { Metrics } from '../train/metrics/metrics.ts';
 import { RUN_FILES } from '../train/run-directory.ts';
 import { attentionOf, MOST_MODELS } from './report-attention.ts';
 import { commandsOf } from './report-commands.ts';
@@ -188,24 +187,13 @@ async function reportOf(paths: readonly string[], flags: ReportOptions, program:
   const shown = { samples, side: sideOf(samples * (subjects.length + 1 + 2 * MOST_MODELS)) };
   const { qualities, unjudged, data } = await judgeSubjects(subjects, flags, shown, io);
   const measured = new Map(
-    qualities.map(({ path, metrics, samples: judged }) => [path, { ...scoreIn(metrics), samples: judged }]),
+    qualities.map(({ path, metrics, samples: judged }) => {
+      const { metric, value } = scoreOf(metrics as Partial<Score>);
+      return [path, { [metric]: value, samples: judged }];
+    }),
   );
   const stages = await stagesOf(subjects, measured);
   const attention = data === null ? { looks: [], unseen: [] } : await attentionOf(stages, data, shown, flags, io);
   const commands = subjects.map((subject) => commandsOf(subject, program));
   return { subjects, commands, stages, qualities, unjudged, ...attention };
-}
-
-/** The one number of all metrics that a model is judged by. */
-function scoreIn(metrics: Metrics): Omit<Score, 'samples'> {
-  switch (metrics.problemType) {
-    case 'single_label_classification':
-      return { accuracy: metrics.accuracy };
-    case 'multi_label_classification':
-      return { microF1: metrics.microF1 };
-    case 'regression':
-      return { pearson: metrics.pearson };
-    default:
-      return metrics satisfies never;
-  }
 }

@@ -1,6 +1,6 @@
 /** From the flags of `slim sweep` to command lines of `slim train`. */
 import { Command, CommanderError, type Option } from 'commander';
-import { addEngineOptions, addResultOptions, required } from '../args.ts';
+import { addEngineOptions, addResultOptions, required, wordsOf } from '../args.ts';
 import { type UserError, usageError } from '../io/errors.ts';
 import { readJson } from '../io/files.ts';
 import { fades, METHODS } from '../pclora/method.ts';
@@ -143,16 +143,12 @@ function argumentsOf(values: Flags): string[] {
 }
 
 function argumentOf(option: Option, value: unknown): string[] {
-  const flag = option.long!;
-  if (option.isBoolean()) {
-    if (![true, false, 'true', 'false'].includes(value as boolean))
-      throw usageError(`${flag} is a switch: expected true or false, got ${JSON.stringify(value)}`);
-    return String(value) === 'true' ? [flag] : [];
-  }
-  if (Array.isArray(value)) return option.variadic ? [flag, ...value] : value.flatMap((one) => [flag, String(one)]);
-  if (typeof value === 'object' && value !== null)
-    return Object.entries(value).flatMap(([name, one]) => [flag, `${name}=${one}`]);
-  return [flag, String(value)];
+  const isSwitch = option.isBoolean();
+  if (isSwitch && ![true, false, 'true', 'false'].includes(value as boolean))
+    throw usageError(`${option.long} is a switch: expected true or false, got ${JSON.stringify(value)}`);
+  // A list's text names one of the values that a variadic flag takes.
+  const given = option.variadic && !Array.isArray(value) ? [value] : value;
+  return wordsOf(option, isSwitch ? String(value) === 'true' : given).flat();
 }
 
 function without(flags: Flags, names: readonly string[]): Flags {

@@ -1,5 +1,4 @@
 /** `slim train --target-size`: how large the file will be that `slim pack` makes of the run, once it is quantized. */
-
 import type { Compression } from '../../runtime/artifact/manifest.ts';
 import { PROBLEMS } from '../../runtime/artifact/problem-type.ts';
 import { usageError } from '../io/errors.ts';

@@ -1,5 +1,4 @@
 /** The teacher of a compression: loaded with the data's classes, judged, its vocabulary pruned. */
-
 import type { Score } from '../../runtime/artifact/problem-type.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { expectKind, prepareSamples } from '../data/prepare.ts';
