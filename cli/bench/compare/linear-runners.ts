@@ -1,5 +1,6 @@
 /** What answers texts without blocks: a sum of what each term, or each token, says. */
 import { readFile } from 'node:fs/promises';
+import { linearScore } from './logistic.ts';
 import type { Runner } from './runner.ts';
 import { type Features, type Sparse, vectorizer } from './tfidf.ts';
 
@@ -24,12 +25,8 @@ export async function openTfidfRunner(file: string): Promise<Runner> {
   const vectorOf = vectorizer(features);
   const all = Float64Array.from(weights);
   const width = all.length / intercepts.length;
-  const answer = ({ places, values }: Sparse): Float32Array =>
-    Float32Array.from(intercepts, (intercept, k) => {
-      let sum = intercept;
-      for (let j = 0; j < places.length; j++) sum += all[k * width + places[j]] * values[j];
-      return sum;
-    });
+  const answer = (vector: Sparse): Float32Array =>
+    Float32Array.from(intercepts, (intercept, k) => linearScore(vector, all, k * width, intercept));
   return { answer: (samples) => samples.map((text) => answer(vectorOf(text as string))), close: async () => undefined };
 }
 

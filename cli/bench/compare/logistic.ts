@@ -70,7 +70,7 @@ function objective(x: Float64Array, gradient: Float64Array, { samples, targets, 
   }
   const z = new Float64Array(scores);
   for (let i = 0; i < samples.length; i++) {
-    for (let k = 0; k < scores; k++) z[k] = scoreOf(samples[i], x, k * width, x[(k + 1) * width - 1]);
+    for (let k = 0; k < scores; k++) z[k] = linearScore(samples[i], x, k * width, x[(k + 1) * width - 1]);
     const { value, slopes } = scores === 1 ? binaryLoss(z[0], targets[i]) : softmaxLoss(z, targets[i]);
     total += value / samples.length;
     for (let k = 0; k < scores; k++) addSample(gradient, k * width, slopes[k] / samples.length, samples[i], width);
@@ -78,8 +78,13 @@ function objective(x: Float64Array, gradient: Float64Array, { samples, targets, 
   return total;
 }
 
-/** Of the weights that begin at `offset`. */
-function scoreOf({ places, values }: Sparse, weights: Float64Array, offset: number, intercept: number): number {
+/** A sample's score by the weights that begin at `offset`. */
+export function linearScore(
+  { places, values }: Sparse,
+  weights: Float64Array,
+  offset: number,
+  intercept: number,
+): number {
   let sum = intercept;
   for (let j = 0; j < places.length; j++) sum += weights[offset + places[j]] * values[j];
   return sum;
@@ -98,7 +103,7 @@ function addSample(
 
 /** The scores of a sample, one for each class: of two classes that of the first is 0. */
 export function scoresOf({ classes, weights, intercepts }: Logistic, sample: Sparse): number[] {
-  const scores = weights.map((row, k) => scoreOf(sample, row, 0, intercepts[k]));
+  const scores = weights.map((row, k) => linearScore(sample, row, 0, intercepts[k]));
   return classes.length === 2 ? [0, ...scores] : scores;
 }
 
