@@ -1,7 +1,7 @@
 /** TF-IDF and logistic regression against scikit-learn's, on texts of fixtures/make_tfidf.py. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { fitLogistic, scoresOf } from '../../cli/bench/compare/logistic.ts';
+import { fitLogistic, type Logistic, linearScore } from '../../cli/bench/compare/logistic.ts';
 import { type Features, learnFeatures, letterTerms, vectorizer, wordTerms } from '../../cli/bench/compare/tfidf.ts';
 import { argmax } from '../../cli/train/scorer.ts';
 
@@ -89,6 +89,12 @@ describe.each(fixture.cases.map((given) => [1 + Math.max(...given.train.map(([, 
     });
   },
 );
+
+/** One for each class: of two classes that of the first is 0. */
+function scoresOf({ classes, weights, intercepts }: Logistic, sample: Parameters<typeof linearScore>[0]): number[] {
+  const scores = weights.map((row, k) => linearScore(sample, row, 0, intercepts[k]));
+  return classes.length === 2 ? [0, ...scores] : scores;
+}
 
 it('gives the same weights each time, and stops where it is told to', () => {
   const samples = [0, 1, 2].map((value) => ({ places: Int32Array.of(0), values: Float64Array.of(value) }));

@@ -136,7 +136,6 @@ it.each([
       yield batch;
     },
   };
-  const teacher = { model: tinyBert, preprocessing: { kind: 'text' }, tensors: denseTensors } as unknown as Checkpoint;
   const weights = uploadTensors(engine, tensorsOf(tinyBert.layers), denseTensors);
   const seed = 4;
   const [backwards, fused] = await Promise.all(
@@ -192,7 +191,10 @@ it.each([
   expect(fused.has('block.0.key')).toBe(false);
 });
 
-it("tells the mean of each linear layer's inputs over tokens alone, where it is asked for", async () => {
+const teacher = { model: tinyBert, preprocessing: { kind: 'text' }, tensors: denseTensors } as unknown as Checkpoint;
+
+/** Batches, and the samples that give them. */
+function someSamples() {
   const all = batches(evaluationBatch(engine));
   const samples: Samples = {
     size: all.length * all[0].size,
@@ -201,7 +203,11 @@ it("tells the mean of each linear layer's inputs over tokens alone, where it is 
       yield* all;
     },
   };
-  const teacher = { model: tinyBert, preprocessing: { kind: 'text' }, tensors: denseTensors } as unknown as Checkpoint;
+  return { all, samples };
+}
+
+it("tells the mean of each linear layer's inputs over tokens alone, where it is asked for", async () => {
+  const { all, samples } = someSamples();
   const weights = uploadTensors(engine, tensorsOf(tinyBert.layers), denseTensors);
   const { ranks } = adapterOptions('activation');
   const [moments, plain] = await Promise.all(
@@ -221,15 +227,7 @@ it("tells the mean of each linear layer's inputs over tokens alone, where it is 
 });
 
 it('sums what goes through each layer, or comes out of it where that is narrower, over tokens alone', async () => {
-  const all = batches(evaluationBatch(engine));
-  const samples: Samples = {
-    size: all.length * all[0].size,
-    count: () => all.length,
-    async *batches() {
-      yield* all;
-    },
-  };
-  const teacher = { model: tinyBert, preprocessing: { kind: 'text' }, tensors: denseTensors } as unknown as Checkpoint;
+  const { all, samples } = someSamples();
   const weights = uploadTensors(engine, tensorsOf(tinyBert.layers), denseTensors);
   const { ranks } = adapterOptions('activation');
   const moments = await collectMoments(engine, teacher, ranks, weights, samples, { seed: 0, withMeans: false });

@@ -101,12 +101,6 @@ function addSample(
   gradient[offset + width - 1] += slope;
 }
 
-/** The scores of a sample, one for each class: of two classes that of the first is 0. */
-export function scoresOf({ classes, weights, intercepts }: Logistic, sample: Sparse): number[] {
-  const scores = weights.map((row, k) => linearScore(sample, row, 0, intercepts[k]));
-  return classes.length === 2 ? [0, ...scores] : scores;
-}
-
 interface Loss {
   readonly value: number;
   /** d value / d score */
