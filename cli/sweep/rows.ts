@@ -8,7 +8,7 @@ import { RUN_FILES, type RunRecord, readRunRecord } from '../train/run-directory
 import { type TeacherScore, teacherKey } from '../train/score.ts';
 import { paretoFront } from './front.ts';
 import type { Flags } from './grid.ts';
-import { type PlannedRun, placesOf, readPlan, SWEEP_FILES, type SweepPlan } from './plan.ts';
+import { type PlannedRun, placesOf, SWEEP_FILES, type SweepPlan } from './plan.ts';
 
 /** An artifact: how large it is, and how fast. */
 export interface ArtifactRow {
@@ -46,14 +46,7 @@ export interface Latencies {
   readonly quantizedLatencyMs: number | null;
 }
 
-/** The rows of a sweep's folder, in the order of its list; runs that are not done have none. @throws UserError */
-export async function sweepRows(folder: string): Promise<readonly SweepRow[]> {
-  const plan = await readPlan(folder);
-  if (plan === null) throw new UserError(`${folder} is not a sweep (it has no ${SWEEP_FILES.plan})`);
-  return rowsOf(folder, plan);
-}
-
-/** The same of a plan that was read. */
+/** The rows of a sweep, in the order of its list; runs that are not done have none. @throws UserError */
 export async function rowsOf(folder: string, plan: SweepPlan): Promise<readonly SweepRow[]> {
   const rows: SweepRow[] = [];
   for (const run of plan.runs) {

@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sweepRows } from '../../cli/sweep/rows.ts';
+import { readPlan } from '../../cli/sweep/plan.ts';
+import { rowsOf } from '../../cli/sweep/rows.ts';
 import { random } from '../../runtime/random.ts';
 import { readMetrics, slim, slimJson, untimed, workFolder, writePictures, writeTinyModel } from '../support/cli.ts';
 import { start } from '../support/process.ts';
@@ -46,7 +47,7 @@ describe('a sweep', () => {
     expect(plan.runs.map(({ name, out }) => [name, out])).toEqual(names.map((name) => [name, `runs/${name}`]));
     const rows = readRows(whole);
     expect(rows.map(({ name }) => name)).toEqual(names);
-    expect(await sweepRows(whole)).toEqual(rows);
+    expect(await rowsOf(whole, (await readPlan(whole))!)).toEqual(rows);
 
     const { args, flags } = plan.runs[4] as { args: string[]; flags: Row };
     expect(flags).toEqual({ seed: 2, rank: 4 });
